@@ -1,0 +1,108 @@
+"""Every error raised on purpose, with its exit status; the only place where statuses are written down.
+
+Three meanings are kept apart: *ask* (the request is wrong, repeating it changes nothing), *wait* (the network or
+another process; a later run may succeed) and *distrust* (bytes that are not what was promised; never retried
+silently).
+"""
+
+from collections.abc import Iterable
+
+DONE = 0
+FOUND = 1
+"""`verify`, `status --check` or `prune` without `--apply` found something."""
+
+
+class PixiMirrorError(Exception):
+    """Say what went wrong, where, and what to do, in one paragraph.
+
+    Subclasses fix `status`; `items` are the single things that failed, for reports.
+    """
+
+    status = 8
+    items: tuple[str, ...]
+
+    def __init__(self, message: str, *, items: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.items = tuple(items)
+
+
+class Ask(PixiMirrorError):
+    """The request itself is wrong."""
+
+
+class Wait(PixiMirrorError):
+    """Something outside was not ready; the same command may succeed later."""
+
+
+class Distrust(PixiMirrorError):
+    """Something is not what was promised."""
+
+
+class UsageError(Ask):
+    """The command line cannot be understood."""
+
+    status = 2
+
+
+class WorkspaceError(Ask):
+    """The workspace, its lock or an environment or platform of it cannot be read or does not exist."""
+
+    status = 3
+
+
+class UnmirrorableError(Ask):
+    """Something wanted cannot be mirrored, or two locks want different bytes at one path."""
+
+    status = 4
+
+
+class FetchError(Wait):
+    """Something could not be fetched: network, server error, 401, 403, 404."""
+
+    status = 5
+
+
+class WrongBytesError(Distrust):
+    """The bytes are not what the lock or a pin promised."""
+
+    status = 6
+
+
+class MachineError(Ask):
+    """A directory, disk, file or port of this machine cannot be used as asked."""
+
+    status = 8
+
+
+class BusyError(Wait):
+    """Another process is writing the same mirror."""
+
+    status = 75
+
+
+class Interrupted(BaseException):  # noqa: N818 - a stop, like KeyboardInterrupt, and no error
+    """The run was told to stop by a signal; `status` is 128 and the signal's number."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by signal {signal_number}")
+        self.status = 128 + signal_number
+
+
+SEVERITY = (6, 8, 4, 7, 5)
+"""Of several failures, the exit status is the first of these that occurred."""
+
+
+class SeveralErrors(PixiMirrorError):
+    """A batch was finished and some of it failed; every failure is kept, none hides another."""
+
+    def __init__(self, summary: str, errors: Iterable[PixiMirrorError]) -> None:
+        self.errors = tuple(errors)
+        lines = [str(error) for error in self.errors]
+        super().__init__("\n".join([summary, *(f"  {line}" for line in lines)]), items=lines)
+        self.status = most_severe(error.status for error in self.errors)
+
+
+def most_severe(statuses: Iterable[int]) -> int:
+    """The exit status that stands for several failures; the greatest where `SEVERITY` does not rank them."""
+    found = set(statuses)
+    return next((status for status in SEVERITY if status in found), max(found, default=DONE))

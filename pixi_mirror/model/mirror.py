@@ -1,0 +1,127 @@
+"""What a mirror is made of: packages, what subscriptions want, and the inventory that records both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url
+
+Kind: TypeAlias = Literal["conda", "pypi"]
+Layout: TypeAlias = Literal["channels", "flat"]
+"""`channels`: one directory per channel; `flat`: one merged channel at the mirror's root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """One file that somebody wants; its identity is its path."""
+
+    path: MirrorPath
+    url: Url
+    sha256: Sha256 | None
+    """None: the lock promises none, the first fetch pins it."""
+    md5: Md5 | None
+    """None: the lock promises none. Only looked at where there is no sha256."""
+    size: int | None
+    """In bytes, as the lock says; None: it does not say. May be stale: the sha256 decides."""
+    kind: Kind
+    name: str
+    version: str
+    build: str | None
+    """None: the kind has no builds."""
+    subdir: str | None
+    """None: the kind has no subdirs."""
+    record: Mapping[str, Json]
+    """The conda record as it stands in `repodata.json`, or the entry on an index page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Something a lock names that cannot be mirrored."""
+
+    entry: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was once asked of one lock, kept as asked, so that a refresh follows the lock."""
+
+    environments: tuple[str, ...] | None
+    """None: all that the lock has."""
+    platforms: tuple[str, ...]
+    """Names or subdirs; empty: all that the lock has for an environment."""
+    pypi: bool = True
+    build_packages: bool = True
+    skip_unmirrorable: bool = False
+    allow_md5: bool = False
+    allow_unhashed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One environment of one workspace on one platform."""
+
+    workspace: str
+    environment: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One environment on one platform of a lock, with the paths of the packages it wants."""
+
+    environment: str
+    platform: str
+    """The platform's name, which need not be a subdir."""
+    subdir: str
+    channels: tuple[str, ...]
+    """Stripped URLs without trailing slash, in the order of their priority."""
+    packages: tuple[MirrorPath, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A subscription with what it wanted at its last complete update."""
+
+    id: str
+    workspace: str
+    """For people: the name given, else the name of the lock's directory. Never a path."""
+    lock_sha256: Sha256
+    newest_timestamp: int
+    """Milliseconds, the highest of any package in the lock; 0: none has one. Orders locks that disagree."""
+    requests: tuple[Request, ...]
+    cells: tuple[Cell, ...]
+    packages: Mapping[MirrorPath, Package]
+    refused: tuple[Refusal, ...]
+    """What the lock names for the requests and was left out because they allow it."""
+    deferred: int
+    """How many entries of a kind that is not mirrored were left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A file that was brought."""
+
+    sha256: Sha256
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """A file that was made."""
+
+    recipe: Sha256
+    """The sha256 of the canonical inputs it was made from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What a mirror holds and for whom: the pins and the tree."""
+
+    layout: Layout
+    snapshots: tuple[Snapshot, ...]
+    """The pins, one snapshot a subscription, ordered by id."""
+    kept: Mapping[MirrorPath, Package]
+    """Packages in the tree that no snapshot wants and that indexes still list."""
+    tree: Mapping[MirrorPath, Stored | Derived]
+    """Every file that is ours."""

@@ -1,0 +1,74 @@
+"""What a user has told pixi and us about reaching other machines, as values."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from pixi_mirror.model.values import Url
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """User name and password, sent as `Authorization: Basic`."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token sent as `Authorization: Bearer`."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CondaToken:
+    """A token put before the path as `/t/TOKEN`."""
+
+    token: str = field(repr=False)
+
+
+Credential: TypeAlias = Basic | Bearer | CondaToken
+
+
+def _nobody(_url: Url) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxies:
+    """Which proxy to go through."""
+
+    http: str | None = field(default=None, repr=False)
+    https: str | None = field(default=None, repr=False)
+    exempt: tuple[str, ...] = ()
+    """Host names, domains (`.lan`), addresses or CIDR blocks that are reached directly; `*` is every host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How to reach other machines."""
+
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """pixi's `[mirrors]`: URL prefix with trailing slash -> targets with trailing slash, the longest prefix wins."""
+    proxies: Proxies = Proxies()
+    ca_file: Path | None = None
+    """Certificates to trust; None: those that come with the HTTP client."""
+    verify_tls: bool = True
+    insecure_hosts: frozenset[str] = frozenset()
+    """Hosts (`host` or `host:port`) whose certificate is not checked."""
+    http_hosts: frozenset[str] = frozenset()
+    """Hosts that may be asked over plain http because the lock or `[mirrors]` says so."""
+    credential: Callable[[Url], Credential | None] = field(default=_nobody, repr=False)
+    """Whom to be for a URL; asked for the URL that is really requested."""
+    retries: int = 5
+    """How often a request that failed for a passing reason is tried again."""
+    connect_timeout_s: float = 15.0
+    idle_timeout_s: float = 60.0
+    """Longest wait for the next bytes."""
+    least_speed: int = 1024
+    """Bytes a second, averaged over `idle_timeout_s`, below which a download counts as stalled."""
+    longest_wait_s: float = 120.0
+    """Longest `Retry-After` that is honoured; a longer one ends the attempt."""
