@@ -2,6 +2,7 @@
 
 from pixi_mirror.model.mirror import (
     Cell,
+    Channel,
     Derived,
     Inventory,
     Kind,
@@ -29,6 +30,7 @@ __all__ = [
     "Basic",
     "Bearer",
     "Cell",
+    "Channel",
     "CondaToken",
     "Credential",
     "Derived",

@@ -67,6 +67,16 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A conda channel that an environment names."""
+
+    url: str
+    """Stripped, without trailing slash."""
+    path: MirrorPath | None
+    """Its directory; None: the mirror's root, in the flat layout."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """One environment on one platform of a lock, with the paths of the packages it wants."""
 
@@ -74,8 +84,8 @@ class Cell:
     platform: str
     """The platform's name, which need not be a subdir."""
     subdir: str
-    channels: tuple[str, ...]
-    """Stripped URLs without trailing slash, in the order of their priority."""
+    channels: tuple[Channel, ...]
+    """In the order of their priority."""
     packages: tuple[MirrorPath, ...]
 
 

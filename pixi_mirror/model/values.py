@@ -90,6 +90,8 @@ class Url:
 
     @property
     def stripped(self) -> str:
-        """For files: without user, `/t/TOKEN/`, query and fragment."""
+        """For files: without user, `/t/TOKEN/`, query and fragment; of a local file the name alone."""
+        if self.raw.startswith("file:"):
+            return "file:" + self.raw.rstrip("/").rpartition("/")[2]
         bare = _USERINFO.sub("", self.raw)
         return _TOKEN_AT_START.sub(r"\1", _QUERY.sub("", bare.partition("#")[0]))
