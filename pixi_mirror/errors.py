@@ -74,6 +74,10 @@ class MachineError(Ask):
     status = 8
 
 
+class DiskFullError(MachineError):
+    """A disk of this machine has no room left."""
+
+
 class BusyError(Wait):
     """Another process is writing the same mirror."""
 

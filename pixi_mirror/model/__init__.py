@@ -24,6 +24,7 @@ from pixi_mirror.model.values import (
     admit_md5,
     admit_path,
     admit_sha256,
+    canonical,
 )
 
 __all__ = [
@@ -53,4 +54,5 @@ __all__ = [
     "admit_md5",
     "admit_path",
     "admit_sha256",
+    "canonical",
 ]

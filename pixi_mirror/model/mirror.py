@@ -96,12 +96,14 @@ class Snapshot:
     id: str
     workspace: str
     """For people: the name given, else the name of the lock's directory. Never a path."""
-    lock_sha256: Sha256
+    source_sha256: Sha256
+    """Of all that the answer depended on: the lock, and the rules by which it was read."""
     newest_timestamp: int
     """Milliseconds, the highest of any package in the lock; 0: none has one. Orders locks that disagree."""
     requests: tuple[Request, ...]
     cells: tuple[Cell, ...]
-    packages: Mapping[MirrorPath, Package]
+    packages: tuple[Package, ...]
+    """Ordered by path; a path stands several times where the lock has several records for it."""
     refused: tuple[Refusal, ...]
     """What the lock names for the requests and was left out because they allow it."""
     deferred: int

@@ -1,5 +1,6 @@
 """Checked strings: hashes, paths inside a mirror, URLs. A raw string becomes one of these here and nowhere else."""
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, NewType, TypeAlias
@@ -24,6 +25,11 @@ _PATH = re.compile(rf"{_SEGMENT.pattern}(?:/{_SEGMENT.pattern})*")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 _LONGEST_SEGMENT = 255
 _LONGEST_PATH = 1024
+
+
+def canonical(value: Json) -> bytes:
+    """The one spelling of a JSON value: keys sorted, no white space, UTF-8; for digests and recipes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def admit_sha256(raw: str) -> Sha256:

@@ -1,0 +1,106 @@
+"""One download under way: bytes go to a private file and into the hash at once, and survive a cut."""
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from pixi_mirror.report import Report
+from pixi_mirror.tree.files import PUBLIC
+
+_CHUNK = 1 << 20
+
+
+class Partial:
+    """The sink of one download, to be used by one thread; locked against other processes while open."""
+
+    def __init__(self, path: Path, report: Report, *, with_md5: bool) -> None:
+        """Open or make the file and take up what an earlier run left.
+
+        Raises:
+            OSError: it cannot be opened; it is a link or no regular file.
+        """
+        self.path = path
+        self.offset = 0
+        self.validator: str | None = None
+        self._note = path.with_name(path.name + ".validator")
+        self._report = report
+        self._with_md5 = with_md5
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        self.descriptor = os.open(path, flags, PUBLIC)
+        self._sha256 = hashlib.sha256()
+        self._md5 = self._new_md5()
+
+    def _new_md5(self) -> "hashlib._Hash | None":
+        return hashlib.md5(usedforsecurity=False) if self._with_md5 else None
+
+    def resume(self) -> None:
+        """Hash what is there already, so that the download may go on behind it."""
+        validator = self._read_note()
+        if validator is None:
+            return
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        while chunk := os.read(self.descriptor, _CHUNK):
+            self._digest(chunk)
+        if self.offset:
+            self.validator = validator
+
+    def _read_note(self) -> str | None:
+        with suppress(OSError, UnicodeDecodeError):
+            return self._note.read_text(encoding="utf-8") or None
+        return None
+
+    def begin(self, offset: int, validator: str | None) -> None:
+        """Bytes from `offset` follow: all that were taken so far, or 0 to start again."""
+        if offset == 0:
+            self._report.advance(size=-self.offset)
+            self._note.unlink(missing_ok=True)  # first: it must never vouch for other bytes
+            os.ftruncate(self.descriptor, 0)
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+            self._sha256, self._md5, self.offset = hashlib.sha256(), self._new_md5(), 0
+        if validator != self.validator or self.offset == 0:
+            self.validator = validator
+            if validator is None:
+                self._note.unlink(missing_ok=True)
+            else:
+                self._note.write_text(validator, encoding="utf-8")
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes."""
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(self.descriptor, view) :]
+        self._digest(chunk)
+
+    def _digest(self, chunk: bytes | memoryview) -> None:
+        self._sha256.update(chunk)
+        if self._md5 is not None:
+            self._md5.update(chunk)
+        self.offset += len(chunk)
+        self._report.advance(size=len(chunk))
+
+    @property
+    def sha256(self) -> str:
+        """Of all bytes so far."""
+        return self._sha256.hexdigest()
+
+    @property
+    def md5(self) -> str | None:
+        """Of all bytes so far; None: nobody asked for it."""
+        return None if self._md5 is None else self._md5.hexdigest()
+
+    def discard(self) -> None:
+        """Leave nothing of it."""
+        self._report.advance(size=-self.offset)
+        for path in (self._note, self.path):
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def forget_note(self) -> None:
+        """The file is complete: nothing will go on behind it."""
+        with suppress(FileNotFoundError):
+            self._note.unlink()
+
+    def close(self) -> None:
+        """Give the file and its lock back."""
+        os.close(self.descriptor)

@@ -1,0 +1,193 @@
+"""The store: verified files by their sha256, shared by all mirrors of a user; one log of their identities."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixi_mirror.model import Sha256, admit_sha256
+from pixi_mirror.tree.files import (
+    Identity,
+    explained,
+    free_bytes,
+    hash_of,
+    identity_of,
+    is_same,
+    refuse_foreign,
+    write_synced,
+)
+from pixi_mirror.tree.lock import locked
+
+_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Files that pixi-mirror fetched; it can fetch them again.\n"
+"""Cache Directory Tagging Specification: backups leave such directories out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """One verified file in the store."""
+
+    sha256: Sha256
+    path: Path
+    size: int
+    links: int
+    """Names on this filesystem besides the store's own: mirrors that hold it by a hard link."""
+    last_change: float
+    """Seconds since 1970 when it came or was last linked or unlinked."""
+
+
+class Store:
+    """Files by sha256 below one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.partial = directory / "partial"
+        self._blobs = directory / "sha256"
+        self._log = directory / "identities"
+        self._identities: dict[str, Identity] | None = None
+
+    def used(self) -> AbstractContextManager[None]:
+        """Hold off `cache prune` while files are taken from the store; many may use it at once.
+
+        Raises:
+            BusyError: somebody prunes it for more than a minute.
+            MachineError: it cannot be made, or belongs to somebody else.
+        """
+        with explained("make the cache", self.directory):
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            refuse_foreign(self.directory)
+            for folder in (self.partial, self._blobs):
+                folder.mkdir(exist_ok=True)
+            tag = self.directory / "CACHEDIR.TAG"
+            if not tag.exists():
+                temporary = self.directory / f".tag-{os.getpid()}"
+                write_synced(tag, _TAG, temporary=temporary)
+        return locked(self.directory / "lock", timeout_s=60, shared=True, what=f"the cache {self.directory}")
+
+    def pruned(self) -> AbstractContextManager[None]:
+        """Hold off everybody else.
+
+        Raises:
+            BusyError: somebody uses it.
+        """
+        return locked(self.directory / "lock", timeout_s=0, what=f"the cache {self.directory}")
+
+    def path(self, sha256: Sha256) -> Path:
+        """Where a file stands if the store has it."""
+        return self._blobs / sha256[:2] / sha256
+
+    def size_of(self, sha256: Sha256) -> int | None:
+        """The size of what stands there, unchecked; None: nothing does."""
+        try:
+            return self.path(sha256).stat().st_size
+        except OSError:
+            return None
+
+    def free(self) -> int:
+        """Bytes that may still be written to the store's disk."""
+        with explained("look at the disk of", self.directory):
+            return free_bytes(self.directory)
+
+    def verified(self, sha256: Sha256, *, suspect: bool) -> int | None:
+        """The size of a file that the store has and that is right; None: it has none.
+
+        Its recorded identity is proof enough unless it is `suspect`; else it is hashed, and removed if wrong.
+
+        Raises:
+            MachineError: it cannot be read.
+        """
+        path = self.path(sha256)
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return None
+        recorded = self._recorded().get(sha256)
+        if not suspect and recorded is not None and is_same(recorded, status):
+            return status.st_size
+        with explained("read the cached file", path):
+            try:
+                found, status = hash_of(path)
+            except FileNotFoundError:
+                return None
+            if found != sha256:
+                path.unlink(missing_ok=True)
+                return None
+        self.remember(sha256, status)
+        return status.st_size
+
+    def admit(self, partial: Path, sha256: Sha256) -> None:
+        """Make a verified and synced partial file a file of the store.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        target = self.path(sha256)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(partial, target)
+        self.remember(sha256, os.lstat(target))
+
+    def remember(self, sha256: Sha256, status: os.stat_result) -> None:
+        """Log a file's identity; without the log, only time is lost."""
+        # Whoever takes a file links it, so its ctime is no part of its identity here.
+        identity = identity_of(status)._replace(ctime_ns=None)
+        self._recorded()[sha256] = identity
+        line = f"{sha256} {identity.size} {identity.mtime_ns} {identity.inode}\n".encode()
+        with suppress(OSError):
+            descriptor = os.open(
+                self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600
+            )
+            try:
+                os.write(descriptor, line)  # one write below PIPE_BUF with O_APPEND: lines never mix
+            finally:
+                os.close(descriptor)
+
+    def _recorded(self) -> dict[str, Identity]:
+        if self._identities is None:
+            found: dict[str, Identity] = {}
+            with suppress(OSError):
+                for line in self._log.read_text(encoding="ascii", errors="replace").splitlines():
+                    with suppress(ValueError):  # a line torn by a power loss
+                        sha256, size, mtime_ns, inode = line.split(" ")
+                        found[sha256] = Identity(int(size), int(mtime_ns), int(inode), None)
+            self._identities = found
+        return self._identities
+
+    def blobs(self) -> Iterator[Blob]:
+        """Every file of the store, by sha256."""
+        with explained("look at the cache", self.directory):
+            folders = sorted(self._blobs.iterdir()) if self._blobs.is_dir() else []
+            for path in (path for folder in folders for path in sorted(folder.iterdir())):
+                status = path.lstat()
+                yield Blob(
+                    sha256=admit_sha256(path.name),
+                    path=path,
+                    size=status.st_size,
+                    links=status.st_nlink - 1,
+                    last_change=status.st_ctime,
+                )
+
+    def partials(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Downloads that were cut off and may go on, with what remembers how."""
+        with explained("look at the cache", self.directory):
+            for path in sorted(self.partial.iterdir()) if self.partial.is_dir() else []:
+                yield path, path.lstat()
+
+    def remove(self, path: Path) -> None:
+        """Remove a blob or a partial download.
+
+        Raises:
+            MachineError: the disk refuses.
+        """
+        with explained("remove the cached file", path):
+            path.unlink(missing_ok=True)
+
+    def forget_identities(self) -> None:
+        """Write the log anew with what still stands in the store; it only ever grows otherwise."""
+        recorded = self._recorded()
+        lines = [
+            f"{sha256} {identity.size} {identity.mtime_ns} {identity.inode}\n"
+            for sha256, identity in sorted(recorded.items())
+            if self.path(admit_sha256(sha256)).exists()
+        ]
+        with explained("write the cache's log", self._log):
+            write_synced(self._log, "".join(lines).encode(), temporary=self._log.with_suffix(".new"), mode=0o600)

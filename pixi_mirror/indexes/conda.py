@@ -1,0 +1,89 @@
+"""The index of conda channels: a canonical `repodata.json` for every subdir, made from pins."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from pixi_mirror.formats.conda import read_repodata, repodata
+from pixi_mirror.indexes.interface import Made
+from pixi_mirror.model import Channel, Json, MirrorPath, Package, admit_path, admit_sha256
+
+_FILE = "repodata.json"
+_NOARCH = "noarch"
+
+
+class CondaIndex:
+    """`repodata.json`, in `noarch` always: without it no client takes a directory for a channel."""
+
+    def files(
+        self,
+        packages: Iterable[Package],
+        *,
+        channels: Iterable[tuple[Channel, str]],
+        standing: Iterable[MirrorPath],
+    ) -> Mapping[MirrorPath, Made]:
+        """Every `repodata.json`, those of noarch first."""
+        listed: dict[str, dict[str, Mapping[str, Json]]] = {}
+        for channel, subdir in channels:
+            for name in (_NOARCH, subdir):
+                listed.setdefault(f"{channel.path}/{name}" if channel.path else name, {})
+        for path in standing:
+            folder, _, name = path.rpartition("/")
+            if name == _FILE:
+                listed.setdefault(folder, {})
+        for package in packages:
+            place, file_name = _place(package)
+            if place is not None:
+                listed.setdefault(place, {})[file_name] = _record(package)
+                listed.setdefault(_beside(place, _NOARCH), {})
+        ordered = sorted(listed, key=lambda place: (not place.endswith(_NOARCH), place))
+        return {admit_path(f"{place}/{_FILE}"): _made(place, listed[place]) for place in ordered}
+
+    def problem(self, path: MirrorPath, data: bytes, packages: Mapping[MirrorPath, Package]) -> str | None:
+        """What is wrong with a `repodata.json`, read back."""
+        place, _, name = path.rpartition("/")
+        if name != _FILE:
+            return None
+        try:
+            subdir, found = read_repodata(data)
+        except ValueError as error:
+            return str(error)
+        if subdir != place.rpartition("/")[2]:
+            return f"it says subdir {subdir!r}"
+        expected = {
+            file_name: _record(package)
+            for package in packages.values()
+            for where, file_name in [_place(package)]
+            if where == place
+        }
+        wrong = sorted(file for file in found.keys() | expected.keys() if found.get(file) != expected.get(file))
+        if not wrong:
+            return None
+        return f"{len(wrong)} of its records are not what the inventory says, the first is {wrong[0]}"
+
+
+def _place(package: Package) -> tuple[str | None, str]:
+    """The directory whose index lists a package, and its file name there; a package by direct URL is in none."""
+    place, _, file_name = package.path.rpartition("/")
+    listed = package.kind == "conda" and place.rpartition("/")[2] == package.subdir
+    return (place if listed else None), file_name
+
+
+def _beside(place: str, name: str) -> str:
+    parent, slash, _ = place.rpartition("/")
+    return f"{parent}{slash}{name}"
+
+
+def _record(package: Package) -> Mapping[str, Json]:
+    """The record as clients get it: hashes pinned at the first fetch are told."""
+    record = dict(package.record)
+    if package.sha256 is not None:
+        record.setdefault("sha256", package.sha256)
+    if package.size is not None:
+        record.setdefault("size", package.size)
+    return record
+
+
+def _made(place: str, records: Mapping[str, Mapping[str, Json]]) -> Made:
+    data = repodata(place.rpartition("/")[2], records)
+    return Made(admit_sha256(hashlib.sha256(data).hexdigest()), partial(bytes, data))

@@ -1,0 +1,28 @@
+"""Renew pins, bring, derive, record: in the one safe order.
+
+At any time every index file is whole, and every file that it lists is there: packages come first, then indexes, then
+the inventory; nothing is removed in the same run.
+"""
+
+from pixi_mirror.mirror.planning import Plan, planned
+from pixi_mirror.mirror.renewal import Renewal, Wish, refreshes, refusal_of, renewed, standing, subscription_of, wish
+from pixi_mirror.mirror.transaction import Brought, bring, expected, needed_indexes, settle, stale
+
+__all__ = [
+    "Brought",
+    "Plan",
+    "Renewal",
+    "Wish",
+    "bring",
+    "expected",
+    "needed_indexes",
+    "planned",
+    "refreshes",
+    "refusal_of",
+    "renewed",
+    "settle",
+    "stale",
+    "standing",
+    "subscription_of",
+    "wish",
+]

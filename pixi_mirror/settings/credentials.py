@@ -1,0 +1,194 @@
+"""Whom to be for a URL, from pixi's credential stores; it alone reads them, and lets a secret out as a value only."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import TypeAlias
+
+from pixi_mirror.errors import MachineError
+from pixi_mirror.model import Basic, Bearer, CondaToken, Credential, Json, Url
+from pixi_mirror.settings.mirrors import host_of
+from pixi_mirror.settings.text import file_text
+
+Store: TypeAlias = Callable[[str], Credential | None]
+"""Answers for an account: a host, or `*.domain`."""
+
+_METHODS = frozenset({"BearerToken", "BasicHTTP", "CondaToken", "OAuth"})
+
+
+class Lookup:
+    """Answers whom to be for a URL, safely from several threads; each store is read at most once, and only if asked."""
+
+    def __init__(self, *, inside: Sequence[tuple[str, Credential]], stores: Sequence[Store]) -> None:
+        self._inside = tuple(inside)
+        self._stores = tuple(stores)
+        self._known: dict[str, Credential | None] = {}
+        self._lock = Lock()
+
+    def __call__(self, url: Url) -> Credential | None:
+        """The credential for the URL that is really requested; None: ask as nobody.
+
+        One that stood in a mirror's URL comes first, then the exact host in all stores, then `*.domain` walking up.
+
+        Raises:
+            MachineError: a store is there and cannot be read.
+        """
+        for prefix, credential in self._inside:
+            if url.raw.startswith(prefix):
+                return credential
+        host = host_of(url.raw)
+        if host is None or url.raw[:3].lower() == "s3:":
+            return None
+        with self._lock:
+            return next((found for account in _accounts(host) if (found := self._found(account)) is not None), None)
+
+    def _found(self, account: str) -> Credential | None:
+        if account not in self._known:
+            answers = (store(account) for store in self._stores)
+            self._known[account] = next((answer for answer in answers if answer is not None), None)
+        return self._known[account]
+
+
+def _accounts(host: str) -> Iterator[str]:
+    yield host
+    # An address has no domain: neither `[::1]` nor one whose last part is a number.
+    if host.startswith("[") or host.rpartition(".")[2].isdigit():
+        return
+    domain = host
+    while domain:
+        yield f"*.{domain}"
+        domain = domain.partition(".")[2]
+
+
+def stores(
+    *, environ: Mapping[str, str], home: Path, option: Path | None, configured: Path | None
+) -> tuple[Store, ...]:
+    """The stores in pixi's order; `option` is `--auth-file`, `configured` pixi's `authentication-override-file`."""
+    named = environ.get("RATTLER_AUTH_FILE")
+    override = option or configured
+    netrc = environ.get("NETRC")
+    return (
+        *((_Once(partial(_json_entries, Path(named))),) if named else ()),
+        *((_Once(partial(_json_entries, override, required=override is option)),) if override else ()),
+        _from_keyring,
+        _Once(partial(_json_entries, home / ".rattler" / "credentials.json")),
+        _Once(partial(_netrc_entries, (Path(netrc),) if netrc else (home / ".netrc", home / "_netrc"))),
+    )
+
+
+class _Once:
+    """A store that is read on the first question, and whose failure is remembered too."""
+
+    def __init__(self, load: Callable[[], Mapping[str, Credential]]) -> None:
+        self._load = load
+        self._entries: Mapping[str, Credential] | None = None
+        self._fault: str | None = None
+
+    def __call__(self, account: str) -> Credential | None:
+        if self._fault is not None:
+            raise MachineError(self._fault)
+        if self._entries is None:
+            try:
+                self._entries = self._load()
+            except MachineError as error:
+                self._fault = str(error)
+                raise
+        return self._entries.get(account)
+
+
+def _json_entries(path: Path, *, required: bool = False) -> Mapping[str, Credential]:
+    text = file_text(path)
+    if text is None and required:
+        raise MachineError(f"the credential file {path} does not exist: correct --auth-file or leave it out")
+    if text is None:
+        return {}
+    document, fault = _parsed(text)
+    if fault is not None:
+        raise MachineError(f"the credential file {path} is not valid JSON ({fault}): correct it or move it away")
+    if type(document) is not dict:
+        raise MachineError(f"the credential file {path} is not a JSON object of hosts: correct it or move it away")
+    entries: dict[str, Credential] = {}
+    for number, (account, raw) in enumerate(document.items(), start=1):
+        if _is_malformed(raw):
+            raise MachineError(
+                f"the credential file {path} has an entry (number {number}) in none of pixi's shapes: renew it with "
+                "`pixi auth login`"
+            )
+        if (credential := _credential(raw)) is not None:
+            entries[account.lower()] = credential
+    return entries
+
+
+def _parsed(text: str) -> tuple[Json, str | None]:
+    """What a JSON text says, or the place where it stops being one."""
+    # Nothing is raised from inside, because the parser's error carries the whole text and would stay in the chain.
+    try:
+        return json.loads(text), None
+    except json.JSONDecodeError as error:
+        return None, f"line {error.lineno}, column {error.colno}"
+    except (ValueError, RecursionError):
+        return None, "a number too long, or nested too deeply"
+
+
+def _credential(raw: Json) -> Credential | None:
+    """What an entry of a store grants for HTTP; None for other purposes and for methods of later versions of pixi."""
+    match raw:
+        case {"BearerToken": str(token)} | {"OAuth": {"access_token": str(token)}}:
+            return Bearer(token)
+        case {"BasicHTTP": {"username": str(name), "password": str(password)}}:
+            return Basic(name, password)
+        case {"CondaToken": str(token)}:
+            return CondaToken(token)
+    return None
+
+
+def _is_malformed(raw: Json) -> bool:
+    return type(raw) is not dict or (_credential(raw) is None and not _METHODS.isdisjoint(raw))
+
+
+def _from_keyring(account: str) -> Credential | None:
+    import importlib
+
+    # The package is optional, and what can go wrong in a keyring of a desktop has no common error: pixi goes on with
+    # the next store, and so do we.
+    try:
+        text = importlib.import_module("keyring").get_password("rattler", account)
+    except Exception:  # noqa: BLE001
+        return None
+    return _credential(_parsed(text)[0]) if type(text) is str else None
+
+
+def _netrc_entries(paths: Sequence[Path]) -> Mapping[str, Credential]:
+    for path in paths:
+        hosts, fault = _netrc_hosts(path)
+        if fault is not None:
+            raise MachineError(
+                f"the netrc file {path} cannot be used ({fault}): correct it or set NETRC to another file"
+            )
+        if hosts is not None:
+            # As in pixi, an entry `default` is for nobody.
+            return {
+                host.lower(): Basic(login or "", password or "")
+                for host, (login, _, password) in hosts.items()
+                if host != "default"
+            }
+    return {}
+
+
+def _netrc_hosts(path: Path) -> tuple[Mapping[str, tuple[str, str | None, str | None]] | None, str | None]:
+    """What a netrc file says of each host, None if there is no such file; or what is wrong with it."""
+    import netrc
+
+    # Nothing is raised from inside: the parser's messages quote words of the file.
+    try:
+        return netrc.netrc(path).hosts, None
+    except (FileNotFoundError, NotADirectoryError):
+        return None, None
+    except netrc.NetrcParseError as error:
+        return None, f"line {error.lineno}"
+    except UnicodeDecodeError:
+        return None, "it is not text"
+    except OSError as error:
+        return None, str(error.strerror)

@@ -1,0 +1,68 @@
+"""A pixi.lock alone, with no pixi on the machine, as the source."""
+
+import hashlib
+from pathlib import Path
+
+from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.model import Layout, Request, Sha256, admit_sha256
+from pixi_mirror.sources.interface import Answer
+
+_RULES = b"pixi-mirror reads locks by rules 1\n"
+"""Changed whenever the same lock would be answered differently, so that pins of an older program are renewed."""
+
+LARGEST = 64 << 20
+"""Bytes; the largest real lock ever seen has 3.9 MB."""
+
+
+class LockSource:
+    """One lock file."""
+
+    def __init__(self, path: Path) -> None:
+        """Name a lock, or the directory that holds `pixi.lock`; nothing is read yet."""
+        self._path = (path / "pixi.lock" if path.is_dir() else path).resolve()
+        self._data: bytes | None = None
+
+    @property
+    def location(self) -> Path:
+        """The resolved path of the lock."""
+        return self._path
+
+    def digest(self) -> Sha256:
+        """The sha256 of the lock and of the rules by which it is read.
+
+        Raises:
+            WorkspaceError: there is none, or it cannot be read.
+        """
+        return admit_sha256(hashlib.sha256(_RULES + self._bytes()).hexdigest())
+
+    def _bytes(self) -> bytes:
+        if self._data is None:
+            try:
+                with self._path.open("rb") as file:
+                    self._data = file.read(LARGEST + 1)
+            except (FileNotFoundError, NotADirectoryError):
+                raise WorkspaceError(
+                    f"there is no lock at {self._path}. Run `pixi lock` in the workspace, or name another file."
+                ) from None
+            except OSError as error:
+                raise WorkspaceError(f"the lock {self._path} cannot be read: {error.strerror}.") from None
+            if len(self._data) > LARGEST:
+                self._data = None
+                raise WorkspaceError(f"the lock {self._path} is larger than {LARGEST} bytes, so it is no real lock.")
+        return self._data
+
+    def answer(self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout) -> Answer:
+        """What the requests want now.
+
+        Raises:
+            WorkspaceError: the lock cannot be read, or has no such environment.
+        """
+        from pixi_mirror.formats.lock import read_lock
+        from pixi_mirror.sources.selection import Selection
+
+        digest = self.digest()
+        lock = read_lock(self._bytes(), name=str(self._path))
+        selection = Selection(lock, name=str(self._path), base=self._path.parent.as_uri() + "/", layout=layout)
+        for request in requests:
+            selection.add(request)
+        return selection.answer(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)

@@ -1,0 +1,168 @@
+"""Choose from a lock what requests ask for: environments, platforms, and what of them can be mirrored."""
+
+from collections.abc import Iterable
+
+from pixi_mirror.errors import UnmirrorableError, WorkspaceError
+from pixi_mirror.formats.conda import conda_package
+from pixi_mirror.formats.layout import channel, is_pseudo
+from pixi_mirror.formats.lock import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
+from pixi_mirror.model import Cell, Layout, MirrorPath, Package, Refusal, Request, Sha256, Snapshot, canonical
+from pixi_mirror.sources.interface import Answer, Lacking
+
+_SUBDIR = "subdir:"
+
+
+class Selection:
+    """Grows by requests made of one lock."""
+
+    def __init__(self, lock: Lock, *, name: str, base: str, layout: Layout) -> None:
+        self._lock = lock
+        self._name = name
+        self._base = base
+        self._layout = layout
+        self._cells: dict[tuple[str, str], dict[MirrorPath, None]] = {}
+        self._variants: dict[tuple[str, bytes], Package] = {}
+        self._wanted: dict[int, Package] = {}
+        self._admitted: dict[int, Package | Refusal] = {}
+        self._lacking: set[tuple[str, str]] = set()
+        self._found: set[str] = set()
+        self._refused: dict[str, Refusal] = {}
+        self._unacceptable: dict[str, Refusal] = {}
+        self._deferred: set[str] = set()
+
+    def add(self, request: Request) -> None:
+        """Take in what one request asks for.
+
+        Raises:
+            WorkspaceError: it names an environment that the lock does not have.
+        """
+        for name in self._chosen(request):
+            environment = self._lock.environments[name]
+            for platform in self._platforms(name, environment, request):
+                entries = list(environment.packages[platform])
+                if request.build_packages:
+                    entries += environment.build_packages.get(platform, ())
+                self._add_cell(name, platform, entries, request)
+
+    def _chosen(self, request: Request) -> Iterable[str]:
+        if request.environments is None:
+            return self._lock.environments
+        for name in request.environments:
+            if name not in self._lock.environments:
+                known = ", ".join(sorted(self._lock.environments)) or "none"
+                raise WorkspaceError(f"{self._name} has no environment {name!r}; there are: {known}.")
+        return request.environments
+
+    def _platforms(self, name: str, environment: LockedEnvironment, request: Request) -> Iterable[str]:
+        if not request.platforms:
+            return environment.packages
+        chosen: dict[str, None] = {}
+        for asked in request.platforms:
+            matching = self._matching(asked, environment)
+            chosen.update(dict.fromkeys(matching))
+            if matching:
+                self._found.add(asked)
+            else:
+                self._lacking.add((name, asked))
+        return chosen
+
+    def _matching(self, asked: str, environment: LockedEnvironment) -> list[str]:
+        """An exact name wins, as in pixi; else a subdir means all platforms of it."""
+        if asked in environment.packages:
+            return [asked]
+        subdir = asked.removeprefix(_SUBDIR)
+        return [name for name in environment.packages if self._lock.platforms[name].subdir == subdir]
+
+    def _add_cell(self, name: str, platform: str, entries: Iterable[Entry], request: Request) -> None:
+        paths = self._cells.setdefault((name, platform), {})
+        for entry in entries:
+            match entry:
+                case CondaBinary():
+                    self._add_binary(entry, paths, request)
+                case CondaSource():
+                    self._refuse(_source_refusal(entry), request)
+                case PypiEntry():
+                    if request.pypi:
+                        self._deferred.add(entry.location)
+
+    def _add_binary(self, entry: CondaBinary, paths: dict[MirrorPath, None], request: Request) -> None:
+        admitted = self._admitted.get(id(entry))
+        if admitted is None:
+            admitted = self._admitted[id(entry)] = self._admit(entry)
+            if isinstance(admitted, Package):
+                # Old locks have several records for one file: equal ones are one, others are all kept.
+                key = (admitted.path, canonical(dict(admitted.record)))
+                admitted = self._admitted[id(entry)] = self._variants.setdefault(key, admitted)
+        refusal = admitted if isinstance(admitted, Refusal) else _unpromised(admitted, request)
+        if refusal is not None:
+            self._refuse(refusal, request)
+        elif isinstance(admitted, Package):
+            paths[admitted.path] = None
+            self._wanted[id(admitted)] = admitted
+
+    def _admit(self, entry: CondaBinary) -> Package | Refusal:
+        try:
+            return conda_package(entry, layout=self._layout, base=self._base)
+        except UnmirrorableError as error:
+            return Refusal(entry=entry.file_name, reason=str(error))
+        except WorkspaceError as error:
+            raise WorkspaceError(f"{self._name}: {error}") from None
+
+    def _refuse(self, refusal: Refusal, request: Request) -> None:
+        (self._refused if request.skip_unmirrorable else self._unacceptable)[refusal.entry] = refusal
+
+    def answer(
+        self, *, subscription: str, workspace: str, requests: tuple[Request, ...], source_sha256: Sha256
+    ) -> Answer:
+        """All of it."""
+        snapshot = Snapshot(
+            id=subscription,
+            workspace=workspace,
+            source_sha256=source_sha256,
+            newest_timestamp=self._lock.newest_timestamp,
+            requests=requests,
+            cells=tuple(self._cell(*key, tuple(sorted(paths))) for key, paths in sorted(self._cells.items())),
+            packages=tuple(sorted(self._wanted.values(), key=_by_path)),
+            refused=tuple(refusal for _, refusal in sorted(self._refused.items())),
+            deferred=len(self._deferred),
+        )
+        return Answer(
+            snapshot=snapshot,
+            lacking=tuple(Lacking(environment=name, platform=platform) for name, platform in sorted(self._lacking)),
+            found_platforms=frozenset(self._found),
+            unacceptable=tuple(refusal for _, refusal in sorted(self._unacceptable.items())),
+        )
+
+    def _cell(self, environment: str, platform: str, packages: tuple[MirrorPath, ...]) -> Cell:
+        channels = [
+            channel(url, self._layout) for url in self._lock.environments[environment].channels if not is_pseudo(url)
+        ]
+        return Cell(
+            environment=environment,
+            platform=platform,
+            subdir=self._lock.platforms[platform].subdir,
+            channels=tuple(dict.fromkeys(channels)),
+            packages=packages,
+        )
+
+
+def _by_path(package: Package) -> tuple[str, bytes]:
+    return (package.path, canonical(dict(package.record)))
+
+
+def _source_refusal(entry: CondaSource) -> Refusal:
+    return Refusal(
+        entry=f"{entry.name} @ {entry.location}",
+        reason="it is a source package, built at install time: there is no archive to mirror",
+    )
+
+
+def _unpromised(package: Package, request: Request) -> Refusal | None:
+    """Why a package without sha256 is refused; None: it has one, or the request allows it."""
+    if package.sha256 is not None:
+        return None
+    if package.md5 is not None:
+        allowed, reason = request.allow_md5 or request.allow_unhashed, "only an md5; --allow-md5 accepts that"
+    else:
+        allowed, reason = request.allow_unhashed, "no hash; --allow-unhashed pins what comes first"
+    return None if allowed else Refusal(entry=str(package.url), reason=f"the lock has {reason}")

@@ -1,0 +1,232 @@
+"""Touch files safely: identities, hashes, atomic writes, links and copies; the primitives under tree and cache."""
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pixi_mirror.errors import DiskFullError, MachineError, PixiMirrorError, WrongBytesError
+from pixi_mirror.model import Sha256, admit_sha256
+
+_CHUNK = 1 << 20
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_FICLONE = 0x40049409
+"""Linux's ioctl to share the extents of another file (btrfs, xfs, bcachefs)."""
+
+PUBLIC = 0o644
+"""The mode of what is served, before the umask."""
+
+
+class Identity(NamedTuple):
+    """What tells, without reading it, that a file is the one that was hashed."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    ctime_ns: int | None
+    """Only while the file has one link: linking and unlinking a sibling change it."""
+
+
+def identity_of(found: os.stat_result) -> Identity:
+    """The identity to record for a file."""
+    return Identity(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns if found.st_nlink == 1 else None)
+
+
+def is_same(recorded: Identity, found: os.stat_result) -> bool:
+    """Whether a file is still the one whose identity was recorded."""
+    now = identity_of(found)
+    return recorded[:3] == now[:3] and (None in (recorded.ctime_ns, now.ctime_ns) or recorded.ctime_ns == now.ctime_ns)
+
+
+@contextmanager
+def explained(what: str, where: Path | str) -> Iterator[None]:
+    """Turn an `OSError` into a `MachineError` that says what was being done, where, and what to do."""
+    try:
+        yield
+    except PixiMirrorError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFullError(
+                f"cannot {what} {where}: {error.strerror}. "
+                "Free some space and run the same command again; what was brought so far is kept."
+            ) from error
+        raise MachineError(f"cannot {what} {where}: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    text = error.strerror or str(error)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{text}. Choose a directory that you may write, or change its permissions."
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{text}. Raise the limit of open files or use fewer --jobs."
+    return f"{text}."
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor for reading a regular file, never through a symbolic link in its last component.
+
+    Raises:
+        OSError: as `open`; `ELOOP` or `EINVAL` for what is no regular file.
+    """
+    # Without O_NONBLOCK a FIFO that somebody planted would hang the run.
+    descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file")
+    return descriptor
+
+
+def hash_of(path: Path) -> tuple[Sha256, os.stat_result]:
+    """The sha256 of a regular file and what `fstat` said of it before the first byte was read.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    descriptor = open_regular(path)
+    with open(descriptor, "rb", buffering=0) as file:
+        found = os.fstat(file.fileno())
+        return admit_sha256(hashlib.file_digest(file, "sha256").hexdigest()), found
+
+
+def sync_directories(directories: Iterable[Path]) -> None:
+    """Make renames and links in these directories survive a power loss."""
+    if sys.platform == "win32":
+        return  # a directory cannot be opened there; renames are journalled
+    for directory in sorted(set(directories)):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_synced(target: Path, data: bytes, *, temporary: Path, mode: int = PUBLIC) -> os.stat_result:
+    """Put `data` at `target`, whole or not at all; its directory is yet to be synced."""
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, mode)
+    try:
+        with open(descriptor, "wb", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    return os.lstat(target)
+
+
+def bring(source: Path, target: Path, *, sha256: Sha256, temporary: Path) -> os.stat_result:
+    """Make `target` the same bytes as the verified file `source`: a hard link, else a reflink, else a checked copy.
+
+    Raises:
+        WrongBytesError: the copied bytes are not what `sha256` promises.
+        OSError: neither could be made.
+    """
+    if not _linked(source, temporary):
+        _copied(source, temporary, sha256)
+    try:
+        os.replace(temporary, target)
+    finally:
+        # Renaming onto another link of the same inode does nothing and leaves both names (POSIX rename).
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+    return os.lstat(target)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        found = os.lstat(source)
+        # A link shares owner and mode: only ours, and only as readable as a copy would be (umask may have changed).
+        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) != _public_mode()):
+            return False
+        os.link(source, target, follow_symlinks=False)
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        return False
+    return True
+
+
+@cache
+def _public_mode() -> int:
+    # There is no way to ask for the umask without setting it, so it is asked once: other threads make files too.
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return PUBLIC & ~umask
+
+
+def _copied(source: Path, target: Path, sha256: Sha256) -> None:
+    reader = open_regular(source)
+    with open(reader, "rb", buffering=0) as original:
+        descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW, PUBLIC)
+        try:
+            with open(descriptor, "wb", buffering=0) as copy:
+                found = _cloned(original.fileno(), copy.fileno()) or _hashed_copy(original.read, copy.write)
+                os.fsync(copy.fileno())
+            if found not in (True, sha256):
+                raise WrongBytesError(
+                    f"{source}: expected sha256 {sha256}, found {found}; the cached file has changed on disk. "
+                    "Run the same command again: it will be fetched anew."
+                )
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(target)
+            raise
+
+
+def _cloned(source: int, target: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        return False
+    return True
+
+
+def _hashed_copy(read: Callable[[int], bytes], write: Callable[[memoryview], int]) -> str:
+    digest = hashlib.sha256()
+    while chunk := read(_CHUNK):
+        digest.update(chunk)
+        view = memoryview(chunk)
+        while view:
+            view = view[write(view) :]
+    return digest.hexdigest()
+
+
+def fresh_name() -> str:
+    """A fresh name for a temporary file."""
+    return os.urandom(8).hex()
+
+
+def free_bytes(directory: Path) -> int:
+    """Bytes that an ordinary user may still write to the filesystem of `directory`."""
+    return shutil.disk_usage(directory).free
+
+
+def refuse_foreign(directory: Path) -> None:
+    """Refuse a directory of ours in which another user could plant files.
+
+    Raises:
+        MachineError: it belongs to somebody else, others may write it, or it is no directory.
+    """
+    status = os.lstat(directory)
+    ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    open_to_others = sys.platform != "win32" and status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+    if not stat.S_ISDIR(status.st_mode) or not ours or open_to_others:
+        raise MachineError(
+            f"{directory} is not a directory that this user owns and nobody else can write, so others could plant "
+            "files in it. Run as its owner, take the others' right to write (chmod go-w), or choose another directory."
+        )

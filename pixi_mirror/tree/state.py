@@ -1,0 +1,61 @@
+"""The private side of a mirror as a file: `.pixi-mirror/state.json`, which is never served and never leaves."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from pixi_mirror.model import MirrorPath, admit_path
+from pixi_mirror.tree.files import Identity
+
+FORMAT = 1
+"""Raised when an older program could misread the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What only this machine knows of a mirror."""
+
+    locks: Mapping[str, str] = field(default_factory=dict)
+    """Subscription id -> absolute path of its lock."""
+    identities: Mapping[MirrorPath, Identity] = field(default_factory=dict)
+    """Of every file in the tree, when it was last known to be right."""
+    unlisted: Mapping[MirrorPath, float] = field(default_factory=dict)
+    """Files that no index lists any more -> when they were unlisted, in seconds since 1970."""
+    placing: tuple[MirrorPath, ...] = ()
+    """Files that the running update puts into the tree and has not recorded yet; after a kill, its leftovers."""
+
+
+def dump(state: State) -> bytes:
+    """The file's bytes."""
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "locks": dict(state.locks),
+            "identities": dict(state.identities),
+            "unlisted": dict(state.unlisted),
+            "placing": state.placing,
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+    ).encode()
+
+
+def parse(data: bytes) -> State:
+    """The state that the bytes spell.
+
+    Raises:
+        ValueError: they do not parse or are of a newer format.
+    """
+    try:
+        raw = json.loads(data)
+        if raw["format"] != FORMAT:
+            raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
+        return State(
+            locks=MappingProxyType({str(key): str(path) for key, path in raw["locks"].items()}),
+            identities=MappingProxyType({path: Identity(*row) for path, row in raw["identities"].items()}),
+            unlisted=MappingProxyType({admit_path(path): float(at) for path, at in raw["unlisted"].items()}),
+            placing=tuple(admit_path(path) for path in raw["placing"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it lacks or misspells {error}") from error

@@ -1,0 +1,63 @@
+"""What every verb is given: the cache's place, the user's settings and somebody to report to."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixi_mirror.cache import Batch, Store
+from pixi_mirror.errors import MachineError
+from pixi_mirror.fetch import Fetcher
+from pixi_mirror.model import Package
+from pixi_mirror.report import Report
+from pixi_mirror.settings import Settings
+from pixi_mirror.sources import LockSource, Source
+from pixi_mirror.tree import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What the command line hands to a verb; settings and cache are looked up only when they are needed."""
+
+    cache_directory: Callable[[], Path]
+    settings: Callable[[], Settings]
+    report: Report
+    lock_timeout_s: float = 0.0
+
+    def supply(self, packages: Iterable[Package]) -> tuple[Store, Batch]:
+        """The store, and a batch that can bring these packages into it.
+
+        Raises:
+            MachineError: a settings file does not parse.
+        """
+        settings = self.settings()
+        for warning in settings.warnings:
+            self.report.warn(warning)
+        plain = {_host(package.url.raw) for package in packages if package.url.raw.startswith("http://")}
+        network = replace(settings.network, http_hosts=settings.network.http_hosts | plain)
+        store = Store(self.cache_directory())
+        fetcher = Fetcher(network, self.report, connections=settings.jobs)
+        return store, Batch(store, fetcher, self.report, jobs=settings.jobs)
+
+
+def _host(url: str) -> str:
+    authority = url.split("/", 3)[2]
+    return authority.rpartition("@")[2]
+
+
+def known_sources(tree: Tree) -> Mapping[str, Source]:
+    """The sources of the subscriptions whose locks this machine knows."""
+    return {subscription: LockSource(Path(path)) for subscription, path in tree.state.locks.items()}
+
+
+def existing(mirror: Path) -> Tree:
+    """The mirror at a path where there must be one.
+
+    Raises:
+        MachineError: there is none.
+    """
+    tree = Tree(mirror)
+    if not tree.exists:
+        raise MachineError(
+            f"there is no mirror at {mirror}. Name its directory, or make one with `pixi-mirror --lock pixi.lock`."
+        )
+    return tree

@@ -1,0 +1,87 @@
+"""Drop a subscription, or some environments of it; its packages stay until they are pruned."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixi_mirror.errors import UsageError, WorkspaceError
+from pixi_mirror.mirror import planned, settle, standing, subscription_of
+from pixi_mirror.model import Inventory, MirrorPath, Request, Snapshot
+from pixi_mirror.sources import LockSource
+from pixi_mirror.verbs.equipment import Equipment, existing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What was dropped."""
+
+    mirror: Path
+    workspace: str
+    environments: tuple[str, ...]
+    """Empty: the whole subscription."""
+    surplus: tuple[MirrorPath, ...]
+    """Packages that no subscription wants now."""
+
+
+def forget(
+    mirror: Path, *, lock: Path | None, name: str | None, environments: tuple[str, ...], equipment: Equipment
+) -> Forgotten:
+    """Drop the subscription of a lock or name, which need not exist any more, or environments of it.
+
+    Raises:
+        UsageError: neither or both of lock and name are given.
+        WorkspaceError: there is no such subscription, or it does not have such an environment.
+        MachineError: there is no mirror, or it cannot be written.
+        BusyError: another process is writing the mirror.
+    """
+    if (lock is None) == (name is None):
+        raise UsageError("name one subscription to forget: --lock PATH or --name NAME.")
+    tree = existing(mirror)
+    with tree.writing(timeout_s=equipment.lock_timeout_s):
+        subscription = subscription_of(Path() if lock is None else LockSource(lock).location, name)
+        snapshot = _found(tree.inventory, subscription, str(lock or name))
+        left = _without(snapshot, environments) if environments else None
+        others = tuple(each for each in tree.inventory.snapshots if each.id != subscription)
+        snapshots = tuple(sorted((*others, *([left] if left else [])), key=lambda each: each.id))
+        locks = {key: path for key, path in tree.state.locks.items() if left or key != subscription}
+        renewal = replace(standing(tree.inventory, locks, sources={}), snapshots=snapshots)
+        plan = planned(tree, renewal, layout=tree.inventory.layout)
+        settle(tree, plan, {})
+        return Forgotten(
+            mirror=mirror,
+            workspace=snapshot.workspace,
+            environments=environments if left else (),
+            surplus=plan.difference.surplus,
+        )
+
+
+def _found(inventory: Inventory, subscription: str, called: str) -> Snapshot:
+    for snapshot in inventory.snapshots:
+        if snapshot.id == subscription:
+            return snapshot
+    known = ", ".join(snapshot.workspace for snapshot in inventory.snapshots) or "none"
+    raise WorkspaceError(f"the mirror has no subscription of {called}; there are: {known} (see `pixi-mirror status`).")
+
+
+def _without(snapshot: Snapshot, environments: tuple[str, ...]) -> Snapshot | None:
+    """The subscription less some environments; None: nothing is left of it."""
+    had = {cell.environment for cell in snapshot.cells}
+    if unknown := [name for name in environments if name not in had]:
+        raise WorkspaceError(
+            f"{snapshot.workspace} is not mirrored with environment {unknown[0]!r}; there are: {', '.join(sorted(had))}."
+        )
+    cells = tuple(cell for cell in snapshot.cells if cell.environment not in environments)
+    if not cells:
+        return None
+    wanted = {path for cell in cells for path in cell.packages}
+    requests = (_request_without(request, environments, had) for request in snapshot.requests)
+    return replace(
+        snapshot,
+        cells=cells,
+        packages=tuple(package for package in snapshot.packages if package.path in wanted),
+        requests=tuple(request for request in requests if request.environments != ()),
+    )
+
+
+def _request_without(request: Request, environments: tuple[str, ...], had: set[str]) -> Request:
+    asked = sorted(had) if request.environments is None else request.environments
+    return replace(request, environments=tuple(name for name in asked if name not in environments))

@@ -1,0 +1,118 @@
+"""Unlist what no subscription wants any more, and remove what has been unlisted long enough.
+
+It fails closed: whatever cannot be read or is missing though it is wanted refuses the whole run.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixi_mirror.errors import MachineError, UsageError
+from pixi_mirror.mirror import Plan, needed_indexes, planned, settle, standing
+from pixi_mirror.model import Derived, MirrorPath, Stored
+from pixi_mirror.tree import Tree
+from pixi_mirror.verbs.equipment import Equipment, existing, known_sources
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What a prune does, or would do."""
+
+    mirror: Path
+    applied: bool
+    unlisted: tuple[MirrorPath, ...]
+    """Files that indexes listed until now."""
+    removed: tuple[MirrorPath, ...]
+    """Files that have been unlisted for the grace time."""
+    waiting: tuple[MirrorPath, ...]
+    """Files that are unlisted and not yet due, without those of this run."""
+    unknown: tuple[str, ...]
+    """Files that the inventory does not know; they are never touched."""
+    size: int
+    """Bytes of the removed files."""
+
+    @property
+    def found(self) -> bool:
+        """Whether there is anything to do now."""
+        return bool(self.unlisted or self.removed)
+
+
+def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, equipment: Equipment) -> Pruned:
+    """Plan a prune, and carry it out if `apply`; `grace_days` is how long a file stays after it was unlisted.
+
+    Raises:
+        UsageError: the grace time is negative.
+        MachineError: there is no mirror; it has no subscription, or a wanted file is missing or wrong; more than half
+            of it would go and `force` is not given.
+        BusyError: another process is writing the mirror.
+    """
+    if grace_days < 0:
+        raise UsageError("--grace is a number of days and not negative.")
+    tree = existing(mirror)
+    if not apply:
+        return _planned(tree, apply=False, grace_s=grace_days * DAY_S)[0]
+    with tree.writing(timeout_s=equipment.lock_timeout_s):
+        pruned, plan = _planned(tree, apply=True, grace_s=grace_days * DAY_S)
+        _require_sense(tree, pruned, force=force)
+        _carry_out(tree, plan, pruned)
+        return pruned
+
+
+def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[Pruned, Plan]:
+    renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree))
+    if not renewal.snapshots:
+        raise MachineError(
+            f"{tree.root} has no subscription, so everything in it would go; nothing was changed. "
+            "Subscribe to a lock first, or delete the directory yourself."
+        )
+    plan = planned(tree, renewal, layout=tree.inventory.layout)
+    if wrong := (*plan.difference.missing, *plan.difference.changed):
+        raise MachineError(
+            f"{len(wrong)} files that subscriptions want are missing or wrong, the first is {wrong[0]}; nothing was "
+            "changed. Run `pixi-mirror verify --repair` or `pixi-mirror update` first."
+        )
+    now = time.time()
+    surplus = (*plan.difference.surplus, *sorted(plan.gone))
+    waiting_since = tree.state.unlisted
+    unlisted = tuple(path for path in surplus if path not in waiting_since)
+    due = tuple(path for path in surplus if waiting_since.get(path, now) + grace_s <= now)
+    pruned = Pruned(
+        mirror=tree.root,
+        applied=apply,
+        unlisted=unlisted,
+        removed=due,
+        waiting=tuple(path for path in surplus if path not in unlisted and path not in due),
+        unknown=tree.unknown(),
+        size=sum(content.size for path in due if isinstance(content := tree.inventory.tree[path], Stored)),
+    )
+    return pruned, plan
+
+
+def _require_sense(tree: Tree, pruned: Pruned, *, force: bool) -> None:
+    stored = [path for path, content in tree.inventory.tree.items() if isinstance(content, Stored)]
+    going = {*pruned.unlisted, *pruned.removed}
+    if not force and len(going) * 2 > len(stored):
+        raise MachineError(
+            f"{len(going)} of {len(stored)} files would go, more than half of the mirror; nothing was changed. "
+            "If that is right, add --force."
+        )
+
+
+def _carry_out(tree: Tree, plan: Plan, pruned: Pruned) -> None:
+    """Indexes first, then the files, then the record of them: at no time is a file listed that is gone."""
+    now = time.time()
+    unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, now)}
+    plan = replace(plan, kept={})
+    settle(tree, plan, {}, unlisted=unlisted)
+    needed = needed_indexes(plan)
+    idle = [path for path, made in tree.inventory.tree.items() if isinstance(made, Derived) and path not in needed]
+    for path in (*pruned.removed, *idle):
+        tree.remove(path)
+    left = {path: content for path, content in tree.inventory.tree.items() if path not in {*pruned.removed, *idle}}
+    tree.record(
+        replace(tree.inventory, tree=left),
+        locks=plan.renewal.locks,
+        unlisted={path: at for path, at in unlisted.items() if path in left},
+    )

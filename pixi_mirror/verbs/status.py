@@ -1,0 +1,119 @@
+"""Say what the mirror holds, for whom, and what is out of date."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.mirror import Plan, planned, stale, standing
+from pixi_mirror.model import Channel, MirrorPath, Package, Snapshot, Stored
+from pixi_mirror.sources import Source
+from pixi_mirror.verbs.equipment import existing, known_sources
+
+Freshness: TypeAlias = Literal["current", "changed", "missing", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One subscription and how its lock is now."""
+
+    workspace: str
+    lock: str | None
+    """The path of its lock; None: this machine does not know it."""
+    environments: tuple[str, ...]
+    platforms: tuple[str, ...]
+    state: Freshness
+    refused: tuple[str, ...]
+    deferred: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One channel and what the mirror holds of it."""
+
+    url: str
+    path: str
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the mirror holds."""
+
+    mirror: Path
+    subscriptions: tuple[Subscription, ...]
+    channels: tuple[Held, ...]
+    plan: Plan
+    stale: tuple[MirrorPath, ...]
+    files: int
+    size: int
+
+    @property
+    def is_current(self) -> bool:
+        """Whether an update would find nothing to do."""
+        difference = self.plan.difference
+        fresh = all(subscription.state == "current" for subscription in self.subscriptions)
+        return fresh and not (difference.missing or difference.changed or self.stale)
+
+
+def status(mirror: Path) -> Status:
+    """What the mirror holds, by its records and a look at each file; nothing is hashed that need not be.
+
+    Raises:
+        MachineError: there is no mirror, or it cannot be read.
+    """
+    tree = existing(mirror)
+    sources = known_sources(tree)
+    plan = planned(tree, standing(tree.inventory, tree.state.locks, sources=sources), layout=tree.inventory.layout)
+    stored = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
+    return Status(
+        mirror=mirror,
+        subscriptions=tuple(
+            _subscription(snapshot, tree.state.locks, sources) for snapshot in tree.inventory.snapshots
+        ),
+        channels=_channels(tree.inventory.snapshots, plan.packages.values(), stored),
+        plan=plan,
+        stale=stale(tree, plan),
+        files=len(stored),
+        size=sum(content.size for content in stored.values()),
+    )
+
+
+def _subscription(snapshot: Snapshot, locks: Mapping[str, str], sources: Mapping[str, Source]) -> Subscription:
+    return Subscription(
+        workspace=snapshot.workspace,
+        lock=locks.get(snapshot.id),
+        environments=tuple(dict.fromkeys(cell.environment for cell in snapshot.cells)),
+        platforms=tuple(sorted({cell.platform for cell in snapshot.cells})),
+        state=_freshness(snapshot, sources.get(snapshot.id)),
+        refused=tuple(refusal.entry for refusal in snapshot.refused),
+        deferred=snapshot.deferred,
+    )
+
+
+def _freshness(snapshot: Snapshot, source: Source | None) -> Freshness:
+    if source is None or not source.location.exists():
+        return "missing"
+    try:
+        return "current" if source.digest() == snapshot.source_sha256 else "changed"
+    except WorkspaceError:
+        return "unreadable"
+
+
+def _channels(
+    snapshots: Iterable[Snapshot], packages: Iterable[Package], stored: Mapping[MirrorPath, Stored]
+) -> tuple[Held, ...]:
+    named: dict[Channel, list[int]] = {
+        channel: [] for snapshot in snapshots for cell in snapshot.cells for channel in cell.channels
+    }
+    by_url = {channel.url: sizes for channel, sizes in named.items()}
+    for package in packages:
+        channel_url = package.url.stripped.rsplit("/", 2)[0]
+        if package.path in stored and channel_url in by_url:
+            by_url[channel_url].append(stored[package.path].size)
+    return tuple(
+        Held(url=channel.url, path=channel.path or ".", files=len(sizes), size=sum(sizes))
+        for channel, sizes in sorted(named.items(), key=lambda pair: (pair[0].path or "", pair[0].url))
+    )

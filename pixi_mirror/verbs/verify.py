@@ -1,0 +1,158 @@
+"""Hash every file again, read every index back, and say what differs; fetch what is bad if asked to."""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixi_mirror.cache import Failed
+from pixi_mirror.errors import PixiMirrorError, SeveralErrors
+from pixi_mirror.indexes import INDEXES, Made
+from pixi_mirror.mirror import Plan, bring, expected, planned, settle, standing
+from pixi_mirror.model import Derived, MirrorPath, Package, Sha256, Stored
+from pixi_mirror.tree import Looked, Tree
+from pixi_mirror.verbs.equipment import Equipment, existing, known_sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A file with other bytes than it should have."""
+
+    path: MirrorPath
+    expected: Sha256
+    found: Sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadIndex:
+    """An index file that does not say what the inventory says."""
+
+    path: MirrorPath
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hole:
+    """A package that an environment wants and the mirror does not have whole."""
+
+    workspace: str
+    environment: str
+    platform: str
+    path: MirrorPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a verification found."""
+
+    mirror: Path
+    files: int
+    """Files hashed."""
+    size: int
+    """Bytes hashed."""
+    indexes_read: int
+    missing: tuple[MirrorPath, ...]
+    changed: tuple[Changed, ...]
+    unknown: tuple[str, ...]
+    """Files that the inventory does not know; no findings."""
+    indexes: tuple[BadIndex, ...]
+    closure: tuple[Hole, ...]
+    repaired: tuple[MirrorPath, ...]
+    error: PixiMirrorError | None
+    """Why a repair did not succeed; None: it did, or none was asked for."""
+
+    @property
+    def left(self) -> tuple[MirrorPath, ...]:
+        """Files that are not as they should be, after a repair."""
+        bad = {*self.missing, *(each.path for each in (*self.changed, *self.indexes, *self.closure))}
+        return tuple(sorted(bad - {*self.repaired}))
+
+
+def verify(mirror: Path, *, repair: bool, equipment: Equipment) -> Verified:
+    """What differs between the inventory and the disk; a repair fetches it again and makes the indexes anew.
+
+    Raises:
+        MachineError: there is no mirror, or it cannot be read or written.
+        BusyError: another process is writing it, and it is to be repaired.
+    """
+    tree = existing(mirror)
+    with tree.writing(timeout_s=equipment.lock_timeout_s) if repair else nullcontext():
+        found = tree.rehashed(equipment.report)
+        held = {path: looked.sha256 for path, looked in found.items()}
+        renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree))
+        plan = planned(tree, renewal, layout=tree.inventory.layout, held=held)
+        verified = _verdict(tree, plan, found)
+        if not repair or not verified.left:
+            return verified
+        return _repaired(tree, plan, verified, equipment)
+
+
+def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> Verified:
+    stored = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
+    missing = tuple(sorted(path for path in tree.inventory.tree if path not in found))
+    changed = tuple(
+        Changed(path=path, expected=content.sha256, found=found[path].sha256)
+        for path, content in sorted(stored.items())
+        if path in found and found[path].sha256 != content.sha256
+    )
+    whole = {path for path in stored if path in found} - {each.path for each in changed}
+    bad, read = _bad_indexes(tree, plan, found)
+    return Verified(
+        mirror=tree.root,
+        files=len(found),
+        size=sum(looked.size for looked in found.values()),
+        indexes_read=read,
+        missing=missing,
+        changed=changed,
+        unknown=tree.unknown(),
+        indexes=bad,
+        closure=tuple(
+            Hole(workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform, path=path)
+            for snapshot in plan.renewal.snapshots
+            for cell in snapshot.cells
+            for path in cell.packages
+            if path not in whole
+        ),
+        repaired=(),
+        error=None,
+    )
+
+
+def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> tuple[tuple[BadIndex, ...], int]:
+    made = expected(tree, plan)
+    listed = {**plan.packages, **plan.kept}
+    bad = []
+    read = 0
+    for path, content in sorted(tree.inventory.tree.items()):
+        if isinstance(content, Derived) and path in found:
+            read += 1
+            if problem := _problem(tree, path, made.get(path), listed):
+                bad.append(BadIndex(path=path, problem=problem))
+    bad += [BadIndex(path=path, problem="it is missing") for path in made if path not in found]
+    return tuple(bad), read
+
+
+def _problem(tree: Tree, path: MirrorPath, made: Made | None, listed: Mapping[MirrorPath, Package]) -> str | None:
+    data = tree.read(path) or b""
+    if made is not None and hashlib.sha256(data).hexdigest() == hashlib.sha256(made.content()).hexdigest():
+        return None
+    problems = (index.problem(path, data, listed) for index in INDEXES)
+    return next((problem for problem in problems if problem), "its bytes are not those that the inventory gives")
+
+
+def _repaired(tree: Tree, plan: Plan, verified: Verified, equipment: Equipment) -> Verified:
+    """Fetch again what subscriptions want, and write the indexes; surplus that is bad stays reported."""
+    stored: Mapping[MirrorPath, Stored] = {}
+    failed: tuple[Failed, ...] = ()
+    if plan.to_bring:
+        store, batch = equipment.supply(plan.to_bring)
+        brought = bring(tree, plan, store, batch, equipment.report, each_alone=True)
+        stored, failed = brought.stored, brought.failed
+    indexes = settle(tree, plan, stored)
+    summary = f"{len(failed)} of {len(plan.to_bring)} bad files could not be fetched again:"
+    return replace(
+        verified,
+        repaired=tuple(sorted({*stored, *indexes})),
+        error=SeveralErrors(summary, [failure.error for failure in failed]) if failed else None,
+    )
