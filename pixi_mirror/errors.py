@@ -68,6 +68,12 @@ class WrongBytesError(Distrust):
     status = 6
 
 
+class ProgramError(PixiMirrorError):
+    """A program that we run failed."""
+
+    status = 7
+
+
 class MachineError(Ask):
     """A directory, disk, file or port of this machine cannot be used as asked."""
 

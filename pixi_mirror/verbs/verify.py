@@ -65,7 +65,12 @@ class Verified:
     @property
     def left(self) -> tuple[MirrorPath, ...]:
         """Files that are not as they should be, after a repair."""
-        bad = {*self.missing, *(each.path for each in (*self.changed, *self.indexes, *self.closure))}
+        bad = {
+            *self.missing,
+            *(changed.path for changed in self.changed),
+            *(index.path for index in self.indexes),
+            *(hole.path for hole in self.closure),
+        }
         return tuple(sorted(bad - {*self.repaired}))
 
 

@@ -1,0 +1,62 @@
+"""`pixi mirror forget`."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from pixi_mirror.cli import options as shared
+from pixi_mirror.cli.command import Command, Outcome
+from pixi_mirror.cli.parsing import Parser, path
+from pixi_mirror.cli.words import counted
+from pixi_mirror.model import Json
+from pixi_mirror.verbs.forget import Forgotten, forget
+
+
+def _declare(parser: Parser) -> None:
+    shared.declare_mirror(parser)
+    parser.value("--lock", convert=path, metavar="PATH", help="the lock whose subscription goes; it may be gone itself")
+    parser.value("--name", metavar="NAME", help="the name of the subscription that goes")
+    parser.values("-e", "--environment", metavar="NAME", help="only this environment of it")
+    shared.declare_lock_timeout(parser)
+    shared.declare_output(parser)
+
+
+def _run(options: Namespace) -> Outcome:
+    forgotten = forget(
+        Path(options.dir),
+        lock=options.lock,
+        name=options.name,
+        environments=tuple(dict.fromkeys(options.environment)),
+        equipment=shared.equipment_for(options, shared.report_for(options)),
+    )
+    return Outcome(json=_json(forgotten), lines=_lines(forgotten))
+
+
+def _lines(forgotten: Forgotten) -> list[str]:
+    what = ", ".join(forgotten.environments) + " of " if forgotten.environments else ""
+    line = f"{forgotten.mirror} no longer follows {what}{forgotten.workspace}"
+    if not forgotten.surplus:
+        return [line]
+    return [f"{line}; {counted(len(forgotten.surplus), 'file')} no longer wanted: see `pixi-mirror prune`"]
+
+
+def _json(forgotten: Forgotten) -> Mapping[str, Json]:
+    return {
+        "verb": "forget",
+        "mirror": str(forgotten.mirror),
+        "workspace": forgotten.workspace,
+        "environments": list(forgotten.environments),
+        "surplus": list(forgotten.surplus),
+    }
+
+
+def _blank(options: Namespace) -> Mapping[str, Json]:
+    return {"verb": "forget", "mirror": str(options.dir)}
+
+
+COMMAND = Command(
+    description="Drop a subscription, or some environments of it. Packages stay until they are pruned.",
+    declare=_declare,
+    run=_run,
+    blank=_blank,
+)

@@ -1,0 +1,147 @@
+"""Choose the verb, run it, and turn whatever happens into output and an exit status."""
+
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+from pixi_mirror import __version__
+from pixi_mirror.cli.command import Command, Outcome
+from pixi_mirror.cli.parsing import Parser
+from pixi_mirror.errors import Interrupted, PixiMirrorError, UsageError
+
+VERBS: tuple[tuple[str, str], ...] = (
+    ("update", "Bring the mirror to hold what the locks pin. Never removes a package."),
+    ("status", "What the mirror holds, for whom; sizes; what is out of date."),
+    ("verify", "Hash every file again, read every index back, say what differs."),
+    ("forget", "Drop a subscription, or some environments of it."),
+    ("prune", "Show what no subscription wants any more; --apply removes it."),
+    ("cache", "What the shared cache holds, and what of it can go."),
+    ("demo", "The main job on a small workspace that it makes itself, with no network."),
+)
+"""Every verb, each a room of `cli`, with what it is for."""
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit."""
+    _heed_signals()
+    try:
+        status = run(sys.argv[1:])
+        _flush()
+    except (KeyboardInterrupt, Interrupted) as stop:
+        _leave_at_once(stop.status if isinstance(stop, Interrupted) else 130)
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit status, with everything printed.
+
+    Raises:
+        KeyboardInterrupt: the user stopped it.
+        Interrupted: a signal stopped it.
+    """
+    try:
+        verb, rest = _chosen(list(arguments))
+        if verb is None:
+            return 0
+        command: Command = importlib.import_module(f"pixi_mirror.cli.{verb}").COMMAND
+        parser = Parser(f"pixi-mirror {verb}", command.description, os.environ)
+        command.declare(parser)
+        options = parser.parse_args(rest)
+        if options is None:
+            return 0
+    except UsageError as error:
+        _complain(error)
+        return error.status
+    try:
+        outcome = command.run(options)
+    except PixiMirrorError as error:
+        outcome = Outcome(error=error, json=command.blank(options))
+    return _told(outcome, as_json=getattr(options, "json", False))
+
+
+def _chosen(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The verb and its arguments; None: what was asked for is printed already."""
+    if arguments in (["-h"], ["--help"]):
+        _print_help()
+        return None, []
+    if arguments in (["-V"], ["--version"]):
+        print(f"pixi-mirror {__version__}")
+        return None, []
+    if not arguments or arguments[0].startswith("-"):
+        return "update", arguments
+    names = [name for name, _ in VERBS]
+    if arguments[0] in names:
+        return arguments[0], arguments[1:]
+    raise UsageError(f"there is no verb {arguments[0]!r}{_nearest(arguments[0], names)}; see `pixi-mirror --help`.")
+
+
+def _nearest(word: str, names: list[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, names, n=1)
+    return f", perhaps {close[0]!r} was meant" if close else ""
+
+
+def _print_help() -> None:
+    print("usage: pixi mirror [VERB] [OPTIONS]\n")
+    print("Mirror exactly what pixi.lock pins, verified and indexed, for use without the network.\n")
+    print("  pixi mirror --lock pixi.lock -e prod      make or refresh ./mirror\n")
+    print("verbs (`update` if none is given; `pixi mirror VERB --help` tells more):")
+    for name, sentence in VERBS:
+        print(f"  {name:<9}{sentence}")
+    print("\noptions:\n  -h, --help     show this\n  -V, --version  show the version\n")
+    print("Every option has an environment variable PIXI_MIRROR_<OPTION>; lists are separated by commas.")
+
+
+def _told(outcome: Outcome, *, as_json: bool) -> int:
+    status = outcome.status if outcome.error is None else outcome.error.status
+    if as_json:
+        answer = dict(outcome.json)
+        if outcome.error is not None:
+            items = list(outcome.error.items)
+            answer["error"] = {"status": status, "message": str(outcome.error), "items": items}
+        print(json.dumps(answer, indent=2, sort_keys=False, ensure_ascii=False))
+    else:
+        for line in outcome.lines:
+            print(line)
+    if outcome.error is not None:
+        _complain(outcome.error)
+    return status
+
+
+def _complain(error: PixiMirrorError) -> None:
+    with suppress(OSError):
+        print(f"pixi-mirror: {error}", file=sys.stderr)
+
+
+def _flush() -> None:
+    """Let a reader that has gone away, as `| head` does, be no failure."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _heed_signals() -> None:
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
+        raise Interrupted(number)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+
+
+def _leave_at_once(status: int) -> NoReturn:
+    """Leave without waiting for threads: a server that has stalled would hold them for a minute."""
+    with suppress(OSError, ValueError):
+        print("pixi-mirror: stopped; run the same command again and it goes on from here.", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,102 @@
+"""`pixi mirror status`."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from pixi_mirror.cli import options as shared
+from pixi_mirror.cli.command import Command, Outcome
+from pixi_mirror.cli.parsing import Parser
+from pixi_mirror.cli.words import counted, files_of
+from pixi_mirror.errors import DONE, FOUND
+from pixi_mirror.model import Json
+from pixi_mirror.verbs.status import Status, Subscription, status
+
+_STATES = {
+    "current": "current",
+    "changed": "the lock has changed: update",
+    "missing": "the lock is not there; what it wanted last stays",
+    "unreadable": "the lock cannot be read; what it wanted last stays",
+}
+
+
+def _declare(parser: Parser) -> None:
+    shared.declare_mirror(parser)
+    parser.flag("--check", help="exit with status 1 if anything is out of date")
+    shared.declare_output(parser)
+
+
+def _run(options: Namespace) -> Outcome:
+    found = status(Path(options.dir))
+    code = FOUND if options.check and not found.is_current else DONE
+    return Outcome(json=_json(found), lines=_lines(found), status=code)
+
+
+def _lines(found: Status) -> list[str]:
+    lines = [f"{found.mirror}: {files_of(found.files, found.size)}"]
+    for subscription in found.subscriptions:
+        lines += _subscription_lines(subscription)
+    for channel in found.channels:
+        lines.append(f"channel {channel.url} in {channel.path}/: {files_of(channel.files, channel.size)}")
+    difference = found.plan.difference
+    if difference.missing or difference.changed:
+        bad = counted(len(difference.missing) + len(difference.changed), "file")
+        lines.append(f"{bad} missing or changed on disk: run `pixi-mirror update` or `pixi-mirror verify --repair`")
+    if found.stale:
+        lines.append(f"{counted(len(found.stale), 'index', 'indexes')} out of date: run `pixi-mirror update`")
+    if difference.surplus:
+        lines.append(f"{counted(len(difference.surplus), 'file')} no longer wanted: see `pixi-mirror prune`")
+    return lines
+
+
+def _subscription_lines(subscription: Subscription) -> list[str]:
+    lines = [
+        f"for {subscription.workspace} ({subscription.lock or 'lock not known here'}): "
+        f"{', '.join(subscription.environments) or 'nothing'} on {', '.join(subscription.platforms) or 'no platform'}",
+        f"  {_STATES[subscription.state]}",
+    ]
+    lines += [f"  left out: {entry}" for entry in subscription.refused]
+    if subscription.deferred:
+        lines.append(f"  not yet mirrored: {counted(subscription.deferred, 'PyPI package')}")
+    return lines
+
+
+def _json(found: Status) -> Mapping[str, Json]:
+    return {
+        "verb": "status",
+        "mirror": str(found.mirror),
+        "subscriptions": [
+            {
+                "workspace": subscription.workspace,
+                "lock": subscription.lock,
+                "environments": list(subscription.environments),
+                "platforms": list(subscription.platforms),
+                "state": subscription.state,
+                "refused": list(subscription.refused),
+                "not_yet_mirrored": subscription.deferred,
+            }
+            for subscription in found.subscriptions
+        ],
+        "channels": [
+            {"url": channel.url, "path": channel.path, "files": channel.files, "bytes": channel.size}
+            for channel in found.channels
+        ],
+        "missing": list(found.plan.difference.missing),
+        "changed": list(found.plan.difference.changed),
+        "surplus": list(found.plan.difference.surplus),
+        "stale_indexes": list(found.stale),
+        "files": found.files,
+        "bytes": found.size,
+    }
+
+
+def _blank(options: Namespace) -> Mapping[str, Json]:
+    return {"verb": "status", "mirror": str(options.dir)}
+
+
+COMMAND = Command(
+    description="What the mirror holds, for whom, how large it is and what is out of date.",
+    declare=_declare,
+    run=_run,
+    blank=_blank,
+)

@@ -1,0 +1,47 @@
+"""How numbers and lists read to people."""
+
+from collections.abc import Iterable, Sequence
+
+_STEP = 1000.0
+
+
+def size(number: int) -> str:
+    """A number of bytes with a decimal unit, as pixi and conda write it."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(value) < _STEP:
+            break
+        value /= _STEP
+    return f"{number} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def files_of(number: int, size_of_all: int) -> str:
+    """`3 files, 1.2 MB`; the size is left out where it is not known."""
+    count = counted(number, "file")
+    return f"{count}, {size(size_of_all)}" if size_of_all else count
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def table(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines with aligned columns: the first to the left, the others to the right."""
+    rows = list(rows)
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def some(items: Sequence[str], *, at_most: int) -> list[str]:
+    """The first of many lines, and how many more there are."""
+    shown = [f"  {item}" for item in items[:at_most]]
+    return [*shown, f"  and {len(items) - at_most} more"] if len(items) > at_most else shown

@@ -1,0 +1,1 @@
+"""The main job on a small workspace that it makes itself, against a server on loopback."""

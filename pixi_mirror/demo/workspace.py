@@ -1,0 +1,255 @@
+"""Write a `pixi.lock` (version 6 or 7) and its `pixi.toml` as text, in the style of pixi; it reads nothing."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from pixi_mirror.model import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaEntry:
+    """A conda package as a lock names it."""
+
+    url: str
+    record: Mapping[str, Json]
+    """As in `repodata.json`: what the solver saw, which may differ from what the archive says."""
+
+    def hotfixed(self, **changes: Json) -> "CondaEntry":
+        """The same file with other metadata, as channels patch it."""
+        return replace(self, record=MappingProxyType({**self.record, **changes}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PypiEntry:
+    """A PyPI package as a lock names it."""
+
+    url: str
+    """Or a path, or a `git+` location."""
+    name: str
+    version: str | None = None
+    """None: a source directory."""
+    sha256: str | None = None
+    index: str | None = None
+    """None: the default index. Written in version 7 only."""
+    requires_dist: tuple[str, ...] = ()
+    requires_python: str | None = None
+    editable: bool = False
+    """Written in version 6 only."""
+
+
+Entry: TypeAlias = CondaEntry | PypiEntry
+
+_PLATFORM_NAMES = 7
+"""The version that brought platform names, and with them `run_exports` and the `index` of a PyPI package."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """A platform of a version 7 lock."""
+
+    name: str
+    subdir: str
+    virtual_packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """An environment of a lock."""
+
+    channels: tuple[str, ...]
+    """URLs, in the order of their priority."""
+    packages: Mapping[str, tuple[Entry, ...]]
+    """Platform name (in version 6: subdir) -> what is installed there."""
+    indexes: tuple[str, ...] = ()
+    """PyPI index URLs; empty: no PyPI package is meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockDescription:
+    """What a lock says, whatever the version it is written in."""
+
+    environments: Mapping[str, Environment]
+    version: Literal[6, 7] = 7
+    platforms: tuple[Platform, ...] = field(default=())
+    """Version 7: those that are no plain subdir, or have virtual packages; others are added by their names."""
+
+
+def lock_text(description: LockDescription) -> str:
+    """The text of the `pixi.lock`; what a reader derives is left out, as pixi does."""
+    return "\n".join([*_lock_lines(description), ""])
+
+
+def manifest_text(description: LockDescription, *, name: str) -> str:
+    """The text of a `pixi.toml` that the lock satisfies: every environment asks for what nothing else in it needs."""
+    platforms = _platforms(description)
+    subdirs = {platform.name: platform.subdir for platform in platforms}
+    channels = list(dict.fromkeys(url for env in description.environments.values() for url in env.channels))
+    lines = [
+        "[workspace]",
+        f"name = {json.dumps(name)}",
+        f"channels = {json.dumps(channels)}",
+        f"platforms = {json.dumps(list(dict.fromkeys(subdirs.values())))}",
+    ]
+    for environment, content in description.environments.items():
+        table = "" if environment == "default" else f"feature.{environment}."
+        for platform, entries in content.packages.items():
+            lines += ["", f"[{table}target.{subdirs[platform]}.dependencies]"]
+            lines += [f'{json.dumps(root)} = "*"' for root in _roots(entries)]
+    others = [environment for environment in description.environments if environment != "default"]
+    if others:
+        lines += ["", "[environments]"]
+        lines += [f'{each} = {{ features = ["{each}"], no-default-feature = true }}' for each in others]
+    return "\n".join([*lines, ""])
+
+
+def _roots(entries: Iterable[Entry]) -> list[str]:
+    records = [entry.record for entry in entries if isinstance(entry, CondaEntry)]
+    needed = {spec.split()[0] for record in records for spec in record["depends"]}
+    return sorted({record["name"] for record in records} - needed)
+
+
+def _platforms(description: LockDescription) -> list[Platform]:
+    described = {platform.name: platform for platform in description.platforms}
+    named = dict.fromkeys(name for env in description.environments.values() for name in env.packages)
+    plain = {name: Platform(name=name, subdir=name) for name in named}
+    return list((described | {name: each for name, each in plain.items() if name not in described}).values())
+
+
+def _lock_lines(description: LockDescription) -> Iterator[str]:
+    version = description.version
+    yield f"version: {version}"
+    if version >= _PLATFORM_NAMES:
+        yield "platforms:"
+        for platform in _platforms(description):
+            yield f"- name: {_scalar(platform.name)}"
+            if platform.subdir != platform.name:
+                yield f"  subdir: {_scalar(platform.subdir)}"
+            yield from _list("virtual-packages", platform.virtual_packages, indent="  ")
+    yield "environments:"
+    pool: dict[str, Entry] = {}
+    for name, environment in description.environments.items():
+        yield f"  {_scalar(name)}:"
+        yield "    channels:"
+        yield from (f"    - url: {_scalar(url.rstrip('/') + '/')}" for url in environment.channels)
+        yield from _list("indexes", environment.indexes, indent="    ")
+        yield "    packages:" + ("" if environment.packages else " {}")
+        for platform_name, entries in environment.packages.items():
+            yield f"      {_scalar(platform_name)}:" + ("" if entries else " []")
+            for entry in sorted(entries, key=lambda each: _order(each, version)):
+                pool[entry.url] = entry
+                yield f"      - {_word(entry)}: {_scalar(entry.url)}"
+    yield "packages:" + ("" if pool else " []")
+    for entry in sorted(pool.values(), key=lambda each: _order(each, version)):
+        yield from _conda_lines(entry, version) if isinstance(entry, CondaEntry) else _pypi_lines(entry, version)
+
+
+def _word(entry: Entry) -> str:
+    return "conda" if isinstance(entry, CondaEntry) else "pypi"
+
+
+def _order(entry: Entry, version: int) -> tuple[str, str, str]:
+    """By location since version 7, by name before."""
+    name = entry.record["name"] if isinstance(entry, CondaEntry) else entry.name
+    return (_word(entry), "" if version >= _PLATFORM_NAMES else name, entry.url)
+
+
+# The fields in the order in which pixi writes them (rattler_lock, conda_package_data.rs).
+_CONDA_FIELDS = (  # noqa: SIM905 - a column of 25 lines says less
+    "name version build build_number subdir noarch sha256 md5 legacy_bz2_md5 depends constrains extra_depends channel "
+    "features flags track_features file_name license license_family purls run_exports size legacy_bz2_size timestamp "
+    "python_site_packages_path"
+).split()
+_SINCE_7 = frozenset({"run_exports", "flags", "extra_depends"})
+_WRITTEN_EMPTY = frozenset({"purls", "run_exports"})
+"""Where empty means known to be empty, and absent means unknown."""
+
+
+def _conda_lines(entry: CondaEntry, version: int) -> Iterator[str]:
+    derived = _derived(entry.url)
+    record = dict(entry.record)
+    if isinstance(record.get("track_features"), str):
+        record["track_features"] = record["track_features"].split()  # space-joined in repodata, a list in a lock
+    yield f"- conda: {_scalar(entry.url)}"
+    for key in _CONDA_FIELDS:
+        value = record.get(key)
+        if value is None or value == derived.get(key) or (key in _SINCE_7 and version < _PLATFORM_NAMES):
+            continue
+        if value or value == 0 or key in _WRITTEN_EMPTY:
+            yield from _field(key, value)
+
+
+def _derived(url: str) -> dict[str, Json]:
+    """What a reader takes from the location where the entry is silent (rattler_lock, derived_fields.rs)."""
+    *_, subdir, file_name = unquote(urlsplit(url).path).split("/")
+    name, version, build = file_name.removesuffix(".conda").removesuffix(".tar.bz2").rsplit("-", 2)
+    derived = {
+        "name": name,
+        "version": version,
+        "build": build,
+        "build_number": int((re.search(r"[0-9]*\Z", build) or [""])[0] or 0),
+        "file_name": file_name,
+    }
+    if url.startswith(("http://", "https://", "file://")):
+        derived |= {"subdir": subdir, "channel": url.rsplit("/", 2)[0] + "/"}
+    if subdir == "noarch":
+        derived["noarch"] = "python" if "py" in build else "generic"
+    return derived
+
+
+def _pypi_lines(entry: PypiEntry, version: int) -> Iterator[str]:
+    yield f"- pypi: {_scalar(entry.url)}"
+    yield f"  name: {_scalar(entry.name)}"
+    for key, value in (
+        # version 6 cannot omit it
+        ("version", entry.version or ("0.0.0" if version < _PLATFORM_NAMES else None)),
+        ("sha256", entry.sha256),
+        ("index", entry.index if version >= _PLATFORM_NAMES else None),
+        ("requires_dist", list(entry.requires_dist)),
+        ("requires_python", entry.requires_python),
+    ):
+        if value:
+            yield from _field(key, value)
+    if entry.editable and version < _PLATFORM_NAMES:
+        yield "  editable: true"
+
+
+def _field(key: str, value: Json, indent: str = "  ") -> Iterator[str]:
+    match value:
+        case dict() if value:
+            yield f"{indent}{key}:"
+            for inner, content in value.items():
+                yield from _field(_scalar(inner), content, indent + "  ")
+        case list() | tuple() if value:
+            yield from _list(key, value, indent=indent)
+        case dict():
+            yield f"{indent}{key}: {{}}"
+        case list() | tuple():
+            yield f"{indent}{key}: []"
+        case _:
+            yield f"{indent}{key}: {value if isinstance(value, int) else _scalar(value)}"
+
+
+def _list(key: str, values: Iterable[str], *, indent: str) -> Iterator[str]:
+    lines = [f"{indent}- {_scalar(value)}" for value in values]
+    if lines:
+        yield f"{indent}{key}:"
+        yield from lines
+
+
+# Quoted is what a YAML 1.2 reader would not take for a string; a bare `12_3` is one there (in YAML 1.1 it is not).
+_NO_STRING = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+|0o[0-7]+|[-+]?\.(?:inf|nan)|~|"
+    r"null|true|false|yes|no|on|off|y|n",
+    re.IGNORECASE,
+)
+_NEEDS_QUOTES = re.compile(r"[\s\-?:,\[\]{}#&*!|>'\"%@`]|.*(?:: |:$| #|\s$)", re.DOTALL)
+
+
+def _scalar(text: str) -> str:
+    quoted = not text or _NO_STRING.fullmatch(text) or _NEEDS_QUOTES.match(text)
+    return "'" + text.replace("'", "''") + "'" if quoted else text

@@ -1,0 +1,88 @@
+"""One download from its first attempt to its last: mirrors, waiting in between, and the error in the end."""
+
+import threading
+from dataclasses import dataclass
+from itertools import count
+
+from pixi_mirror.fetch.body import Transfer, receive
+from pixi_mirror.fetch.client import Client
+from pixi_mirror.fetch.exchange import Exchange, stopped_trouble
+from pixi_mirror.fetch.interface import Sink
+from pixi_mirror.fetch.mirrors import Mirrors
+from pixi_mirror.fetch.patience import Patience, back_off_s
+from pixi_mirror.fetch.trouble import Again, Trouble
+from pixi_mirror.model import Network, Url
+from pixi_mirror.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    trouble: Trouble | None
+    asked: Url
+
+
+class Attempts:
+    """Makes as many attempts at a download as make sense; for many threads."""
+
+    def __init__(
+        self,
+        network: Network,
+        report: Report,
+        *,
+        connections: int,
+        first_back_off_s: float,
+        stopped: threading.Event,
+    ) -> None:
+        self._network = network
+        self._report = report
+        self._stopped = stopped
+        self._first_back_off_s = first_back_off_s
+        self._mirrors = Mirrors(network.mirrors)
+        self._client = Client(network, report, connections=connections)
+        self._exchange = Exchange(network, report, self._client, Patience(), stopped)
+
+    def download(self, url: Url, sink: Sink, *, limit: int | None) -> None:
+        """As `Fetcher.download`, for http and https."""
+        transfer = Transfer(sink=sink, limit=limit)
+        for attempt in count(1):
+            self._stopped.wait(back_off_s(attempt, first_s=self._first_back_off_s))
+            outcome = self._attempt(url, transfer)
+            if outcome.trouble is None:
+                return
+            trouble = stopped_trouble() if self._stopped.is_set() else outcome.trouble
+            if not trouble.passing or attempt > self._network.retries:
+                raise trouble.error(_message(url, outcome.asked, trouble, attempts=attempt))
+            self._report.note(f"{url}: {trouble.reason}; it is tried again.")
+
+    def close(self) -> None:
+        """End every connection."""
+        self._client.close()
+
+    def _attempt(self, url: Url, transfer: Transfer) -> _Outcome:
+        chosen = self._mirrors.chosen(url)
+        result = self._exchanged(chosen.url, transfer)
+        if isinstance(result, Again):
+            transfer.may_resume, transfer.total = False, None
+            result = self._exchanged(chosen.url, transfer)
+        if isinstance(result, Again):
+            result = Trouble(reason="the server answers a request for the whole with a part")
+        if result is not None and result.upstream_failed and not self._stopped.is_set():
+            self._mirrors.blame(chosen.target)
+        return _Outcome(result, chosen.url)
+
+    def _exchanged(self, url: Url, transfer: Transfer) -> Trouble | Again | None:
+        if self._stopped.is_set():
+            return stopped_trouble()
+        answer = self._exchange.ask(url, transfer.headers)
+        if isinstance(answer, Trouble):
+            return answer
+        try:
+            return receive(answer, transfer, self._network)
+        finally:
+            answer.close()
+
+
+def _message(url: Url, asked: Url, trouble: Trouble, *, attempts: int) -> str:
+    place = "" if asked == url else f" (asked for at {asked}, because of [mirrors])"
+    times = f", at the last of {attempts} attempts" if attempts > 1 else ""
+    return f"{url} could not be fetched{place}: {trouble.reason}{times}. {trouble.advice}".rstrip()

@@ -1,0 +1,52 @@
+"""Whom to be for a URL: what is sent, and what may be said about it; the only place that spells credentials out."""
+
+import base64
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from pixi_mirror.model import Basic, Bearer, CondaToken, Credential, Url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A URL ready to be requested, with the header that says who asks."""
+
+    url: Url
+    """Without user and fragment, with the token."""
+    authorization: str | None = field(repr=False)
+    said: str
+    """What was sent, in words without the secret."""
+
+
+def identify(url: Url, credential: Credential | None) -> Identity:
+    """Be whom the store names for `url`, else the user within the URL itself.
+
+    Raises:
+        ValueError: it is not a URL.
+    """
+    split = urlsplit(url.raw)
+    host = split.netloc.rpartition("@")[2]
+    userinfo = split.netloc[: -len(host) - 1] if "@" in split.netloc else ""
+    path, said, authorization = split.path, "no credentials were sent", None
+    if path.startswith("/t/"):
+        said = "the token within the URL was sent"
+    match credential:
+        case Basic(username, password):
+            authorization = _basic(username, password)
+            said = "a user name and password from the credential store were sent"
+        case Bearer(token):
+            authorization, said = f"Bearer {token}", "a bearer token from the credential store was sent"
+        case CondaToken(token):
+            # As rattler: a URL that has a token already keeps its own.
+            if not path.startswith("/t/"):
+                path = f"/t/{quote(token, safe='')}{path}"
+            said = "a conda token from the credential store was sent"
+    if credential is None and userinfo:
+        name, _, password = userinfo.partition(":")
+        authorization, said = _basic(unquote(name), unquote(password)), "the user within the URL was sent"
+    bare = Url(urlunsplit((split.scheme, host, path, split.query, "")))
+    return Identity(url=bare, authorization=authorization, said=said)
+
+
+def _basic(username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")

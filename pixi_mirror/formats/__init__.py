@@ -1,0 +1,1 @@
+"""What the specifications say, as pure functions of bytes and values; sole keeper of YAML and of the words of conda."""

@@ -1,0 +1,201 @@
+"""The words of conda: names, canonical records, `repodata.json`, and the package that an entry of a lock stands for."""
+
+import json
+import re
+from collections.abc import Mapping
+
+from pixi_mirror.errors import UnmirrorableError, WorkspaceError
+from pixi_mirror.formats.cep26 import SUBDIRS, is_subdir, split_file_name, split_safe_file_name
+from pixi_mirror.formats.layout import channel, file_url, is_local, unsafe_segment, url_path
+from pixi_mirror.formats.lock.entries import CondaBinary
+from pixi_mirror.model import Json, Layout, MirrorPath, Package, Url, admit_md5, admit_path, admit_sha256
+
+__all__ = [
+    "SUBDIRS",
+    "canonical",
+    "conda_package",
+    "is_subdir",
+    "read_repodata",
+    "repodata",
+    "split_file_name",
+]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
+
+def canonical(record: Json) -> bytes:
+    """The one spelling of `record` as JSON: sorted keys, no white space, UTF-8; for digests and recipes."""
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict).encode()
+
+
+def repodata(subdir: str, records: Mapping[str, Mapping[str, Json]]) -> bytes:
+    """The `repodata.json` of `subdir` that lists `records` by file name; equal input gives equal bytes.
+
+    One record a line, sorted; `.tar.bz2` under `packages`, `.conda` under `packages.conda`, whatever the records say.
+    No `base_url`: `repodata_version` 1 has none, and a mirror's address is not known here.
+    """
+    parts = (
+        b'{"info":' + canonical({"subdir": subdir}),
+        b'"packages":' + _lines(records, ".tar.bz2"),
+        b'"packages.conda":' + _lines(records, ".conda"),
+        b'"repodata_version":1}\n',
+    )
+    return b",\n".join(parts)
+
+
+def _lines(records: Mapping[str, Mapping[str, Json]], suffix: str) -> bytes:
+    names = sorted(name for name in records if name.endswith(suffix))
+    if not names:
+        return b"{}"
+    return b"{\n" + b",\n".join(canonical(name) + b":" + canonical(records[name]) for name in names) + b"\n}"
+
+
+def read_repodata(data: bytes) -> tuple[str, Mapping[str, Mapping[str, Json]]]:
+    """Subdir and records by file name of a `repodata.json`, whoever wrote it.
+
+    Raises:
+        ValueError: it is no repodata; the text is a sentence.
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is not JSON: {error}") from None
+    info = document.get("info") if isinstance(document, dict) else None
+    subdir = info.get("subdir") if isinstance(info, dict) else None
+    if not isinstance(document, dict) or not isinstance(subdir, str):
+        raise ValueError("it has no `info.subdir`")  # noqa: TRY004 - what was read is wrong, not the caller
+    records: dict[str, Mapping[str, Json]] = {}
+    for section in ("packages", "packages.conda"):
+        listed = document.get(section, {})
+        if not isinstance(listed, dict) or not all(isinstance(record, dict) for record in listed.values()):
+            raise ValueError(f"its `{section}` is not a mapping of records")
+        records.update(listed)
+    return subdir, records
+
+
+def conda_package(entry: CondaBinary, *, layout: Layout, base: str) -> Package:
+    """The package that `entry` of a lock stands for; `base` is the `file:///dir/` URL that relative paths start at.
+
+    Hashes and size are as the lock has them, None where it has none. The record is as it belongs in `repodata.json`:
+    its subdir is the folder that the package lies in.
+
+    Raises:
+        UnmirrorableError: it lies where nothing can be mirrored from.
+        WorkspaceError: its name or its URL is unsafe, or contradicts its record.
+    """
+    url = _url(entry, base)
+    record = _placed(entry)
+    _refuse_name(entry, record)
+    sha256, md5 = record.get("sha256"), record.get("md5")
+    return Package(
+        path=_path(entry, record, layout),
+        url=url,
+        sha256=admit_sha256(sha256) if sha256 is not None else None,
+        md5=admit_md5(md5) if md5 is not None else None,
+        size=record.get("size"),
+        kind="conda",
+        name=record["name"],
+        version=record["version"],
+        build=record["build"],
+        subdir=record["subdir"],
+        record=record,
+    )
+
+
+def _shown(entry: CondaBinary) -> str:
+    shown = str(Url(entry.location))
+    return shown if len(shown) <= 200 else shown[:200] + "..."  # noqa: PLR2004 - about two lines
+
+
+def _url(entry: CondaBinary, base: str) -> Url:
+    location = entry.location
+    scheme = _SCHEME.match(location)
+    if is_local(location):
+        from urllib.parse import quote, urljoin
+
+        if scheme is not None or location.startswith(("/", "\\")) or location[1:2] == ":":
+            return Url(file_url(location))
+        return Url(urljoin(base, quote(location.replace("\\", "/"))))
+    if scheme is not None and scheme[1].lower() not in ("http", "https"):
+        raise UnmirrorableError(
+            f"the package {_shown(entry)} cannot be mirrored: {scheme[1].lower()} URLs are not supported yet, only "
+            "http, https and local files. Leave its environment out, or pass --skip-unmirrorable."
+        )
+    return Url(location)
+
+
+def _placed(entry: CondaBinary) -> Mapping[str, Json]:
+    """The record with the folder as its subdir: old locks name the subdir of the platform instead."""
+    record = entry.record
+    if entry.subdir is None or entry.subdir == record["subdir"]:
+        return record
+    placed = {key: value for key, value in record.items() if key not in ("arch", "platform")}
+    placed["subdir"] = entry.subdir
+    told = zip(("arch", "platform"), SUBDIRS.get(entry.subdir, (None, None)), strict=True)
+    return placed | {key: value for key, value in told if value is not None}
+
+
+def _refuse_name(entry: CondaBinary, record: Mapping[str, Json]) -> None:
+    try:
+        parts = split_safe_file_name(entry.file_name)
+    except ValueError as error:
+        raise _unsafe(entry, f"{error}") from None
+    problem = unsafe_segment(entry.file_name)
+    if problem is not None:
+        raise _unsafe(entry, problem)
+    said = (record["name"], record["version"], record["build"])
+    if parts[:3] != said:
+        raise _unsafe(entry, f"its record says {'-'.join(said)[:200]!r}, which is another package than the file name")
+    if not is_subdir(record["subdir"]):
+        raise _unsafe(entry, f"its subdir {record['subdir'][:80]!r} is none that CEP 26 allows")
+
+
+def _path(entry: CondaBinary, record: Mapping[str, Json], layout: Layout) -> MirrorPath:
+    subdir = record["subdir"]
+    if not is_local(entry.location):
+        url_path(entry.location)  # an unsafe URL is refused as such, before anything is made of its parts
+        if entry.subdir is None:
+            raise UnmirrorableError(
+                f"the package {_shown(entry)} cannot be mirrored: it does not lie in a subdir (such as noarch) of a "
+                "channel. Put it into one, leave its environment out, or pass --skip-unmirrorable."
+            )
+        # The channel is where the file lies, which need not be what the lock calls its channel.
+        home = channel(_home(entry.location), layout)
+    elif entry.channel is not None and is_local(entry.channel) and _lies_in(entry):
+        home = channel(entry.channel, layout)
+    elif layout == "channels":
+        return _archive_path(entry, record)
+    else:
+        return admit_path(f"{subdir}/{entry.file_name}")
+    top = f"{home.path}/" if home.path is not None else ""
+    try:
+        return admit_path(f"{top}{subdir}/{entry.file_name}")
+    except ValueError as error:
+        raise _unsafe(entry, str(error)[:200]) from None
+
+
+def _home(location: str) -> str:
+    return "/".join(location.partition("#")[0].partition("?")[0].split("/")[:-2])
+
+
+def _lies_in(entry: CondaBinary) -> bool:
+    """Whether a local package lies in a subdir of the local channel that the lock names for it."""
+    if entry.subdir is None or entry.channel is None:
+        return False
+    return file_url(entry.location) == file_url(f"{entry.channel}/{entry.subdir}/{entry.file_name}")
+
+
+def _archive_path(entry: CondaBinary, record: Mapping[str, Json]) -> MirrorPath:
+    if record.get("sha256") is None:
+        raise UnmirrorableError(
+            f"the package {_shown(entry)} cannot be mirrored: a mirror files a local archive under its sha256, and "
+            "the lock has none. Put it into a channel, or pass --skip-unmirrorable."
+        )
+    return admit_path(f"local/{record['sha256']}/{entry.file_name}")
+
+
+def _unsafe(entry: CondaBinary, problem: str) -> WorkspaceError:
+    return WorkspaceError(
+        f"the package {_shown(entry)!r} cannot stand in a mirror: {problem}. Nothing was written; correct the lock, "
+        "most simply with `pixi lock`."
+    )

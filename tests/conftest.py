@@ -1,0 +1,44 @@
+"""What every test can ask for, and what is asked of every test: that a mirror it leaves behind is true."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import oracle
+from harness.upstream import Upstream
+from harness.world import World
+
+_MARKS_OF_A_MIRROR = {"pixi-mirror.json", oracle.PRIVATE}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A small true world: an upstream on loopback, and a user with an empty home."""
+    root = tmp_path / "upstream"
+    root.mkdir()
+    with Upstream(root=root) as upstream:
+        yield World(directory=tmp_path, root=root, upstream=upstream)
+
+
+@pytest.fixture(autouse=True)
+def mirrors_left_behind_are_true(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have the oracle judge every mirror that a test leaves, unless the test broke it on purpose and says why."""
+    excuse = request.node.get_closest_marker("broken_mirror")
+    if excuse is not None and not (excuse.args and excuse.args[0]):
+        pytest.fail("the marker `broken_mirror` needs a reason: what did the test break, and why?")
+    if excuse is not None or "tmp_path" not in request.fixturenames:
+        yield
+        return
+    directory = request.getfixturevalue("tmp_path")
+    yield
+    wrong = [f"{mirror.name}/{each}" for mirror in _mirrors(directory) for each in oracle.problems(mirror)]
+    if wrong:
+        pytest.fail("the test left a mirror that is not true:\n" + "\n".join(wrong), pytrace=False)
+
+
+def _mirrors(directory: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(directory):
+        if _MARKS_OF_A_MIRROR & {*folders, *files}:
+            folders.clear()
+            yield Path(folder)

@@ -1,0 +1,538 @@
+"""The oracle: read a mirror as its clients do, in every index format, and say whether what it shows is true.
+
+A program of its own that shares no code with pixi-mirror: the standard library and a zstd library, nothing else.
+`python oracle.py MIRROR` prints every problem and ends with status 1 if there is one. One file on purpose, long as it
+is: it can be carried to a mirror and run there.
+"""
+
+import hashlib
+import json
+import os
+import posixpath
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+PRIVATE = ".pixi-mirror"
+"""The one directory of a mirror that clients never see."""
+JSON, ZST, SHARDS = "repodata.json", "repodata.json.zst", "repodata_shards.msgpack.zst"
+SIDECARS = (ZST, SHARDS)
+"""What a client prefers to `repodata.json` where it is there, and does without where it is not."""
+HTML, PEP691 = "index.html", "index.v1_json"
+_TEMPORARY = re.compile(r"\..*|.*(?:\.part|\.partial|\.tmp|\.temp|\.lock|~)", re.DOTALL)
+
+
+class Unreadable(Exception):  # noqa: N818 - it names what an index is
+    """An index that a client could not read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What an index says of one file."""
+
+    algorithm: str
+    digest: str
+    size: int | None = None
+    """None: the format does not say."""
+
+    def __str__(self) -> str:
+        return f"{self.algorithm} {self.digest}" + ("" if self.size is None else f", {self.size} bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """One index as a client reads it."""
+
+    digest: str
+    """Of its content, the same for the same content in other bytes; clocks are left out."""
+    files: Mapping[str, Listed]
+    """Path in the mirror -> what is said of it."""
+    pages: tuple[str, ...] = ()
+    """Directories of other pages that it links to."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with it whatever else the mirror holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What the indexes of a mirror say."""
+
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+    """Path in the mirror -> its content."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Path in the mirror -> why."""
+
+    @property
+    def files(self) -> dict[str, Listed]:
+        """Every file that some index lists."""
+        return {path: listed for index in self.indexes.values() for path, listed in index.files.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a mirror is, between what it was and what it is to become."""
+
+    state: Literal["OLD", "NEW", "BETWEEN", "broken"]
+    reasons: tuple[str, ...]
+    """Why it is broken; else empty."""
+
+
+def listing(mirror: Path) -> Listing:
+    """What every index below `mirror` says; nothing where the directory is empty or absent."""
+    indexes, unreadable = {}, {}
+    for path in _visible(mirror):
+        reader = _READERS.get(posixpath.basename(path))
+        if reader is None:
+            continue
+        try:
+            indexes[path] = reader(mirror, path)
+        except (Unreadable, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            unreadable[path] = f"{type(error).__name__}: {error}"
+    return Listing(indexes=indexes, unreadable=unreadable)
+
+
+def problems(mirror: Path, *, expected: Mapping[str, str] | None = None) -> list[str]:
+    """What is wrong with a mirror that no run is writing.
+
+    Args:
+        mirror: Its directory; absent or empty is right.
+        expected: Path -> sha256 of every file that the indexes are to list, all together; None: not looked at.
+    """
+    found = listing(mirror)
+    wrong = [*_always_wrong(mirror, found), *_disagreements(found), *_missing_pages(found)]
+    if expected is not None:
+        wrong += _unexpected(found, expected)
+    return sorted(set(wrong))
+
+
+def verdict(mirror: Path, *, old: Listing, new: Listing) -> Verdict:
+    """Which of its two states a mirror is in, or that it is between them, or broken.
+
+    Every index is whole old or whole new, and absent only where one of the two lacks it or it is a sidecar (a client
+    does without); every file that one lists is there with the right bytes; nothing temporary is to be seen.
+    """
+    found = listing(mirror)
+    reasons = [*_always_wrong(mirror, found)]
+    for path, index in found.indexes.items():
+        if index.digest not in {state.indexes[path].digest for state in (old, new) if path in state.indexes}:
+            reasons.append(f"{path}: is neither what it was nor what it is to become")
+    gone = (old.indexes.keys() & new.indexes.keys()) - found.indexes.keys() - found.unreadable.keys()
+    reasons += [
+        f"{path}: is gone, and both states have it" for path in gone if posixpath.basename(path) not in SIDECARS
+    ]
+    if reasons:
+        return Verdict(state="broken", reasons=tuple(sorted(set(reasons))))
+    digests = {path: index.digest for path, index in found.indexes.items()}
+    for state, whole in (("NEW", new), ("OLD", old)):
+        if digests == {path: index.digest for path, index in whole.indexes.items()}:
+            return Verdict(state=state, reasons=())
+    return Verdict(state="BETWEEN", reasons=())
+
+
+def _visible(mirror: Path) -> Iterator[str]:
+    """Every file and directory below `mirror` but the private ones, as a path in the mirror."""
+    for folder, folders, files in os.walk(mirror):
+        here = Path(folder)
+        folders[:] = sorted(name for name in folders if here != mirror or name != PRIVATE)
+        yield from ((here / name).relative_to(mirror).as_posix() for name in sorted([*folders, *files]))
+
+
+# What is wrong at every instant.
+
+
+def _always_wrong(mirror: Path, found: Listing) -> Iterator[str]:
+    for path, reason in found.unreadable.items():
+        yield f"{path}: cannot be read: {reason}"
+    for path, index in found.indexes.items():
+        yield from (f"{path}: {fault}" for fault in index.faults)
+        yield from (f"{path}: {fault}" for fault in _false_entries(mirror, index))
+    for path in _visible(mirror):
+        if _TEMPORARY.fullmatch(posixpath.basename(path)):
+            yield f"{path}: is temporary or hidden, and clients can see it"
+
+
+def _false_entries(mirror: Path, index: Index) -> Iterator[str]:
+    for path, listed in index.files.items():
+        try:
+            found = _hashed(mirror / path, listed.algorithm)
+        except OSError as error:
+            yield f"lists {path}, which is not there ({error.strerror})"
+        else:
+            if found != listed.digest:
+                yield f"lists {path} with {listed.algorithm} {listed.digest}, it has {found}"
+
+
+def _hashed(path: Path, algorithm: str) -> str:
+    if algorithm == "none":
+        path.stat()
+        return ""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+# What is wrong once nobody is writing.
+
+
+def _disagreements(found: Listing) -> Iterator[str]:
+    """The formats of one place must say the same."""
+    for path, index in found.indexes.items():
+        place, name = posixpath.split(path)
+        for first in _REFERENCE.get(name, ()):
+            reference = posixpath.join(place, first)
+            other = found.indexes.get(reference)
+            if other is None:
+                if name in SIDECARS and reference not in found.unreadable:
+                    yield f"{path}: stands without {reference}"
+                continue
+            if name == ZST and index.digest != other.digest:
+                yield f"{path}: differs from {first} beside it"
+            for file in sorted(index.files.keys() ^ other.files.keys()):
+                yield f"{path}: {'lists' if file in index.files else 'lacks'} {file}, unlike {first}"
+            for file in sorted(index.files.keys() & other.files.keys()):
+                if not _agree(index.files[file], other.files[file]):
+                    yield f"{path}: lists {file} as {index.files[file]}, but {first} as {other.files[file]}"
+
+
+def _agree(one: Listed, other: Listed) -> bool:
+    sizes = {one.size, other.size} - {None}
+    return (one.algorithm, one.digest) == (other.algorithm, other.digest) and len(sizes) <= 1
+
+
+def _missing_pages(found: Listing) -> Iterator[str]:
+    for path, index in found.indexes.items():
+        place, name = posixpath.split(path)
+        if name in {JSON, *SIDECARS}:
+            noarch = posixpath.join(posixpath.dirname(place), "noarch", JSON)
+            if noarch not in found.indexes and noarch not in found.unreadable:
+                yield f"{noarch}: is missing, and no client opens a channel without it"
+        for page in index.pages:
+            if not any(posixpath.join(page, each) in found.indexes for each in (HTML, PEP691)):
+                yield f"{path}: links to {page}/, which has no page"
+
+
+def _unexpected(found: Listing, expected: Mapping[str, str]) -> Iterator[str]:
+    listed = {path: each for path, each in found.files.items() if not path.endswith(".metadata")}
+    for path in sorted(expected.keys() - listed.keys()):
+        yield f"{path}: is wanted, and no index lists it"
+    for path in sorted(listed.keys() - expected.keys()):
+        yield f"{path}: is listed, and nobody wants it"
+    for path in sorted(listed.keys() & expected.keys()):
+        if listed[path].digest != expected[path]:
+            yield f"{path}: is listed with {listed[path].digest}, wanted is {expected[path]}"
+
+
+# conda.
+
+
+def _repodata(mirror: Path, path: str) -> Index:
+    return _conda_index(path, json.loads((mirror / path).read_bytes()))
+
+
+def _compressed_repodata(mirror: Path, path: str) -> Index:
+    return _conda_index(path, json.loads(_decompressed((mirror / path).read_bytes())))
+
+
+def _conda_index(path: str, document: Any) -> Index:
+    place = posixpath.dirname(path)
+    faults = [*_info_faults(place, document["info"])]
+    files: dict[str, Listed] = {}
+    _add_records(place, document, files, faults)
+    return Index(digest=_canonical(document), files=files, faults=tuple(faults))
+
+
+def _sharded_repodata(mirror: Path, path: str) -> Index:
+    """CEP 16: the index maps a package name to the sha256 of the compressed shard beside it."""
+    place = posixpath.dirname(path)
+    document = _unpacked(_decompressed((mirror / path).read_bytes()))
+    info = document["info"]
+    faults = [*_info_faults(place, info)]
+    files: dict[str, Listed] = {}
+    shards = {}
+    folder = _inside(place, info.get("shards_base_url", "./shards/"))
+    for name, digest in document["shards"].items():
+        shard = posixpath.join(folder, f"{digest.hex()}.msgpack.zst")
+        data = (mirror / shard).read_bytes() if (mirror / shard).is_file() else None
+        if data is None or hashlib.sha256(data).digest() != digest:
+            faults.append(f"the shard of {name}, {shard}, is " + ("not there" if data is None else "not what it says"))
+            continue
+        shards[name] = _unpacked(_decompressed(data))
+        _add_records(place, shards[name], files, faults)
+        strangers = {record["name"] for part in _PARTS for record in shards[name].get(part, {}).values()} - {name}
+        faults += [f"the shard of {name} holds {stranger}" for stranger in sorted(strangers)]
+    timeless = {key: value for key, value in info.items() if key != "created_at"}
+    return Index(digest=_canonical([timeless, shards]), files=files, faults=tuple(faults))
+
+
+_PARTS = {"packages": ".tar.bz2", "packages.conda": ".conda"}
+
+
+def _info_faults(place: str, info: Mapping[str, Any]) -> Iterator[str]:
+    if info["subdir"] != posixpath.basename(place):
+        yield f"says it is the subdir {info['subdir']!r}, and stands in {place!r}"
+    for key in ("base_url", "shards_base_url"):
+        if re.match(r"[a-z][a-z0-9+.-]*:|/", info.get(key) or "", re.IGNORECASE):
+            yield f"sends clients elsewhere: {key} is {info[key]!r}"
+
+
+def _add_records(place: str, document: Mapping[str, Any], files: dict[str, Listed], faults: list[str]) -> None:
+    for part, extension in _PARTS.items():
+        for name, record in document.get(part, {}).items():
+            if not name.endswith(extension) or "/" in name:
+                faults.append(f"has {name} under {part!r}")
+            algorithm = next((each for each in ("sha256", "md5") if record.get(each)), "none")
+            digest = record.get(algorithm, "")
+            hexadecimal = digest.hex() if isinstance(digest, bytes) else digest
+            files[posixpath.join(place, name)] = Listed(
+                algorithm=algorithm, digest=hexadecimal, size=record.get("size")
+            )
+            if algorithm == "none":
+                faults.append(f"lists {name} without a hash")
+
+
+def _decompressed(data: bytes) -> bytes:
+    try:
+        from compression import zstd
+    except ImportError:
+        import zstandard
+
+        decompressor = zstandard.ZstdDecompressor()
+        try:
+            with decompressor.stream_reader(data, read_across_frames=True) as stream:
+                return stream.read()
+        except zstandard.ZstdError as error:
+            raise Unreadable(f"not zstd: {error}") from error
+    try:
+        return zstd.decompress(data)
+    except zstd.ZstdError as error:
+        raise Unreadable(f"not zstd: {error}") from error
+
+
+def _canonical(document: object) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), default=bytes.hex)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# msgpack, as far as shards use it (https://github.com/msgpack/msgpack/blob/master/spec.md).
+
+
+def _unpacked(data: bytes) -> Any:
+    value, end = _value(data, 0)
+    if end != len(data):
+        raise Unreadable(f"{len(data) - end} bytes follow the msgpack document")
+    return value
+
+
+def _value(data: bytes, at: int) -> tuple[Any, int]:  # noqa: PLR0911 - one a kind, as in the specification
+    if at >= len(data):
+        raise Unreadable("the msgpack document ends early")
+    head, at = data[at], at + 1
+    if head < 0x80:
+        return head, at
+    if head >= 0xE0:
+        return head - 0x100, at
+    if head < 0x90:
+        return _pairs(data, at, head & 0x0F)
+    if head < 0xA0:
+        return _items(data, at, head & 0x0F)
+    if head < 0xC0:
+        return _bytes(data, at, head & 0x1F, bytes.decode)
+    if head in _FIXED:
+        return _FIXED[head], at
+    if head not in _SIZED:
+        raise Unreadable(f"msgpack code {head:#x} is not known")
+    width, read = _SIZED[head]
+    size, at = _bytes(data, at, width, lambda raw: int.from_bytes(raw, "big"))
+    return read(data, at, size)
+
+
+def _bytes(data: bytes, at: int, size: int, convert: Callable[[bytes], Any]) -> tuple[Any, int]:
+    if at + size > len(data):
+        raise Unreadable("the msgpack document ends early")
+    return convert(data[at : at + size]), at + size
+
+
+def _items(data: bytes, at: int, count: int) -> tuple[list[Any], int]:
+    items = []
+    for _ in range(count):
+        item, at = _value(data, at)
+        items.append(item)
+    return items, at
+
+
+def _pairs(data: bytes, at: int, count: int) -> tuple[dict[Any, Any], int]:
+    flat, at = _items(data, at, 2 * count)
+    return dict(zip(flat[::2], flat[1::2], strict=True)), at
+
+
+def _signed(width: int) -> Callable[[bytes, int, int], tuple[int, int]]:
+    return lambda _data, at, raw: (raw - (1 << 8 * width) if raw >> (8 * width - 1) else raw, at)
+
+
+def _text(data: bytes, at: int, size: int) -> tuple[str, int]:
+    return _bytes(data, at, size, bytes.decode)
+
+
+def _binary(data: bytes, at: int, size: int) -> tuple[bytes, int]:
+    return _bytes(data, at, size, bytes)
+
+
+def _unsigned(_data: bytes, at: int, raw: int) -> tuple[int, int]:
+    return raw, at
+
+
+_FIXED = {0xC0: None, 0xC2: False, 0xC3: True}
+_SIZED: dict[int, tuple[int, Callable[[bytes, int, int], tuple[Any, int]]]] = {
+    0xC4: (1, _binary), 0xC5: (2, _binary), 0xC6: (4, _binary),
+    0xCC: (1, _unsigned), 0xCD: (2, _unsigned), 0xCE: (4, _unsigned), 0xCF: (8, _unsigned),
+    0xD0: (1, _signed(1)), 0xD1: (2, _signed(2)), 0xD2: (4, _signed(4)), 0xD3: (8, _signed(8)),
+    0xD9: (1, _text), 0xDA: (2, _text), 0xDB: (4, _text),
+    0xDC: (2, _items), 0xDD: (4, _items), 0xDE: (2, _pairs), 0xDF: (4, _pairs),
+}  # fmt: skip
+
+
+# PyPI.
+
+
+class _Anchors(HTMLParser):
+    """The links of a page: (attributes, text)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchors: list[tuple[dict[str, str], str]] = []
+        self._open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.anchors.append(({key: value or "" for key, value in attrs}, ""))
+            self._open = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = self._open and tag != "a"
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            attributes, text = self.anchors[-1]
+            self.anchors[-1] = (attributes, text + data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """A page while it is read."""
+
+    place: str
+    files: dict[str, Listed] = field(default_factory=dict)
+    pages: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, link: str, name: str, *, hashes: Mapping[str, str], size: int | None, metadata: object) -> None:
+        """Take in one file; `metadata` is false, true or `{"sha256": ...}`, as in PEP 714."""
+        path = _inside(self.place, link)
+        if posixpath.basename(path) != name:
+            self.faults.append(f"calls {path} {name!r}")
+        if "sha256" not in hashes:
+            self.faults.append(f"lists {name} without a sha256")
+        self.files[path] = _listed(hashes, size)
+        if metadata:
+            self.files[path + ".metadata"] = _listed(metadata if isinstance(metadata, dict) else {}, None)
+
+    def index(self, content: object) -> Index:
+        """What was read, all told."""
+        return Index(digest=_canonical(content), files=self.files, pages=tuple(self.pages), faults=tuple(self.faults))
+
+
+def _listed(hashes: Mapping[str, str], size: int | None) -> Listed:
+    return Listed(algorithm="sha256" if "sha256" in hashes else "none", digest=hashes.get("sha256", ""), size=size)
+
+
+def _html_page(mirror: Path, path: str) -> Index:
+    """PEP 503: one anchor a file, `#sha256=` in its href; in the root one anchor a project."""
+    page = _Page(place=posixpath.dirname(path))
+    parser = _Anchors()
+    parser.feed((mirror / path).read_text(encoding="utf-8"))
+    parser.close()
+    for attributes, text in parser.anchors:
+        link, _, fragment = attributes["href"].partition("#")
+        if link.endswith("/"):
+            page.pages.append(_inside(page.place, link))
+            continue
+        metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
+        size = attributes.get("data-size")
+        page.add(
+            link,
+            text.strip(),
+            hashes=_assignment(fragment),
+            size=int(size) if size else None,
+            metadata=_assignment(metadata) or metadata == "true",
+        )
+    return page.index(sorted(_canonical([attributes, text.strip()]) for attributes, text in parser.anchors))
+
+
+def _assignment(text: str) -> dict[str, str]:
+    key, separator, value = text.partition("=")
+    return {key: value} if separator else {}
+
+
+def _json_page(mirror: Path, path: str) -> Index:
+    """PEP 691: a project's `files`, or the root's `projects`."""
+    page = _Page(place=posixpath.dirname(path))
+    document = json.loads((mirror / path).read_bytes())
+    version = str(document["meta"]["api-version"])
+    if not version.startswith("1."):
+        page.faults.append(f"has the API version {version!r}, and clients know 1")
+    for entry in document.get("files", ()):
+        metadata = entry.get("core-metadata", entry.get("dist-info-metadata", False))
+        page.add(entry["url"], entry["filename"], hashes=entry["hashes"], size=entry.get("size"), metadata=metadata)
+    names = [re.sub(r"[-_.]+", "-", project["name"]).lower() for project in document.get("projects", ())]
+    page.pages.extend(posixpath.join(page.place, name) for name in names)
+    return page.index(document)
+
+
+def _inside(place: str, link: str) -> str:
+    """The path in the mirror that a link of an index in `place` leads to, without trailing slash.
+
+    An absolute one leads to its host and path: with `[mirrors]` set, that is where a client looks.
+    """
+    parts = urlsplit(link)
+    segments = [unquote(segment) for segment in parts.path.split("/") if segment]
+    if any("/" in segment for segment in segments):
+        raise Unreadable(f"the link {link!r} has a slash in a name")
+    if parts.netloc:
+        port = "" if parts.port in {None, {"http": 80, "https": 443}.get(parts.scheme)} else f"_{parts.port}"
+        path = "/".join([f"{parts.hostname}{port}", *segments])
+    elif parts.scheme or parts.path.startswith("/"):
+        raise Unreadable(f"the link {link!r} is neither relative nor the address of a file")
+    else:
+        path = posixpath.normpath("/".join([place, *segments]) if place else "/".join(segments))
+    if ".." in path.split("/"):
+        raise Unreadable(f"the link {link!r} leads out of the mirror")
+    return path
+
+
+_READERS: dict[str, Callable[[Path, str], Index]] = {
+    JSON: _repodata,
+    ZST: _compressed_repodata,
+    SHARDS: _sharded_repodata,
+    HTML: _html_page,
+    PEP691: _json_page,
+}
+_REFERENCE = {ZST: (JSON,), SHARDS: (JSON,), HTML: (PEP691,)}
+"""A format -> the formats beside it that must say the same."""
+
+
+def main() -> int:
+    """Print what is wrong with the mirror named on the command line."""
+    if len(sys.argv) != 2:
+        print("usage: python oracle.py MIRROR", file=sys.stderr)
+        return 2
+    found = problems(Path(sys.argv[1]))
+    print("\n".join(found) or f"all true: {len(listing(Path(sys.argv[1])).files)} files")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
