@@ -1,7 +1,6 @@
 """Run another program; return its output, or an error quoting its last words. It alone starts processes."""
 
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +42,6 @@ def run(command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeou
             check=False,
             encoding="utf-8",
             errors="replace",
-            creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
         )
     except subprocess.TimeoutExpired:
         raise ProgramError(f"{command[0]} did not end within {timeout_s:.0f} s and was stopped.") from None

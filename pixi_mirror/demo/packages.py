@@ -57,25 +57,15 @@ def build_package(
     extension: Extension = "conda",
     extra: Mapping[str, Json] = _NO_EXTRA,
 ) -> BuiltPackage:
-    """The package that the arguments describe.
+    """The package that the arguments describe; each is as in the record, but for these.
 
     Args:
-        name: As in the record, and so on down to `build_number`.
-        version: Likewise.
-        build: Likewise.
-        build_number: Likewise.
-        subdir: Likewise; its halves give `platform` and `arch`.
-        depends: Likewise.
-        constrains: Likewise.
         files: Path in the prefix -> content; what is below `bin/` or `Scripts/` is executable.
         payload_size: Bytes of incompressible content to add as `share/<name>/payload.bin`.
-        timestamp: Milliseconds.
-        license: SPDX.
         noarch: `generic` or `python`; None: `generic` in the subdir `noarch`, else not noarch.
-        track_features: Likewise; space-joined in the record.
         extension: Which of the two archive formats.
         extra: More keys of `info/index.json`, copied into the record.
-    """
+    """  # noqa: D417 - the rest would only repeat itself
     index: dict[str, Json] = {
         "name": name,
         "version": version,
@@ -91,14 +81,19 @@ def build_package(
         index["constrains"] = list(constrains)
     if track_features:
         index["track_features"] = " ".join(track_features)
-    index |= extra
-    stem = f"{name}-{version}-{build}"
     content = dict(files)
     if payload_size:
-        content[f"share/{name}/payload.bin"] = hashlib.shake_256(f"{subdir}/{stem}".encode()).digest(payload_size)
+        seed = f"{subdir}/{name}-{version}-{build}".encode()
+        content[f"share/{name}/payload.bin"] = hashlib.shake_256(seed).digest(payload_size)
+    return _packed(index | extra, content, extension)
+
+
+def _packed(index: Mapping[str, Json], content: Mapping[str, bytes], extension: Extension) -> BuiltPackage:
+    stem = f"{index['name']}-{index['version']}-{index['build']}"
     info = _info(index, content)
     data = _conda(stem, info, content) if extension == "conda" else bz2.compress(_tar({**info, **content}), 1)
-    record = index | {
+    record = {
+        **index,
         "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
         "sha256": hashlib.sha256(data).hexdigest(),
         "size": len(data),

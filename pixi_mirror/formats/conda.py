@@ -8,11 +8,10 @@ from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.formats.cep26 import SUBDIRS, is_subdir, split_file_name, split_safe_file_name
 from pixi_mirror.formats.layout import channel, file_url, is_local, unsafe_segment, url_path
 from pixi_mirror.formats.lock.entries import CondaBinary
-from pixi_mirror.model import Json, Layout, MirrorPath, Package, Url, admit_md5, admit_path, admit_sha256
+from pixi_mirror.model import Json, Layout, MirrorPath, Package, Url, admit_md5, admit_path, admit_sha256, canonical
 
 __all__ = [
     "SUBDIRS",
-    "canonical",
     "conda_package",
     "is_subdir",
     "read_repodata",
@@ -21,11 +20,6 @@ __all__ = [
 ]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-
-
-def canonical(record: Json) -> bytes:
-    """The one spelling of `record` as JSON: sorted keys, no white space, UTF-8; for digests and recipes."""
-    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict).encode()
 
 
 def repodata(subdir: str, records: Mapping[str, Mapping[str, Json]]) -> bytes:
@@ -153,12 +147,9 @@ def _refuse_name(entry: CondaBinary, record: Mapping[str, Json]) -> None:
 def _path(entry: CondaBinary, record: Mapping[str, Json], layout: Layout) -> MirrorPath:
     subdir = record["subdir"]
     if not is_local(entry.location):
-        url_path(entry.location)  # an unsafe URL is refused as such, before anything is made of its parts
-        if entry.subdir is None:
-            raise UnmirrorableError(
-                f"the package {_shown(entry)} cannot be mirrored: it does not lie in a subdir (such as noarch) of a "
-                "channel. Put it into one, leave its environment out, or pass --skip-unmirrorable."
-            )
+        whole = url_path(entry.location)  # an unsafe URL is refused as such, before anything is made of its parts
+        if entry.subdir is None and layout == "channels":
+            return whole  # a package by direct URL: of no channel, so that no index lists it
         # The channel is where the file lies, which need not be what the lock calls its channel.
         home = channel(_home(entry.location), layout)
     elif entry.channel is not None and is_local(entry.channel) and _lies_in(entry):

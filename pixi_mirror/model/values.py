@@ -29,7 +29,7 @@ _LONGEST_PATH = 1024
 
 def canonical(value: Json) -> bytes:
     """The one spelling of a JSON value: keys sorted, no white space, UTF-8; for digests and recipes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict).encode()
 
 
 def admit_sha256(raw: str) -> Sha256:

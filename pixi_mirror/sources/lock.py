@@ -4,14 +4,12 @@ import hashlib
 from pathlib import Path
 
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.formats.document import SIZE_LIMIT
 from pixi_mirror.model import Layout, Request, Sha256, admit_sha256
 from pixi_mirror.sources.interface import Answer
 
 _RULES = b"pixi-mirror reads locks by rules 1\n"
 """Changed whenever the same lock would be answered differently, so that pins of an older program are renewed."""
-
-LARGEST = 64 << 20
-"""Bytes; the largest real lock ever seen has 3.9 MB."""
 
 
 class LockSource:
@@ -39,16 +37,16 @@ class LockSource:
         if self._data is None:
             try:
                 with self._path.open("rb") as file:
-                    self._data = file.read(LARGEST + 1)
+                    self._data = file.read(SIZE_LIMIT + 1)
             except (FileNotFoundError, NotADirectoryError):
                 raise WorkspaceError(
                     f"there is no lock at {self._path}. Run `pixi lock` in the workspace, or name another file."
                 ) from None
             except OSError as error:
                 raise WorkspaceError(f"the lock {self._path} cannot be read: {error.strerror}.") from None
-            if len(self._data) > LARGEST:
+            if len(self._data) > SIZE_LIMIT:
                 self._data = None
-                raise WorkspaceError(f"the lock {self._path} is larger than {LARGEST} bytes, so it is no real lock.")
+                raise WorkspaceError(f"the lock {self._path} is larger than {SIZE_LIMIT} bytes, so it is no real lock.")
         return self._data
 
     def answer(self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout) -> Answer:

@@ -7,10 +7,11 @@ import pytest
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.formats.cep26 import split_safe_file_name
-from pixi_mirror.formats.conda import canonical, conda_package, is_subdir, read_repodata, repodata, split_file_name
+from pixi_mirror.formats.conda import conda_package, is_subdir, read_repodata, repodata, split_file_name
 from pixi_mirror.formats.layout import channel
 from pixi_mirror.formats.lock import CondaBinary
 from pixi_mirror.formats.lock.records import conda_binary
+from pixi_mirror.model import canonical
 
 SHA = "1dd3fffd892081df9726d7eb7e0dea6198962ba775bd88842135a4ddb4deb3c9"
 FORGE = "https://conda.anaconda.org/conda-forge"
@@ -144,10 +145,10 @@ def test_buckets_and_registries_are_not_supported_yet(location):
         conda_package(entry_of(location, subdir="linux-64"), layout="channels", base=HERE)
 
 
-def test_a_file_outside_every_subdir_cannot_be_mirrored():
+def test_a_package_by_direct_url_lies_at_its_own_path_outside_every_subdir():
     entry = entry_of("https://example.com/files/a-1-0.conda", subdir="linux-64")
-    with pytest.raises(UnmirrorableError, match="does not lie in a subdir"):
-        conda_package(entry, layout="channels", base=HERE)
+    package = conda_package(entry, layout="channels", base=HERE)
+    assert (package.path, package.subdir) == ("example.com/files/a-1-0.conda", "linux-64")
 
 
 @pytest.mark.parametrize(
