@@ -90,7 +90,7 @@ class BusyError(Wait):
     status = 75
 
 
-class Interrupted(BaseException):  # noqa: N818 - a stop, like KeyboardInterrupt, and no error
+class Interrupted(BaseException):
     """The run was told to stop by a signal; `status` is 128 and the signal's number."""
 
     def __init__(self, signal_number: int) -> None:

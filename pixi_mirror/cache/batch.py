@@ -122,18 +122,23 @@ class Batch:
         failures = []
         for package in group:
             try:
-                if not self._delivered_from_store(group, suspect):
-                    verified = downloaded(package, self._store, self._fetcher, self._report)
-                    if verified is not None:
-                        self._verified.put((group, verified))
-                    else:  # another process was quicker
-                        self._delivered_from_store(group, frozenset())
-                return
+                self._bring(package, group, suspect)
             except PixiMirrorError as error:
                 failures.append(Failed(package, error))
                 if isinstance(error, DiskFullError):
                     self._stopped.set()
+            else:
+                return
         self._fail(failures)
+
+    def _bring(self, package: Package, group: _Group, suspect: frozenset[Sha256]) -> None:
+        if self._delivered_from_store(group, suspect):
+            return
+        verified = downloaded(package, self._store, self._fetcher, self._report)
+        if verified is not None:
+            self._verified.put((group, verified))
+        else:  # another process was quicker
+            self._delivered_from_store(group, frozenset())
 
     def _delivered_from_store(self, group: _Group, suspect: frozenset[Sha256]) -> bool:
         sha256 = group[0].sha256

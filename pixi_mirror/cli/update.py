@@ -12,8 +12,9 @@ from pixi_mirror.mirror import Plan
 from pixi_mirror.model import Json, MirrorPath, Package, Request, Target
 from pixi_mirror.verbs.update import Asked, Updated, update
 
-_DESCRIPTION = """Bring the mirror to hold what the locks pin: fetch what is missing, verify every byte, write the
-channel indexes. Never removes a package. Without --lock and a choice, refreshes what the mirror was asked for before."""
+_DESCRIPTION = """\
+Bring the mirror to hold what the locks pin: fetch what is missing, verify every byte, write the channel indexes.
+Never removes a package. Without --lock and a choice, refreshes what the mirror was asked for before."""
 
 
 def _declare(parser: Parser) -> None:
@@ -112,8 +113,10 @@ def _plan_lines(plan: Plan) -> list[str]:
     if not places:
         return []
     rows = [["", "new", "changed", "present", "no longer wanted"]]
-    for place in places:
-        rows.append([place, *(_cell([p for p in column if _place(p.path) == place]) for column in columns)])
+    rows += [
+        [place, *(_cell([package for package in column if _place(package.path) == place]) for column in columns)]
+        for place in places
+    ]
     if len(places) > 1:
         rows.append(["total", *(_cell(column) for column in columns)])
     return table(rows)

@@ -7,12 +7,14 @@ _STEP = 1000.0
 
 def size(number: int) -> str:
     """A number of bytes with a decimal unit, as pixi and conda write it."""
-    value = float(number)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
+    if abs(number) < _STEP:
+        return f"{number} B"
+    value = number / _STEP
+    for unit in ("kB", "MB", "GB"):
         if abs(value) < _STEP:
-            break
+            return f"{value:.1f} {unit}"
         value /= _STEP
-    return f"{number} B" if unit == "B" else f"{value:.1f} {unit}"
+    return f"{value:.1f} TB"
 
 
 def files_of(number: int, size_of_all: int) -> str:

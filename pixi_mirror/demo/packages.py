@@ -65,7 +65,7 @@ def build_package(
         noarch: `generic` or `python`; None: `generic` in the subdir `noarch`, else not noarch.
         extension: Which of the two archive formats.
         extra: More keys of `info/index.json`, copied into the record.
-    """  # noqa: D417 - the rest would only repeat itself
+    """
     index: dict[str, Json] = {
         "name": name,
         "version": version,
@@ -85,7 +85,7 @@ def build_package(
     if payload_size:
         seed = f"{subdir}/{name}-{version}-{build}".encode()
         content[f"share/{name}/payload.bin"] = hashlib.shake_256(seed).digest(payload_size)
-    return _packed(index | extra, content, extension)
+    return _packed({**index, **extra}, content, extension)
 
 
 def _packed(index: Mapping[str, Json], content: Mapping[str, bytes], extension: Extension) -> BuiltPackage:

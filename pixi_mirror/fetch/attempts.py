@@ -77,9 +77,12 @@ class Attempts:
         if isinstance(answer, Trouble):
             return answer
         try:
-            return receive(answer, transfer, self._network)
+            result = receive(answer, transfer, self._network)
         finally:
             answer.close()
+        # A body without a length ends where the connection does: `close` may have ended it.
+        cut = result is None and transfer.total is None and self._stopped.is_set()
+        return stopped_trouble() if cut else result
 
 
 def _message(url: Url, asked: Url, trouble: Trouble, *, attempts: int) -> str:

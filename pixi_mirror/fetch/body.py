@@ -10,7 +10,6 @@ from pixi_mirror.fetch.interface import Sink
 from pixi_mirror.fetch.trouble import FROM_ZERO, Again, Trouble, broken
 from pixi_mirror.model import Network
 
-_PIECE = 1 << 19
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
 _DATE = re.compile(r"[A-Za-z0-9 ,:+-]{10,64}")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
@@ -25,7 +24,7 @@ class Transfer:
     limit: int | None
     """Most bytes that the whole may have."""
     total: int | None = None
-    """Bytes of the whole, as the last answer in full said."""
+    """Bytes of the whole, as the last useful answer said."""
     may_resume: bool = True
     """False once an answer to `Range` was of no use: a second attempt at resuming could go on for ever."""
 
@@ -83,6 +82,7 @@ def _rest(answer: Answer, transfer: Transfer, network: Network, start: int) -> T
         return FROM_ZERO
     if (trouble := _too_long(start + size, transfer.limit)) is not None:
         return trouble
+    transfer.total = known
     transfer.sink.begin(start, transfer.sink.validator)
     return _pour(answer, transfer, network, size)
 
@@ -92,7 +92,7 @@ def _pour(answer: Answer, transfer: Transfer, network: Network, expected: int | 
     pace = _Pace(network)
     while remaining is None or remaining > 0:
         pace.starts()
-        chunk = answer.read(_PIECE if remaining is None else min(_PIECE, remaining))
+        chunk = answer.read(remaining)
         if isinstance(chunk, Trouble):
             return chunk
         if not chunk:

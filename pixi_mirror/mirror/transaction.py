@@ -9,7 +9,7 @@ from pixi_mirror.cache import Batch, Failed, Obtained, Store
 from pixi_mirror.errors import MachineError, WorkspaceError
 from pixi_mirror.indexes import INDEXES, Made
 from pixi_mirror.mirror.planning import Plan, standing_indexes, wanted_channels
-from pixi_mirror.model import Derived, Inventory, MirrorPath, Package, Sha256, Stored
+from pixi_mirror.model import Derived, Inventory, MirrorPath, Package, Stored
 from pixi_mirror.plan import compare
 from pixi_mirror.report import Report
 from pixi_mirror.tree import Tree

@@ -16,7 +16,7 @@ from pixi_mirror.errors import MachineError
 from pixi_mirror.model import Derived, Inventory, MirrorPath, Sha256, Stored
 from pixi_mirror.report import Report
 from pixi_mirror.tree import files, inventory, state
-from pixi_mirror.tree.files import Identity, explained
+from pixi_mirror.tree.files import explained
 from pixi_mirror.tree.lock import locked
 from pixi_mirror.tree.state import State
 
@@ -173,7 +173,7 @@ class Tree:
                 return None
 
     def intend(self, paths: Iterable[MirrorPath]) -> None:
-        """Remember, before the first of them is placed, which files are about to be, so that a kill leaves no litter."""
+        """Remember, before the first is placed, which files are about to be, so that a kill leaves no litter."""
         self._write_state(replace(self.state, placing=tuple(sorted(paths)), identities=self._identities))
 
     def place(self, path: MirrorPath, source: Path, *, sha256: Sha256) -> None:

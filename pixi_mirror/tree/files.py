@@ -174,7 +174,7 @@ def _copied(source: Path, target: Path, sha256: Sha256) -> None:
                 found = _cloned(original.fileno(), copy.fileno()) or _hashed_copy(original.read, copy.write)
                 os.fsync(copy.fileno())
             if found not in (True, sha256):
-                raise WrongBytesError(
+                raise WrongBytesError(  # noqa: TRY301 - the copy is removed like after any other failure
                     f"{source}: expected sha256 {sha256}, found {found}; the cached file has changed on disk. "
                     "Run the same command again: it will be fetched anew."
                 )

@@ -14,7 +14,6 @@ from pixi_mirror.model import (
     Json,
     Kind,
     Layout,
-    MirrorPath,
     Package,
     Refusal,
     Request,

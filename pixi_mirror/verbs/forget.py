@@ -66,8 +66,9 @@ def _without(snapshot: Snapshot, environments: tuple[str, ...]) -> Snapshot | No
     """The subscription less some environments; None: nothing is left of it."""
     had = {cell.environment for cell in snapshot.cells}
     if unknown := [name for name in environments if name not in had]:
+        known = ", ".join(sorted(had))
         raise WorkspaceError(
-            f"{snapshot.workspace} is not mirrored with environment {unknown[0]!r}; there are: {', '.join(sorted(had))}."
+            f"{snapshot.workspace} is not mirrored with environment {unknown[0]!r}; there are: {known}."
         )
     cells = tuple(cell for cell in snapshot.cells if cell.environment not in environments)
     if not cells:

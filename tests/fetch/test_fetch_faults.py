@@ -31,7 +31,23 @@ from harness.upstream import (
 from pixi_mirror.errors import FetchError, MachineError, WrongBytesError
 from pixi_mirror.model import Url
 
+
+def cut_within_a_chunk(reply):
+    reply.head(200, {"Transfer-Encoding": "chunked"})
+    reply.send(b"c800\r\n" + reply.data[:100])
+    reply.cut()
+
+
+def stall_without_a_length(reply):
+    reply.head(200, {"Connection": "close"})
+    reply.send(reply.data[:1000])
+    reply.pause(None)
+    reply.cut()
+
+
+BEFORE_HEADERS = stall_before_headers()
 PASSING = {
+    "cut within a chunk": cut_within_a_chunk,
     "truncated": truncate(1000),
     "truncated at once": truncate(0),
     "closed before headers": close_before_headers(),
@@ -270,15 +286,19 @@ def test_many_threads_fetch_at_once(upstream, fetching):
     assert got == {number: BODY[number:] for number in range(40)}
 
 
-@pytest.mark.parametrize("fault", [stall(1000), stall_before_headers()], ids=["in the body", "before headers"])
+@pytest.mark.parametrize(
+    "fault",
+    [stall(1000), stall_without_a_length, BEFORE_HEADERS],
+    ids=["in the body", "in a body without a length", "before headers"],
+)
 def test_closing_ends_a_stalled_download(upstream, fault):
     upstream.put("/a", BODY)
     url = upstream.script("/a", fault)
-    failures = []
+    failures, sink = [], Held()
     with Fetching(idle_timeout_s=3600.0) as fetching:
-        thread = threading.Thread(target=lambda: failures.append(fetching.failure(url)))
+        thread = threading.Thread(target=lambda: failures.append(fetching.failure(url, sink=sink)))
         thread.start()
-        while not upstream.requests:
+        while not (upstream.requests and (sink.data or fault is BEFORE_HEADERS)):
             time.sleep(0.01)
         fetching.fetcher.close()
         thread.join()

@@ -5,6 +5,7 @@ from fetching import BODY, Fetching, Held
 from harness.upstream import (
     chunked,
     etag_change_midway,
+    if_range_ignored,
     no_length,
     ok,
     range_ignored,
@@ -87,7 +88,17 @@ def test_a_server_that_ignores_ranges_starts_from_zero(upstream, fetching):
     assert sink.log == [0]
 
 
+def start_off_and_no_length(reply):
+    if reply.request.range is None:
+        reply.behave()
+        return
+    reply.head(206, {"Content-Range": f"bytes {CUT - 1}-{len(BODY) - 1}/{len(BODY)}", "Connection": "close"})
+    reply.send(BODY[CUT - 1 :])
+    reply.cut()
+
+
 WRONG = {
+    "another start, no length": start_off_and_no_length,
     "another start": range_wrong(shift=1),
     "another total": range_wrong(shift=0, total=len(BODY) + 5),
     "not satisfiable": range_not_satisfiable(),
@@ -101,6 +112,15 @@ def test_a_wrong_answer_to_a_range_leads_to_exactly_one_start_from_zero(upstream
     assert fetching.get(upstream.script("/a", step), sink=sink) == BODY
     assert [request.range for request in upstream.requests] == [f"bytes={CUT}-", None]
     assert sink.log == [0]
+
+
+@pytest.mark.parametrize("held", ["etag", "date"])
+def test_a_rest_of_another_file_is_not_put_behind_the_part(upstream, fetching, held):
+    upstream.put("/a", BODY)
+    validator = '"another"' if held == "etag" else "Tue, 01 Jan 2019 00:00:00 GMT"
+    sink = Held(b"x" * CUT, validator)
+    assert fetching.get(upstream.script("/a", if_range_ignored()), sink=sink) == BODY
+    assert [request.range for request in upstream.requests] == [f"bytes={CUT}-", None]
 
 
 def test_a_total_that_changes_between_attempts_starts_from_zero(upstream, fetching):
@@ -128,6 +148,7 @@ def test_the_rest_counts_with_the_part_against_the_limit(upstream, fetching):
     sink = Held(BODY[:CUT], etag(upstream, "/a"))
     assert isinstance(fetching.failure(upstream.url + "/a", sink=sink, limit=CUT + 10), WrongBytesError)
     assert sink.data == BODY[:CUT]
+    assert sink.log == []
 
 
 def test_a_206_that_nobody_asked_for_is_refused(upstream, fetching):

@@ -27,7 +27,7 @@ HTML, PEP691 = "index.html", "index.v1_json"
 _TEMPORARY = re.compile(r"\..*|.*(?:\.part|\.partial|\.tmp|\.temp|\.lock|~)", re.DOTALL)
 
 
-class Unreadable(Exception):  # noqa: N818 - it names what an index is
+class Unreadable(Exception):
     """An index that a client could not read."""
 
 

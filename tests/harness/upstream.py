@@ -402,6 +402,21 @@ def range_wrong(*, shift: int = 1, total: int | None = None) -> Step:
     return step
 
 
+def if_range_ignored() -> Step:
+    """Answer 206 with the range asked for, though it be of another file than `If-Range` names."""
+
+    def step(reply: Reply) -> None:
+        found = _RANGE.fullmatch(reply.request.range or "")
+        if not found:
+            reply.behave()
+            return
+        start, size = int(found[1]), len(reply.data)
+        header = f"bytes {start}-{size - 1}/{size}"
+        reply.answer(206, reply.data[start:], {**reply.describing, "Content-Range": header})
+
+    return step
+
+
 def range_not_satisfiable() -> Step:
     """Answer 416 to every range; behave without a range."""
 

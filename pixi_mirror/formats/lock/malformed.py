@@ -7,7 +7,7 @@ from pixi_mirror.model import Json
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 
-class Malformed(ValueError):  # noqa: N818 - what the document is
+class Malformed(ValueError):
     """Something in a lock is not as the format has it; the text says where and what."""
 
 
