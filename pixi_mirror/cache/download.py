@@ -106,8 +106,8 @@ def _complaint(package: Package, partial: Partial) -> str | None:
     size = "" if package.size in (None, partial.offset) else f" and {package.size} bytes"
     return (
         f"{package.url}: expected {algorithm} {expected}{size}, found {found} and {partial.offset} bytes. Nothing "
-        "of it was kept. A proxy or login page may answer in its place; if the file was replaced upstream, the lock must be "
-        "solved again."
+        "of it was kept. A proxy or login page may answer in its place; if the file was replaced upstream, the lock "
+        "must be solved again."
     )
 
 

@@ -1,5 +1,6 @@
 """One request, one answer: the only room that holds `requests`, and the last that sees its exceptions."""
 
+import logging
 import socket
 import ssl
 import threading
@@ -35,6 +36,8 @@ class Client:
     """
 
     def __init__(self, network: Network, report: Report, *, connections: int) -> None:
+        # Its log holds URLs with their secrets, some at the level of warnings; no handler shall have them.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
         self._network = network
         self._report = report
         self._sockets = Sockets(answer_timeout_s=2 * network.idle_timeout_s)

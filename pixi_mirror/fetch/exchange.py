@@ -1,5 +1,6 @@
 """From a URL to the answer that counts: plain http, credentials, redirects, and hosts that ask to be left alone."""
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pixi_mirror.model import Network, Url
 from pixi_mirror.report import Report
 
 _MOST_HOPS = 5
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}):")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WANTED = frozenset({200, 206, 416})
 _PASSING = frozenset({408, 429})
@@ -154,14 +156,15 @@ def stopped_trouble() -> Trouble:
 
 
 def _no_url(url: Url) -> Trouble:
-    scheme = url.raw.partition(":")[0]
-    known = scheme.lower() in {"http", "https"}
-    return Trouble(
-        reason="it is not a URL with a host and a valid port"
-        if known
-        else f"{scheme!r} is not a scheme that can be fetched; http and https are",
-        advice="Correct what names it: the lock, or [mirrors] in pixi's configuration.",
-    )
+    found = _SCHEME.match(url.raw)
+    scheme = found[1].lower() if found else None
+    if scheme is None:
+        reason = "it has no scheme; http and https can be fetched"
+    elif scheme in {"http", "https"}:
+        reason = "it is not a URL with a host and a valid port"
+    else:
+        reason = f"{scheme!r} is not a scheme that can be fetched; http and https are"
+    return Trouble(reason=reason, advice="Correct what names it: the lock, or [mirrors] in pixi's configuration.")
 
 
 def _joined(base: Url, location: str) -> Url | None:

@@ -11,6 +11,8 @@ from pixi_mirror.fetch.interface import Sink
 from pixi_mirror.model import Url
 
 _PIECE = 1 << 19
+# Without O_NONBLOCK a FIFO would wait for its writer; without O_BINARY Windows changes line ends.
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def copy_local(url: Url, sink: Sink, *, limit: int | None) -> None:
@@ -45,8 +47,7 @@ def _path(url: Url) -> str:
 def _opened(path: str) -> int:
     problem: str | None
     try:
-        # Without O_NONBLOCK a FIFO would wait for its writer.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, _READING)
     except (OSError, ValueError) as error:
         descriptor, problem = -1, _said(error)
     else:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from pixi_mirror.formats.conda import read_repodata, repodata
+from pixi_mirror.formats.repodata import read_repodata, repodata
 from pixi_mirror.indexes.interface import Made
 from pixi_mirror.model import Channel, Json, MirrorPath, Package, admit_path, admit_sha256
 

@@ -1,19 +1,18 @@
 """Renew pins, bring, derive, record: in the one safe order.
 
 At any time every index file is whole, and every file that it lists is there: packages come first, then indexes, then
-the inventory; nothing is removed in the same run.
+the inventory; nothing is removed in the same run. `bringing`, which needs the cache and the network, is a room of its
+own that only a run with something to bring enters.
 """
 
 from pixi_mirror.mirror.planning import Plan, planned
 from pixi_mirror.mirror.renewal import Renewal, Wish, refreshes, refusal_of, renewed, standing, subscription_of, wish
-from pixi_mirror.mirror.transaction import Brought, bring, expected, needed_indexes, settle, stale
+from pixi_mirror.mirror.transaction import expected, needed_indexes, settle, stale
 
 __all__ = [
-    "Brought",
     "Plan",
     "Renewal",
     "Wish",
-    "bring",
     "expected",
     "needed_indexes",
     "planned",

@@ -16,7 +16,7 @@ from pixi_mirror.errors import MachineError
 from pixi_mirror.model import Derived, Inventory, MirrorPath, Sha256, Stored
 from pixi_mirror.report import Report
 from pixi_mirror.tree import files, inventory, state
-from pixi_mirror.tree.files import explained
+from pixi_mirror.tree.files import Identity, explained
 from pixi_mirror.tree.lock import locked
 from pixi_mirror.tree.state import State
 
@@ -53,6 +53,7 @@ class Tree:
         self._private = root / _PRIVATE
         self._temporary = self._private / "tmp"
         self._unsynced: set[Path] = set()
+        self._seen: dict[Path, Identity | None] = {}
         with explained("read the mirror", root):
             self._check()
             self._read()
@@ -72,12 +73,24 @@ class Tree:
             )
 
     def _read(self) -> None:
-        nothing = Inventory(layout="channels", snapshots=(), kept={}, tree={})
-        self.inventory = _parsed(self.root / _INVENTORY, inventory.parse, nothing)
+        if self._is_news(self.root / _INVENTORY):
+            nothing = Inventory(layout="channels", snapshots=(), kept={}, tree={})
+            self.inventory = _parsed(self.root / _INVENTORY, inventory.parse, nothing)
         # The private part is closed to other users, who may read a mirror all the same.
         readable = os.access(self._private, os.R_OK | os.X_OK)
-        self.state = _parsed(self._private / _STATE, state.parse, State()) if readable else State()
+        if self._is_news(self._private / _STATE):
+            self.state = _parsed(self._private / _STATE, state.parse, State()) if readable else State()
         self._identities = dict(self.state.identities)
+
+    def _is_news(self, path: Path) -> bool:
+        """Whether a record has changed since it was last read; reading is what an unchanged run spends its time on."""
+        try:
+            found: Identity | None = files.identity_of(path.stat())
+        except OSError:
+            found = None
+        news = path not in self._seen or self._seen[path] != found
+        self._seen[path] = found
+        return news
 
     @contextmanager
     def writing(self, *, timeout_s: float) -> Iterator[None]:

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -213,6 +212,8 @@ def fresh_name() -> str:
 
 def free_bytes(directory: Path) -> int:
     """Bytes that an ordinary user may still write to the filesystem of `directory`."""
+    import shutil
+
     return shutil.disk_usage(directory).free
 
 

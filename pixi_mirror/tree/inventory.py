@@ -14,6 +14,7 @@ from pixi_mirror.model import (
     Json,
     Kind,
     Layout,
+    MirrorPath,
     Package,
     Refusal,
     Request,
@@ -60,12 +61,13 @@ def parse(data: bytes) -> Inventory:
         raw = json.loads(data)
         if raw["format"] != FORMAT:
             raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
-        pool = [_package(row) for row in raw["packages"]]
+        admitted = {path: admit_path(path) for path in {*raw["tree"], *(row["path"] for row in raw["packages"])}}
+        pool = [_package(row, admitted) for row in raw["packages"]]
         return Inventory(
             layout=_one_of(raw["layout"], Layout),
             snapshots=tuple(_snapshot(row, pool) for row in raw["subscriptions"]),
             kept=MappingProxyType({pool[number].path: pool[number] for number in raw["kept"]}),
-            tree=MappingProxyType({admit_path(path): _content(row) for path, row in raw["tree"].items()}),
+            tree=MappingProxyType({admitted[path]: _content(row) for path, row in raw["tree"].items()}),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"it lacks or misspells {error}") from error
@@ -113,9 +115,9 @@ def _package_row(package: Package) -> Json:
     }
 
 
-def _package(row: Json) -> Package:
+def _package(row: Json, admitted: Mapping[str, MirrorPath]) -> Package:
     return Package(
-        path=admit_path(row["path"]),
+        path=admitted[row["path"]],
         url=Url(row["url"]),
         sha256=None if row["sha256"] is None else admit_sha256(row["sha256"]),
         md5=None if row["md5"] is None else admit_md5(row["md5"]),

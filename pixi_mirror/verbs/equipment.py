@@ -1,17 +1,21 @@
 """What every verb is given: the cache's place, the user's settings and somebody to report to."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pixi_mirror.cache import Batch, Store
 from pixi_mirror.errors import MachineError
-from pixi_mirror.fetch import Fetcher
 from pixi_mirror.model import Package
 from pixi_mirror.report import Report
-from pixi_mirror.settings import Settings
 from pixi_mirror.sources import LockSource, Source
 from pixi_mirror.tree import Tree
+
+if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
+    from pixi_mirror.cache import Batch, Store
+    from pixi_mirror.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,9 @@ class Equipment:
         Raises:
             MachineError: a settings file does not parse.
         """
+        from pixi_mirror.cache import Batch, Store
+        from pixi_mirror.fetch import Fetcher
+
         settings = self.settings()
         for warning in settings.warnings:
             self.report.warn(warning)

@@ -1,17 +1,22 @@
 """Bring the mirror to hold what the locks pin; never remove a package."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pixi_mirror.cache import Failed
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, UsageError, WorkspaceError
-from pixi_mirror.mirror import Plan, Wish, bring, planned, refreshes, refusal_of, renewed, settle, stale, wish
+from pixi_mirror.mirror import Plan, Wish, planned, refreshes, refusal_of, renewed, settle, stale, wish
 from pixi_mirror.model import Layout, MirrorPath, Request, Stored
 from pixi_mirror.sources import LockSource
 from pixi_mirror.tree import Tree
 from pixi_mirror.verbs.equipment import Equipment, known_sources
+
+if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
+    from pixi_mirror.cache import Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,8 @@ def _carried_out(
     fetched: tuple[MirrorPath, ...] = ()
     stored: Mapping[MirrorPath, Stored] = {}
     if plan.to_bring:
+        from pixi_mirror.mirror.bringing import bring
+
         store, batch = equipment.supply(plan.to_bring)
         brought = bring(tree, plan, store, batch, equipment.report)
         if brought.failed:

@@ -1,18 +1,23 @@
 """Hash every file again, read every index back, and say what differs; fetch what is bad if asked to."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pixi_mirror.cache import Failed
 from pixi_mirror.errors import PixiMirrorError, SeveralErrors
 from pixi_mirror.indexes import INDEXES, Made
-from pixi_mirror.mirror import Plan, bring, expected, planned, settle, standing
+from pixi_mirror.mirror import Plan, expected, planned, settle, standing
 from pixi_mirror.model import Derived, MirrorPath, Package, Sha256, Stored
 from pixi_mirror.tree import Looked, Tree
 from pixi_mirror.verbs.equipment import Equipment, existing, known_sources
+
+if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
+    from pixi_mirror.cache import Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,8 @@ def _repaired(tree: Tree, plan: Plan, verified: Verified, equipment: Equipment) 
     stored: Mapping[MirrorPath, Stored] = {}
     failed: tuple[Failed, ...] = ()
     if plan.to_bring:
+        from pixi_mirror.mirror.bringing import bring
+
         store, batch = equipment.supply(plan.to_bring)
         brought = bring(tree, plan, store, batch, equipment.report, each_alone=True)
         stored, failed = brought.stored, brought.failed

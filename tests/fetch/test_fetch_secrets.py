@@ -188,6 +188,18 @@ def test_no_secret_of_a_proxy_is_said(upstream, scheme, kind):
         assert CANARY not in everything_said(error, fetching)
 
 
+def test_no_secret_reaches_a_log(upstream, caplog):
+    def odd_headers(reply):
+        reply.send_raw(b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n")
+        reply.cut()
+
+    url = f"http://user:{CANARY}@{upstream.authority}/t/{CANARY}/a?sig={CANARY}"
+    upstream.script("/a", status(503), odd_headers)
+    with caplog.at_level("DEBUG"), Fetching() as fetching:
+        fetching.get(url)
+    assert CANARY not in caplog.text
+
+
 def test_a_credential_that_no_header_can_hold_is_not_shown(upstream):
     with Fetching(credential=lambda _: Bearer(f"{CANARY}\r\nX-Evil: 1")) as fetching:
         assert CANARY not in everything_said(fetching.failure(upstream.url + "/a"), fetching)

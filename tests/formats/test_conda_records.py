@@ -7,10 +7,11 @@ import pytest
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.formats.cep26 import split_safe_file_name
-from pixi_mirror.formats.conda import conda_package, is_subdir, read_repodata, repodata, split_file_name
+from pixi_mirror.formats.conda import conda_package, is_subdir, split_file_name
 from pixi_mirror.formats.layout import channel
 from pixi_mirror.formats.lock import CondaBinary
 from pixi_mirror.formats.lock.records import conda_binary
+from pixi_mirror.formats.repodata import read_repodata, repodata
 from pixi_mirror.model import canonical
 
 SHA = "1dd3fffd892081df9726d7eb7e0dea6198962ba775bd88842135a4ddb4deb3c9"

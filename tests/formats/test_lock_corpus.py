@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
-from pixi_mirror.formats.conda import conda_package, read_repodata, repodata, split_file_name
+from pixi_mirror.formats.conda import conda_package, split_file_name
 from pixi_mirror.formats.layout import url_path
 from pixi_mirror.formats.lock import CondaBinary, CondaSource, PypiEntry, read_lock
+from pixi_mirror.formats.repodata import read_repodata, repodata
 
 ROOT = Path(__file__).parents[2]
 CORPUS = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"
