@@ -1,0 +1,168 @@
+"""How fast files are brought, as ratios in one run: `python benchmarks/bringing.py [--rounds N]`.
+
+nginx on loopback serves files of random bytes; side by side, each from a cold start and in turn, run
+
+* cold: `pixi-mirror` with an empty cache, against `curl -Z` (8 at a time) followed by `sha256sum` on all cores;
+* warm: `pixi-mirror` into a new mirror from a full cache, against `cp -al` of the cache's files;
+* unchanged: `pixi-mirror` with nothing to do, against `python -c "import argparse, json, hashlib"`.
+
+What is printed is the median of the rounds, and the ratio of the medians.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+SHAPES = {"300 x 1 MiB": (300, 1 << 20), "8 x 50 MiB": (8, 50 << 20)}
+START = "import argparse, json, hashlib"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=5)
+    rounds = options.parse_args().rounds
+    print(f"{'':26}{'ours':>9}{'theirs':>9}{'ratio':>8}")
+    for name, (count, size) in SHAPES.items():
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+            _measure(Path(directory), name, count, size, rounds)
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        _measure_unchanged(Path(directory), rounds * 3)
+
+
+def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> None:
+    served = directory / "served"
+    with nginx(directory, served) as url:
+        lock = workspace(directory, served, url, count, size)
+        ours, theirs = [], []
+        for _ in range(rounds):
+            _remove(directory / "mirror", directory / "cache", directory / "curl")
+            theirs.append(_seconds(lambda: _curl(directory, served, url)))
+            ours.append(_seconds(lambda: _mirror(directory, lock)))
+        _say(f"cold, {name}", ours, theirs)
+        ours, theirs = [], []
+        for _ in range(rounds):
+            _remove(directory / "mirror", directory / "links")
+            theirs.append(_seconds(lambda: _run("cp", "-al", directory / "cache" / "sha256", directory / "links")))
+            ours.append(_seconds(lambda: _mirror(directory, lock)))
+        _say(f"warm, {name}", ours, theirs)
+
+
+def _measure_unchanged(directory: Path, rounds: int) -> None:
+    served = directory / "served"
+    with nginx(directory, served) as url:
+        lock = workspace(directory, served, url, 500, 1000)
+        _mirror(directory, lock)
+        ours, theirs = [], []
+        for _ in range(rounds):
+            theirs.append(_seconds(lambda: _run(sys.executable, "-c", START)))
+            ours.append(_seconds(lambda: _mirror(directory, lock)))
+        _say("unchanged, 500 packages", ours, theirs)
+
+
+def _say(what: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    print(f"{what:26}{statistics.median(ours):8.3f}s{statistics.median(theirs):8.3f}s{ratio:8.2f}", flush=True)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    os.sync()  # what an earlier round left to be written must not be counted here
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _run(*command: object) -> None:
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+
+
+def _curl(directory: Path, served: Path, url: str) -> None:
+    target = directory / "curl"
+    target.mkdir()
+    config = directory / "curl.config"
+    files = sorted(path.relative_to(served) for path in served.rglob("*.conda"))
+    config.write_text("".join(f'url = "{url}/{path}"\noutput = "{target / path.name}"\n' for path in files))
+    _run("curl", "-sS", "-Z", "--parallel-max", "8", "-K", config)
+    names = "\0".join(str(target / path.name) for path in files)
+    subprocess.run(
+        ["xargs", "-0", "-n", "16" if len(files) > 16 else "1", "-P", str(os.cpu_count()), "sha256sum"],
+        input=names.encode(),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _mirror(directory: Path, lock: Path) -> None:
+    _run(
+        *(sys.executable, "-m", "pixi_mirror", "--lock", lock, "-e", "prod", "-o", directory / "mirror"),
+        *("--cache-dir", directory / "cache", "-q"),
+    )
+
+
+def workspace(directory: Path, served: Path, url: str, count: int, size: int) -> Path:
+    """A lock of `count` packages of `size` random bytes, which `served` holds; they are not opened, so not archives."""
+    folder = served / "conda-forge" / "linux-64"
+    folder.mkdir(parents=True)
+    rows = []
+    for number in range(count):
+        data = random.Random(number).randbytes(size)  # seeded: every run measures the same bytes
+        name = f"package{number}-1.0-h0_{number}.conda"
+        (folder / name).write_bytes(data)
+        rows.append((f"{url}/conda-forge/linux-64/{name}", hashlib.sha256(data).hexdigest()))
+    lines = ["version: 6", "environments:", "  prod:", "    channels:", f"    - url: {url}/conda-forge/"]
+    lines += ["    packages:", "      linux-64:", *(f"      - conda: {where}" for where, _ in rows), "packages:"]
+    for where, sha256 in rows:
+        lines += [f"- conda: {where}", f"  sha256: {sha256}", "  depends:", "  - python >=3.11", f"  size: {size}"]
+    lock = directory / "pixi.lock"
+    lock.write_text("\n".join(lines) + "\n")
+    return lock
+
+
+@contextmanager
+def nginx(directory: Path, served: Path) -> Iterator[str]:
+    """nginx on a free loopback port, serving a directory; its URL."""
+    served.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    config = directory / "nginx.conf"
+    user = "user root;" if os.geteuid() == 0 else ""
+    config.write_text(
+        f"{user} daemon off; worker_processes 2; pid {directory}/nginx.pid; error_log stderr error;\n"
+        "events { worker_connections 256; }\n"
+        f"http {{ access_log off; sendfile on; keepalive_requests 100000; client_body_temp_path {directory}/t1;\n"
+        f"  proxy_temp_path {directory}/t2; fastcgi_temp_path {directory}/t3; uwsgi_temp_path {directory}/t4;\n"
+        f"  scgi_temp_path {directory}/t5; server {{ listen 127.0.0.1:{port}; root {served}; }} }}\n"
+    )
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        sys.exit("nginx is needed: apt-get install nginx-light")
+    server = subprocess.Popen([program, "-c", config, "-p", directory])
+    try:
+        for _ in range(100):
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _remove(*directories: Path) -> None:
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
