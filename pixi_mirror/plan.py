@@ -59,9 +59,10 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
     form has the greater sha256; purls are united. `names` says how to call a subscription (id -> lock).
 
     Raises:
-        UnmirrorableError: two locks want different bytes at one path, or, in the flat layout, two channels disagree
-            about a file. All such paths are named.
+        UnmirrorableError: two locks want different bytes at one path, two channels have one directory, or, in the flat
+            layout, two channels disagree about a file. All of them are named.
     """
+    snapshots = tuple(snapshots)
     claims: dict[MirrorPath, list[_Claim]] = {}
     targets: dict[MirrorPath, set[Target]] = {}
     for snapshot in snapshots:
@@ -72,6 +73,7 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
             for path in cell.packages:
                 targets.setdefault(path, set()).add(target)
     conflicts = [line for path in sorted(claims) for line in _conflicts(path, claims[path], layout, names)]
+    conflicts += _shared_directories(snapshots)
     if conflicts:
         raise UnmirrorableError(
             "\n".join(["the locks contradict each other about what a file is; nothing was changed:", *conflicts]),
@@ -107,6 +109,18 @@ def _conflicts(path: MirrorPath, claims: list[_Claim], layout: Layout, names: Ma
                 f"  {path}: {first.package.url} and {other.package.url} differ in their records, and a flat mirror "
                 "can hold only one. Mirror without --flat."
             )
+
+
+def _shared_directories(snapshots: Iterable[Snapshot]) -> Iterable[str]:
+    """Channels are never merged, so two URLs (http and https, say) must not lead to one directory."""
+    urls: dict[MirrorPath, set[str]] = {}
+    for snapshot in snapshots:
+        for channel in {channel for cell in snapshot.cells for channel in cell.channels}:
+            if channel.path is not None:
+                urls.setdefault(channel.path, set()).add(channel.url)
+    for path, found in sorted(urls.items()):
+        if len(found) > 1:
+            yield f"  {path}: the channels {' and '.join(sorted(found))} have the same directory; lock only one of them."
 
 
 def _channels_disagree(first: Package, other: Package) -> bool:

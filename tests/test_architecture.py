@@ -14,7 +14,7 @@ PACKAGE = ROOT / "pixi_mirror"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model",),
-    ("plan", "report", "formats"),
+    ("plan", "report", "identity", "formats"),
     ("process", "fetch", "tree", "settings"),
     ("sources", "cache"),
     ("indexes",),

@@ -75,6 +75,7 @@ class Batch:
         try:
             while (outcome := self._next()) is not None:
                 yield outcome
+            self._fetcher.close()  # not when stopped: it would wait for servers that have stalled
         finally:
             self._stopped.set()
 

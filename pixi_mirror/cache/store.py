@@ -6,17 +6,9 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixi_mirror.identity import Identity, identity_of, is_same
 from pixi_mirror.model import Sha256, admit_sha256
-from pixi_mirror.tree.files import (
-    Identity,
-    explained,
-    free_bytes,
-    hash_of,
-    identity_of,
-    is_same,
-    refuse_foreign,
-    write_synced,
-)
+from pixi_mirror.tree.files import explained, free_bytes, hash_of, refuse_foreign, write_synced
 from pixi_mirror.tree.lock import locked
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Files that pixi-mirror fetched; it can fetch them again.\n"

@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from pixi_mirror.errors import MachineError
+from pixi_mirror.identity import Identity, identity_of, is_same
 from pixi_mirror.model import Derived, Inventory, MirrorPath, Sha256, Stored
 from pixi_mirror.report import Report
 from pixi_mirror.tree import files, inventory, state
-from pixi_mirror.tree.files import Identity, explained
+from pixi_mirror.tree.files import explained
 from pixi_mirror.tree.lock import locked
 from pixi_mirror.tree.state import State
 
@@ -85,7 +86,7 @@ class Tree:
     def _is_news(self, path: Path) -> bool:
         """Whether a record has changed since it was last read; reading is what an unchanged run spends its time on."""
         try:
-            found: Identity | None = files.identity_of(path.stat())
+            found: Identity | None = identity_of(path.stat())
         except OSError:
             found = None
         news = path not in self._seen or self._seen[path] != found
@@ -130,7 +131,7 @@ class Tree:
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 recorded = self._identities.get(path)
-                if recorded is not None and stat.S_ISREG(status.st_mode) and files.is_same(recorded, status):
+                if recorded is not None and stat.S_ISREG(status.st_mode) and is_same(recorded, status):
                     found[path] = content.sha256 if isinstance(content, Stored) else content.recipe
                 else:
                     found[path] = self._looked_at(path, content)
@@ -141,7 +142,7 @@ class Tree:
             return None  # making it again costs less than knowing
         sha256, status = self.hashed(path) or (None, None)
         if sha256 == content.sha256 and status is not None:
-            self._identities[path] = files.identity_of(status)
+            self._identities[path] = identity_of(status)
         return sha256
 
     def hashed(self, path: MirrorPath) -> tuple[Sha256, os.stat_result] | None:
@@ -201,7 +202,7 @@ class Tree:
             self._make_directory(target.parent)
             temporary = self._temporary / files.fresh_name()
             status = files.bring(source, target, sha256=sha256, temporary=temporary)
-        self._identities[path] = files.identity_of(status)
+        self._identities[path] = identity_of(status)
         self._unsynced.add(target.parent)
 
     def write(self, path: MirrorPath, data: bytes) -> None:
@@ -210,7 +211,7 @@ class Tree:
         with explained("write", target):
             self._make_directory(target.parent)
             status = files.write_synced(target, data, temporary=self._temporary / files.fresh_name())
-        self._identities[path] = files.identity_of(status)
+        self._identities[path] = identity_of(status)
         self._unsynced.add(target.parent)
         self.sync()
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from pixi_mirror.errors import DiskFullError, MachineError, PixiMirrorError, WrongBytesError
 from pixi_mirror.model import Sha256, admit_sha256
@@ -21,27 +20,6 @@ _FICLONE = 0x40049409
 
 PUBLIC = 0o644
 """The mode of what is served, before the umask."""
-
-
-class Identity(NamedTuple):
-    """What tells, without reading it, that a file is the one that was hashed."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-    ctime_ns: int | None
-    """Only while the file has one link: linking and unlinking a sibling change it."""
-
-
-def identity_of(found: os.stat_result) -> Identity:
-    """The identity to record for a file."""
-    return Identity(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns if found.st_nlink == 1 else None)
-
-
-def is_same(recorded: Identity, found: os.stat_result) -> bool:
-    """Whether a file is still the one whose identity was recorded."""
-    now = identity_of(found)
-    return recorded[:3] == now[:3] and (None in (recorded.ctime_ns, now.ctime_ns) or recorded.ctime_ns == now.ctime_ns)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from pixi_mirror.identity import Identity
 from pixi_mirror.model import MirrorPath, admit_path
-from pixi_mirror.tree.files import Identity
 
 FORMAT = 1
 """Raised when an older program could misread the file."""
