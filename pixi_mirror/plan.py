@@ -120,7 +120,8 @@ def _shared_directories(snapshots: Iterable[Snapshot]) -> Iterable[str]:
                 urls.setdefault(channel.path, set()).add(channel.url)
     for path, found in sorted(urls.items()):
         if len(found) > 1:
-            yield f"  {path}: the channels {' and '.join(sorted(found))} have the same directory; lock only one of them."
+            both = " and ".join(sorted(found))
+            yield f"  {path}: the channels {both} have the same directory; lock only one of them."
 
 
 def _channels_disagree(first: Package, other: Package) -> bool:
