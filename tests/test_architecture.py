@@ -33,6 +33,8 @@ KEEPERS: dict[str, set[str]] = {
     "tomllib": {"settings"},
     "netrc": {"settings"},
     "keyring": {"settings"},
+    "boto3": {"fetch"},
+    "botocore": {"fetch"},
     "platformdirs": {"settings"},
     "tqdm": {"cli"},
     "argparse": {"cli"},
@@ -153,7 +155,7 @@ def test_hard_dependencies_are_the_four_of_the_design_card() -> None:
 
 def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() -> None:
     allowed = {"yaml", "requests", "urllib3", "tqdm", "platformdirs", "pixi_mirror"}
-    optional = {"rattler", "keyring", "zstandard"}
+    optional = {"rattler", "keyring", "zstandard", "botocore"}
     for path in modules():
         for name in imports(path):
             top = name.split(".")[0]

@@ -13,7 +13,7 @@ from pixi_mirror.verbs.cache import CachePruned, CacheStatus, cache_prune, cache
 
 
 def _declare(parser: Parser) -> None:
-    parser.positional("action", default="status", choices=("status", "prune"), help="status (default) or prune")
+    parser.positional("action", default="status", choices=("status", "prune"), help="`status` (default) or `prune`")
     parser.flag("--apply", help="prune: do it, instead of saying what would be done")
     parser.value(
         "--grace",
@@ -22,7 +22,7 @@ def _declare(parser: Parser) -> None:
         metavar="DAYS",
         help="prune: spare what was fetched or linked in the last DAYS (default: 7)",
     )
-    parser.value("--cache-dir", convert=path, metavar="DIR", help="where the cache is")
+    parser.value("--cache-dir", convert=path, metavar="DIR", help="the cache (default: the user's cache directory)")
     shared.declare_output(parser)
 
 
@@ -81,7 +81,9 @@ def _blank(options: Namespace) -> Mapping[str, Json]:
 
 
 COMMAND = Command(
-    description="What the shared cache holds; `cache prune` removes what no mirror links any more.",
+    description="""\
+Say what the cache holds that all mirrors share. `cache prune` shows which of its files no mirror on the same disk
+uses any more (status 1 if there are any), and `cache prune --apply` removes them.""",
     declare=_declare,
     run=_run,
     blank=_blank,

@@ -14,9 +14,18 @@ from pixi_mirror.verbs.forget import Forgotten, forget
 
 def _declare(parser: Parser) -> None:
     shared.declare_mirror(parser)
-    parser.value("--lock", convert=path, metavar="PATH", help="the lock whose subscription goes; it may be gone itself")
-    parser.value("--name", metavar="NAME", help="the name of the subscription that goes")
-    parser.values("-e", "--environment", metavar="NAME", help="only this environment of it")
+    parser.value(
+        "-m",
+        "--manifest-path",
+        convert=path,
+        metavar="PATH",
+        help="the workspace to follow no longer: its manifest or directory, which may be gone",
+    )
+    parser.value(
+        "--lock", convert=path, metavar="PATH", help="the lock to follow no longer; the file itself may be gone"
+    )
+    parser.value("--name", metavar="NAME", help="the name to follow no longer, as given to `update --name`")
+    parser.values("-e", "--environment", metavar="NAME", help="only this environment of the lock")
     shared.declare_lock_timeout(parser)
     shared.declare_output(parser)
 
@@ -25,6 +34,7 @@ def _run(options: Namespace) -> Outcome:
     forgotten = forget(
         Path(options.dir),
         lock=options.lock,
+        manifest=options.manifest_path,
         name=options.name,
         environments=tuple(dict.fromkeys(options.environment)),
         equipment=shared.equipment_for(options, shared.report_for(options)),
@@ -55,7 +65,7 @@ def _blank(options: Namespace) -> Mapping[str, Json]:
 
 
 COMMAND = Command(
-    description="Drop a subscription, or some environments of it. Packages stay until they are pruned.",
+    description="Stop following a lock, or some of its environments. Their packages stay until `pixi-mirror prune`.",
     declare=_declare,
     run=_run,
     blank=_blank,

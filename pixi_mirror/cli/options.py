@@ -3,11 +3,14 @@
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 from pixi_mirror.cli.parsing import Parser, natural, path, positive
 from pixi_mirror.cli.progress import Quiet, reporter
+from pixi_mirror.errors import MachineError
+from pixi_mirror.indexes import Companion
 from pixi_mirror.model import Json
 from pixi_mirror.report import Report
 from pixi_mirror.verbs.equipment import Equipment
@@ -37,11 +40,18 @@ def declare_output(parser: Parser) -> None:
 def declare_network(parser: Parser) -> None:
     """Declare how to fetch."""
     parser.group("fetching (pixi's own configuration is read too: mirrors, proxies, TLS, credentials)")
-    parser.value("--cache-dir", convert=path, metavar="DIR", help="where fetched files are kept for all mirrors")
+    parser.value(
+        "--cache-dir",
+        convert=path,
+        metavar="DIR",
+        help="the cache of fetched files (default: the user's cache directory)",
+    )
     parser.value("--jobs", convert=positive, metavar="N", help="downloads at a time (default: pixi's setting, else 8)")
-    parser.value("--retries", convert=natural, metavar="N", help="tries after a passing failure (default: 5)")
+    parser.value(
+        "--retries", convert=natural, metavar="N", help="how often to try again after a passing failure (default: 5)"
+    )
     parser.value("--config-file", convert=path, metavar="FILE", help="read this instead of pixi's global configuration")
-    parser.value("--auth-file", convert=path, metavar="FILE", help="credentials, in pixi's format")
+    parser.value("--auth-file", convert=path, metavar="FILE", help="read credentials from this file, in pixi's format")
     parser.value("--ca-file", convert=path, metavar="FILE", help="trust the certificates in this file")
     parser.values("--insecure-host", metavar="HOST", help="do not check the certificate of this host")
 
@@ -70,8 +80,49 @@ def equipment_for(options: Namespace, report: Report) -> Equipment:
         cache_directory=partial(_cache_directory, options),
         settings=partial(_settings, options),
         report=report,
+        environ=os.environ,
+        directory=_directory,
+        companion=partial(_companion, options, report),
         lock_timeout_s=getattr(options, "lock_timeout", 0.0),
     )
+
+
+def declare_indexes(parser: Parser) -> None:
+    """Declare who makes what stands beside `repodata.json`."""
+    parser.value(
+        "--index",
+        default="auto",
+        choices=("auto", "task", "rattler-index", "exec", "rattler", "json"),
+        help="what makes repodata.json.zst and shards: the pixi task `mirror-index`, rattler-index, `pixi exec "
+        "rattler-index`, py-rattler, nothing (default: the first of task, rattler-index and rattler that is there)",
+    )
+    parser.value(
+        "--shards",
+        default="auto",
+        choices=("auto", "always", "never"),
+        help="whether to make sharded repodata, too (default: where an index is so large that it pays)",
+    )
+
+
+def _companion(options: Namespace, report: Report, locks: Iterable[str]) -> Companion:
+    from pixi_mirror.indexes.sidecars import Sidecars, Surroundings
+
+    surroundings = Surroundings(
+        environ=os.environ,
+        python=Path(sys.executable),
+        prefix=Path(sys.prefix),
+        workspaces=tuple(dict.fromkeys(Path(lock).parent for lock in locks)),
+    )
+    # Verbs that cannot be told keep up what an update has made.
+    asked: Json = vars(options)
+    return Sidecars(surroundings, report, choice=asked.get("index"), shards=asked.get("shards", "auto"))
+
+
+def _directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise MachineError(f"the current directory cannot be used: {error.strerror}. Change to another.") from None
 
 
 def _cache_directory(options: Namespace) -> Path:
@@ -80,12 +131,12 @@ def _cache_directory(options: Namespace) -> Path:
     return cache_directory(environ=os.environ, option=options.cache_dir)
 
 
-def _settings(options: Namespace) -> Json:
+def _settings(options: Namespace, workspace: Path | None) -> Json:
     from pixi_mirror.settings import Options, read_settings
 
     return read_settings(
         environ=os.environ,
-        workspace=Path.cwd(),
+        workspace=workspace or Path.cwd(),
         home=Path.home(),
         options=Options(
             config_file=options.config_file,

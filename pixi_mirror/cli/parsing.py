@@ -61,7 +61,7 @@ class Parser:
         raw = self._environ.get(variable)
         known = [_converted(variable, part, convert, None) for part in raw.split(",") if part] if raw else []
         self._group.add_argument(
-            *names, action=_Append, default=known, type=convert, metavar=metavar, help=f"{help} (repeatable)"
+            *names, action=_Append, default=known, type=convert, metavar=metavar, help=f"{help}; repeatable"
         )
 
     def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace | None:

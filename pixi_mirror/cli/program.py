@@ -17,14 +17,39 @@ from pixi_mirror.errors import Interrupted, PixiMirrorError, UsageError
 
 VERBS: tuple[tuple[str, str], ...] = (
     ("update", "Bring the mirror to hold what the locks pin. Never removes a package."),
-    ("status", "What the mirror holds, for whom; sizes; what is out of date."),
-    ("verify", "Hash every file again, read every index back, say what differs."),
-    ("forget", "Drop a subscription, or some environments of it."),
-    ("prune", "Show what no subscription wants any more; --apply removes it."),
-    ("cache", "What the shared cache holds, and what of it can go."),
-    ("demo", "The main job on a small workspace that it makes itself, with no network."),
+    ("status", "Say what the mirror holds, which locks it follows, and what is out of date."),
+    ("verify", "Hash every file again, read every index back, say what differs; --repair fetches it."),
+    ("forget", "Stop following a lock, or some of its environments."),
+    ("prune", "Show what no followed lock wants any more; --apply removes it."),
+    ("cache", "Say what the shared cache holds; `cache prune` shows what of it can go."),
+    ("demo", "Show all this on a small workspace that it makes itself; needs neither pixi nor network."),
 )
 """Every verb, each a room of `cli`, with what it is for."""
+
+_HELP = """\
+usage: pixi-mirror [VERB] [OPTIONS]        (with pixi installed also: pixi mirror [VERB] [OPTIONS])
+
+Mirror exactly the conda packages that pixi.lock pins into a directory: verified, indexed, ready for use without
+a network. The mirror remembers which locks it follows (its subscriptions), so that the next run needs no options.
+
+  pixi-mirror --lock pixi.lock -e prod       make ./mirror, or add to it
+  pixi-mirror -e prod                        the same for the workspace around you; needs pixi
+  pixi-mirror                                refresh ./mirror: bring what is new in the locks that it follows
+  pixi-mirror demo                           see it work
+
+verbs (`update` if none is given; `pixi-mirror VERB --help` tells more):
+{verbs}
+
+options:
+  -h, --help     show this
+  -V, --version  show the version
+
+Every option can be set by an environment variable too: PIXI_MIRROR_<OPTION>, for example PIXI_MIRROR_CACHE_DIR; several
+values are separated by commas.
+
+exit status: 0 done; 1 something found (verify, status --check, prune); 2 usage; 3 workspace, lock, environment or
+platform; 4 cannot be mirrored; 5 could not be fetched; 6 wrong bytes; 7 a program that was run failed; 8 a directory,
+disk or file of this machine; 75 another process is writing the mirror; 130, 143 interrupted."""
 
 
 def main() -> NoReturn:
@@ -89,14 +114,8 @@ def _nearest(word: str, names: list[str]) -> str:
 
 
 def _print_help() -> None:
-    print("usage: pixi mirror [VERB] [OPTIONS]\n")
-    print("Mirror exactly what pixi.lock pins, verified and indexed, for use without the network.\n")
-    print("  pixi mirror --lock pixi.lock -e prod      make or refresh ./mirror\n")
-    print("verbs (`update` if none is given; `pixi mirror VERB --help` tells more):")
-    for name, sentence in VERBS:
-        print(f"  {name:<9}{sentence}")
-    print("\noptions:\n  -h, --help     show this\n  -V, --version  show the version\n")
-    print("Every option has an environment variable PIXI_MIRROR_<OPTION>; lists are separated by commas.")
+    verbs = "\n".join(f"  {name:<9}{sentence}" for name, sentence in VERBS)
+    print(_HELP.format(verbs=verbs))
 
 
 def _told(outcome: Outcome, *, as_json: bool) -> int:

@@ -25,7 +25,7 @@ def _declare(parser: Parser) -> None:
         metavar="DAYS",
         help="how long a file stays after it was unlisted, for readers under way (default: 7; 0 removes now)",
     )
-    parser.flag("--force", help="even if more than half of the mirror goes")
+    parser.flag("--force", help="do it even if more than half of the mirror goes")
     shared.declare_lock_timeout(parser)
     shared.declare_output(parser)
 
@@ -83,7 +83,9 @@ def _blank(options: Namespace) -> Mapping[str, Json]:
 
 
 COMMAND = Command(
-    description="Show what no subscription wants any more; --apply unlists it, and removes it after a grace time.",
+    description="""\
+Show what no followed lock wants any more. --apply takes it out of the indexes at once and removes the files when
+they have been out for --grace days, so run it now and then. Ends with status 1 if there is something to apply.""",
     declare=_declare,
     run=_run,
     blank=_blank,

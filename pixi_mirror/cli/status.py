@@ -1,5 +1,6 @@
 """`pixi mirror status`."""
 
+import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from pixi_mirror.verbs.status import Status, Subscription, status
 
 _STATES = {
     "current": "current",
-    "changed": "the lock has changed: update",
+    "changed": "the lock has changed since: run `pixi-mirror update`",
     "missing": "the lock is not there; what it wanted last stays",
     "unreadable": "the lock cannot be read; what it wanted last stays",
 }
@@ -27,7 +28,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(options: Namespace) -> Outcome:
-    found = status(Path(options.dir))
+    found = status(Path(options.dir), environ=os.environ)
     code = FOUND if options.check and not found.is_current else DONE
     return Outcome(json=_json(found), lines=_lines(found), status=code)
 
@@ -51,9 +52,9 @@ def _lines(found: Status) -> list[str]:
 
 def _subscription_lines(subscription: Subscription) -> list[str]:
     lines = [
-        f"for {subscription.workspace} ({subscription.lock or 'lock not known here'}): "
+        f"follows {subscription.workspace}: "
         f"{', '.join(subscription.environments) or 'nothing'} on {', '.join(subscription.platforms) or 'no platform'}",
-        f"  {_STATES[subscription.state]}",
+        f"  {subscription.lock or 'lock not known on this machine'}: {_STATES[subscription.state]}",
     ]
     lines += [f"  left out: {entry}" for entry in subscription.refused]
     if subscription.deferred:
@@ -95,7 +96,7 @@ def _blank(options: Namespace) -> Mapping[str, Json]:
 
 
 COMMAND = Command(
-    description="What the mirror holds, for whom, how large it is and what is out of date.",
+    description="Say what the mirror holds, which locks it follows, how large it is and what is out of date.",
     declare=_declare,
     run=_run,
     blank=_blank,

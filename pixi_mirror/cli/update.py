@@ -11,29 +11,46 @@ from pixi_mirror.cli.words import counted, files_of, size, table
 from pixi_mirror.mirror import Plan
 from pixi_mirror.model import Json, MirrorPath, Package, Request, Target
 from pixi_mirror.verbs.update import Asked, Updated, update
+from pixi_mirror.verbs.wishes import Chosen
 
 _DESCRIPTION = """\
 Bring the mirror to hold what the locks pin: fetch what is missing, verify every byte, write the channel indexes.
-Never removes a package. Without --lock and a choice, refreshes what the mirror was asked for before."""
+Never removes a package. With nothing chosen it refreshes the locks that the mirror follows.
+
+  pixi-mirror --lock pixi.lock -e prod      one environment, for every platform that it is locked for; without pixi
+  pixi-mirror -e prod                       the same for the workspace around you; asks pixi where it is
+  pixi-mirror --lock a/pixi.lock --lock b/pixi.lock --all-environments -p linux-64 -o /srv/mirror
+  pixi-mirror                               refresh what ./mirror follows
+  pixi-mirror --dry-run                     what a refresh would bring"""
 
 
 def _declare(parser: Parser) -> None:
     parser.group("what to mirror")
+    parser.values(
+        "-m",
+        "--manifest-path",
+        convert=path,
+        metavar="PATH",
+        help="a workspace that pixi is asked about: its manifest or directory (default: the one around you)",
+    )
+    parser.flag("--locked", help="have pixi check that the lock is current (default: mirror it as it stands)")
     parser.values("--lock", convert=path, metavar="PATH", help="a pixi.lock, or the directory that holds it")
-    parser.value("--name", metavar="NAME", help="call the subscription so, where the lock's path changes (CI)")
-    parser.values("-e", "--environment", metavar="NAME", help="an environment (default: default)")
+    parser.value(
+        "--name", metavar="NAME", help="follow the lock by this name and not by its path, which may change (CI)"
+    )
+    parser.values("-e", "--environment", metavar="NAME", help="an environment of the lock (default: `default`)")
     parser.flag("--all-environments", help="every environment of the lock")
     parser.values(
         "-p",
         "--platform",
         metavar="PLATFORM",
-        help="a platform's name, or subdir:NAME (default: all that the lock has for the environment)",
+        help="a platform: its name, or a conda subdir (default: all that the lock has for the environment)",
     )
-    parser.flag("--no-pypi", help="leave PyPI packages out")
-    parser.flag("--no-build-packages", help="leave out what source packages need to be built")
+    parser.flag("--no-pypi", help="leave PyPI packages out (so far none are mirrored: this hides the note)")
+    parser.flag("--no-build-packages", help="leave out what building source packages needs (locks of version 7)")
     parser.flag("--skip-unmirrorable", help="report what cannot be mirrored, and go on")
     parser.flag("--allow-md5", help="accept packages for which the lock has only an md5")
-    parser.flag("--allow-unhashed", help="accept packages without a hash; the first fetch pins it")
+    parser.flag("--allow-unhashed", help="accept packages without a hash; the first fetch pins the hash")
     parser.group("where to, and how")
     parser.value(
         "-o",
@@ -41,10 +58,11 @@ def _declare(parser: Parser) -> None:
         convert=path,
         default=shared.DEFAULT_MIRROR,
         metavar="DIR",
-        help="the mirror (default: ./mirror)",
+        help="the mirror's directory (default: ./mirror)",
     )
-    parser.flag("--flat", help="one merged channel instead of a directory per channel")
-    parser.flag("--dry-run", help="say what would be done, and stop")
+    parser.flag("--flat", help="make one merged channel, not a directory per channel (new mirrors only)")
+    shared.declare_indexes(parser)
+    parser.flag("--dry-run", help="say what would be brought, and stop")
     shared.declare_lock_timeout(parser)
     shared.declare_network(parser)
     shared.declare_output(parser)
@@ -54,9 +72,13 @@ def _run(options: Namespace) -> Outcome:
     report = shared.report_for(options)
     asked = Asked(
         mirror=options.output,
-        locks=tuple(options.lock),
-        name=options.name,
-        request=_request(options),
+        chosen=Chosen(
+            manifests=tuple(options.manifest_path),
+            locks=tuple(options.lock),
+            name=options.name,
+            request=_request(options),
+            locked=options.locked,
+        ),
         flat=options.flat,
         dry_run=options.dry_run,
     )
@@ -80,7 +102,7 @@ def _run(options: Namespace) -> Outcome:
 def _request(options: Namespace) -> Request | None:
     """What is asked of the locks; None: nothing was chosen, so the default or what was asked before."""
     chosen = options.environment or options.all_environments or options.platform
-    if not chosen and not options.lock:
+    if not chosen and not options.lock and not options.manifest_path:
         return None
     return Request(
         environments=None if options.all_environments else tuple(dict.fromkeys(options.environment)) or ("default",),
@@ -143,21 +165,22 @@ def _refused_and_deferred(plan: Plan) -> list[str]:
 def _lines(updated: Updated, *, verbose: bool) -> list[str]:
     plan = updated.plan
     wanted = files_of(len(plan.packages), sum(package.size or 0 for package in plan.packages.values()))
+    holds = f"{updated.mirror} holds the conda packages that its locks pin: {wanted}"
+    indexes = counted(len(updated.indexes), "index", "indexes")
     if updated.dry_run:
         lines = [*_plan_lines(plan), *_refused_and_deferred(plan)]
         if plan.to_bring or updated.indexes:
             bring = files_of(len(plan.to_bring), plan.size)
-            return [*lines, f"would bring {bring} into {updated.mirror}; nothing was changed"]
-        return [*lines, f"nothing to do: {updated.mirror} holds {wanted}"]
+            return [*lines, f"would bring {bring}, and write {indexes}; nothing was changed in {updated.mirror}"]
+        return [*lines, f"nothing to do: {holds}"]
     if updated.failed or updated.error is not None:
         return []
     if not updated.fetched and not updated.indexes:
-        return [f"nothing to do: {updated.mirror} holds {wanted}, all as locked"]
+        return [f"nothing to do: {holds}"]
     brought = files_of(len(updated.fetched), plan.size)
     verb = f"brought {brought}" if updated.fetched else "no package was missing"
     lines = [f"  {path}" for path in updated.fetched] if verbose else []
-    indexes = counted(len(updated.indexes), "index", "indexes")
-    return [*lines, f"{verb}; wrote {indexes}; {updated.mirror} holds {wanted}, all as locked"]
+    return [*lines, f"{verb}; wrote {indexes}; {holds}"]
 
 
 def _json(updated: Updated) -> Mapping[str, Json]:

@@ -10,14 +10,16 @@ from pixi_mirror.cli.parsing import Parser
 from pixi_mirror.cli.words import counted, files_of, some
 from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, WrongBytesError
 from pixi_mirror.model import Json
-from pixi_mirror.verbs.verify import Verified, verify
+from pixi_mirror.verbs.verify import Changed, Verified, verify
 
 _SHOWN = 20
+_DIGITS = 12
+"""Of a hash, to people; the JSON has all."""
 
 
 def _declare(parser: Parser) -> None:
     shared.declare_mirror(parser)
-    parser.flag("--repair", help="fetch what is bad again, and write the indexes anew")
+    parser.flag("--repair", help="fetch again what is missing or wrong, and write the indexes anew")
     shared.declare_lock_timeout(parser)
     shared.declare_network(parser)
     shared.declare_output(parser)
@@ -36,25 +38,39 @@ def _run(options: Namespace) -> Outcome:
 
 
 def _lines(found: Verified) -> list[str]:
-    read = counted(found.indexes_read, "index", "indexes")
     lines = []
+    mended = {*found.repaired}
     for title, items in (
-        ("missing", list(found.missing)),
-        ("changed", [f"{each.path}: expected {each.expected}, found {each.found}" for each in found.changed]),
-        ("indexes that are wrong", [f"{each.path}: {each.problem}" for each in found.indexes]),
+        ("missing", [path for path in found.missing if path not in mended]),
+        ("changed", [_changed(each) for each in found.changed if each.path not in mended]),
+        (
+            "indexes that are wrong",
+            [f"{each.path}: {each.problem}" for each in found.indexes if each.path not in mended],
+        ),
         ("not of this mirror, and left alone", list(found.unknown)),
         ("repaired", list(found.repaired)),
     ):
         if items:
             lines += [f"{title}:", *some(items, at_most=_SHOWN)]
-    environments = sorted({f"{hole.workspace} {hole.environment} {hole.platform}" for hole in found.closure})
-    if environments and found.left:
-        lines += ["environments that could not be installed from here:", *some(environments, at_most=_SHOWN)]
-    checked = f"{files_of(found.files, found.size)} and {read} checked"
+    lacking = sorted(
+        {
+            f"{hole.environment} of {hole.workspace} on {hole.platform}"
+            for hole in found.closure
+            if hole.path not in mended
+        }
+    )
+    if lacking:
+        lines += ["cannot be installed from here as it is:", *some(lacking, at_most=_SHOWN)]
+    read = counted(found.indexes_read, "index", "indexes")
+    checked = f"{found.mirror}: hashed {files_of(found.files, found.size)}, read back {read}"
     if not found.left:
-        return [*lines, f"{found.mirror}: {checked}, all as recorded"]
-    wrong = counted(len(found.left), "file")
-    return [*lines, f"{found.mirror}: {checked}; {wrong} wrong (`pixi-mirror verify --repair` fetches them again)"]
+        return [*lines, f"{checked}; all is as recorded"]
+    remedy = "" if mended or found.error else " (`pixi-mirror verify --repair` fetches what is wrong)"
+    return [*lines, f"{checked}; {counted(len(found.left), 'file')} wrong{remedy}"]
+
+
+def _changed(changed: Changed) -> str:
+    return f"{changed.path}: sha256 {changed.found[:_DIGITS]}... instead of {changed.expected[:_DIGITS]}..."
 
 
 def _json(found: Verified, error: PixiMirrorError | None) -> Mapping[str, Json]:
@@ -85,7 +101,9 @@ def _blank(options: Namespace) -> Mapping[str, Json]:
 
 
 COMMAND = Command(
-    description="Hash every file again, read every index back, and say what differs from the inventory.",
+    description="""\
+Hash every file again, read every index back, and say what differs from the mirror's inventory. Ends with status 1
+if anything does, and after --repair if anything is left.""",
     declare=_declare,
     run=_run,
     blank=_blank,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import urljoin
 
+from pixi_mirror.fetch.buckets import Buckets, refused_by_bucket
 from pixi_mirror.fetch.client import Answer, Client
 from pixi_mirror.fetch.identity import Identity, identify
 from pixi_mirror.fetch.patience import Patience, retry_after_s
@@ -18,7 +19,7 @@ from pixi_mirror.report import Report
 _MOST_HOPS = 5
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}):")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_WANTED = frozenset({200, 206, 416})
+_WANTED = frozenset({200, 206, 412, 416})
 _PASSING = frozenset({408, 429})
 _SERVER_ERROR = 500
 
@@ -39,32 +40,49 @@ class Exchange:
         self._client = client
         self._patience = patience
         self._stopped = stopped
+        self._buckets = Buckets(network)
         self._plain: set[str] = set()
         self._lock = threading.Lock()
 
     def ask(self, url: Url, headers: Mapping[str, str]) -> Answer | Trouble:
-        """The answer to a GET with status 200, 206 or 416, after at most 5 redirects; anything else is trouble."""
-        hop = self._first_hop(url)
+        """The answer to a GET with status 200, 206, 412 or 416, after at most 5 redirects; anything else is trouble.
+
+        Of an `s3://` URL the object is asked for.
+        """
+        hop = self._first_hop(url, headers)
         visited: set[str] = set()
         while not isinstance(hop, Trouble):
             answer = self._ask_hop(hop, headers)
-            if isinstance(answer, Trouble) or answer.status in _WANTED:
+            if isinstance(answer, Trouble):
+                # Nothing in an `s3://` URL tells where it is asked for.
+                return replace(answer, reason=f"at {hop.place}, {answer.reason}") if hop.identity.bucket else answer
+            if answer.status in _WANTED:
                 return answer
-            if answer.status not in _REDIRECTS:
+            location = answer.header("Location")
+            if answer.status not in _REDIRECTS or (hop.identity.bucket and not location):
                 trouble = self._refused(answer, hop)
                 answer.drain()
                 return trouble
             visited.add(hop.identity.url.raw)
-            location = answer.header("Location")
             answer.drain()
             hop = self._next_hop(hop, location, visited)
         return hop
 
-    def _first_hop(self, url: Url) -> _Hop | Trouble:
+    def _first_hop(self, url: Url, headers: Mapping[str, str]) -> _Hop | Trouble:
+        if url.raw[:3].lower() == "s3:":
+            signed = self._buckets.signed(url, headers)
+            return signed if isinstance(signed, Trouble) else self._first_bucket_hop(signed)
         place = origin(url)
         if place is None:
             return _no_url(url)
         return self._plain_refusal(place) or _Hop(identify(url, self._network.credential(url)), place)
+
+    def _first_bucket_hop(self, signed: Identity) -> _Hop | Trouble:
+        place = origin(signed.url)
+        if place is None:
+            return _no_url(signed.url)
+        # The user's own configuration says where the bucket is, so plain http is told.
+        return self._plain_refusal(place, told=True) or _Hop(signed, place)
 
     def _next_hop(self, hop: _Hop, location: str | None, visited: set[str]) -> _Hop | Trouble:
         if not location:
@@ -81,17 +99,16 @@ class Exchange:
         if hop.place.scheme == "https" and place.scheme == "http":
             return Trouble(reason=f"it redirects from https to plain http, to {target}, which is refused")
         # P12: credentials belong to the origin that they were given to; a user within a Location is none of ours.
-        authorization = hop.identity.authorization if place == hop.place else None
+        headers = hop.identity.headers if place == hop.place else {}
         said = hop.identity.said if place == hop.place else "no credentials are sent where a redirect leads"
-        identity = Identity(url=identity.url, authorization=authorization, said=said)
+        identity = replace(identity, headers=headers, said=said)
         return self._plain_refusal(place) or _Hop(identity, place)
 
     def _ask_hop(self, hop: _Hop, headers: Mapping[str, str]) -> Answer | Trouble:
         if (trouble := self._waited(hop.place)) is not None:
             return trouble
-        sent = dict(headers)
-        if hop.identity.authorization is not None:
-            sent["Authorization"] = hop.identity.authorization
+        # Of a bucket the headers are signed: they are sent as they are.
+        sent = hop.identity.headers if hop.identity.bucket else {**headers, **hop.identity.headers}
         return self._client.ask(hop.identity.url, hop.place, sent)
 
     def _waited(self, place: Origin) -> Trouble | None:
@@ -115,6 +132,8 @@ class Exchange:
 
     def _refused(self, answer: Answer, hop: _Hop) -> Trouble:
         code, place = answer.status, hop.place
+        if hop.identity.bucket is not None and (trouble := refused_by_bucket(answer, hop.identity)) is not None:
+            return trouble
         if code in _PASSING or code >= _SERVER_ERROR:
             wait_s = retry_after_s(answer.header("Retry-After"), answer.header("Date"))
             if wait_s:
@@ -125,7 +144,7 @@ class Exchange:
         if code in {401, 403}:
             return Trouble(
                 reason=f"{place} answered with status {code}; {hop.identity.said}",
-                advice=f"Give credentials that may read it with `pixi auth login {place.host}` or --auth-file.",
+                advice=hop.identity.advice,
             )
         if code in {404, 410}:
             return Trouble(
@@ -134,10 +153,10 @@ class Exchange:
             )
         return Trouble(reason=f"{place} answered with status {code}")
 
-    def _plain_refusal(self, place: Origin) -> Trouble | None:
+    def _plain_refusal(self, place: Origin, *, told: bool = False) -> Trouble | None:
         if place.scheme == "https" or is_loopback(place.host):
             return None
-        if not is_listed(place, self._network.http_hosts):
+        if not told and not is_listed(place, self._network.http_hosts):
             return Trouble(
                 reason=f"{place} would be asked over plain http, which neither the lock nor [mirrors] does",
                 advice="Name it with https, or with http in [mirrors] if its network is to be trusted.",
@@ -159,11 +178,11 @@ def _no_url(url: Url) -> Trouble:
     found = _SCHEME.match(url.raw)
     scheme = found[1].lower() if found else None
     if scheme is None:
-        reason = "it has no scheme; http and https can be fetched"
+        reason = "it has no scheme; http, https and s3 can be fetched"
     elif scheme in {"http", "https"}:
         reason = "it is not a URL with a host and a valid port"
     else:
-        reason = f"{scheme!r} is not a scheme that can be fetched; http and https are"
+        reason = f"{scheme!r} is not a scheme that can be fetched; http, https and s3 are"
     return Trouble(reason=reason, advice="Correct what names it: the lock, or [mirrors] in pixi's configuration.")
 
 

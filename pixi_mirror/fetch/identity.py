@@ -1,6 +1,7 @@
 """Whom to be for a URL: what is sent, and what may be said about it; the only place that spells credentials out."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -9,13 +10,18 @@ from pixi_mirror.model import Basic, Bearer, CondaToken, Credential, Url
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A URL ready to be requested, with the header that says who asks."""
+    """A URL ready to be requested, with the headers that say who asks."""
 
     url: Url
     """Without user and fragment, with the token."""
-    authorization: str | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    """For the origin of `url` and no other."""
     said: str
     """What was sent, in words without the secret."""
+    bucket: str | None = None
+    """The S3 bucket that the URL leads to; None: to none."""
+    advice: str
+    """How to give other credentials; a whole sentence."""
 
 
 def identify(url: Url, credential: Credential | None) -> Identity:
@@ -45,7 +51,12 @@ def identify(url: Url, credential: Credential | None) -> Identity:
         name, _, password = userinfo.partition(":")
         authorization, said = _basic(unquote(name), unquote(password)), "the user within the URL was sent"
     bare = Url(urlunsplit((split.scheme, host, path, split.query, "")))
-    return Identity(url=bare, authorization=authorization, said=said)
+    return Identity(
+        url=bare,
+        headers={} if authorization is None else {"Authorization": authorization},
+        said=said,
+        advice=f"Give credentials that may read it with `pixi auth login {split.hostname}` or --auth-file.",
+    )
 
 
 def _basic(username: str, password: str) -> str:

@@ -62,10 +62,10 @@ def _url(entry: CondaBinary, base: str) -> Url:
         if scheme is not None or location.startswith(("/", "\\")) or location[1:2] == ":":
             return Url(file_url(location))
         return Url(urljoin(base, quote(location.replace("\\", "/"))))
-    if scheme is not None and scheme[1].lower() not in ("http", "https"):
+    if scheme is not None and scheme[1].lower() not in ("http", "https", "s3"):
         raise UnmirrorableError(
             f"the package {_shown(entry)} cannot be mirrored: {scheme[1].lower()} URLs are not supported yet, only "
-            "http, https and local files. Leave its environment out, or pass --skip-unmirrorable."
+            "http, https, s3 and local files. Leave its environment out, or pass --skip-unmirrorable."
         )
     return Url(location)
 

@@ -132,7 +132,7 @@ def _split(url: str) -> _Split:
         scheme = _SCHEME.match(url)
         if scheme is not None and scheme[1].lower() not in ("http", "https", "s3"):
             raise UnmirrorableError(
-                f"{Url(url)}: {scheme[1].lower()} URLs are not supported yet; only http, https and local files are."
+                f"{Url(url)}: {scheme[1].lower()} URLs are not supported yet; only http, https, s3 and local files are."
             )
         raise _unsafe(url, "it is not SCHEME://HOST/PATH")
     scheme_name, host = parts[1].lower(), parts[2].lower()

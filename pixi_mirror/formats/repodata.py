@@ -21,6 +21,11 @@ def repodata(subdir: str, records: Mapping[str, Mapping[str, Json]]) -> bytes:
     return b",\n".join(parts)
 
 
+def lists_nothing(data: bytes) -> bool:
+    """Whether a `repodata.json` of ours has no record."""
+    return b'"packages":{},\n"packages.conda":{},\n' in data
+
+
 def _lines(records: Mapping[str, Mapping[str, Json]], suffix: str) -> bytes:
     names = sorted(name for name in records if name.endswith(suffix))
     if not names:

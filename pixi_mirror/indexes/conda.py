@@ -1,7 +1,7 @@
 """The index of conda channels: a canonical `repodata.json` for every subdir, made from pins."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from pixi_mirror.formats.repodata import read_repodata, repodata
@@ -9,6 +9,9 @@ from pixi_mirror.indexes.interface import Made
 from pixi_mirror.model import Channel, Json, MirrorPath, Package, admit_path, admit_sha256
 
 _FILE = "repodata.json"
+_ZST = "repodata.json.zst"
+_SHARD_INDEX = "repodata_shards.msgpack.zst"
+_SHARD = ".msgpack.zst"
 _NOARCH = "noarch"
 
 
@@ -39,27 +42,63 @@ class CondaIndex:
         ordered = sorted(listed, key=lambda place: (not place.endswith(_NOARCH), place))
         return {admit_path(f"{place}/{_FILE}"): _made(place, listed[place]) for place in ordered}
 
-    def problem(self, path: MirrorPath, data: bytes, packages: Mapping[MirrorPath, Package]) -> str | None:
-        """What is wrong with a `repodata.json`, read back."""
+    def problem(
+        self,
+        path: MirrorPath,
+        data: bytes,
+        packages: Mapping[MirrorPath, Package],
+        *,
+        read: Callable[[MirrorPath], bytes | None],
+    ) -> str | None:
+        """What is wrong with a `repodata.json` or one of its sidecars, read back."""
         place, _, name = path.rpartition("/")
-        if name != _FILE:
-            return None
-        try:
-            subdir, found = read_repodata(data)
-        except ValueError as error:
-            return str(error)
-        if subdir != place.rpartition("/")[2]:
-            return f"it says subdir {subdir!r}"
-        expected = {
-            file_name: _record(package)
-            for package in packages.values()
-            for where, file_name in [_place(package)]
-            if where == place
-        }
-        wrong = sorted(file for file in found.keys() | expected.keys() if found.get(file) != expected.get(file))
-        if not wrong:
-            return None
-        return f"{len(wrong)} of its records are not what the inventory says, the first is {wrong[0]}"
+        if name == _FILE:
+            return _json_problem(place, data, _expected(place, packages))
+        if name in (_ZST, _SHARD_INDEX) or name.endswith(_SHARD):
+            return _sidecar_problem(path, data, packages, read)
+        return None
+
+
+def _json_problem(place: str, data: bytes, expected: Mapping[str, Mapping[str, Json]]) -> str | None:
+    try:
+        subdir, found = read_repodata(data)
+    except ValueError as error:
+        return str(error)
+    if subdir != place.rpartition("/")[2]:
+        return f"it says subdir {subdir!r}"
+    wrong = sorted(file for file in found.keys() | expected.keys() if found.get(file) != expected.get(file))
+    if not wrong:
+        return None
+    return f"{len(wrong)} of its records are not what the inventory says, the first is {wrong[0]}"
+
+
+def _sidecar_problem(
+    path: MirrorPath,
+    data: bytes,
+    packages: Mapping[MirrorPath, Package],
+    read: Callable[[MirrorPath], bytes | None],
+) -> str | None:
+    from pixi_mirror.indexes.sidecars import reading
+
+    place, _, name = path.rpartition("/")
+    if name.endswith(_SHARD) and name != _SHARD_INDEX:
+        return reading.shard_problem(data, name.removesuffix(_SHARD))
+    subdir = place.rpartition("/")[2]
+    expected = _expected(place, packages)
+    if name == _ZST:
+        return reading.zst_problem(data, subdir, expected)
+    return reading.shards_problem(
+        data, subdir, expected, lambda sha256: read(admit_path(f"{place}/shards/{sha256}{_SHARD}"))
+    )
+
+
+def _expected(place: str, packages: Mapping[MirrorPath, Package]) -> Mapping[str, Mapping[str, Json]]:
+    return {
+        file_name: _record(package)
+        for package in packages.values()
+        for where, file_name in [_place(package)]
+        if where == place
+    }
 
 
 def _place(package: Package) -> tuple[str | None, str]:

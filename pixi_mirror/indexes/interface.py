@@ -1,9 +1,11 @@
-"""The port of an index: files made from the packages that it lists."""
+"""The ports of an index: files made from the packages that it lists, and files that a program makes beside them."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+from pixi_mirror.errors import ProgramError
 from pixi_mirror.model import Channel, MirrorPath, Package, Sha256
 
 
@@ -34,5 +36,71 @@ class Index(Protocol):
         the mirror has, which are kept up to date.
         """
 
-    def problem(self, path: MirrorPath, data: bytes, packages: Mapping[MirrorPath, Package]) -> str | None:
-        """What is wrong with a file of this index, read back; None: it says what `packages` say, or is not of it."""
+    def problem(
+        self,
+        path: MirrorPath,
+        data: bytes,
+        packages: Mapping[MirrorPath, Package],
+        *,
+        read: Callable[[MirrorPath], bytes | None],
+    ) -> str | None:
+        """What is wrong with a file of this index, read back; None: it says what `packages` say, or is not of it.
+
+        `read` gives the bytes of other files of the mirror, None for those that are not there.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """What a sidecar is to the index file that it stands beside."""
+
+    main: MirrorPath
+    """The index file whose content it repeats in another form."""
+    rank: int
+    """Clients take the lowest that is there, and only without any of them the index file itself."""
+    is_part: bool
+    """Named by its content and reached through another sidecar: readers under way need it for a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """The sidecars of one index file."""
+
+    heads: Mapping[MirrorPath, bytes]
+    parts: Mapping[MirrorPath, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Makings:
+    """What a program made."""
+
+    files: Mapping[MirrorPath, Beside] = field(default_factory=dict)
+    """Index file -> its sidecars; one that is missing has none, which is always right."""
+    error: ProgramError | None = None
+    """Why it has failed though it was asked for by name; None: it has not, or nobody insists."""
+
+
+class Companion(Protocol):
+    """Makes what clients may take instead of an index file: the same content, smaller or in pieces.
+
+    It may fail or be absent: every mirror is right without it.
+    """
+
+    def recipes(self, made: Mapping[MirrorPath, Made], standing: Collection[MirrorPath]) -> Mapping[MirrorPath, Sha256]:
+        """The recipe of the sidecars of each index file that is to have some; it costs no import and no program.
+
+        `standing` are the derived files that the mirror has.
+        """
+
+    def mark(self) -> str:
+        """What would make them, its version included: where that has failed once, it is not tried again.
+
+        Raises:
+            ProgramError: what was asked for by name is not there.
+        """
+
+    def make(self, made: Mapping[MirrorPath, Made], recipes: Mapping[MirrorPath, Sha256], workshop: Path) -> Makings:
+        """Make the sidecars whose recipes are given by index file, in the empty private directory `workshop`."""
+
+    def role(self, path: MirrorPath) -> Role | None:
+        """What a derived file is to another; None: it is no sidecar."""

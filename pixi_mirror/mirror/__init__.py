@@ -7,11 +7,12 @@ own that only a run with something to bring enters.
 
 from pixi_mirror.mirror.planning import Plan, planned
 from pixi_mirror.mirror.renewal import Renewal, Wish, refreshes, refusal_of, renewed, standing, subscription_of, wish
-from pixi_mirror.mirror.transaction import expected, needed_indexes, settle, stale
+from pixi_mirror.mirror.transaction import Settled, expected, needed_indexes, require_program, settle, stale
 
 __all__ = [
     "Plan",
     "Renewal",
+    "Settled",
     "Wish",
     "expected",
     "needed_indexes",
@@ -19,6 +20,7 @@ __all__ = [
     "refreshes",
     "refusal_of",
     "renewed",
+    "require_program",
     "settle",
     "stale",
     "standing",

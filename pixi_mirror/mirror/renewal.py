@@ -66,6 +66,8 @@ class Renewal:
     """Ordered by id; those that could not be renewed as they were."""
     locks: Mapping[str, str]
     """Subscription id -> path of its lock."""
+    manifests: Mapping[str, str] | None
+    """Subscription id -> path of the manifest that pixi is asked about; None: as recorded."""
     sources: Mapping[str, Source]
     """Of the subscriptions that were looked at, by id."""
     answered: frozenset[str]
@@ -76,14 +78,24 @@ class Renewal:
     warnings: tuple[str, ...]
 
 
-def renewed(inventory: Inventory, locks: Mapping[str, str], wishes: Iterable[Wish], *, layout: Layout) -> Renewal:
+def renewed(
+    inventory: Inventory,
+    locks: Mapping[str, str],
+    wishes: Iterable[Wish],
+    *,
+    manifests: Mapping[str, str],
+    layout: Layout,
+) -> Renewal:
     """The subscriptions after the wishes; those that no wish names stay as they are.
+
+    `locks` and `manifests` are the paths known so far, by subscription.
 
     Raises:
         WorkspaceError: a wish with a request cannot be read, or a platform asked for is in no chosen environment.
     """
     snapshots = {snapshot.id: snapshot for snapshot in inventory.snapshots}
     known = dict(locks)
+    asked = dict(manifests)
     sources: dict[str, Source] = {}
     answers: dict[str, Answer] = {}
     problems: list[WorkspaceError] = []
@@ -98,6 +110,9 @@ def renewed(inventory: Inventory, locks: Mapping[str, str], wishes: Iterable[Wis
             continue
         known[each.subscription] = str(each.source.location)
         sources[each.subscription] = each.source
+        asked.pop(each.subscription, None)
+        if each.source.manifest is not None:
+            asked[each.subscription] = str(each.source.manifest)
         if answer is not None:
             answers[each.subscription] = answer
             snapshots[each.subscription] = answer.snapshot
@@ -105,6 +120,7 @@ def renewed(inventory: Inventory, locks: Mapping[str, str], wishes: Iterable[Wis
     return Renewal(
         snapshots=tuple(snapshots[key] for key in sorted(snapshots)),
         locks=known,
+        manifests=asked,
         sources=sources,
         answered=frozenset(answers),
         unacceptable=tuple(refusal for answer in answers.values() for refusal in answer.unacceptable),
@@ -122,6 +138,7 @@ def standing(inventory: Inventory, locks: Mapping[str, str], *, sources: Mapping
     return Renewal(
         snapshots=inventory.snapshots,
         locks=locks,
+        manifests=None,
         sources=sources,
         answered=frozenset(),
         unacceptable=(),

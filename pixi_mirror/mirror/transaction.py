@@ -1,11 +1,13 @@
 """Settle a plan: derive the indexes that are stale, then record the inventory, last."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from pixi_mirror.indexes import INDEXES, Made
+from pixi_mirror.errors import ProgramError
+from pixi_mirror.indexes import INDEXES, Companion, Made
 from pixi_mirror.mirror.planning import Plan, standing_indexes, wanted_channels
+from pixi_mirror.mirror.sidecars import GRACE_S, looked_at, overdue_parts, renew
 from pixi_mirror.model import Derived, Inventory, MirrorPath, Package, Stored
 from pixi_mirror.plan import compare
 from pixi_mirror.tree import Tree
@@ -25,7 +27,21 @@ def _made(tree: Tree, plan: Plan, packages: Mapping[MirrorPath, Package]) -> Map
 def stale(tree: Tree, plan: Plan) -> tuple[MirrorPath, ...]:
     """Index files that the plan would write, as far as can be known before packages are brought."""
     made = _made(tree, plan, plan.packages)
-    return _outdated(tree, plan, made)
+    damaged = (
+        path
+        for path, content in tree.inventory.tree.items()
+        if isinstance(content, Derived) and path not in made and plan.held.get(path) != content.recipe
+    )
+    return (*_outdated(tree, plan, made), *damaged)
+
+
+def require_program(tree: Tree, plan: Plan, companion: Companion) -> None:
+    """Refuse, before anything is brought, to go on without a program that was asked for by name and is needed.
+
+    Raises:
+        ProgramError: it is not there.
+    """
+    looked_at(tree, plan, _made(tree, plan, plan.packages), companion)
 
 
 def expected(tree: Tree, plan: Plan) -> Mapping[MirrorPath, Made]:
@@ -66,38 +82,57 @@ def needed_indexes(plan: Plan) -> frozenset[MirrorPath]:
     return frozenset(path for index in INDEXES for path in index.files(listed, channels=channels, standing=()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What was done to the indexes."""
+
+    written: tuple[MirrorPath, ...]
+    removed: tuple[MirrorPath, ...]
+    """Sidecars that would have been out of date."""
+    error: ProgramError | None
+    """Why a program that was asked for by name has failed; the mirror is right without it. None: it has not."""
+
+
 def settle(
     tree: Tree,
     plan: Plan,
     brought: Mapping[MirrorPath, Stored],
     *,
+    companion: Companion,
     unlisted: Mapping[MirrorPath, float] | None = None,
-) -> tuple[MirrorPath, ...]:
-    """Derive what is stale and record the inventory; the index files written.
+    grace_s: float = GRACE_S,
+) -> Settled:
+    """Derive what is stale and record the inventory.
 
-    Packages that are wanted and not there are not listed. `unlisted` replaces what the state says was unlisted when.
+    Packages that are wanted and not there are not listed. `unlisted` replaces what the state says was unlisted when;
+    parts of indexes that nothing names any more stay for `grace_s` seconds.
 
     Raises:
         MachineError: the disk refuses; the next run goes on from here.
+        ProgramError: a program that was asked for by name is needed and not there; nothing was changed.
     """
     since = tree.state.unlisted if unlisted is None else unlisted
     stored = {**_stored(tree, plan), **brought}
     made = _made(tree, plan, _listed(plan, stored))
-    outdated = _outdated(tree, plan, made)
-    for path in outdated:
-        tree.write(path, made[path].content())
-    held: dict[MirrorPath, Stored | Derived] = dict(stored)
+    renewed = renew(tree, plan, looked_at(tree, plan, made, companion), made, _outdated(tree, plan, made))
+    overdue = overdue_parts(renewed, grace_s=grace_s)
+    held: dict[MirrorPath, Stored | Derived] = {**stored, **renewed.held}
     held.update((path, Derived(recipe=file.recipe)) for path, file in made.items())
+    waiting = {path: at for path, at in since.items() if path in stored and path not in plan.packages}
+    for path in overdue:
+        tree.remove(path)
     tree.record(
         Inventory(
             layout=plan.layout,
             snapshots=plan.renewal.snapshots,
             kept=MappingProxyType(dict(sorted(plan.kept.items()))),
-            tree=MappingProxyType(dict(sorted(held.items()))),
+            tree=MappingProxyType({path: content for path, content in sorted(held.items()) if path not in overdue}),
         ),
         locks=plan.renewal.locks,
-        unlisted={path: at for path, at in since.items() if path in stored and path not in plan.packages},
+        manifests=plan.renewal.manifests,
+        unlisted={path: at for path, at in {**waiting, **renewed.unlisted}.items() if path not in overdue},
+        attempts=renewed.attempts,
     )
     for path in tree.leftovers():
         tree.remove(path)
-    return outdated
+    return Settled(written=tuple(renewed.written), removed=tuple(renewed.removed), error=renewed.error)

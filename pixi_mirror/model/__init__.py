@@ -14,7 +14,7 @@ from pixi_mirror.model.mirror import (
     Stored,
     Target,
 )
-from pixi_mirror.model.network import Basic, Bearer, CondaToken, Credential, Network, Proxies
+from pixi_mirror.model.network import Basic, Bearer, CondaToken, Credential, Network, Proxies, S3Keys, S3Options
 from pixi_mirror.model.values import (
     Json,
     Md5,
@@ -46,6 +46,8 @@ __all__ = [
     "Proxies",
     "Refusal",
     "Request",
+    "S3Keys",
+    "S3Options",
     "Sha256",
     "Snapshot",
     "Stored",

@@ -31,6 +31,29 @@ class CondaToken:
 
 
 Credential: TypeAlias = Basic | Bearer | CondaToken
+"""Whom to be for an http or https URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class S3Keys:
+    """What requests for an `s3://` URL are signed with."""
+
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    """None: the keys are no temporary ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Options:
+    """Where a bucket is, as `[s3-options.BUCKET]` says."""
+
+    endpoint_url: str | None = None
+    """An http or https URL without user and query; None: Amazon's."""
+    region: str | None = None
+    """None: what the AWS configuration says."""
+    force_path_style: bool = False
+    """The bucket stands in the path of a request's URL, not in its host."""
 
 
 def _nobody(_url: Url) -> None:
@@ -63,6 +86,10 @@ class Network:
     """Hosts that may be asked over plain http because the lock or `[mirrors]` says so."""
     credential: Callable[[Url], Credential | None] = field(default=_nobody, repr=False)
     """Whom to be for a URL; asked for the URL that is really requested."""
+    s3_options: Mapping[str, S3Options] = field(default_factory=dict)
+    """By bucket. The keys of those in it come from `s3_keys`, of all others from the AWS configuration, as in pixi."""
+    s3_keys: Callable[[Url], S3Keys | None] = field(default=_nobody, repr=False)
+    """What pixi's stores hold for an `s3://` URL."""
     retries: int = 5
     """How often a request that failed for a passing reason is tried again."""
     connect_timeout_s: float = 15.0

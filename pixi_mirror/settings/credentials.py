@@ -1,21 +1,25 @@
 """Whom to be for a URL, from pixi's credential stores; it alone reads them, and lets a secret out as a value only."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
 from pixi_mirror.errors import MachineError
-from pixi_mirror.model import Basic, Bearer, CondaToken, Credential, Json, Url
+from pixi_mirror.model import Basic, Bearer, CondaToken, Credential, Json, S3Keys, Url
 from pixi_mirror.settings.mirrors import host_of
 from pixi_mirror.settings.text import file_text
 
-Store: TypeAlias = Callable[[str], Credential | None]
-"""Answers for an account: a host, or `*.domain`."""
+_Entry: TypeAlias = Credential | S3Keys
 
-_METHODS = frozenset({"BearerToken", "BasicHTTP", "CondaToken", "OAuth"})
+Store: TypeAlias = Callable[[str], _Entry | None]
+"""Answers for an account: a host, `*.domain`, a bucket, or an `s3://` URL."""
+
+_METHODS = frozenset({"BearerToken", "BasicHTTP", "CondaToken", "OAuth", "S3Credentials"})
+_S3_URL = re.compile(r"[sS]3://([A-Za-z0-9._-]+)((?:/[^/?#]*)*)")
 
 
 class Lookup:
@@ -24,7 +28,7 @@ class Lookup:
     def __init__(self, *, inside: Sequence[tuple[str, Credential]], stores: Sequence[Store]) -> None:
         self._inside = tuple(inside)
         self._stores = tuple(stores)
-        self._known: dict[str, Credential | None] = {}
+        self._known: dict[tuple[int, str], _Entry | None] = {}
         self._lock = Lock()
 
     def __call__(self, url: Url) -> Credential | None:
@@ -42,13 +46,41 @@ class Lookup:
         if host is None or url.raw[:3].lower() == "s3:":
             return None
         with self._lock:
-            return next((found for account in _accounts(host) if (found := self._found(account)) is not None), None)
+            return next((entry for entry in self._entries(_accounts(host)) if not isinstance(entry, S3Keys)), None)
 
-    def _found(self, account: str) -> Credential | None:
-        if account not in self._known:
-            answers = (store(account) for store in self._stores)
-            self._known[account] = next((answer for answer in answers if answer is not None), None)
-        return self._known[account]
+    def keys(self, url: Url) -> S3Keys | None:
+        """What to sign requests for an `s3://` URL with; None: the stores have nothing for it.
+
+        What stands under the bucket's name comes first, then under the URL, then under its parents up to the bucket.
+
+        Raises:
+            MachineError: a store is there and cannot be read.
+        """
+        accounts = _bucket_accounts(url.raw)
+        with self._lock:
+            return next((entry for entry in self._entries(accounts) if isinstance(entry, S3Keys)), None)
+
+    def _entries(self, accounts: Iterable[str]) -> Iterator[_Entry]:
+        """What the stores have, account by account; each is asked once, and only if all before had nothing."""
+        for account in accounts:
+            for number, store in enumerate(self._stores):
+                key = (number, account)
+                if key not in self._known:
+                    self._known[key] = store(account)
+                if (entry := self._known[key]) is not None:
+                    yield entry
+
+
+def _bucket_accounts(url: str) -> Iterator[str]:
+    found = _S3_URL.match(url)
+    if found is None:
+        return
+    bucket, path = found[1], found[2].rstrip("/")
+    yield bucket.lower()
+    while path:
+        yield f"s3://{bucket}{path}"
+        path = path.rpartition("/")[0]
+    yield f"s3://{bucket}"
 
 
 def _accounts(host: str) -> Iterator[str]:
@@ -81,12 +113,12 @@ def stores(
 class _Once:
     """A store that is read on the first question, and whose failure is remembered too."""
 
-    def __init__(self, load: Callable[[], Mapping[str, Credential]]) -> None:
+    def __init__(self, load: Callable[[], Mapping[str, _Entry]]) -> None:
         self._load = load
-        self._entries: Mapping[str, Credential] | None = None
+        self._entries: Mapping[str, _Entry] | None = None
         self._fault: str | None = None
 
-    def __call__(self, account: str) -> Credential | None:
+    def __call__(self, account: str) -> _Entry | None:
         if self._fault is not None:
             raise MachineError(self._fault)
         if self._entries is None:
@@ -98,7 +130,7 @@ class _Once:
         return self._entries.get(account)
 
 
-def _json_entries(path: Path, *, required: bool = False) -> Mapping[str, Credential]:
+def _json_entries(path: Path, *, required: bool = False) -> Mapping[str, _Entry]:
     text = file_text(path)
     if text is None and required:
         raise MachineError(f"the credential file {path} does not exist: correct --auth-file or leave it out")
@@ -109,7 +141,7 @@ def _json_entries(path: Path, *, required: bool = False) -> Mapping[str, Credent
         raise MachineError(f"the credential file {path} is not valid JSON ({fault}): correct it or move it away")
     if type(document) is not dict:
         raise MachineError(f"the credential file {path} is not a JSON object of hosts: correct it or move it away")
-    entries: dict[str, Credential] = {}
+    entries: dict[str, _Entry] = {}
     for number, (account, raw) in enumerate(document.items(), start=1):
         if _is_malformed(raw):
             raise MachineError(
@@ -117,7 +149,8 @@ def _json_entries(path: Path, *, required: bool = False) -> Mapping[str, Credent
                 "`pixi auth login`"
             )
         if (credential := _credential(raw)) is not None:
-            entries[account.lower()] = credential
+            # Hosts are the same in any case; of an `s3://` URL the path is not.
+            entries[account.rstrip("/") if account.startswith("s3://") else account.lower()] = credential
     return entries
 
 
@@ -132,8 +165,8 @@ def _parsed(text: str) -> tuple[Json, str | None]:
         return None, "a number too long, or nested too deeply"
 
 
-def _credential(raw: Json) -> Credential | None:
-    """What an entry of a store grants for HTTP; None for other purposes and for methods of later versions of pixi."""
+def _credential(raw: Json) -> _Entry | None:
+    """What an entry of a store grants; None for methods of later versions of pixi."""
     match raw:
         case {"BearerToken": str(token)} | {"OAuth": {"access_token": str(token)}}:
             return Bearer(token)
@@ -141,6 +174,9 @@ def _credential(raw: Json) -> Credential | None:
             return Basic(name, password)
         case {"CondaToken": str(token)}:
             return CondaToken(token)
+        case {"S3Credentials": {"access_key_id": str(name), "secret_access_key": str(secret)} as keys}:
+            session = keys.get("session_token")
+            return S3Keys(name, secret, session) if session is None or isinstance(session, str) else None
     return None
 
 
@@ -148,7 +184,7 @@ def _is_malformed(raw: Json) -> bool:
     return type(raw) is not dict or (_credential(raw) is None and not _METHODS.isdisjoint(raw))
 
 
-def _from_keyring(account: str) -> Credential | None:
+def _from_keyring(account: str) -> _Entry | None:
     import importlib
 
     # The package is optional, and what can go wrong in a keyring of a desktop has no common error: pixi goes on with
@@ -160,7 +196,7 @@ def _from_keyring(account: str) -> Credential | None:
     return _credential(_parsed(text)[0]) if type(text) is str else None
 
 
-def _netrc_entries(paths: Sequence[Path]) -> Mapping[str, Credential]:
+def _netrc_entries(paths: Sequence[Path]) -> Mapping[str, _Entry]:
     for path in paths:
         hosts, fault = _netrc_hosts(path)
         if fault is not None:

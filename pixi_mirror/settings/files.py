@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pixi_mirror.errors import MachineError
-from pixi_mirror.settings.mirrors import is_prefix, shown
+from pixi_mirror.model import S3Options
+from pixi_mirror.settings.mirrors import is_endpoint, is_prefix, shown
 from pixi_mirror.settings.text import file_text
 
 T = TypeVar("T")
@@ -46,6 +47,8 @@ class Told:
     root_certificates: str | None = None
     """`webpki`, `system`, `native` or `all`; None: not said."""
     auth_file: Path | None = None
+    s3_options: Mapping[str, S3Options] = field(default_factory=dict)
+    """Bucket -> where it is; of several files that name a bucket the highest says all of it."""
 
 
 def read_files(paths: Sequence[Path], *, required: Path | None = None) -> Told:
@@ -71,6 +74,9 @@ def read_files(paths: Sequence[Path], *, required: Path | None = None) -> Told:
         unverified_by=_unverified_by(documents),
         root_certificates=_root_certificates(documents),
         auth_file=Path(auth_file) if auth_file else None,
+        s3_options=MappingProxyType(
+            {bucket: told for document in reversed(documents) for bucket, told in document.s3_options()}
+        ),
     )
 
 
@@ -80,11 +86,11 @@ class _Document:
     text: str = field(repr=False)
     table: dict[str, Any] = field(repr=False)
 
-    def value(self, key: str, kind: type[T]) -> T | None:
-        """What stands under a dotted key; None if nothing does."""
+    def value(self, key: str | tuple[str, ...], kind: type[T]) -> T | None:
+        """What stands under a dotted key, or under words that may hold dots; None if nothing does."""
         here: Any = self.table
         walked: list[str] = []
-        for word in key.split("."):
+        for word in key.split(".") if type(key) is str else key:
             if type(here) is not dict:
                 raise self.fault(".".join(walked), word=walked[-1], expected=_NOUNS[dict], found=here)
             walked.append(word)
@@ -93,7 +99,7 @@ class _Document:
                 return None
         # isinstance would take `true` for a whole number.
         if type(here) is not kind:
-            raise self.fault(key, word=walked[-1], expected=_NOUNS[kind], found=here)
+            raise self.fault(".".join(walked), word=walked[-1], expected=_NOUNS[kind], found=here)
         return here
 
     def strings(self, key: str) -> tuple[str, ...] | None:
@@ -114,6 +120,23 @@ class _Document:
                 expected = "a URL with a list of URLs, all without query and with at most one credential"
                 raise self.fault(f'mirrors."{shown(key)}"', word=key, expected=expected, found=targets)
         return [(key, tuple(targets)) for key, targets in table.items()]
+
+    def s3_options(self) -> list[tuple[str, S3Options]]:
+        return [(bucket, self._bucket(bucket)) for bucket in self.value("s3-options", dict) or {}]
+
+    def _bucket(self, bucket: str) -> S3Options:
+        here = ("s3-options", bucket)
+        endpoint = self.value((*here, "endpoint-url"), str)
+        if endpoint is not None and not is_endpoint(endpoint):
+            expected = "an http or https URL without user and query"
+            raise self.fault(
+                f"s3-options.{bucket}.endpoint-url", word="endpoint-url", expected=expected, found=endpoint
+            )
+        return S3Options(
+            endpoint_url=endpoint,
+            region=self.value((*here, "region"), str),
+            force_path_style=self.value((*here, "force-path-style"), bool) or False,
+        )
 
     def fault(self, key: str, *, word: str, expected: str, found: object) -> MachineError:
         """The error for a value; it names the type and not the value, which may be a secret."""

@@ -62,6 +62,17 @@ def is_prefix(raw: str) -> bool:
     return found is not None and (found["user"] is None or found["token"] is None)
 
 
+def is_endpoint(raw: str) -> bool:
+    """Whether `raw` can be where an object store is: http or https with a host, no user, no query, no fragment."""
+    found = _URL.fullmatch(raw)
+    return (
+        found is not None
+        and found["user"] is None
+        and raw.lower().startswith(("http:", "https:"))
+        and bool(host_of(raw))
+    )
+
+
 def shown(raw: str) -> str:
     """What should be a URL, for people; stricter than `Url`, since a mistyped one may have its password anywhere."""
     before, at, after = raw.rpartition("@")

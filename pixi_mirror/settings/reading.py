@@ -70,7 +70,8 @@ def read_settings(
     ca_file, trust_warnings = trusted_certificates(
         option=options.ca_file, environ=environ, told=told.root_certificates, platform=platform, system=etc
     )
-    known = stores(environ=environ, home=home, option=options.auth_file, configured=told.auth_file)
+    stored = stores(environ=environ, home=home, option=options.auth_file, configured=told.auth_file)
+    lookup = Lookup(inside=mirrors.credentials, stores=stored)
     insecure = frozenset(host.strip().lower() for host in options.insecure_hosts)
     network = Network(
         mirrors=mirrors.targets,
@@ -79,7 +80,9 @@ def read_settings(
         verify_tls=told.unverified_by is None,
         insecure_hosts=insecure,
         http_hosts=mirrors.http_hosts,
-        credential=Lookup(inside=mirrors.credentials, stores=known),
+        credential=lookup,
+        s3_options=told.s3_options,
+        s3_keys=lookup.keys,
     )
     return Settings(
         network=network if options.retries is None else replace(network, retries=options.retries),

@@ -2,5 +2,16 @@
 
 from pixi_mirror.sources.interface import Answer, Lacking, Source
 from pixi_mirror.sources.lock import LockSource
+from pixi_mirror.sources.pixi import Here, PixiSource, lock_of, manifest_of, workspace_here
 
-__all__ = ["Answer", "Lacking", "LockSource", "Source"]
+__all__ = [
+    "Answer",
+    "Here",
+    "Lacking",
+    "LockSource",
+    "PixiSource",
+    "Source",
+    "lock_of",
+    "manifest_of",
+    "workspace_here",
+]

@@ -34,6 +34,10 @@ class Source(Protocol):
     def location(self) -> Path:
         """The resolved path of its lock."""
 
+    @property
+    def manifest(self) -> Path | None:
+        """The resolved path of its manifest, about which pixi is asked; None: the lock alone says all."""
+
     def digest(self) -> Sha256:
         """The sha256 of all that the answer depends on.
 

@@ -1,14 +1,20 @@
 """A pixi.lock alone, with no pixi on the machine, as the source."""
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.formats.document import SIZE_LIMIT
 from pixi_mirror.model import Layout, Request, Sha256, admit_sha256
 from pixi_mirror.sources.interface import Answer
 
-_RULES = b"pixi-mirror reads locks by rules 1\n"
+if TYPE_CHECKING:  # a run with nothing to do must not pay for it
+    from pixi_mirror.formats.lock import Lock
+
+_RULES = b"pixi-mirror reads locks by rules 2\n"
 """Changed whenever the same lock would be answered differently, so that pins of an older program are renewed."""
 
 
@@ -24,6 +30,10 @@ class LockSource:
     def location(self) -> Path:
         """The resolved path of the lock."""
         return self._path
+
+    @property
+    def manifest(self) -> None:
+        """None: nobody is asked about a manifest."""
 
     def digest(self) -> Sha256:
         """The sha256 of the lock and of the rules by which it is read.
@@ -49,18 +59,26 @@ class LockSource:
                 raise WorkspaceError(f"the lock {self._path} is larger than {SIZE_LIMIT} bytes, so it is no real lock.")
         return self._data
 
+    def read(self) -> Lock:
+        """What the lock says.
+
+        Raises:
+            WorkspaceError: there is none, or it cannot be read.
+        """
+        from pixi_mirror.formats.lock import read_lock
+
+        return read_lock(self._bytes(), name=str(self._path))
+
     def answer(self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout) -> Answer:
         """What the requests want now.
 
         Raises:
             WorkspaceError: the lock cannot be read, or has no such environment.
         """
-        from pixi_mirror.formats.lock import read_lock
         from pixi_mirror.sources.selection import Selection
 
         digest = self.digest()
-        lock = read_lock(self._bytes(), name=str(self._path))
-        selection = Selection(lock, name=str(self._path), base=self._path.parent.as_uri() + "/", layout=layout)
+        selection = Selection(self.read(), name=str(self._path), base=self._path.parent.as_uri() + "/", layout=layout)
         for request in requests:
             selection.add(request)
         return selection.answer(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)

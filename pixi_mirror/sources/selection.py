@@ -1,6 +1,7 @@
 """Choose from a lock what requests ask for: environments, platforms, and what of them can be mirrored."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.formats.conda import conda_package
@@ -15,8 +16,18 @@ _SUBDIR = "subdir:"
 class Selection:
     """Grows by requests made of one lock."""
 
-    def __init__(self, lock: Lock, *, name: str, base: str, layout: Layout) -> None:
+    def __init__(
+        self,
+        lock: Lock,
+        *,
+        name: str,
+        base: str,
+        layout: Layout,
+        aliases: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
+        """Begin with no requests; `aliases` are other names by which platforms may be asked for, by environment."""
         self._lock = lock
+        self._aliases = aliases
         self._name = name
         self._base = base
         self._layout = layout
@@ -44,6 +55,11 @@ class Selection:
                     entries += environment.build_packages.get(platform, ())
                 self._add_cell(name, platform, entries, request)
 
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Environment and platform of everything chosen so far."""
+        return tuple(sorted(self._cells))
+
     def _chosen(self, request: Request) -> Iterable[str]:
         if request.environments is None:
             return self._lock.environments
@@ -58,7 +74,8 @@ class Selection:
             return environment.packages
         chosen: dict[str, None] = {}
         for asked in request.platforms:
-            matching = self._matching(asked, environment)
+            alias = self._aliases.get(name, {}).get(asked, asked)
+            matching = self._matching(asked if asked in environment.packages else alias, environment)
             chosen.update(dict.fromkeys(matching))
             if matching:
                 self._found.add(asked)

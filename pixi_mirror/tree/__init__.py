@@ -5,12 +5,12 @@ It alone touches the mirror on disk. Anybody may read a `Tree`; whoever changes 
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.identity import Identity, identity_of, is_same
@@ -19,6 +19,7 @@ from pixi_mirror.report import Report
 from pixi_mirror.tree import files, inventory, state
 from pixi_mirror.tree.files import explained
 from pixi_mirror.tree.lock import locked
+from pixi_mirror.tree.records import parsed
 from pixi_mirror.tree.state import State
 
 __all__ = ["Looked", "State", "Tree"]
@@ -36,9 +37,6 @@ class Looked(NamedTuple):
 
     sha256: Sha256
     size: int
-
-
-_Parsed = TypeVar("_Parsed")
 
 
 class Tree:
@@ -76,11 +74,11 @@ class Tree:
     def _read(self) -> None:
         if self._is_news(self.root / _INVENTORY):
             nothing = Inventory(layout="channels", snapshots=(), kept={}, tree={})
-            self.inventory = _parsed(self.root / _INVENTORY, inventory.parse, nothing)
+            self.inventory = parsed(self.root / _INVENTORY, inventory.parse, nothing)
         # The private part is closed to other users, who may read a mirror all the same.
         readable = os.access(self._private, os.R_OK | os.X_OK)
         if self._is_news(self._private / _STATE):
-            self.state = _parsed(self._private / _STATE, state.parse, State()) if readable else State()
+            self.state = parsed(self._private / _STATE, state.parse, State()) if readable else State()
         self._identities = dict(self.state.identities)
 
     def _is_news(self, path: Path) -> bool:
@@ -110,7 +108,7 @@ class Tree:
             with explained("read the mirror", self.root):
                 self._read()
                 for leftover in self._temporary.iterdir():
-                    leftover.unlink()
+                    files.clear(leftover)
             yield
 
     def path(self, path: MirrorPath) -> Path:
@@ -186,9 +184,22 @@ class Tree:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    @contextmanager
+    def workshop(self) -> Iterator[Path]:
+        """A private directory for a program to work in, empty at first and gone afterwards."""
+        where = self._temporary / files.fresh_name()
+        with explained("write", where):
+            where.mkdir(mode=0o700)
+        try:
+            yield where
+        finally:
+            with explained("remove", where):
+                files.clear(where)
+
     def intend(self, paths: Iterable[MirrorPath]) -> None:
         """Remember, before the first is placed, which files are about to be, so that a kill leaves no litter."""
-        self._write_state(replace(self.state, placing=tuple(sorted(paths)), identities=self._identities))
+        placing = tuple(sorted({*paths, *self.leftovers()}))
+        self._write_state(replace(self.state, placing=placing, identities=self._identities))
 
     def place(self, path: MirrorPath, source: Path, *, sha256: Sha256) -> None:
         """Put a verified file at `path`: at every instant what stood there, or the whole new file.
@@ -215,6 +226,16 @@ class Tree:
         self._unsynced.add(target.parent)
         self.sync()
 
+    def write_all(self, contents: Mapping[MirrorPath, bytes]) -> None:
+        """Put many files that we made, each whole or not at all; they last once anything is written after them."""
+        for path, data in contents.items():
+            target = self.path(path)
+            with explained("write", target):
+                self._make_directory(target.parent)
+                status = files.write_synced(target, data, temporary=self._temporary / files.fresh_name())
+            self._identities[path] = identity_of(status)
+            self._unsynced.add(target.parent)
+
     def remove(self, path: MirrorPath) -> None:
         """Remove a file of ours and the directories that are empty then; one that is gone already is fine."""
         target = self.path(path)
@@ -234,12 +255,38 @@ class Tree:
             files.sync_directories(self._unsynced)
         self._unsynced.clear()
 
-    def record(self, new: Inventory, *, locks: Mapping[str, str], unlisted: Mapping[MirrorPath, float]) -> None:
-        """Make `new` the inventory: the last step of a change, after which it has happened."""
+    def remember(self, directory: Path, manifest: Path, trail: str) -> None:
+        """Know which workspace pixi found from a directory; those of directories that are gone are forgotten."""
+        found = {each: known for each, known in self.state.found.items() if Path(each).is_dir()}
+        self._write_state(replace(self.state, found={**found, str(directory): (str(manifest), trail)}))
+
+    def record(
+        self,
+        new: Inventory,
+        *,
+        locks: Mapping[str, str],
+        unlisted: Mapping[MirrorPath, float],
+        manifests: Mapping[str, str] | None = None,
+        attempts: Mapping[MirrorPath, str] | None = None,
+    ) -> None:
+        """Make `new` the inventory: the last step of a change, after which it has happened.
+
+        `manifests` or `attempts` None: as they are known.
+        """
         self.sync()
         known = {path: self._identities[path] for path in sorted(new.tree) if path in self._identities}
         self._identities = known
-        self._write_state(State(locks=locks, identities=known, unlisted=unlisted, placing=self.state.placing))
+        asked = self.state.manifests if manifests is None else manifests
+        self._write_state(
+            replace(
+                self.state,
+                locks=locks,
+                manifests={key: path for key, path in asked.items() if key in locks},
+                identities=known,
+                unlisted=unlisted,
+                attempts=self.state.attempts if attempts is None else attempts,
+            )
+        )
         if new != self.inventory or not (self.root / _INVENTORY).exists():
             with explained("write", self.root / _INVENTORY):
                 data = inventory.dump(new)
@@ -296,15 +343,3 @@ class Tree:
         with suppress(FileExistsError):
             directory.mkdir()
         self._unsynced.add(directory.parent)
-
-
-def _parsed(path: Path, parse: Callable[[bytes], _Parsed], absent: _Parsed) -> _Parsed:
-    try:
-        return parse(path.read_bytes())
-    except FileNotFoundError:
-        return absent
-    except ValueError as error:
-        raise MachineError(
-            f"{path} does not parse: {error}. Nothing was changed. Restore it from a backup, or move it away and name "
-            "the locks again: the next update hashes the files that are there instead of fetching them."
-        ) from error

@@ -183,6 +183,16 @@ def _hashed_copy(read: Callable[[int], bytes], write: Callable[[memoryview], int
     return digest.hexdigest()
 
 
+def clear(leftover: Path) -> None:
+    """Remove a temporary file, or the directory that a program worked in."""
+    if stat.S_ISDIR(os.lstat(leftover).st_mode):
+        import shutil
+
+        shutil.rmtree(leftover)
+    else:
+        os.unlink(leftover)
+
+
 def fresh_name() -> str:
     """A fresh name for a temporary file."""
     return os.urandom(8).hex()

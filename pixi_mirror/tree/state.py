@@ -18,10 +18,16 @@ class State:
 
     locks: Mapping[str, str] = field(default_factory=dict)
     """Subscription id -> absolute path of its lock."""
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    """Subscription id -> absolute path of the manifest that pixi is asked about; absent: the lock alone is read."""
+    found: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Directory -> manifest of the workspace that pixi found from there, and the digest under which that stands."""
     identities: Mapping[MirrorPath, Identity] = field(default_factory=dict)
     """Of every file in the tree, when it was last known to be right."""
     unlisted: Mapping[MirrorPath, float] = field(default_factory=dict)
     """Files that no index lists any more -> when they were unlisted, in seconds since 1970."""
+    attempts: Mapping[MirrorPath, str] = field(default_factory=dict)
+    """Index file -> a digest of what was tried to make beside it, where nothing came of it; it is not tried again."""
     placing: tuple[MirrorPath, ...] = ()
     """Files that the running update puts into the tree and has not recorded yet; after a kill, its leftovers."""
 
@@ -32,8 +38,11 @@ def dump(state: State) -> bytes:
         {
             "format": FORMAT,
             "locks": dict(state.locks),
+            "manifests": dict(state.manifests),
+            "found": dict(state.found),
             "identities": dict(state.identities),
             "unlisted": dict(state.unlisted),
+            "attempts": dict(state.attempts),
             "placing": state.placing,
         },
         sort_keys=True,
@@ -53,8 +62,11 @@ def parse(data: bytes) -> State:
             raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
         return State(
             locks=MappingProxyType({str(key): str(path) for key, path in raw["locks"].items()}),
+            manifests=MappingProxyType({str(key): str(path) for key, path in raw.get("manifests", {}).items()}),
+            found=MappingProxyType({str(key): (str(row[0]), str(row[1])) for key, row in raw.get("found", {}).items()}),
             identities=MappingProxyType({path: Identity(*row) for path, row in raw["identities"].items()}),
             unlisted=MappingProxyType({admit_path(path): float(at) for path, at in raw["unlisted"].items()}),
+            attempts=MappingProxyType({admit_path(path): str(at) for path, at in raw.get("attempts", {}).items()}),
             placing=tuple(admit_path(path) for path in raw["placing"]),
         )
     except (KeyError, TypeError, AttributeError) as error:

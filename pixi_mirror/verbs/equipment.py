@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import MachineError
+from pixi_mirror.indexes import Companion
 from pixi_mirror.model import Package
 from pixi_mirror.report import Report
-from pixi_mirror.sources import LockSource, Source
+from pixi_mirror.sources import LockSource, PixiSource, Source
 from pixi_mirror.tree import Tree
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
@@ -23,12 +24,19 @@ class Equipment:
     """What the command line hands to a verb; settings and cache are looked up only when they are needed."""
 
     cache_directory: Callable[[], Path]
-    settings: Callable[[], Settings]
+    settings: Callable[[Path | None], Settings]
+    """Of a workspace by its directory; None: of the one that the user stands in."""
     report: Report
+    environ: Mapping[str, str]
+    """The environment variables that pixi is found by and run with."""
+    directory: Callable[[], Path]
+    """Where the user stands."""
+    companion: Callable[[Iterable[str]], Companion]
+    """Makes what stands beside indexes, given the paths of the locks that are mirrored."""
     lock_timeout_s: float = 0.0
 
-    def supply(self, packages: Iterable[Package]) -> tuple[Store, Batch]:
-        """The store, and a batch that can bring these packages into it.
+    def supply(self, packages: Iterable[Package], *, workspace: Path | None = None) -> tuple[Store, Batch]:
+        """The store, and a batch that can bring these packages into it, as is told for a workspace.
 
         Raises:
             MachineError: a settings file does not parse.
@@ -36,7 +44,7 @@ class Equipment:
         from pixi_mirror.cache import Batch, Store
         from pixi_mirror.fetch import Fetcher
 
-        settings = self.settings()
+        settings = self.settings(workspace)
         for warning in settings.warnings:
             self.report.warn(warning)
         plain = {_host(package.url.raw) for package in packages if package.url.raw.startswith("http://")}
@@ -51,9 +59,15 @@ def _host(url: str) -> str:
     return authority.rpartition("@")[2]
 
 
-def known_sources(tree: Tree) -> Mapping[str, Source]:
-    """The sources of the subscriptions whose locks this machine knows."""
-    return {subscription: LockSource(Path(path)) for subscription, path in tree.state.locks.items()}
+def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, Source]:
+    """The sources of the subscriptions whose locks this machine knows: pixi, or the lock alone, as was last asked."""
+    manifests = tree.state.manifests
+    return {
+        subscription: PixiSource(Path(manifests[subscription]), environ)
+        if subscription in manifests
+        else LockSource(Path(path))
+        for subscription, path in tree.state.locks.items()
+    }
 
 
 def existing(mirror: Path) -> Tree:

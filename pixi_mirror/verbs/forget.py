@@ -6,7 +6,7 @@ from pathlib import Path
 from pixi_mirror.errors import UsageError, WorkspaceError
 from pixi_mirror.mirror import planned, settle, standing, subscription_of
 from pixi_mirror.model import Inventory, MirrorPath, Request, Snapshot
-from pixi_mirror.sources import LockSource
+from pixi_mirror.sources import LockSource, lock_of
 from pixi_mirror.verbs.equipment import Equipment, existing
 
 
@@ -23,35 +23,49 @@ class Forgotten:
 
 
 def forget(
-    mirror: Path, *, lock: Path | None, name: str | None, environments: tuple[str, ...], equipment: Equipment
+    mirror: Path,
+    *,
+    lock: Path | None,
+    name: str | None,
+    environments: tuple[str, ...],
+    equipment: Equipment,
+    manifest: Path | None = None,
 ) -> Forgotten:
-    """Drop the subscription of a lock or name, which need not exist any more, or environments of it.
+    """Drop the subscription of a lock, a workspace's manifest or a name, or environments of it.
+
+    Neither lock nor manifest need exist any more.
 
     Raises:
-        UsageError: neither or both of lock and name are given.
+        UsageError: none or several of lock, manifest and name are given.
         WorkspaceError: there is no such subscription, or it does not have such an environment.
         MachineError: there is no mirror, or it cannot be written.
         BusyError: another process is writing the mirror.
     """
-    if (lock is None) == (name is None):
-        raise UsageError("name one subscription to forget: --lock PATH or --name NAME.")
+    if sum(each is not None for each in (lock, manifest, name)) != 1:
+        raise UsageError("name one subscription to forget: -m PATH, --lock PATH or --name NAME.")
     tree = existing(mirror)
     with tree.writing(timeout_s=equipment.lock_timeout_s):
-        subscription = subscription_of(Path() if lock is None else LockSource(lock).location, name)
-        snapshot = _found(tree.inventory, subscription, str(lock or name))
+        subscription = subscription_of(_location(lock, manifest), name)
+        snapshot = _found(tree.inventory, subscription, str(lock or manifest or name))
         left = _without(snapshot, environments) if environments else None
         others = tuple(each for each in tree.inventory.snapshots if each.id != subscription)
         snapshots = tuple(sorted((*others, *([left] if left else [])), key=lambda each: each.id))
         locks = {key: path for key, path in tree.state.locks.items() if left or key != subscription}
         renewal = replace(standing(tree.inventory, locks, sources={}), snapshots=snapshots)
         plan = planned(tree, renewal, layout=tree.inventory.layout)
-        settle(tree, plan, {})
+        settle(tree, plan, {}, companion=equipment.companion(locks.values()))
         return Forgotten(
             mirror=mirror,
             workspace=snapshot.workspace,
             environments=environments if left else (),
             surplus=plan.difference.surplus,
         )
+
+
+def _location(lock: Path | None, manifest: Path | None) -> Path:
+    if lock is not None:
+        return LockSource(lock).location
+    return Path() if manifest is None else lock_of(manifest)
 
 
 def _found(inventory: Inventory, subscription: str, called: str) -> Snapshot:

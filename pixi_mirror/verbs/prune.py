@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixi_mirror.errors import MachineError, UsageError
+from pixi_mirror.indexes import Companion
 from pixi_mirror.mirror import Plan, needed_indexes, planned, settle, standing
 from pixi_mirror.model import Derived, MirrorPath, Stored
 from pixi_mirror.tree import Tree
-from pixi_mirror.verbs.equipment import Equipment, existing, known_sources
+from pixi_mirror.verbs.equipment import Equipment, existing
 
 DAY_S = 86_400.0
 
@@ -56,12 +57,12 @@ def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, equipmen
     with tree.writing(timeout_s=equipment.lock_timeout_s):
         pruned, plan = _planned(tree, apply=True, grace_s=grace_days * DAY_S)
         _require_sense(tree, pruned, force=force)
-        _carry_out(tree, plan, pruned)
+        _carry_out(tree, plan, pruned, equipment.companion(tree.state.locks.values()), grace_s=grace_days * DAY_S)
         return pruned
 
 
 def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[Pruned, Plan]:
-    renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree))
+    renewal = standing(tree.inventory, tree.state.locks, sources={})
     if not renewal.snapshots:
         raise MachineError(
             f"{tree.root} has no subscription, so everything in it would go; nothing was changed. "
@@ -74,8 +75,9 @@ def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[Pruned, Plan]:
             "changed. Run `pixi-mirror verify --repair` or `pixi-mirror update` first."
         )
     now = time.time()
-    surplus = (*plan.difference.surplus, *sorted(plan.gone))
     waiting_since = tree.state.unlisted
+    derived = (path for path in waiting_since if isinstance(tree.inventory.tree.get(path), Derived))
+    surplus = (*plan.difference.surplus, *sorted(plan.gone), *sorted(derived))
     unlisted = tuple(path for path in surplus if path not in waiting_since)
     due = tuple(path for path in surplus if waiting_since.get(path, now) + grace_s <= now)
     pruned = Pruned(
@@ -92,7 +94,7 @@ def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[Pruned, Plan]:
 
 def _require_sense(tree: Tree, pruned: Pruned, *, force: bool) -> None:
     stored = [path for path, content in tree.inventory.tree.items() if isinstance(content, Stored)]
-    going = {*pruned.unlisted, *pruned.removed}
+    going = {*pruned.unlisted, *pruned.removed}.intersection(stored)
     if not force and len(going) * 2 > len(stored):
         raise MachineError(
             f"{len(going)} of {len(stored)} files would go, more than half of the mirror; nothing was changed. "
@@ -100,19 +102,23 @@ def _require_sense(tree: Tree, pruned: Pruned, *, force: bool) -> None:
         )
 
 
-def _carry_out(tree: Tree, plan: Plan, pruned: Pruned) -> None:
+def _carry_out(tree: Tree, plan: Plan, pruned: Pruned, companion: Companion, *, grace_s: float) -> None:
     """Indexes first, then the files, then the record of them: at no time is a file listed that is gone."""
     now = time.time()
     unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, now)}
     plan = replace(plan, kept={})
-    settle(tree, plan, {}, unlisted=unlisted)
+    settle(tree, plan, {}, companion=companion, unlisted=unlisted, grace_s=grace_s)
     needed = needed_indexes(plan)
-    idle = [path for path, made in tree.inventory.tree.items() if isinstance(made, Derived) and path not in needed]
+    idle = [
+        path
+        for path, made in tree.inventory.tree.items()
+        if isinstance(made, Derived) and path not in needed and companion.role(path) is None
+    ]
     for path in (*pruned.removed, *idle):
         tree.remove(path)
     left = {path: content for path, content in tree.inventory.tree.items() if path not in {*pruned.removed, *idle}}
     tree.record(
         replace(tree.inventory, tree=left),
         locks=plan.renewal.locks,
-        unlisted={path: at for path, at in unlisted.items() if path in left},
+        unlisted={path: at for path, at in tree.state.unlisted.items() if path in left},
     )

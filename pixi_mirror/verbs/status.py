@@ -58,14 +58,14 @@ class Status:
         return fresh and not (difference.missing or difference.changed or self.stale)
 
 
-def status(mirror: Path) -> Status:
+def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
     """What the mirror holds, by its records and a look at each file; nothing is hashed that need not be.
 
     Raises:
         MachineError: there is no mirror, or it cannot be read.
     """
     tree = existing(mirror)
-    sources = known_sources(tree)
+    sources = known_sources(tree, environ)
     plan = planned(tree, standing(tree.inventory, tree.state.locks, sources=sources), layout=tree.inventory.layout)
     stored = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
     return Status(

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, UsageError, WorkspaceError
-from pixi_mirror.mirror import Plan, Wish, planned, refreshes, refusal_of, renewed, settle, stale, wish
-from pixi_mirror.model import Layout, MirrorPath, Request, Stored
-from pixi_mirror.sources import LockSource
+from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
+from pixi_mirror.indexes import Companion
+from pixi_mirror.mirror import Plan, planned, refusal_of, renewed, require_program, settle, stale
+from pixi_mirror.model import Layout, MirrorPath, Stored
 from pixi_mirror.tree import Tree
-from pixi_mirror.verbs.equipment import Equipment, known_sources
+from pixi_mirror.verbs.equipment import Equipment
+from pixi_mirror.verbs.wishes import Chosen, Wished, is_refresh, named_wishes, refreshing_wishes
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
     from pixi_mirror.cache import Failed
@@ -24,11 +25,7 @@ class Asked:
     """What the user asks an update for."""
 
     mirror: Path
-    locks: tuple[Path, ...]
-    name: str | None
-    """The subscription's name; None: it goes by its lock's path."""
-    request: Request | None
-    """None: no environment or platform was named."""
+    chosen: Chosen
     flat: bool
     dry_run: bool
 
@@ -55,23 +52,27 @@ def update(asked: Asked, equipment: Equipment, *, announce: Callable[[Plan], Non
     `announce` hears the plan before the first byte is fetched.
 
     Raises:
-        WorkspaceError: a lock that was named cannot be read, or lacks an environment or platform.
+        UsageError: the choices exclude each other.
+        WorkspaceError: a workspace or lock that was named cannot be read, or lacks an environment or platform.
         UnmirrorableError: two locks want different bytes at one path.
         MachineError: the directory, the disk or the cache cannot be used.
         BusyError: another process is writing the mirror.
     """
     tree = Tree(asked.mirror)
-    _check(asked, tree)
+    named = None if is_refresh(asked.chosen, tree) else _named(asked, tree, equipment)
     with nullcontext() if asked.dry_run else tree.writing(timeout_s=equipment.lock_timeout_s):
         layout = _layout(asked, tree)
-        wishes, lost = _wishes(asked, tree)
-        renewal = renewed(tree.inventory, tree.state.locks, wishes, layout=layout)
+        wished = named or refreshing_wishes(asked.chosen, tree, environ=equipment.environ)
+        state = tree.state
+        renewal = renewed(tree.inventory, state.locks, wished.wishes, manifests=state.manifests, layout=layout)
         plan = planned(tree, renewal, layout=layout)
-        problem = _problem(plan, (*lost, *renewal.problems))
+        problem = _problem(plan, (*wished.problems, *renewal.problems))
         refusal = refusal_of(renewal.unacceptable)
         if asked.dry_run or refusal is not None:
             return _result(asked, plan, indexes=stale(tree, plan), error=refusal or problem)
         announce(plan)
+        if wished.here is not None and wished.here.trail:
+            tree.remember(equipment.directory(), wished.here.manifest, wished.here.trail)
         return _carried_out(asked, plan, tree, equipment, problem)
 
 
@@ -80,16 +81,30 @@ def _carried_out(
 ) -> Updated:
     fetched: tuple[MirrorPath, ...] = ()
     stored: Mapping[MirrorPath, Stored] = {}
+    companion = equipment.companion(plan.renewal.locks.values())
+    require_program(tree, plan, companion)
     if plan.to_bring:
         from pixi_mirror.mirror.bringing import bring
 
-        store, batch = equipment.supply(plan.to_bring)
+        store, batch = equipment.supply(plan.to_bring, workspace=_only_workspace(plan))
         brought = bring(tree, plan, store, batch, equipment.report)
         if brought.failed:
             return _result(asked, plan, failed=brought.failed, error=_failure(brought.failed, plan))
         fetched, stored = brought.fetched, brought.stored
-    indexes = settle(tree, plan, stored)
-    return _result(asked, plan, indexes=indexes, fetched=fetched, error=problem)
+    settled = settle(tree, plan, stored, companion=companion)
+    indexes = tuple(path for path in settled.written if not _is_part(companion, path))
+    return _result(asked, plan, indexes=indexes, fetched=fetched, error=settled.error or problem)
+
+
+def _is_part(companion: Companion, path: MirrorPath) -> bool:
+    role = companion.role(path)
+    return role is not None and role.is_part
+
+
+def _only_workspace(plan: Plan) -> Path | None:
+    """The workspace whose settings count: that of the one lock that is followed; of several none does."""
+    directories = {source.location.parent for source in plan.renewal.sources.values()}
+    return directories.pop() if len(directories) == 1 else None
 
 
 def _result(
@@ -135,30 +150,9 @@ def _problem(plan: Plan, problems: tuple[WorkspaceError, ...]) -> PixiMirrorErro
     )
 
 
-def _check(asked: Asked, tree: Tree) -> None:
-    """Refuse what can never be done before anything is made on disk."""
-    if asked.name is not None and len(asked.locks) > 1:
-        raise UsageError("--name names one subscription, so it goes with one --lock.")
-    if not asked.locks and asked.request is not None:
-        raise WorkspaceError("-e, --all-environments and -p choose from a lock: name it with --lock PATH.")
-    if not asked.locks and not tree.inventory.snapshots:
-        raise WorkspaceError(
-            f"{asked.mirror} has no subscription to refresh: name a lock with --lock PATH, "
-            "for example `pixi-mirror --lock pixi.lock -e default`."
-        )
-
-
-def _wishes(asked: Asked, tree: Tree) -> tuple[tuple[Wish, ...], tuple[WorkspaceError, ...]]:
-    if asked.locks:
-        request = asked.request or Request(environments=("default",), platforms=())
-        return tuple(wish(LockSource(lock), request, name=asked.name) for lock in asked.locks), ()
-    chosen = [
-        snapshot for snapshot in tree.inventory.snapshots if asked.name is None or snapshot.id == f"name:{asked.name}"
-    ]
-    if not chosen:
-        known = ", ".join(snapshot.workspace for snapshot in tree.inventory.snapshots)
-        raise WorkspaceError(f"{asked.mirror} has no subscription named {asked.name!r}; there are: {known}.")
-    return refreshes(chosen, known_sources(tree))
+def _named(asked: Asked, tree: Tree, equipment: Equipment) -> Wished:
+    """What the user names, looked for before anything is made on disk."""
+    return named_wishes(asked.chosen, tree, directory=equipment.directory(), environ=equipment.environ)
 
 
 def _layout(asked: Asked, tree: Tree) -> Layout:

@@ -90,7 +90,7 @@ def verify(mirror: Path, *, repair: bool, equipment: Equipment) -> Verified:
     with tree.writing(timeout_s=equipment.lock_timeout_s) if repair else nullcontext():
         found = tree.rehashed(equipment.report)
         held = {path: looked.sha256 for path, looked in found.items()}
-        renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree))
+        renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree, equipment.environ))
         plan = planned(tree, renewal, layout=tree.inventory.layout, held=held)
         verified = _verdict(tree, plan, found)
         if not repair or not verified.left:
@@ -147,8 +147,10 @@ def _problem(tree: Tree, path: MirrorPath, made: Made | None, listed: Mapping[Mi
     data = tree.read(path) or b""
     if made is not None and hashlib.sha256(data).hexdigest() == hashlib.sha256(made.content()).hexdigest():
         return None
-    problems = (index.problem(path, data, listed) for index in INDEXES)
-    return next((problem for problem in problems if problem), "its bytes are not those that the inventory gives")
+    problems = (index.problem(path, data, listed, read=tree.read) for index in INDEXES)
+    # The bytes of a sidecar are its program's affair: what it says is what counts.
+    otherwise = "its bytes are not those that the inventory gives" if made is not None else None
+    return next((problem for problem in problems if problem), otherwise)
 
 
 def _repaired(tree: Tree, plan: Plan, verified: Verified, equipment: Equipment) -> Verified:
@@ -161,10 +163,10 @@ def _repaired(tree: Tree, plan: Plan, verified: Verified, equipment: Equipment) 
         store, batch = equipment.supply(plan.to_bring)
         brought = bring(tree, plan, store, batch, equipment.report, each_alone=True)
         stored, failed = brought.stored, brought.failed
-    indexes = settle(tree, plan, stored)
+    settled = settle(tree, plan, stored, companion=equipment.companion(plan.renewal.locks.values()))
     summary = f"{len(failed)} of {len(plan.to_bring)} bad files could not be fetched again:"
     return replace(
         verified,
-        repaired=tuple(sorted({*stored, *indexes})),
+        repaired=tuple(sorted({*stored, *settled.written, *settled.removed})),
         error=SeveralErrors(summary, [failure.error for failure in failed]) if failed else None,
     )

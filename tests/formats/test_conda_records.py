@@ -140,10 +140,17 @@ def test_a_record_of_another_package_is_refused(field):
         conda_package(entry_of(f"{FORGE}/noarch/a-1-0.conda", **{field: "9"}), layout="channels", base=HERE)
 
 
-@pytest.mark.parametrize("location", ["oci://ghcr.io/c/linux-64/a-1-0.conda", "s3://b/c/linux-64/a-1-0.conda"])
-def test_buckets_and_registries_are_not_supported_yet(location):
-    with pytest.raises(UnmirrorableError, match="not supported yet"):
-        conda_package(entry_of(location, subdir="linux-64"), layout="channels", base=HERE)
+@pytest.mark.parametrize("scheme", ["oci", "gcs", "ftp"])
+def test_registries_and_other_schemes_are_refused_by_name(scheme):
+    with pytest.raises(UnmirrorableError, match=f"{scheme} URLs are not supported yet"):
+        conda_package(
+            entry_of(f"{scheme}://h.example/c/linux-64/a-1-0.conda", subdir="linux-64"), layout="channels", base=HERE
+        )
+
+
+def test_a_package_of_a_bucket_lies_below_s3():
+    package = conda_package(entry_of("s3://b/c/linux-64/a-1-0.conda", subdir="linux-64"), layout="channels", base=HERE)
+    assert (package.path, package.url.raw) == ("s3/b/c/linux-64/a-1-0.conda", "s3://b/c/linux-64/a-1-0.conda")
 
 
 def test_a_package_by_direct_url_lies_at_its_own_path_outside_every_subdir():

@@ -45,6 +45,8 @@ def user_environment(home: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(home / ".config"),
         "XDG_CACHE_HOME": str(home / ".cache"),
         "PIXI_MIRROR_CACHE_DIR": str(home / "cache"),
+        # Else every update would start whatever indexer this machine has; tests of sidecars say which they mean.
+        "PIXI_MIRROR_INDEX": "json",
     }
 
 

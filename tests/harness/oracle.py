@@ -52,6 +52,8 @@ class Index:
     """Of its content, the same for the same content in other bytes; clocks are left out."""
     files: Mapping[str, Listed]
     """Path in the mirror -> what is said of it."""
+    meaning: str = ""
+    """The digest of the records of a conda index as a solver takes them, the same in every format."""
     pages: tuple[str, ...] = ()
     """Directories of other pages that it links to."""
     faults: tuple[str, ...] = ()
@@ -189,7 +191,7 @@ def _disagreements(found: Listing) -> Iterator[str]:
                 if name in SIDECARS and reference not in found.unreadable:
                     yield f"{path}: stands without {reference}"
                 continue
-            if name == ZST and index.digest != other.digest:
+            if index.meaning != other.meaning:
                 yield f"{path}: differs from {first} beside it"
             for file in sorted(index.files.keys() ^ other.files.keys()):
                 yield f"{path}: {'lists' if file in index.files else 'lacks'} {file}, unlike {first}"
@@ -242,7 +244,27 @@ def _conda_index(path: str, document: Any) -> Index:
     faults = [*_info_faults(place, document["info"])]
     files: dict[str, Listed] = {}
     _add_records(place, document, files, faults)
-    return Index(digest=_canonical(document), files=files, faults=tuple(faults))
+    records = {name: record for part in _PARTS for name, record in document.get(part, {}).items()}
+    return Index(digest=_canonical(document), files=files, meaning=_meaning(records), faults=tuple(faults))
+
+
+def _meaning(records: Mapping[str, Any]) -> str:
+    """Indexers spell specs as they like (`a 1.0` is `a ==1.0`, `a =1.0` is `a 1.0.*`) and may leave empty lists out."""
+    return _canonical(
+        {
+            name: {
+                key: [_bare_spec(spec) for spec in value] if key in {"depends", "constrains"} else value
+                for key, value in record.items()
+                if value not in (None, [], "")
+            }
+            for name, record in records.items()
+        }
+    )
+
+
+def _bare_spec(spec: str) -> str:
+    """A spec less what carries no number, name or bound: two that differ in more differ here, too."""
+    return re.sub(r"\s+|(?<![<>!~])=|\.?\*", " ", re.sub(r"(?<![0-9])0+(?=[0-9])", "", spec)).replace(" ", "")
 
 
 def _sharded_repodata(mirror: Path, path: str) -> Index:
@@ -265,7 +287,10 @@ def _sharded_repodata(mirror: Path, path: str) -> Index:
         strangers = {record["name"] for part in _PARTS for record in shards[name].get(part, {}).values()} - {name}
         faults += [f"the shard of {name} holds {stranger}" for stranger in sorted(strangers)]
     timeless = {key: value for key, value in info.items() if key != "created_at"}
-    return Index(digest=_canonical([timeless, shards]), files=files, faults=tuple(faults))
+    records = {name: each for shard in shards.values() for part in _PARTS for name, each in shard.get(part, {}).items()}
+    return Index(
+        digest=_canonical([timeless, shards]), files=files, meaning=_meaning(records), faults=tuple(faults)
+    )
 
 
 _PARTS = {"packages": ".tar.bz2", "packages.conda": ".conda"}

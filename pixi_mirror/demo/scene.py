@@ -1,0 +1,159 @@
+"""Lay out the demo's workspace and what its upstream serves, and change them as the story goes; it asks no network."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from pixi_mirror.demo.packages import BuiltPackage, build_package
+from pixi_mirror.demo.workspace import CondaEntry, Environment, LockDescription, lock_text, manifest_text
+from pixi_mirror.errors import MachineError
+from pixi_mirror.model import Json
+
+CHANNEL = "https://conda.anaconda.org/conda-forge"
+LOCK = "workspace/pixi.lock"
+CORRUPTED = "mirror/conda-forge/linux-64/demo-lib-2.3-0.conda"
+
+_NAME = "demo"
+_HOTFIX: Mapping[str, Json] = {"depends": ["demo-data >=2024,<2025"]}
+"""What the channel says of demo-lib since it was built; its archive has no upper bound."""
+_PLATFORMS = ("linux-64", "osx-arm64")
+
+
+class Stage:
+    """A directory for one demo: `workspace/`, `config.toml`, and what the program makes there."""
+
+    def __init__(self, directory: Path, upstream: str) -> None:
+        """Take an existing, empty directory and the URL of the server that stands in for conda.anaconda.org."""
+        self.directory = directory
+        self._upstream = upstream
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that keep every step inside the directory: no home, settings or cache of the user's."""
+        inside = str(self.directory)
+        return {
+            "HOME": inside,
+            "USERPROFILE": inside,
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            "PIXI_MIRROR_CACHE_DIR": str(self.directory / "cache"),
+            "PIXI_MIRROR_CONFIG_FILE": str(self.directory / "config.toml"),
+            "PIXI_MIRROR_PROGRESS": "none",  # a bar for 40 kB would only flicker
+            "PIXI_MIRROR_RETRIES": "0",
+            "PIXI_MIRROR_INDEX": "json",  # which other index files there are depends on the machine
+        }
+
+    def set(self) -> None:
+        """Write the workspace, locked to demo-app 1.0, and the configuration that leads to the upstream.
+
+        Raises:
+            MachineError: the directory cannot be written.
+        """
+        self._lock("1.0")
+        self._write("workspace/pixi.toml", manifest_text(_described("1.0"), name=_NAME))
+        self._write("config.toml", f'[mirrors]\n"https://conda.anaconda.org" = ["{self._upstream}"]\n')
+
+    def move_on(self) -> None:
+        """Lock the workspace anew: demo-app 1.1, all else as it was.
+
+        Raises:
+            MachineError: the directory cannot be written.
+        """
+        self._lock("1.1")
+
+    def corrupt(self) -> None:
+        """Flip one bit of a package in the mirror; its size and date stay.
+
+        Raises:
+            MachineError: the file is not there or cannot be written.
+        """
+        path = self.directory / CORRUPTED
+        try:
+            before = path.stat()
+            with path.open("r+b") as file:
+                file.seek(before.st_size // 2)
+                byte = file.read(1)[0]
+                file.seek(before.st_size // 2)
+                file.write(bytes([byte ^ 1]))
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        except OSError as error:
+            raise MachineError(f"the demo cannot change {path}: {error.strerror}.") from error
+
+    def listing(self) -> tuple[str, ...]:
+        """The mirror's public files, a line a directory."""
+        folders: dict[str, list[str]] = {}
+        for path in sorted(self.directory.glob("mirror/**/*")):
+            inside = path.relative_to(self.directory)
+            if path.is_file() and ".pixi-mirror" not in inside.parts:
+                folders.setdefault(f"{inside.parent.as_posix()}/", []).append(path.name)
+        width = max(map(len, folders), default=0)
+        return tuple(f"{folder.ljust(width)}  {'  '.join(names)}" for folder, names in folders.items())
+
+    def _lock(self, version: str) -> None:
+        self._write(LOCK, lock_text(_described(version)))
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.directory / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise MachineError(f"the demo cannot write {path}: {error.strerror}. Name another directory.") from error
+
+
+def served() -> Mapping[str, bytes]:
+    """What the upstream serves: path without leading slash -> bytes; everything that any of the locks names."""
+    return {f"conda-forge/{each.record['subdir']}/{each.file_name}": each.data for each in _packages().values()}
+
+
+def hotfix() -> tuple[str, str]:
+    """What demo-lib depends on, as its archive says and as the lock says."""
+    return _packages()["demo-lib linux-64"].record["depends"][0], _HOTFIX["depends"][0]
+
+
+@cache
+def _packages() -> Mapping[str, BuiltPackage]:
+    """Every package of the story, by its name and what tells it from others; built once a process."""
+    packages = {
+        "demo-data": build_package(name="demo-data", version="2024.1", extension="tar.bz2", payload_size=9_000),
+        "demo-docs": build_package(name="demo-docs", version="1.0", depends=["demo-data"], payload_size=4_000),
+    }
+    for platform in _PLATFORMS:
+        packages[f"demo-lib {platform}"] = build_package(
+            name="demo-lib", version="2.3", subdir=platform, depends=["demo-data >=2024"], payload_size=12_000
+        )
+        for version in ("1.0", "1.1"):
+            packages[f"demo-app {version} {platform}"] = build_package(
+                name="demo-app",
+                version=version,
+                subdir=platform,
+                depends=["demo-lib >=2.3", "demo-data"],
+                files={"bin/demo-app": f'#!/bin/sh\necho "demo-app {version} runs"\n'.encode()},
+                payload_size=6_000,
+            )
+    return packages
+
+
+def _described(version: str) -> LockDescription:
+    """A workspace with `version` of demo-app: `prod` runs it, `default` has the documentation too."""
+    prod = {platform: _environment(version, platform) for platform in _PLATFORMS}
+    default = {platform: (*entries, _entry("demo-docs")) for platform, entries in prod.items()}
+    return LockDescription(
+        environments={
+            name: Environment(channels=(f"{CHANNEL}/",), packages=packages)
+            for name, packages in (("default", default), ("prod", prod))
+        }
+    )
+
+
+def _environment(version: str, platform: str) -> tuple[CondaEntry, ...]:
+    return (
+        _entry(f"demo-app {version} {platform}"),
+        _entry("demo-data"),
+        _entry(f"demo-lib {platform}").hotfixed(**_HOTFIX),
+    )
+
+
+def _entry(key: str) -> CondaEntry:
+    package = _packages()[key]
+    return CondaEntry(url=f"{CHANNEL}/{package.record['subdir']}/{package.file_name}", record=package.record)

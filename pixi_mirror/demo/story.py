@@ -1,0 +1,142 @@
+"""Tell the main job step by step, running the real command line, and see that every step did what it should."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixi_mirror.demo.scene import LOCK, Stage, hotfix
+from pixi_mirror.demo.upstream import Upstream
+from pixi_mirror.errors import DONE, FOUND, ProgramError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One command, and what it should do."""
+
+    why: str
+    """One line, said before the command."""
+    arguments: Sequence[str]
+    """What follows `pixi-mirror`."""
+    status: int = DONE
+    """With which it should end."""
+    brings: int = 0
+    """How many files it should ask the upstream for."""
+    before: Callable[[Stage], None] = lambda _stage: None
+    """What happens first, without the program."""
+    after: Callable[[Stage], Iterable[str]] = lambda _stage: ()
+    """Lines to say when it has ended as it should."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """The step that did not do what it should."""
+
+    command: str
+    problem: str
+    status: int
+    """The one that the demo ends with."""
+
+
+def _on_disk(stage: Stage) -> Iterable[str]:
+    archive, lock = hotfix()
+    yield ""
+    yield "# A directory per channel. demo-docs is not there, because it is locked for default alone."
+    yield from stage.listing()
+    yield f"# Metadata is as locked: in its archive demo-lib depends on `{archive}`, the channel has since"
+    yield f"# corrected that to `{lock}`, and so says repodata.json."
+
+
+STEPS = (
+    Step(
+        why="Mirror what the environment prod needs, on every platform that it is locked for.",
+        arguments=("--lock", LOCK, "-e", "prod"),
+        brings=5,
+        after=_on_disk,
+    ),
+    Step(why="Is every byte as it should be? Hash all files again, read all indexes back.", arguments=("verify",)),
+    Step(why="Once more. The mirror remembers which locks it follows; no server is asked.", arguments=()),
+    Step(
+        why="The lock changes: demo-app 1.1 takes the place of 1.0. What would be brought?",
+        before=Stage.move_on,
+        arguments=("--dry-run",),
+    ),
+    Step(why="Bring it: only what is new. (-q leaves the table out.)", arguments=("-q",), brings=2),
+    Step(why="What is in the mirror, and for whom?", arguments=("status",)),
+    Step(
+        why="One bit of one file flips; size and date stay. verify finds it, and ends with status 1.",
+        before=Stage.corrupt,
+        arguments=("verify",),
+        status=FOUND,
+    ),
+    Step(why="Fetch that file again.", arguments=("verify", "--repair"), brings=1),
+)
+
+
+def tell(
+    directory: Path, *, upstream: Upstream, run: Callable[[Stage, Sequence[str]], int], say: Callable[[str], None]
+) -> Stopped | None:
+    """Play the whole demo in an empty directory; None: every step did what it should.
+
+    `upstream` serves `scene.served()`. `run` runs one command line of ours, in `stage.directory` and with
+    `stage.environment`, prints all its output and gives the exit status.
+
+    Raises:
+        MachineError: the directory cannot be written.
+    """
+    stage = Stage(directory, upstream.url)
+    stage.set()
+    for line in _opening(stage, upstream):
+        say(line)
+    for step in STEPS:
+        step.before(stage)
+        asked = len(upstream.requests)
+        say("")
+        say(f"# {step.why}")
+        say(f"$ {_command(step)}")
+        status = run(stage, step.arguments)
+        stopped = _judged(step, status, len(upstream.requests) - asked)
+        if stopped is not None:
+            return stopped
+        for line in step.after(stage):
+            say(line)
+    for line in _last_word(directory):
+        say(line)
+    return None
+
+
+def _judged(step: Step, status: int, brought: int) -> Stopped | None:
+    command = _command(step)
+    if status != step.status:
+        problem = f"it ended with status {status} where {step.status} was due"
+        # One that succeeds where it should not has no error of its own to end with.
+        return Stopped(command=command, problem=problem, status=status or ProgramError.status)
+    if brought != step.brings:
+        problem = f"it asked the server for {brought} files where {step.brings} were due"
+        return Stopped(command=command, problem=problem, status=ProgramError.status)
+    return None
+
+
+def _command(step: Step) -> str:
+    return " ".join(["pixi-mirror", *step.arguments])
+
+
+def _opening(stage: Stage, upstream: Upstream) -> Iterable[str]:
+    yield "A small workspace: environments default and prod, locked for linux-64 and osx-arm64. Its lock names packages"
+    yield f"of conda-forge; for the demo, {upstream.url} on this machine stands in for it (config.toml)."
+    yield "Your cache and configuration are neither read nor written. All is in the directory:"
+    yield ""
+    yield f"$ cd {_typed(stage.directory)}"
+
+
+def _last_word(directory: Path) -> Iterable[str]:
+    channel = (directory / "mirror" / "conda-forge").as_uri()
+    yield ""
+    yield "# That is all. conda and micromamba can now install from the mirror, without a network:"
+    yield f"#   conda create -p ./env --platform linux-64 -c {channel} --override-channels --offline demo-app"
+    yield "# With a workspace of your own:"
+    yield "#   pixi-mirror --lock PATH/TO/pixi.lock -e ENVIRONMENT"
+
+
+def _typed(path: Path) -> str:
+    """A path as it is typed at a prompt."""
+    return f'"{path}"' if " " in str(path) else str(path)

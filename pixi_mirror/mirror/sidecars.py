@@ -1,0 +1,160 @@
+"""Keep beside each index file what a companion makes of it, in an order in which no reader is ever misled.
+
+Clients prefer a sidecar to the file that it stands beside, so one that is out of date is worse than none: it is
+replaced or removed before that file is written. The parts that an old sidecar names stay for a while, for readers under
+way.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pixi_mirror.errors import ProgramError
+from pixi_mirror.indexes import Beside, Companion, Made, Makings, Role
+from pixi_mirror.mirror.planning import Plan, standing_indexes
+from pixi_mirror.model import Derived, MirrorPath, Sha256
+from pixi_mirror.tree import Tree
+
+GRACE_S = 7 * 86_400.0
+"""How long a part stays that nothing names any more; clients keep a shard index for up to a day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecars:
+    """What is to stand beside the index files, and what of it does."""
+
+    companion: Companion
+    recipes: Mapping[MirrorPath, Sha256]
+    """Index file -> recipe of its sidecars; one that is missing has none."""
+    standing: Mapping[MirrorPath, Role]
+    """Recorded sidecars."""
+    fresh: frozenset[MirrorPath]
+    """Of the recorded sidecars, those that are as they are to be."""
+    redo: Mapping[MirrorPath, Sha256]
+    """Those of `recipes` that are to be made."""
+
+
+def looked_at(tree: Tree, plan: Plan, made: Mapping[MirrorPath, Made], companion: Companion) -> Sidecars:
+    """What there is to do beside the index files `made`.
+
+    Raises:
+        ProgramError: something is to be made, with a program asked for by name that is not there.
+    """
+    derived = standing_indexes(tree)
+    standing = {path: role for path in derived if (role := companion.role(path)) is not None}
+    recipes = companion.recipes(made, derived)
+    fresh: set[MirrorPath] = set()
+    redo: dict[MirrorPath, Sha256] = {}
+    for main, recipe in recipes.items():
+        recorded = Derived(recipe=recipe)
+        present = [
+            path
+            for path, role in standing.items()
+            if role.main == main and tree.inventory.tree[path] == recorded and path not in tree.state.unlisted
+        ]
+        if present and all(plan.held.get(path) == recipe for path in present):
+            fresh.update(present)
+        elif present or tree.state.attempts.get(main) != _attempt(recipe, companion.mark()):
+            redo[main] = recipe
+    return Sidecars(
+        companion=companion,
+        recipes=recipes,
+        standing=standing,
+        fresh=frozenset(fresh),
+        redo=redo,
+    )
+
+
+def _attempt(recipe: Sha256, mark: str) -> str:
+    return hashlib.sha256(f"{recipe} {mark}".encode()).hexdigest()
+
+
+@dataclass(slots=True, kw_only=True)
+class Renewed:
+    """What a renewal leaves; filled while it goes on."""
+
+    held: dict[MirrorPath, Derived] = field(default_factory=dict)
+    """Sidecars to be recorded."""
+    unlisted: dict[MirrorPath, float] = field(default_factory=dict)
+    """Of those, the parts that nothing names any more -> since when, in seconds since 1970."""
+    attempts: dict[MirrorPath, str] = field(default_factory=dict)
+    """Index file -> what was tried for it last, where nothing came of it."""
+    written: list[MirrorPath] = field(default_factory=list)
+    removed: list[MirrorPath] = field(default_factory=list)
+    error: ProgramError | None = None
+
+
+def renew(
+    tree: Tree, plan: Plan, sidecars: Sidecars, made: Mapping[MirrorPath, Made], outdated: Iterable[MirrorPath]
+) -> Renewed:
+    """Write the index files `outdated`, with whatever stands beside them made anew, replaced or removed first.
+
+    Raises:
+        MachineError: the disk refuses.
+    """
+    makings = _makings(tree, sidecars, made)
+    fresh = {path: Derived(recipe=sidecars.recipes[sidecars.standing[path].main]) for path in sidecars.fresh}
+    attempts = {main: tried for main, tried in tree.state.attempts.items() if main in made}
+    renewed = Renewed(held=fresh, attempts=attempts, error=makings.error)
+    new = {path for beside in makings.files.values() for path in (*beside.parts, *beside.heads)}
+    if new:
+        tree.intend(new)
+    # What a killed run has put there and not recorded could be older or newer than what is written now.
+    loose = {path: role for path in tree.leftovers() if (role := sidecars.companion.role(path)) is not None}
+    there = {**sidecars.standing, **loose}
+    obsolete = {path: role for path, role in there.items() if path not in {*sidecars.fresh, *new}}
+    outdated = {*outdated}
+    for main in dict.fromkeys([*made, *(role.main for role in obsolete.values())]):
+        if main in sidecars.redo:
+            renewed.attempts.pop(main, None)
+            if main in makings.files:
+                _put_beside(tree, plan, makings.files[main], sidecars.redo[main], renewed)
+            elif makings.error is None:
+                renewed.attempts[main] = _attempt(sidecars.redo[main], sidecars.companion.mark())
+        heads = [path for path, role in obsolete.items() if role.main == main and not role.is_part]
+        for path in sorted(heads, key=lambda path: obsolete[path].rank):
+            tree.remove(path)
+            renewed.removed.append(path)
+        if main in outdated:
+            tree.write(main, made[main].content())
+            renewed.written.append(main)
+    _keep_parts(tree, renewed, [path for path, role in obsolete.items() if role.is_part and path in plan.held])
+    return renewed
+
+
+def _makings(tree: Tree, sidecars: Sidecars, made: Mapping[MirrorPath, Made]) -> Makings:
+    if not sidecars.redo:
+        return Makings()
+    with tree.workshop() as workshop:
+        return sidecars.companion.make(made, sidecars.redo, workshop)
+
+
+def _put_beside(tree: Tree, plan: Plan, beside: Beside, recipe: Sha256, renewed: Renewed) -> None:
+    whole = {path for path in beside.parts if plan.held.get(path) == _recipe(tree, path)}
+    tree.write_all({path: data for path, data in beside.parts.items() if path not in whole})
+    for path, data in beside.heads.items():
+        tree.write(path, data)
+    renewed.written += [path for path in (*beside.parts, *beside.heads) if path not in whole]
+    renewed.held.update(dict.fromkeys((*beside.parts, *beside.heads), Derived(recipe=recipe)))
+
+
+def _recipe(tree: Tree, path: MirrorPath) -> Sha256 | str:
+    content = tree.inventory.tree.get(path)
+    return content.recipe if isinstance(content, Derived) else "not there"
+
+
+def _keep_parts(tree: Tree, renewed: Renewed, parts: Iterable[MirrorPath]) -> None:
+    """Let parts that nothing names any more stay; those of a killed run go with its other leftovers."""
+    now = time.time()
+    for path in parts:
+        content = tree.inventory.tree.get(path)
+        if isinstance(content, Derived):
+            renewed.held[path] = content
+            renewed.unlisted[path] = tree.state.unlisted.get(path, now)
+
+
+def overdue_parts(renewed: Renewed, *, grace_s: float) -> tuple[MirrorPath, ...]:
+    """The parts that have been unlisted for the grace time."""
+    now = time.time()
+    return tuple(sorted(path for path, since in renewed.unlisted.items() if since + grace_s <= now))

@@ -1,0 +1,272 @@
+"""`repodata.json.zst` and shards: with the same records as `repodata.json`, or not there."""
+
+import json
+import shutil
+import sys
+
+import pytest
+from harness import kill, oracle
+from harness.world import small_packages
+
+ZST, SHARDS = "repodata.json.zst", "repodata_shards.msgpack.zst"
+
+
+def states(mirror):
+    return {
+        path: path.stat().st_mtime_ns
+        for path in mirror.rglob("*")
+        if path.is_file() and ".pixi-mirror" not in path.parts
+    }
+
+
+@pytest.fixture
+def smaller(indexed):
+    """A lock that wants less than the standard workspace, and changes two of its three indexes."""
+    entry = {name: indexed.world.publish(package) for name, package in small_packages().items()}
+    cell = {"linux-64": [entry["tool-linux"], entry["base"], entry["pure"]]}
+    return indexed.world.lock("smaller", environments={"default": cell})
+
+
+@pytest.mark.parametrize("version", ["0.28", "0.34"])
+def test_the_options_are_those_that_the_program_says_it_has(indexed, version):
+    indexed.update("--lock", indexed.world.workspace(), "--shards", "never", version=version)
+    (run,) = indexed.runs
+    assert ("--write-shards" in run["arguments"]) == (version == "0.28")
+    assert ("--config" in run["arguments"]) == (version == "0.34")
+    assert indexed.files("repodata*") == {"repodata.json", ZST}
+    assert not indexed.files("shards/*")
+
+
+def test_the_indexer_sees_empty_stand_ins_and_is_never_forced(indexed):
+    indexed.update("--lock", indexed.world.workspace())
+    (run,) = indexed.runs
+    assert len(run["sizes"]) == 5
+    assert set(run["sizes"]) == {0}
+    assert not {"-f", "--force"} & {*run["arguments"]}
+
+
+def test_every_format_lists_the_same(indexed):
+    indexed.update("--lock", indexed.world.workspace(), "--shards", "always")
+    found = oracle.listing(indexed.world.mirror)
+    assert {path.rpartition("/")[2] for path in found.indexes} == {"repodata.json", ZST, SHARDS}
+    assert oracle.problems(indexed.world.mirror) == []
+    assert len(indexed.files("shards/*")) == 2
+
+
+def test_an_empty_index_has_no_sidecar(indexed):
+    entry = indexed.world.publish(small_packages()["old"])
+    lock = indexed.world.lock("one", environments={"default": {"linux-64": [entry]}})
+    indexed.update("--lock", lock, "--shards", "always")
+    assert [path.name for path in next(indexed.world.mirror.rglob("noarch")).iterdir()] == ["repodata.json"]
+
+
+def test_a_second_update_runs_no_program_and_touches_no_file(indexed):
+    indexed.update("--lock", indexed.world.workspace(), "--shards", "always")
+    before = states(indexed.world.mirror)
+    indexed.update("--shards", "always")
+    assert len(indexed.runs) == 1
+    assert states(indexed.world.mirror) == before
+
+
+@pytest.mark.parametrize("mood", ["lies", "idle"])
+def test_what_says_something_else_is_not_published_and_not_tried_again(indexed, mood):
+    done = indexed.update("--lock", indexed.world.workspace(), "--shards", "always", mood=mood)
+    assert done.stderr.count("is not published") == 3
+    assert indexed.files("*repodata*") == {"repodata.json"}
+    assert not indexed.files("shards/*")
+    assert "is not published" not in indexed.update("--shards", "always", mood=mood).stderr
+    assert len(indexed.runs) == 1
+
+
+def test_a_shard_that_says_something_else_keeps_all_of_them_back(indexed):
+    done = indexed.update("--lock", indexed.world.workspace(), "--shards", "always", mood="lies")
+    assert "(depends)" in done.stderr
+
+
+def test_an_indexer_asked_for_by_name_that_fails_is_a_failure_and_the_mirror_is_right(indexed):
+    done = indexed.update("--lock", indexed.world.workspace(), mood="fails", status=7)
+    assert "it is a bad day" in done.stderr
+    assert indexed.world.run("status", "--check").status == 0
+    indexed.update()
+    assert ZST in indexed.files("*")
+
+
+def test_an_indexer_that_fails_unasked_is_a_warning(indexed):
+    env = indexed.env | {"INDEXER_MOOD": "fails"}
+    done = indexed.world.run("update", "--index", "auto", "--lock", indexed.world.workspace(), env=env)
+    assert done.status == 0
+    assert "plain repodata.json only" in done.stderr
+
+
+@pytest.mark.parametrize("mood", ["honest", "lies"])
+def test_a_changed_index_leaves_no_stale_sidecar(indexed, smaller, mood):
+    indexed.update("--lock", smaller, "--shards", "always")
+    indexed.update("--lock", indexed.world.workspace(), "--shards", "always", mood=mood)
+    assert oracle.problems(indexed.world.mirror) == []
+    assert (ZST in indexed.files("*")) == (SHARDS in indexed.files("*")) == (mood == "honest")
+
+
+def test_without_an_indexer_the_index_is_json_alone_and_the_old_sidecars_go(indexed, smaller):
+    indexed.update("--lock", smaller, "--shards", "always")
+    indexed.world.run_json("update", "--index", "json", "--lock", indexed.world.workspace())
+    assert indexed.files("repodata*") == {"repodata.json"}
+    assert oracle.problems(indexed.world.mirror) == []
+
+
+def test_without_a_zstd_library_nothing_compressed_is_published(indexed, tmp_path):
+    if sys.version_info >= (3, 14):
+        pytest.skip("this Python has its own")
+    (tmp_path / "blind").mkdir()
+    (tmp_path / "blind/zstandard.py").write_text("raise ImportError")
+    path = f"{tmp_path / 'blind'}:{indexed.world.environment['PYTHONPATH']}"
+    env = indexed.env | {"PYTHONPATH": path}
+    done = indexed.world.run("update", "--index", "auto", "--lock", indexed.world.workspace(), env=env)
+    assert "zstd library" in done.stderr
+    assert indexed.files("repodata*") == {"repodata.json"}
+    done = indexed.world.run("update", "--index", "rattler-index", env=env)
+    assert (done.status, indexed.runs) == (7, [])
+
+
+@pytest.mark.parametrize("choice", ["task", "rattler-index", "exec"])
+def test_a_program_asked_for_by_name_that_is_not_there_fails_before_anything_is_fetched(world, choice):
+    done = world.run("update", "--index", choice, "--lock", world.workspace())
+    assert done.status == 7
+    assert f"--index {choice} cannot be done" in done.stderr
+    assert not world.requests
+
+
+def test_old_shards_stay_for_readers_under_way_until_prune_removes_them(indexed, smaller):
+    indexed.update("--lock", smaller, "--shards", "always")
+    old = indexed.files("shards/*")
+    # The same names with one more dependency: every shard of linux-64 is another.
+    lock = json.loads(json.dumps(smaller.read_text()))
+    smaller.write_text(lock.replace("base >=2024", "base >=2024.1"))
+    indexed.update("--shards", "always")
+    both = indexed.files("shards/*")
+    assert old < both
+    assert indexed.world.run("verify").status == 0
+    assert indexed.world.run_json("prune", status=0)["waiting"]
+    assert indexed.world.run_json("prune", "--grace", "0", status=1)["removed"]
+    assert indexed.world.run_json("prune", "--apply", "--grace", "0")["removed"]
+    assert indexed.files("shards/*") == both - old
+    assert indexed.world.run("verify").status == 0
+
+
+def test_a_shard_that_is_named_again_is_not_removed(indexed, smaller):
+    indexed.update("--lock", smaller, "--shards", "always")
+    indexed.update("--shards", "never")
+    indexed.update("--shards", "always")
+    assert indexed.world.run_json("prune", "--apply", "--grace", "0")["removed"] == []
+    assert oracle.problems(indexed.world.mirror) == []
+
+
+def test_prune_and_forget_keep_sidecars_right_and_make_no_new_kind(indexed, smaller):
+    indexed.update("--lock", indexed.world.workspace(), "--shards", "always", "--all-environments")
+    indexed.update("--lock", smaller, "--shards", "always")
+    env = indexed.env
+    assert indexed.world.run("forget", "--lock", "workspace/pixi.lock", env=env).status == 0
+    assert indexed.world.run("prune", "--apply", "--grace", "0", "--force", env=env).status == 0
+    assert oracle.problems(indexed.world.mirror) == []
+    assert {ZST, SHARDS} < indexed.files("*")
+    assert not [path for path in indexed.world.mirror.rglob("osx-arm64/**/*") if path.is_file()]
+    assert indexed.world.run("verify").status == 0
+
+
+def test_a_mirror_without_sidecars_gets_none_from_prune(indexed, smaller):
+    indexed.world.run_json("update", "--lock", indexed.world.workspace(), "--lock", smaller)
+    indexed.world.run_json("forget", "--lock", "workspace/pixi.lock")
+    assert indexed.world.run("prune", "--apply", "--grace", "0", "--force", env=indexed.env).status == 0
+    assert indexed.runs == []
+
+
+def test_a_flat_mirror_has_sidecars_too(indexed):
+    indexed.update("--lock", indexed.world.workspace(), "--flat", "--shards", "always")
+    assert (indexed.world.mirror / "linux-64" / SHARDS).is_file()
+    assert indexed.world.run("verify").status == 0
+
+
+@pytest.mark.parametrize("name", [ZST, SHARDS, "shards"])
+def test_verify_finds_a_sidecar_that_says_something_else_and_repairs_it(indexed, name):
+    indexed.update("--lock", indexed.world.workspace(), "--shards", "always")
+    noarch, linux = (next(indexed.world.mirror.rglob(subdir)) for subdir in ("noarch", "linux-64"))
+    if name == "shards":
+        victim = min((linux / "shards").iterdir())
+        shutil.copyfile(next((noarch / "shards").iterdir()), victim)
+    else:
+        victim = linux / name
+        shutil.copyfile(noarch / name, victim)
+    found = indexed.world.run_json("verify", status=1)
+    assert victim.name in {each["path"].rpartition("/")[2] for each in found["indexes"]}
+    assert indexed.world.run("verify", "--repair", env=indexed.env).status == 0
+    assert indexed.world.run("verify").status == 0
+
+
+def test_a_sidecar_that_is_gone_is_made_again(indexed):
+    indexed.update("--lock", indexed.world.workspace())
+    next(indexed.world.mirror.rglob(f"linux-64/{ZST}")).unlink()
+    assert indexed.world.run("status", "--check").status == 1
+    indexed.update()
+    assert ZST in indexed.files("*")
+
+
+def test_the_pixi_task_of_the_mirrored_workspace_is_preferred(indexed, tmp_path):
+    lock = indexed.world.workspace()
+    pixi = tmp_path / "programs/pixi"
+    # The task of this project's own pixi.toml.
+    pixi.write_text(
+        f'#!/bin/sh\necho "$@" >> "{tmp_path}/pixi.log"\nshift 5\n'
+        f'exec "{tmp_path}/programs/rattler-index" --config "$2" fs "$1"\n'
+    )
+    pixi.chmod(0o755)
+    env = indexed.env
+    indexed.world.run_json("update", "--index", "auto", "--lock", lock, env=env)
+    assert not (tmp_path / "pixi.log").exists()
+    with (lock.parent / "pixi.toml").open("a") as manifest:
+        manifest.write('\n[tasks]\nmirror-index = "true"\n')
+    assert indexed.world.run("update", "--index", "task", "--shards", "always", env=env).status == 7
+    (lock.parent / ".pixi/envs/default/conda-meta").mkdir(parents=True)
+    indexed.world.run_json("update", "--index", "auto", "--shards", "always", env=env)
+    told = (tmp_path / "pixi.log").read_text().split()
+    assert told[:5] == ["run", "--frozen", "--manifest-path", str(lock.parent / "pixi.toml"), "mirror-index"]
+    assert SHARDS in indexed.files("*")
+
+
+def test_pixi_exec_is_used_only_when_asked_for(indexed, tmp_path):
+    lock = indexed.world.workspace()
+    (tmp_path / "programs/rattler-index").rename(tmp_path / "hidden")
+    pixi = tmp_path / "programs/pixi"
+    pixi.write_text(f'#!/bin/sh\necho "$1 $2" >> "{tmp_path}/pixi.log"\nshift 2\nexec "{tmp_path}/hidden" "$@"\n')
+    pixi.chmod(0o755)
+    (tmp_path / "blind").mkdir()
+    env = indexed.env
+    indexed.world.run_json("update", "--index", "exec", "--lock", lock, env=env)
+    assert set((tmp_path / "pixi.log").read_text().splitlines()) == {"exec rattler-index"}
+    assert ZST in indexed.files("*")
+
+
+def test_killed_before_any_change_that_readers_can_see_an_update_leaves_a_true_mirror(indexed, smaller, tmp_path):
+    world = indexed.world
+    indexed.update("--lock", smaller, "--shards", "always")
+    old, before = oracle.listing(world.mirror), tmp_path / "before"
+    shutil.copytree(world.mirror, before, symlinks=True)
+    lock = world.workspace()
+    command = ["update", "--index", "rattler-index", "--shards", "always", "--lock", lock]
+    calls = tmp_path / "calls"
+    env = world.environment | indexed.env | {"INDEXER_MOOD": "honest"}
+    kill.run([*map(str, command)], "--list", calls, "--below", world.mirror, env=env, cwd=world.directory)
+    new = oracle.listing(world.mirror)
+    points = [line.split() for line in calls.read_text().splitlines()]
+    seen = [
+        (kind, number) for kind, number, path in points if kind in {"replace", "unlink"} and ".pixi-mirror" not in path
+    ]
+    assert len(seen) >= 10
+    for kind, number in seen:
+        shutil.rmtree(world.mirror)
+        shutil.copytree(before, world.mirror, symlinks=True)
+        options = ("--call", kind, "--at", number, "--below", world.mirror)
+        done = kill.run([*map(str, command)], *options, env=env, cwd=world.directory)
+        assert done.status == kill.KILLED
+        assert oracle.verdict(world.mirror, old=old, new=new).reasons == ()
+    world.run_json("update", "--lock", lock, "--index", "json")
+    assert oracle.problems(world.mirror) == []
+    assert oracle.listing(world.mirror).files.keys() == new.files.keys()
