@@ -10,23 +10,65 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pixi_mirror import __version__
 from pixi_mirror.identity import Identity, identity_of, is_same
 
-FILE = ".pixi-mirror/unchanged.json"
-_STATE = ".pixi-mirror/state.json"
+FILE = "unchanged.json"
+"""Its name in the private part of a mirror."""
+_PRIVATE = ".pixi-mirror"
+_STATE = f"{_PRIVATE}/state.json"
 _INVENTORY = "pixi-mirror.json"
 _FORMAT = 1
+_PROGRAMS = ("pixi", "rattler-index", "pixi.exe", "rattler-index.exe")
+_VARIABLES = ("PIXI_HOME", "PIXI_PROJECT_MANIFEST")
+"""Variables by which pixi, or a workspace, is found."""
 
 
-def memo(mirror: str, question: Mapping[str, Any], *, inputs: Mapping[str, str | None], answer: str) -> bytes:
+def surroundings(environ: Mapping[str, str], python: str, path: Sequence[str]) -> list[str]:
+    """What an update's decision depends on besides its options: which programs and libraries there are.
+
+    Nothing is run or imported: a program is known by its place, size and time, libraries by the time of their folder.
+    """
+    home = environ.get("USERPROFILE" if os.name == "nt" else "HOME", "")
+    pixi_home = environ.get("PIXI_HOME") or os.path.join(home, ".pixi")
+    path_folders = filter(None, environ.get("PATH", "").split(os.pathsep))
+    folders = [os.path.dirname(python), *path_folders, os.path.join(pixi_home, "bin")]
+    told = [os.path.join(folder, name) for folder in folders for name in _PROGRAMS]
+    told += [environ.get("PIXI_EXE", ""), *(folder for folder in path if folder.endswith("-packages"))]
+    found = [f"{name}={environ[name]}" for name in _VARIABLES if name in environ]
+    for each in filter(None, told):
+        try:
+            status = os.stat(each)
+        except OSError:
+            continue
+        found.append(f"{each} {status.st_size} {status.st_mtime_ns}")
+    return found
+
+
+def sha256_of(path: str) -> str | None:
+    """The sha256 of a file; None: it does not exist.
+
+    Raises:
+        OSError: it exists and cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def memo(
+    mirror: str, question: Mapping[str, Any], *, inputs: Mapping[str, str | None], answer: Mapping[str, int]
+) -> bytes:
     """What to keep in `FILE` after an update that found, or made, everything as it should be.
 
-    `inputs` are the files outside the mirror that the answer depends on, by absolute path, with their sha256; None: the
-    file must not exist. `answer` is what to say as long as nothing changes.
+    `inputs` are the files outside the mirror that the answer depends on, by absolute path, with their sha256 from
+    before they were read; None: the file must not exist. `answer` is what to say of the mirror as long as nothing
+    changes.
 
     Raises:
         OSError: the mirror's own records cannot be looked at.
@@ -38,15 +80,16 @@ def memo(mirror: str, question: Mapping[str, Any], *, inputs: Mapping[str, str |
             "question": dict(question),
             "inputs": dict(inputs),
             "records": [identity_of(os.stat(os.path.join(mirror, name))) for name in (_INVENTORY, _STATE)],
-            "answer": answer,
-        }
+            "answer": dict(answer),
+        },
+        sort_keys=True,
     ).encode()
 
 
-def recalled(mirror: str, question: Mapping[str, Any]) -> str | None:
+def recalled(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
     """The answer to the same question if nothing has changed since; None: that must be found out."""
     try:
-        with open(os.path.join(mirror, FILE), "rb") as file:
+        with open(os.path.join(mirror, _PRIVATE, FILE), "rb") as file:
             kept = json.loads(file.read())
         asked = json.loads(json.dumps(dict(question)))
         if (kept["format"], kept["program"], kept["question"]) != (_FORMAT, __version__, asked):
@@ -54,7 +97,7 @@ def recalled(mirror: str, question: Mapping[str, Any]) -> str | None:
         records = zip((_INVENTORY, _STATE), kept["records"], strict=True)
         if not all(is_same(Identity(*row), os.stat(os.path.join(mirror, name))) for name, row in records):
             return None
-        if not all(_digest(path) == sha256 for path, sha256 in kept["inputs"].items()):
+        if not all(sha256_of(path) == sha256 for path, sha256 in kept["inputs"].items()):
             return None
         with open(os.path.join(mirror, _STATE), "rb") as file:
             identities = json.loads(file.read())["identities"]
@@ -63,14 +106,6 @@ def recalled(mirror: str, question: Mapping[str, Any]) -> str | None:
             found = os.lstat(prefix + path)
             if not stat.S_ISREG(found.st_mode) or not is_same(Identity(*row), found):
                 return None
-        return str(kept["answer"])
+        return {str(key): int(value) for key, value in kept["answer"].items()}
     except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _digest(path: str) -> str | None:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
         return None

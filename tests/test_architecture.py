@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("model",),
     ("plan", "report", "identity", "formats"),
-    ("process", "fetch", "tree", "settings"),
+    ("process", "fetch", "tree", "settings", "unchanged"),
     ("sources", "cache"),
     ("indexes",),
     ("mirror",),
@@ -155,7 +155,7 @@ def test_hard_dependencies_are_the_four_of_the_design_card() -> None:
 
 def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() -> None:
     allowed = {"yaml", "requests", "urllib3", "tqdm", "platformdirs", "pixi_mirror"}
-    optional = {"rattler", "keyring", "zstandard", "botocore"}
+    optional = {"rattler", "keyring", "zstandard", "compression", "botocore"}
     for path in modules():
         for name in imports(path):
             top = name.split(".")[0]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from pixi_mirror.cli import options as shared
 from pixi_mirror.cli.command import Command, Outcome
+from pixi_mirror.cli.equipping import equipment_for, report_for
 from pixi_mirror.cli.parsing import Parser, path
 from pixi_mirror.cli.words import counted, files_of
 from pixi_mirror.errors import DONE, FOUND
@@ -27,7 +28,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(options: Namespace) -> Outcome:
-    equipment = shared.equipment_for(options, shared.report_for(options))
+    equipment = equipment_for(options, report_for(options))
     if options.action == "status":
         status = cache_status(equipment)
         return Outcome(json=_status_json(status), lines=_status_lines(status))

@@ -2,18 +2,18 @@
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from pixi_mirror.cli.parsing import Parser
 from pixi_mirror.errors import DONE, PixiMirrorError
-from pixi_mirror.model import Json
+
+# Named tuples, for `dataclasses` alone would double what a run with nothing to do imports.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a verb has to say."""
 
-    json: Mapping[str, Json]
+    json: Mapping[str, Any]
     lines: Sequence[str] = ()
     """For people, on stdout."""
     status: int = DONE
@@ -21,8 +21,7 @@ class Outcome:
     """Why it failed; its status is then the one that counts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(NamedTuple):
     """One verb."""
 
     description: str
@@ -30,5 +29,5 @@ class Command:
     """Adds its options."""
     run: Callable[[Namespace], Outcome]
     """Raises any `PixiMirrorError`."""
-    blank: Callable[[Namespace], Mapping[str, Json]] = field(default=lambda _options: {})
-    """The keys of its JSON that are known even when it fails at once."""
+    blank: Callable[[Namespace], Mapping[str, Any]]
+    """Its JSON when it fails at once, with every key that it has otherwise."""

@@ -69,4 +69,4 @@ def _replace_environment(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-COMMAND = Command(description=_DESCRIPTION, declare=_declare, run=_run)
+COMMAND = Command(description=_DESCRIPTION, declare=_declare, run=_run, blank=lambda _options: {"verb": "demo"})

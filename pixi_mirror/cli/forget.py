@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pixi_mirror.cli import options as shared
 from pixi_mirror.cli.command import Command, Outcome
+from pixi_mirror.cli.equipping import equipment_for, report_for
 from pixi_mirror.cli.parsing import Parser, path
 from pixi_mirror.cli.words import counted
 from pixi_mirror.model import Json
@@ -37,7 +38,7 @@ def _run(options: Namespace) -> Outcome:
         manifest=options.manifest_path,
         name=options.name,
         environments=tuple(dict.fromkeys(options.environment)),
-        equipment=shared.equipment_for(options, shared.report_for(options)),
+        equipment=equipment_for(options, report_for(options)),
     )
     return Outcome(json=_json(forgotten), lines=_lines(forgotten))
 
@@ -61,7 +62,7 @@ def _json(forgotten: Forgotten) -> Mapping[str, Json]:
 
 
 def _blank(options: Namespace) -> Mapping[str, Json]:
-    return {"verb": "forget", "mirror": str(options.dir)}
+    return {"verb": "forget", "mirror": str(options.dir), "workspace": None, "environments": [], "surplus": []}
 
 
 COMMAND = Command(

@@ -3,10 +3,9 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pixi_mirror.errors import UsageError
-from pixi_mirror.model import Json
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
@@ -29,7 +28,7 @@ class Parser:
         """Put the options that follow under a title."""
         self._group = self._parser.add_argument_group(title)
 
-    def positional(self, name: str, *, default: Json, help: str, choices: Sequence[str] | None = None) -> None:  # noqa: A002
+    def positional(self, name: str, *, default: Any, help: str, choices: Sequence[str] | None = None) -> None:  # noqa: A002
         """Declare a word that may be left out."""
         self._parser.add_argument(name, nargs="?", default=default, help=help, choices=choices, metavar=name.upper())
 
@@ -42,8 +41,8 @@ class Parser:
         self,
         *names: str,
         help: str,  # noqa: A002
-        default: Json = None,
-        convert: Callable[[str], Json] = str,
+        default: Any = None,
+        convert: Callable[[str], Any] = str,
         metavar: str | None = None,
         choices: Sequence[str] | None = None,
     ) -> None:
@@ -55,7 +54,7 @@ class Parser:
             *names, default=default, type=convert, metavar=None if choices else metavar, choices=choices, help=help
         )
 
-    def values(self, *names: str, help: str, metavar: str, convert: Callable[[str], Json] = str) -> None:  # noqa: A002
+    def values(self, *names: str, help: str, metavar: str, convert: Callable[[str], Any] = str) -> None:  # noqa: A002
         """Declare an option that may be given several times, one value each."""
         variable = _variable(names)
         raw = self._environ.get(variable)
@@ -88,7 +87,7 @@ class _Append(argparse.Action):
         self,
         _parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
-        values: Json,
+        values: Any,
         _option: str | None = None,
     ) -> None:
         held = getattr(namespace, self.dest)
@@ -108,7 +107,7 @@ def _truth(variable: str, raw: str | None) -> bool:
     raise UsageError(f"{variable} is {raw!r}; say true or false.")
 
 
-def _converted(variable: str, raw: str, convert: Callable[[str], Json], choices: Sequence[str] | None) -> Json:
+def _converted(variable: str, raw: str, convert: Callable[[str], Any], choices: Sequence[str] | None) -> Any:
     try:
         value = convert(raw)
     except ValueError:

@@ -5,15 +5,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pixi_mirror import __version__
 from pixi_mirror.cli.command import Command, Outcome
 from pixi_mirror.cli.parsing import Parser
-from pixi_mirror.errors import Interrupted, PixiMirrorError, UsageError
+from pixi_mirror.errors import Interrupted, MachineError, PixiMirrorError, UsageError
 
 VERBS: tuple[tuple[str, str], ...] = (
     ("update", "Bring the mirror to hold what the locks pin. Never removes a package."),
@@ -85,9 +86,12 @@ def run(arguments: Sequence[str]) -> int:
         return error.status
     try:
         outcome = command.run(options)
+    except UsageError as error:
+        _complain(error)
+        return error.status
     except PixiMirrorError as error:
         outcome = Outcome(error=error, json=command.blank(options))
-    return _told(outcome, as_json=getattr(options, "json", False))
+    return _told(outcome, as_json=getattr(options, "json", False), report=getattr(options, "report", None))
 
 
 def _chosen(arguments: list[str]) -> tuple[str | None, list[str]]:
@@ -118,20 +122,31 @@ def _print_help() -> None:
     print(_HELP.format(verbs=verbs))
 
 
-def _told(outcome: Outcome, *, as_json: bool) -> int:
+def _told(outcome: Outcome, *, as_json: bool, report: Path | None) -> int:
     status = outcome.status if outcome.error is None else outcome.error.status
+    told = json.dumps(_answer(outcome, status), indent=2, ensure_ascii=False) if as_json or report else ""
     if as_json:
-        answer = dict(outcome.json)
-        if outcome.error is not None:
-            items = list(outcome.error.items)
-            answer["error"] = {"status": status, "message": str(outcome.error), "items": items}
-        print(json.dumps(answer, indent=2, sort_keys=False, ensure_ascii=False))
+        print(told)
     else:
         for line in outcome.lines:
             print(line)
     if outcome.error is not None:
         _complain(outcome.error)
+    if report is not None:
+        try:
+            report.write_text(told + "\n", encoding="utf-8")
+        except OSError as error:
+            failure = MachineError(f"the report {report} cannot be written: {error.strerror}.")
+            _complain(failure)
+            return status or failure.status
     return status
+
+
+def _answer(outcome: Outcome, status: int) -> Mapping[str, Any]:
+    if outcome.error is None:
+        return outcome.json
+    error = {"status": status, "message": str(outcome.error), "items": list(outcome.error.items)}
+    return {**outcome.json, "error": error}
 
 
 def _complain(error: PixiMirrorError) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pixi_mirror.cli import options as shared
 from pixi_mirror.cli.command import Command, Outcome
+from pixi_mirror.cli.equipping import equipment_for, report_for
 from pixi_mirror.cli.parsing import Parser
 from pixi_mirror.cli.words import counted, files_of, some
 from pixi_mirror.errors import DONE, FOUND
@@ -36,7 +37,7 @@ def _run(options: Namespace) -> Outcome:
         apply=options.apply,
         grace_days=options.grace,
         force=options.force,
-        equipment=shared.equipment_for(options, shared.report_for(options)),
+        equipment=equipment_for(options, report_for(options)),
     )
     status = FOUND if pruned.found and not pruned.applied else DONE
     return Outcome(json=_json(pruned), lines=_lines(pruned), status=status)
@@ -79,7 +80,13 @@ def _json(pruned: Pruned) -> Mapping[str, Json]:
 
 
 def _blank(options: Namespace) -> Mapping[str, Json]:
-    return {"verb": "prune", "mirror": str(options.dir), "applied": options.apply}
+    return {
+        "verb": "prune",
+        "mirror": str(options.dir),
+        "applied": False,
+        **{key: [] for key in ("unlisted", "removed", "waiting", "unknown")},
+        "bytes": 0,
+    }
 
 
 COMMAND = Command(

@@ -92,7 +92,13 @@ def _json(found: Status) -> Mapping[str, Json]:
 
 
 def _blank(options: Namespace) -> Mapping[str, Json]:
-    return {"verb": "status", "mirror": str(options.dir)}
+    return {
+        "verb": "status",
+        "mirror": str(options.dir),
+        **{key: [] for key in ("subscriptions", "channels", "missing", "changed", "surplus", "stale_indexes")},
+        "files": 0,
+        "bytes": 0,
+    }
 
 
 COMMAND = Command(

@@ -1,17 +1,17 @@
-"""`pixi mirror [update]`."""
+"""`pixi mirror [update]`: its options, and the answer of a run with nothing to do; `updating` does the rest."""
 
+import os
+import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pixi_mirror.cli import options as shared
 from pixi_mirror.cli.command import Command, Outcome
 from pixi_mirror.cli.parsing import Parser, path
-from pixi_mirror.cli.words import counted, files_of, size, table
-from pixi_mirror.mirror import Plan
-from pixi_mirror.model import Json, MirrorPath, Package, Request, Target
-from pixi_mirror.verbs.update import Asked, Updated, update
-from pixi_mirror.verbs.wishes import Chosen
+from pixi_mirror.cli.words import files_of
+from pixi_mirror.unchanged import recalled, surroundings
 
 _DESCRIPTION = """\
 Bring the mirror to hold what the locks pin: fetch what is missing, verify every byte, write the channel indexes.
@@ -63,180 +63,53 @@ def _declare(parser: Parser) -> None:
     parser.flag("--flat", help="make one merged channel, not a directory per channel (new mirrors only)")
     shared.declare_indexes(parser)
     parser.flag("--dry-run", help="say what would be brought, and stop")
+    parser.value("--report", convert=path, metavar="FILE", help="write the JSON of the run to a file, too")
     shared.declare_lock_timeout(parser)
     shared.declare_network(parser)
     shared.declare_output(parser)
 
 
+_DECIDES = (
+    *("manifest_path", "lock", "name", "environment", "all_environments", "platform"),
+    *("no_pypi", "no_build_packages", "skip_unmirrorable", "allow_md5", "allow_unhashed", "flat", "index", "shards"),
+)
+"""Options that change what an update decides; the others say how to fetch and how to talk."""
+
+
 def _run(options: Namespace) -> Outcome:
-    report = shared.report_for(options)
-    asked = Asked(
-        mirror=options.output,
-        chosen=Chosen(
-            manifests=tuple(options.manifest_path),
-            locks=tuple(options.lock),
-            name=options.name,
-            request=_request(options),
-            locked=options.locked,
-        ),
-        flat=options.flat,
-        dry_run=options.dry_run,
-    )
+    question = _question(options)
+    if not (options.json or options.dry_run or options.locked or options.report):
+        known = recalled(str(options.output), question)
+        if known is not None:
+            return Outcome(lines=[nothing_to_do(options.output, known["files"], known["bytes"])], json={})
+    from pixi_mirror.cli.updating import run
 
-    def announce(plan: Plan) -> None:
-        for message in (*plan.renewal.warnings, *plan.disagreements):
-            report.warn(message)
-        for line in _refused_and_deferred(plan):
-            report.note(line)
-        if plan.to_bring:
-            for line in _plan_lines(plan):
-                report.note(line)
-
-    updated = update(asked, shared.equipment_for(options, report), announce=announce)
-    if options.dry_run:
-        for message in (*updated.plan.renewal.warnings, *updated.plan.disagreements):
-            report.warn(message)
-    return Outcome(json=_json(updated), lines=_lines(updated, verbose=options.verbose), error=updated.error)
+    return run(options, question)
 
 
-def _request(options: Namespace) -> Request | None:
-    """What is asked of the locks; None: nothing was chosen, so the default or what was asked before."""
-    chosen = options.environment or options.all_environments or options.platform
-    if not chosen and not options.lock and not options.manifest_path:
-        return None
-    return Request(
-        environments=None if options.all_environments else tuple(dict.fromkeys(options.environment)) or ("default",),
-        platforms=tuple(dict.fromkeys(options.platform)),
-        pypi=not options.no_pypi,
-        build_packages=not options.no_build_packages,
-        skip_unmirrorable=options.skip_unmirrorable,
-        allow_md5=options.allow_md5,
-        allow_unhashed=options.allow_unhashed,
-    )
+def _question(options: Namespace) -> Mapping[str, Any]:
+    """All that decides what an update does, but for the contents of files."""
+    asked = {key: getattr(options, key) for key in _DECIDES}
+    for key in ("manifest_path", "lock"):  # what a relative path or a symbolic link means may change
+        asked[key] = [os.path.realpath(each) for each in asked[key]]
+    here = None if options.lock or options.manifest_path else os.path.realpath(os.curdir)
+    return {**asked, "here": here, "surroundings": surroundings(os.environ, sys.executable, sys.path)}
 
 
-def _place(path: MirrorPath) -> str:
-    return path.rpartition("/")[0]
+def nothing_to_do(mirror: Path, files: int, size: int) -> str:
+    """What an update says that finds everything as it should be."""
+    return f"nothing to do: {mirror} holds the conda packages that its locks pin: {files_of(files, size)}"
 
 
-def _plan_lines(plan: Plan) -> list[str]:
-    """A row a channel and platform: new, changed, present, no longer wanted."""
-    columns: tuple[Sequence[Package], ...] = (
-        [plan.packages[path] for path in plan.difference.missing],
-        [plan.packages[path] for path in plan.difference.changed],
-        [
-            package
-            for path, package in plan.packages.items()
-            if path not in {*plan.difference.missing, *plan.difference.changed}
-        ],
-        [plan.kept[path] for path in plan.difference.surplus if path in plan.kept],
-    )
-    places = sorted({_place(package.path) for column in columns for package in column})
-    if not places:
-        return []
-    rows = [["", "new", "changed", "present", "no longer wanted"]]
-    rows += [
-        [place, *(_cell([package for package in column if _place(package.path) == place]) for column in columns)]
-        for place in places
-    ]
-    if len(places) > 1:
-        rows.append(["total", *(_cell(column) for column in columns)])
-    return table(rows)
-
-
-def _cell(packages: Sequence[Package]) -> str:
-    if not packages:
-        return "-"
-    return f"{len(packages)} ({size(sum(package.size or 0 for package in packages))})"
-
-
-def _refused_and_deferred(plan: Plan) -> list[str]:
-    lines = [
-        f"left out {refusal.entry}: {refusal.reason}"
-        for snapshot in plan.renewal.snapshots
-        for refusal in snapshot.refused
-    ]
-    deferred = sum(snapshot.deferred for snapshot in plan.renewal.snapshots)
-    if deferred:
-        lines.append(f"not yet mirrored: {counted(deferred, 'PyPI package')} of the lock (--no-pypi hides this)")
-    return lines
-
-
-def _lines(updated: Updated, *, verbose: bool) -> list[str]:
-    plan = updated.plan
-    wanted = files_of(len(plan.packages), sum(package.size or 0 for package in plan.packages.values()))
-    holds = f"{updated.mirror} holds the conda packages that its locks pin: {wanted}"
-    indexes = counted(len(updated.indexes), "index", "indexes")
-    if updated.dry_run:
-        lines = [*_plan_lines(plan), *_refused_and_deferred(plan)]
-        if plan.to_bring or updated.indexes:
-            bring = files_of(len(plan.to_bring), plan.size)
-            return [*lines, f"would bring {bring}, and write {indexes}; nothing was changed in {updated.mirror}"]
-        return [*lines, f"nothing to do: {holds}"]
-    if updated.failed or updated.error is not None:
-        return []
-    if not updated.fetched and not updated.indexes:
-        return [f"nothing to do: {holds}"]
-    brought = files_of(len(updated.fetched), plan.size)
-    verb = f"brought {brought}" if updated.fetched else "no package was missing"
-    lines = [f"  {path}" for path in updated.fetched] if verbose else []
-    return [*lines, f"{verb}; wrote {indexes}; {holds}"]
-
-
-def _json(updated: Updated) -> Mapping[str, Json]:
-    plan = updated.plan
-    refused = [*plan.renewal.unacceptable, *(r for snapshot in plan.renewal.snapshots for r in snapshot.refused)]
+def _blank(options: Namespace) -> Mapping[str, Any]:
+    lists = ("wanted", "missing", "changed", "surplus", "refused", "warnings", "indexes", "fetched", "failed")
     return {
         "verb": "update",
-        "mirror": str(updated.mirror),
-        "dry_run": updated.dry_run,
-        "wanted": [_row(package, plan.targets.get(path, ())) for path, package in plan.packages.items()],
-        "missing": list(plan.difference.missing),
-        "changed": list(plan.difference.changed),
-        "surplus": list(plan.difference.surplus),
-        "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in refused],
-        "not_yet_mirrored": sum(snapshot.deferred for snapshot in plan.renewal.snapshots),
-        "warnings": [*plan.renewal.warnings, *plan.disagreements],
-        "bytes": plan.size,
-        "bytes_unknown": sum(package.size is None for package in plan.to_bring),
-        "indexes": list(updated.indexes),
-        "fetched": list(updated.fetched),
-        "failed": [
-            {
-                "path": failure.package.path,
-                "url": str(failure.package.url),
-                "status": failure.error.status,
-                "message": str(failure.error),
-            }
-            for failure in updated.failed
-        ],
+        "mirror": str(options.output),
+        "dry_run": options.dry_run,
+        **{key: [] for key in lists},
+        **dict.fromkeys(("not_yet_mirrored", "bytes", "bytes_unknown"), 0),
     }
-
-
-def _row(package: Package, targets: Sequence[Target]) -> Json:
-    row: dict[str, Json] = {
-        "kind": package.kind,
-        "name": package.name,
-        "version": package.version,
-        "build": package.build,
-        "subdir": package.subdir,
-        "path": package.path,
-        "url": str(package.url),
-        "sha256": package.sha256,
-        "md5": package.md5,
-        "size": package.size,
-        "targets": [
-            {"workspace": target.workspace, "environment": target.environment, "platform": target.platform}
-            for target in targets
-        ],
-    }
-    if package.kind == "conda":
-        row["record"] = dict(package.record)
-    return row
-
-
-def _blank(options: Namespace) -> Mapping[str, Json]:
-    return {"verb": "update", "mirror": str(Path(options.output)), "dry_run": options.dry_run}
 
 
 COMMAND = Command(description=_DESCRIPTION, declare=_declare, run=_run, blank=_blank)

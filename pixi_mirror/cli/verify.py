@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pixi_mirror.cli import options as shared
 from pixi_mirror.cli.command import Command, Outcome
+from pixi_mirror.cli.equipping import equipment_for, report_for
 from pixi_mirror.cli.parsing import Parser
 from pixi_mirror.cli.words import counted, files_of, some
 from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, WrongBytesError
@@ -26,8 +27,8 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(options: Namespace) -> Outcome:
-    report = shared.report_for(options)
-    found = verify(Path(options.dir), repair=options.repair, equipment=shared.equipment_for(options, report))
+    report = report_for(options)
+    found = verify(Path(options.dir), repair=options.repair, equipment=equipment_for(options, report))
     status = FOUND if found.left else DONE
     error = found.error
     if error is not None and error.status == WrongBytesError.status:
@@ -97,7 +98,12 @@ def _json(found: Verified, error: PixiMirrorError | None) -> Mapping[str, Json]:
 
 
 def _blank(options: Namespace) -> Mapping[str, Json]:
-    return {"verb": "verify", "mirror": str(options.dir)}
+    return {
+        "verb": "verify",
+        "mirror": str(options.dir),
+        "checked": {"files": 0, "bytes": 0, "indexes": 0},
+        **{key: [] for key in ("missing", "changed", "unknown", "indexes", "closure", "repaired", "warnings")},
+    }
 
 
 COMMAND = Command(

@@ -2,7 +2,7 @@
 
 from pixi_mirror.sources.interface import Answer, Lacking, Source
 from pixi_mirror.sources.lock import LockSource
-from pixi_mirror.sources.pixi import Here, PixiSource, lock_of, manifest_of, workspace_here
+from pixi_mirror.sources.pixi import Here, PixiSource, candidates, lock_of, manifest_of, workspace_here
 
 __all__ = [
     "Answer",
@@ -11,6 +11,7 @@ __all__ = [
     "LockSource",
     "PixiSource",
     "Source",
+    "candidates",
     "lock_of",
     "manifest_of",
     "workspace_here",

@@ -13,13 +13,13 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pixi_mirror.errors import MachineError
-from pixi_mirror.identity import Identity, identity_of, is_same
+from pixi_mirror.identity import identity_of, is_same
 from pixi_mirror.model import Derived, Inventory, MirrorPath, Sha256, Stored
 from pixi_mirror.report import Report
 from pixi_mirror.tree import files, inventory, state
 from pixi_mirror.tree.files import explained
 from pixi_mirror.tree.lock import locked
-from pixi_mirror.tree.records import parsed
+from pixi_mirror.tree.records import Seen, parsed
 from pixi_mirror.tree.state import State
 
 __all__ = ["Looked", "State", "Tree"]
@@ -52,7 +52,7 @@ class Tree:
         self._private = root / _PRIVATE
         self._temporary = self._private / "tmp"
         self._unsynced: set[Path] = set()
-        self._seen: dict[Path, Identity | None] = {}
+        self._seen = Seen()
         with explained("read the mirror", root):
             self._check()
             self._read()
@@ -72,24 +72,14 @@ class Tree:
             )
 
     def _read(self) -> None:
-        if self._is_news(self.root / _INVENTORY):
+        if self._seen.is_news(self.root / _INVENTORY):
             nothing = Inventory(layout="channels", snapshots=(), kept={}, tree={})
             self.inventory = parsed(self.root / _INVENTORY, inventory.parse, nothing)
         # The private part is closed to other users, who may read a mirror all the same.
         readable = os.access(self._private, os.R_OK | os.X_OK)
-        if self._is_news(self._private / _STATE):
+        if self._seen.is_news(self._private / _STATE):
             self.state = parsed(self._private / _STATE, state.parse, State()) if readable else State()
         self._identities = dict(self.state.identities)
-
-    def _is_news(self, path: Path) -> bool:
-        """Whether a record has changed since it was last read; reading is what an unchanged run spends its time on."""
-        try:
-            found: Identity | None = identity_of(path.stat())
-        except OSError:
-            found = None
-        news = path not in self._seen or self._seen[path] != found
-        self._seen[path] = found
-        return news
 
     @contextmanager
     def writing(self, *, timeout_s: float) -> Iterator[None]:
@@ -218,12 +208,7 @@ class Tree:
 
     def write(self, path: MirrorPath, data: bytes) -> None:
         """Put bytes that we made at `path`, whole or not at all, and make that last."""
-        target = self.path(path)
-        with explained("write", target):
-            self._make_directory(target.parent)
-            status = files.write_synced(target, data, temporary=self._temporary / files.fresh_name())
-        self._identities[path] = identity_of(status)
-        self._unsynced.add(target.parent)
+        self.write_all({path: data})
         self.sync()
 
     def write_all(self, contents: Mapping[MirrorPath, bytes]) -> None:
@@ -304,6 +289,15 @@ class Tree:
             files.sync_directories([self._private])
         self.state = replace(new, identities=MappingProxyType(dict(new.identities)))
 
+    def write_private(self, name: str, data: bytes) -> None:
+        """Keep something that is never served, unless it is kept already; losing it must cost time only."""
+        target = self._private / name
+        with explained("write", target):
+            with suppress(FileNotFoundError):
+                if target.read_bytes() == data:
+                    return
+            files.write_synced(target, data, temporary=self._temporary / files.fresh_name(), mode=0o600)
+
     def leftovers(self) -> tuple[MirrorPath, ...]:
         """Files that a killed update placed and that the inventory does not know."""
         return tuple(
@@ -312,19 +306,9 @@ class Tree:
 
     def unknown(self) -> tuple[str, ...]:
         """Files in the directory that the inventory does not know, relative and sorted; they are never touched."""
-        known = {*self.inventory.tree, _INVENTORY}
-        found = []
         with explained("look at the mirror", self.root):
-            for folder, names, here in os.walk(self.root):
-                relative = Path(folder).relative_to(self.root)
-                if relative == Path():
-                    names[:] = [name for name in names if name != _PRIVATE]
-                found += [
-                    path
-                    for name in [*here, *(name for name in names if (Path(folder) / name).is_symlink())]
-                    if (path := (relative / name).as_posix()) not in known
-                ]
-        return tuple(sorted(found))
+            found = files.relative_files(self.root, without=_PRIVATE)
+        return tuple(sorted(found - {*self.inventory.tree, _INVENTORY}))
 
     def free(self) -> int:
         """Bytes that may still be written to the mirror's disk."""

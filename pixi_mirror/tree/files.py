@@ -219,3 +219,15 @@ def refuse_foreign(directory: Path) -> None:
             f"{directory} is not a directory that this user owns and nobody else can write, so others could plant "
             "files in it. Run as its owner, take the others' right to write (chmod go-w), or choose another directory."
         )
+
+
+def relative_files(root: Path, *, without: str) -> set[str]:
+    """Every file below `root`, and every link, as relative POSIX paths; nothing of one directory in it is told."""
+    found = set()
+    for folder, names, here in os.walk(root):
+        relative = Path(folder).relative_to(root)
+        if relative == Path():
+            names[:] = [name for name in names if name != without]
+        links = [name for name in names if (Path(folder) / name).is_symlink()]
+        found |= {(relative / name).as_posix() for name in (*here, *links)}
+    return found

@@ -1,12 +1,30 @@
-"""Read a record of a mirror, its inventory or its state, and say what to do when it is damaged."""
+"""Read a record of a mirror, its inventory or its state: once, and saying what to do when it is damaged."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pixi_mirror.errors import MachineError
+from pixi_mirror.identity import Identity, identity_of
 
 Parsed = TypeVar("Parsed")
+
+
+class Seen:
+    """Which records have changed since they were last read; reading is what an unchanged run spends its time on."""
+
+    def __init__(self) -> None:
+        self._identities: dict[Path, Identity | None] = {}
+
+    def is_news(self, path: Path) -> bool:
+        """Whether a record is another, or gone or there, than when this was last asked."""
+        try:
+            found: Identity | None = identity_of(path.stat())
+        except OSError:
+            found = None
+        news = path not in self._identities or self._identities[path] != found
+        self._identities[path] = found
+        return news
 
 
 def parsed(path: Path, parse: Callable[[bytes], Parsed], absent: Parsed) -> Parsed:

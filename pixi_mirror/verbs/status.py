@@ -73,7 +73,7 @@ def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
         subscriptions=tuple(
             _subscription(snapshot, tree.state.locks, sources) for snapshot in tree.inventory.snapshots
         ),
-        channels=_channels(tree.inventory.snapshots, plan.packages.values(), stored),
+        channels=_channels(tree.inventory.snapshots, (*plan.packages.values(), *plan.kept.values()), stored),
         plan=plan,
         stale=stale(tree, plan),
         files=len(stored),

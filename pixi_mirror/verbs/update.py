@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.indexes import Companion
 from pixi_mirror.mirror import Plan, planned, refusal_of, renewed, require_program, settle, stale
-from pixi_mirror.model import Layout, MirrorPath, Stored
+from pixi_mirror.model import Json, Layout, MirrorPath, Stored
 from pixi_mirror.tree import Tree
+from pixi_mirror.unchanged import FILE as UNCHANGED
+from pixi_mirror.unchanged import memo
 from pixi_mirror.verbs.equipment import Equipment
-from pixi_mirror.verbs.wishes import Chosen, Wished, is_refresh, named_wishes, refreshing_wishes
+from pixi_mirror.verbs.wishes import Chosen, Wished, inputs_of, is_refresh, named_wishes, refreshing_wishes
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
     from pixi_mirror.cache import Failed
@@ -28,6 +30,8 @@ class Asked:
     chosen: Chosen
     flat: bool
     dry_run: bool
+    question: Mapping[str, Json]
+    """All of this and the surroundings, as they were told: what to remember a complete update by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,7 @@ def update(asked: Asked, equipment: Equipment, *, announce: Callable[[Plan], Non
     with nullcontext() if asked.dry_run else tree.writing(timeout_s=equipment.lock_timeout_s):
         layout = _layout(asked, tree)
         wished = named or refreshing_wishes(asked.chosen, tree, environ=equipment.environ)
+        inputs = inputs_of(wished, equipment.directory)
         state = tree.state
         renewal = renewed(tree.inventory, state.locks, wished.wishes, manifests=state.manifests, layout=layout)
         plan = planned(tree, renewal, layout=layout)
@@ -73,7 +78,17 @@ def update(asked: Asked, equipment: Equipment, *, announce: Callable[[Plan], Non
         announce(plan)
         if wished.here is not None and wished.here.trail:
             tree.remember(equipment.directory(), wished.here.manifest, wished.here.trail)
-        return _carried_out(asked, plan, tree, equipment, problem)
+        updated = _carried_out(asked, plan, tree, equipment, problem)
+        if updated.error is None and _nothing_to_tell(plan):
+            answer = {"files": len(plan.packages), "bytes": sum(each.size or 0 for each in plan.packages.values())}
+            tree.write_private(UNCHANGED, memo(str(tree.root), asked.question, inputs=inputs, answer=answer))
+        return updated
+
+
+def _nothing_to_tell(plan: Plan) -> bool:
+    """Whether a run that changes nothing would have no word of warning to repeat."""
+    told = plan.renewal.warnings or plan.disagreements or plan.renewal.problems
+    return not told and not any(snapshot.refused or snapshot.deferred for snapshot in plan.renewal.snapshots)
 
 
 def _carried_out(

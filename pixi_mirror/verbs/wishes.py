@@ -1,14 +1,15 @@
 """Say which subscriptions an update is to renew: those it names, the workspace it is run in, or all that there are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.errors import UsageError, WorkspaceError
 from pixi_mirror.mirror import Wish, refreshes, wish
 from pixi_mirror.model import Request
-from pixi_mirror.sources import Here, LockSource, PixiSource, Source, manifest_of, workspace_here
+from pixi_mirror.sources import Here, LockSource, PixiSource, Source, candidates, manifest_of, workspace_here
 from pixi_mirror.tree import Tree
+from pixi_mirror.unchanged import sha256_of
 from pixi_mirror.verbs.equipment import known_sources
 
 _DEFAULT = Request(environments=("default",), platforms=())
@@ -95,6 +96,17 @@ def refreshing_wishes(chosen: Chosen, tree: Tree, *, environ: Mapping[str, str])
         else:
             current.append(each)
     return Wished(wishes=tuple(current), problems=(*problems, *stale))
+
+
+def inputs_of(wished: Wished, directory: Callable[[], Path]) -> Mapping[str, str | None]:
+    """Every file that the wishes depend on, with its sha256 as it is now; None: it is not there."""
+    paths = {str(path) for each in wished.wishes for path in (each.source.location, each.source.manifest) if path}
+    if wished.here is not None:
+        paths.update(str(path) for path in candidates(directory(), wished.here.manifest))
+    try:
+        return {path: sha256_of(path) for path in sorted(paths)}
+    except OSError as error:
+        raise WorkspaceError(f"{error.filename} cannot be read: {error.strerror}.") from None
 
 
 def _refuse_contradiction(chosen: Chosen) -> None:

@@ -191,7 +191,7 @@ def mutating_calls(
     env: Mapping[str, str],
     cwd: Path,
     below: Path | None = None,
-    program: str = "pixi_mirror.cli",
+    program: str = "pixi_mirror.cli.program",
 ) -> list[Point]:
     """The calls that a whole run with these arguments makes, in order; the run is to end with status 0.
 
@@ -200,7 +200,7 @@ def mutating_calls(
         env: Its environment variables.
         cwd: Where it runs.
         below: Count only what happens below this directory; None: everything.
-        program: The module whose `main(args)` is run.
+        program: The module whose `run(args)`, or else `main(args)`, is run.
     """
     from harness.child import run_python
 
@@ -222,7 +222,7 @@ def killed_at(
     cwd: Path,
     error: str | None = None,
     below: Path | None = None,
-    program: str = "pixi_mirror.cli",
+    program: str = "pixi_mirror.cli.program",
 ) -> "Completed":
     """How a run ends (a `Completed`) that is killed before the call at `point`, or whose call there raises `error`."""
     from harness.child import run_python
@@ -253,7 +253,7 @@ def main() -> int:
     parser.add_argument("--below")
     parser.add_argument("--count", action="store_true")
     parser.add_argument("--list")
-    parser.add_argument("--program", default="pixi_mirror.cli", help="the module whose main(args) is run")
+    parser.add_argument("--program", default="pixi_mirror.cli.program", help="the module whose run(args), or main(args), is run")
     parser.add_argument("args", nargs="*")
     options = parser.parse_args()
     point = Point(kind=options.call, number=options.at) if options.at is not None else None
@@ -263,7 +263,8 @@ def main() -> int:
     import importlib
 
     try:
-        status = importlib.import_module(options.program).main(options.args)
+        module = importlib.import_module(options.program)
+        status = getattr(module, "run", module.main)(options.args)
     except SystemExit as stop:
         status = stop.code
     calls = list(injector.calls)

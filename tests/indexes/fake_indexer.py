@@ -1,7 +1,7 @@
 """An indexer that stands for rattler-index: the same command line, the same files, and it can misbehave.
 
 What it was started with, and how large the packages were that it was shown, is appended to `$INDEXER_LOG`, a line of
-JSON a run. `$INDEXER_MOOD` is `honest`, `lies` (one record differs), `fails`, or `idle` (writes nothing).
+JSON a run. `$INDEXER_MOOD` is `honest`, `lies` (one record differs), `shards lie`, `fails`, or `idle` (writes nothing).
 """
 
 import hashlib
@@ -61,6 +61,8 @@ def index(path, *, lies, shards):
         next(iter(records.values()))["depends"] = ["something-else"]
     data = json.dumps({**document, "v3": {}}).encode()
     path.with_name("repodata.json.zst").write_bytes(zstandard.ZstdCompressor().compress(data))
+    if os.environ.get("INDEXER_MOOD") == "shards lie" and records:
+        next(iter(records.values()))["depends"] = ["something-else"]
     if shards:
         write_shards(path.parent, records)
 
@@ -91,7 +93,7 @@ def write_shards(folder, records):
     (folder / "repodata_shards.msgpack.zst").write_bytes(data)
 
 
-def packed(value):
+def packed(value):  # noqa: PLR0911 - one a kind
     """MessagePack, the widest form of each kind."""
     match value:
         case None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from harness import kill, oracle
@@ -69,18 +70,21 @@ def test_a_second_update_runs_no_program_and_touches_no_file(indexed):
 
 
 @pytest.mark.parametrize("mood", ["lies", "idle"])
-def test_what_says_something_else_is_not_published_and_not_tried_again(indexed, mood):
-    done = indexed.update("--lock", indexed.world.workspace(), "--shards", "always", mood=mood)
+@pytest.mark.parametrize("shards", ["always", "never"])
+def test_what_says_something_else_is_not_published_and_not_tried_again(indexed, mood, shards):
+    done = indexed.update("--lock", indexed.world.workspace(), "--shards", shards, mood=mood)
     assert done.stderr.count("is not published") == 3
     assert indexed.files("*repodata*") == {"repodata.json"}
     assert not indexed.files("shards/*")
-    assert "is not published" not in indexed.update("--shards", "always", mood=mood).stderr
+    assert "is not published" not in indexed.update("--shards", shards, mood=mood).stderr
     assert len(indexed.runs) == 1
 
 
-def test_a_shard_that_says_something_else_keeps_all_of_them_back(indexed):
-    done = indexed.update("--lock", indexed.world.workspace(), "--shards", "always", mood="lies")
+def test_shards_that_say_something_else_beside_an_honest_zst_are_found(indexed):
+    done = indexed.update("--lock", indexed.world.workspace(), "--shards", "always", mood="shards lie")
+    assert done.stderr.count(f"the {SHARDS} that the indexer made is not published") == 3
     assert "(depends)" in done.stderr
+    assert indexed.files("*repodata*") == {"repodata.json"}
 
 
 def test_an_indexer_asked_for_by_name_that_fails_is_a_failure_and_the_mirror_is_right(indexed):
@@ -244,6 +248,23 @@ def test_pixi_exec_is_used_only_when_asked_for(indexed, tmp_path):
     assert ZST in indexed.files("*")
 
 
+@pytest.mark.parametrize("choice", [["--index", "json"], ["--index", "rattler-index", "--shards", "always"]])
+def test_sidecars_that_are_not_made_again_are_gone_before_the_index_is_written(indexed, smaller, choice):
+    indexed.update("--lock", smaller, "--shards", "always")
+    command = ["update", *choice, "--lock", str(indexed.world.workspace())]
+    env = indexed.world.environment | indexed.env | {"INDEXER_MOOD": "lies"}
+    calls = kill.mutating_calls(command, env=env, cwd=indexed.world.directory, below=indexed.world.mirror)
+    changes = [
+        (each.kind, Path(each.path).name)
+        for each in calls
+        if each.kind in {"replace", "unlink"}
+        and Path(each.path).parent.name == "linux-64"
+        and "repodata" in each.path
+        and ".pixi-mirror" not in each.path
+    ]
+    assert changes == [("unlink", SHARDS), ("unlink", ZST), ("replace", "repodata.json")]
+
+
 def test_killed_before_any_change_that_readers_can_see_an_update_leaves_a_true_mirror(indexed, smaller, tmp_path):
     world = indexed.world
     indexed.update("--lock", smaller, "--shards", "always")
@@ -251,20 +272,24 @@ def test_killed_before_any_change_that_readers_can_see_an_update_leaves_a_true_m
     shutil.copytree(world.mirror, before, symlinks=True)
     lock = world.workspace()
     command = ["update", "--index", "rattler-index", "--shards", "always", "--lock", lock]
-    calls = tmp_path / "calls"
-    env = world.environment | indexed.env | {"INDEXER_MOOD": "honest"}
-    kill.run([*map(str, command)], "--list", calls, "--below", world.mirror, env=env, cwd=world.directory)
+    options = {
+        "env": world.environment | indexed.env | {"INDEXER_MOOD": "honest"},
+        "cwd": world.directory,
+        "below": world.mirror,
+    }
+    calls = kill.mutating_calls([*map(str, command)], **options)
     new = oracle.listing(world.mirror)
-    points = [line.split() for line in calls.read_text().splitlines()]
-    seen = [
-        (kind, number) for kind, number, path in points if kind in {"replace", "unlink"} and ".pixi-mirror" not in path
-    ]
+    seen = [each for each in calls if each.kind in {"replace", "unlink"} and ".pixi-mirror" not in each.path]
     assert len(seen) >= 10
-    for kind, number in seen:
+    names = [Path(each.path).name for each in seen if "linux-64" in each.path and each.kind == "replace"]
+    assert [name for name in names if "repodata" in name] == [SHARDS, ZST, "repodata.json"]
+    assert names.index(SHARDS) > max(
+        n for n, name in enumerate(names) if len(name) > 64 and name.endswith(".msgpack.zst")
+    )
+    for point in seen:
         shutil.rmtree(world.mirror)
         shutil.copytree(before, world.mirror, symlinks=True)
-        options = ("--call", kind, "--at", number, "--below", world.mirror)
-        done = kill.run([*map(str, command)], *options, env=env, cwd=world.directory)
+        done = kill.killed_at(point, [*map(str, command)], **options)
         assert done.status == kill.KILLED
         assert oracle.verdict(world.mirror, old=old, new=new).reasons == ()
     world.run_json("update", "--lock", lock, "--index", "json")

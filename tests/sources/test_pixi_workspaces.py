@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from harness.stub_pixi import StubPixi, info_of, rows_of
+from harness.world import small_packages
 
 from pixi_mirror.demo.workspace import Platform
 
@@ -54,12 +56,21 @@ def test_pixi_and_the_lock_alone_give_the_same_mirror(studio, tmp_path):
             assert path.read_bytes() == other.read_bytes()
 
 
+def test_a_dry_run_asks_pixi_and_leaves_nothing_behind(studio):
+    workspace = studio.workspace()
+    assert "would bring 3 files" in studio.done("-e", "prod", "--dry-run", cwd=workspace).stdout
+    assert [call.words[0] for call in studio.stub.calls] == ["info", "list"]
+    assert not studio.world.mirror.exists()
+    assert not list(studio.world.home.glob("pixi-mirror-*"))
+
+
 @pytest.mark.parametrize("words", [["-e", "prod"], ["-m", ".", "-e", "prod"], []])
 def test_an_unchanged_run_starts_no_program(studio, words):
     workspace = studio.workspace()
     studio.done(*(words or ["-e", "prod"]), cwd=workspace)
     studio.stub.forget_calls()
-    assert "nothing to do" in studio.done(*words, cwd=workspace).stdout
+    assert json.loads(studio.done(*words, "--json", cwd=workspace).stdout)["missing"] == []  # decided in full
+    assert studio.done(*words, cwd=workspace).stdout.startswith("nothing to do")
     assert studio.stub.calls == []
 
 
@@ -76,14 +87,15 @@ def test_an_unchanged_run_from_another_directory_of_the_workspace_asks_only_wher
     assert studio.stub.calls == []
 
 
-def test_a_nearer_manifest_is_noticed(studio):
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_a_nearer_manifest_is_noticed(studio, words):
     workspace = studio.workspace()
     inner = workspace / "inner"
     inner.mkdir()
     studio.done("-e", "prod", cwd=inner)
     studio.workspace("workspace/inner")
     studio.stub.forget_calls()
-    studio.done("-e", "prod", cwd=inner)
+    studio.done("-e", "prod", *words, cwd=inner)
     assert [call.words[0] for call in studio.stub.calls] == ["info", "list"]
     assert len(snapshots(studio)) == 2
 
@@ -105,6 +117,20 @@ def test_pixi_is_asked_again_when_what_it_answered_about_has_changed(studio, cha
     assert studio.stub.calls == []
 
 
+def test_an_upgrade_of_a_pixi_in_its_own_home_is_noticed(studio):
+    workspace = studio.workspace()
+    (studio.world.home / ".pixi").mkdir(parents=True)
+    (studio.world.home / ".pixi" / "bin").symlink_to(studio.stub.directory)
+    words = ["-m", workspace, "-e", "prod", "-o", studio.world.mirror]
+    assert studio.world.run(*words).status == 0
+    studio.stub.forget_calls()
+    assert studio.world.run(*words).status == 0
+    assert studio.stub.calls == []
+    studio.stub.upgrade()
+    assert studio.world.run(*words).status == 0
+    assert [call.words[0] for call in studio.stub.calls] == ["info", "list"]
+
+
 def test_a_refresh_of_a_workspace_follows_its_new_lock(studio):
     environments = studio.environments()
     studio.workspace(environments={"default": environments["prod"]})
@@ -120,7 +146,9 @@ def test_a_manifest_and_the_lock_beside_it_are_one_subscription(studio, name):
     studio.workspace()
     studio.done("-m", name, "-e", "prod")
     studio.done("--lock", "workspace/pixi.lock", "-e", "default", "-p", "osx-arm64")
+    studio.stub.forget_calls()
     studio.done("-m", name, "--lock", "workspace", "-e", "prod")
+    assert {call.place for call in studio.stub.calls} == {None, "prod linux-64", "default osx-arm64"}
     (snapshot,) = snapshots(studio)
     assert len(snapshot["requests"]) == 2
 
@@ -464,6 +492,17 @@ def test_a_workspace_is_never_written_to(studio):
         os.chmod(workspace, 0o755)
 
 
+@pytest.mark.parametrize("words", [["-m", "workspace"], ["--lock", "workspace"]])
+def test_the_settings_of_the_workspace_count_from_wherever_it_is_named(studio, words):
+    base = "https://conda.example"
+    entries = [studio.world.publish(small_packages()[name], base=base) for name in ("base", "pure")]
+    workspace = studio.workspace(environments={"default": {"linux-64": entries}})
+    (workspace / ".pixi").mkdir()
+    (workspace / ".pixi" / "config.toml").write_text(f'[mirrors]\n"{base}" = ["{studio.world.upstream.url}"]\n')
+    studio.done(*words)
+    assert len(studio.packages) == 2
+
+
 CANARY = "s3cr3t-canary"
 
 
@@ -495,8 +534,6 @@ def test_no_secret_of_a_url_is_shown_where_pixi_and_the_lock_disagree(studio):
 @pytest.mark.parametrize("words", [["-m", "workspace"], ["--lock", "workspace"]])
 def test_oci_packages_are_refused_by_name(studio, words):
     entry = studio.environments() and studio.entries["tool-linux"]
-    from dataclasses import replace
-
     oci = replace(entry, url="oci://registry.example/chan/linux-64/tool-1.0-h12_1.conda")
     studio.workspace(environments={"default": {"linux-64": [oci, studio.entries["base"]]}})
     done = studio.done(*words, status=4)

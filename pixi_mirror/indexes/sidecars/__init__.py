@@ -20,7 +20,7 @@ __all__ = ["SHARDS_FROM", "Choice", "Shards", "Sidecars", "Surroundings"]
 
 Shards: TypeAlias = Literal["auto", "always", "never"]
 
-SHARDS_FROM = 16_000_000
+SHARDS_FROM = 6_000_000
 """Bytes of `repodata.json` from which shards pay; measured, see `docs/indexes.md`."""
 
 _RULES = 1

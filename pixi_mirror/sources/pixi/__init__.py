@@ -4,7 +4,7 @@ It alone asks pixi and knows its JSON, which is a view: purls, flags, channels a
 in the lock only. So the lock is what is mirrored, and what pixi lists has to agree with it, package by package.
 """
 
-from pixi_mirror.sources.pixi.discovery import Here, lock_of, manifest_of, workspace_here
+from pixi_mirror.sources.pixi.discovery import Here, candidates, lock_of, manifest_of, workspace_here
 from pixi_mirror.sources.pixi.source import PixiSource
 
-__all__ = ["Here", "PixiSource", "lock_of", "manifest_of", "workspace_here"]
+__all__ = ["Here", "PixiSource", "candidates", "lock_of", "manifest_of", "workspace_here"]

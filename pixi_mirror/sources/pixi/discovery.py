@@ -95,16 +95,23 @@ def _manifests_above(directory: Path) -> Iterator[Path]:
                 yield path
 
 
+def candidates(directory: Path, manifest: Path) -> Iterator[Path]:
+    """Every file that decides, by being there or not, that `manifest` is the one for `directory`; it comes last."""
+    for folder in (directory, *directory.parents):
+        for name in _MANIFESTS:
+            yield folder / name
+            if folder / name == manifest:
+                return
+
+
 def _trail(directory: Path, manifest: Path) -> str | None:
     """A digest of all that decides that `manifest` is the one for `directory`; None: it is not there or not above."""
     digest = hashlib.sha256()
-    for folder in (directory, *directory.parents):
-        for name in _MANIFESTS:
-            path = folder / name
-            if path.is_file():
-                digest.update(f"{path}\0{hashlib.sha256(_bytes(path)).hexdigest()}\n".encode())
-                if path == manifest:
-                    return digest.hexdigest()
+    for path in candidates(directory, manifest):
+        if path.is_file():
+            digest.update(f"{path}\0{hashlib.sha256(_bytes(path)).hexdigest()}\n".encode())
+            if path == manifest:
+                return digest.hexdigest()
     return None
 
 
