@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("plan", "report", "identity", "formats"),
     ("process", "fetch", "tree", "settings", "unchanged"),
     ("sources", "cache"),
-    ("indexes",),
+    ("indexes", "solving"),
     ("mirror",),
     ("verbs",),
     ("demo",),

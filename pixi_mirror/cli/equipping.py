@@ -67,7 +67,7 @@ def _settings(options: Namespace, workspace: Path | None) -> Json:
 
     return read_settings(
         environ=os.environ,
-        workspace=workspace or Path.cwd(),
+        workspace=workspace or _directory(),
         home=Path.home(),
         options=Options(
             config_file=options.config_file,

@@ -11,6 +11,7 @@ from pixi_mirror.cli.parsing import Parser
 from pixi_mirror.cli.words import counted, files_of, some
 from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, WrongBytesError
 from pixi_mirror.model import Json
+from pixi_mirror.solving import Solution
 from pixi_mirror.verbs.verify import Changed, Verified, verify
 
 _SHOWN = 20
@@ -21,6 +22,7 @@ _DIGITS = 12
 def _declare(parser: Parser) -> None:
     shared.declare_mirror(parser)
     parser.flag("--repair", help="fetch again what is missing or wrong, and write the indexes anew")
+    parser.flag("--solve", help="solve every environment again from the mirror (needs py-rattler)")
     shared.declare_lock_timeout(parser)
     shared.declare_network(parser)
     shared.declare_output(parser)
@@ -28,8 +30,9 @@ def _declare(parser: Parser) -> None:
 
 def _run(options: Namespace) -> Outcome:
     report = report_for(options)
-    found = verify(Path(options.dir), repair=options.repair, equipment=equipment_for(options, report))
-    status = FOUND if found.left else DONE
+    equipment = equipment_for(options, report)
+    found = verify(Path(options.dir), repair=options.repair, solve=options.solve, equipment=equipment)
+    status = FOUND if found.left or found.unsolvable else DONE
     error = found.error
     if error is not None and error.status == WrongBytesError.status:
         # What is wrong here is the mirror, and that is status 1; 6 is for what others promised.
@@ -62,12 +65,32 @@ def _lines(found: Verified) -> list[str]:
     )
     if lacking:
         lines += ["cannot be installed from here as it is:", *some(lacking, at_most=_SHOWN)]
+    lines += _solved_lines(found)
     read = counted(found.indexes_read, "index", "indexes")
     checked = f"{found.mirror}: hashed {files_of(found.files, found.size)}, read back {read}"
     if not found.left:
         return [*lines, f"{checked}; all is as recorded"]
     remedy = "" if mended or found.error else " (`pixi-mirror verify --repair` fetches what is wrong)"
     return [*lines, f"{checked}; {counted(len(found.left), 'file')} wrong{remedy}"]
+
+
+def _solved_lines(found: Verified) -> list[str]:
+    if found.solutions is None:
+        return []
+    lines = []
+    if found.unsolvable:
+        unsolvable = [f"{_cell(each)}: {each.problem}" for each in found.unsolvable]
+        lines += ["not solved as locked:", *some(unsolvable, at_most=_SHOWN)]
+    if others := [each for each in found.solutions if each.otherwise]:
+        lines.append("by names alone a solve takes others, since the mirror holds what several environments want:")
+        for each in others:
+            lines += [f"  {_cell(each)}:", *(f"  {line}" for line in some(each.otherwise, at_most=3))]
+    solved = len(found.solutions) - len(found.unsolvable)
+    return [*lines, f"{found.mirror}: {solved} of {counted(len(found.solutions), 'environment')} solved as locked"]
+
+
+def _cell(solution: Solution) -> str:
+    return f"{solution.environment} of {solution.workspace} on {solution.platform}"
 
 
 def _changed(changed: Changed) -> str:
@@ -93,6 +116,18 @@ def _json(found: Verified, error: PixiMirrorError | None) -> Mapping[str, Json]:
             for hole in found.closure
         ],
         "repaired": list(found.repaired),
+        "solved": None
+        if found.solutions is None
+        else [
+            {
+                "workspace": each.workspace,
+                "environment": each.environment,
+                "platform": each.platform,
+                "problem": each.problem,
+                "otherwise": list(each.otherwise),
+            }
+            for each in found.solutions
+        ],
         "warnings": [str(found.error)] if found.error is not None and error is None else [],
     }
 

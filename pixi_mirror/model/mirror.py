@@ -87,6 +87,10 @@ class Cell:
     channels: tuple[Channel, ...]
     """In the order of their priority."""
     packages: tuple[MirrorPath, ...]
+    build_packages: tuple[MirrorPath, ...] = ()
+    """Those of `packages` that are not installed and only serve to build source packages."""
+    virtual_packages: tuple[str, ...] = ()
+    """What the environment was solved for, such as `__glibc=2.28`; empty: the lock does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

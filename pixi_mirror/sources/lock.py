@@ -14,7 +14,7 @@ from pixi_mirror.sources.interface import Answer
 if TYPE_CHECKING:  # a run with nothing to do must not pay for it
     from pixi_mirror.formats.lock import Lock
 
-_RULES = b"pixi-mirror reads locks by rules 2\n"
+_RULES = b"pixi-mirror reads locks by rules 3\n"
 """Changed whenever the same lock would be answered differently, so that pins of an older program are renewed."""
 
 

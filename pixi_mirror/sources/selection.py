@@ -32,6 +32,7 @@ class Selection:
         self._base = base
         self._layout = layout
         self._cells: dict[tuple[str, str], dict[MirrorPath, None]] = {}
+        self._building: dict[tuple[str, str], dict[MirrorPath, None]] = {}
         self._variants: dict[tuple[str, bytes], Package] = {}
         self._wanted: dict[int, Package] = {}
         self._admitted: dict[int, Package | Refusal] = {}
@@ -50,10 +51,11 @@ class Selection:
         for name in self._chosen(request):
             environment = self._lock.environments[name]
             for platform in self._platforms(name, environment, request):
-                entries = list(environment.packages[platform])
+                installed = self._cells.setdefault((name, platform), {})
+                self._add_entries(environment.packages[platform], installed, request)
                 if request.build_packages:
-                    entries += environment.build_packages.get(platform, ())
-                self._add_cell(name, platform, entries, request)
+                    building = self._building.setdefault((name, platform), {})
+                    self._add_entries(environment.build_packages.get(platform, ()), building, request)
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
@@ -90,8 +92,7 @@ class Selection:
         subdir = asked.removeprefix(_SUBDIR)
         return [name for name in environment.packages if self._lock.platforms[name].subdir == subdir]
 
-    def _add_cell(self, name: str, platform: str, entries: Iterable[Entry], request: Request) -> None:
-        paths = self._cells.setdefault((name, platform), {})
+    def _add_entries(self, entries: Iterable[Entry], paths: dict[MirrorPath, None], request: Request) -> None:
         for entry in entries:
             match entry:
                 case CondaBinary():
@@ -138,7 +139,7 @@ class Selection:
             source_sha256=source_sha256,
             newest_timestamp=self._lock.newest_timestamp,
             requests=requests,
-            cells=tuple(self._cell(*key, tuple(sorted(paths))) for key, paths in sorted(self._cells.items())),
+            cells=tuple(self._cell(*key) for key in sorted(self._cells)),
             packages=tuple(sorted(self._wanted.values(), key=_by_path)),
             refused=tuple(refusal for _, refusal in sorted(self._refused.items())),
             deferred=len(self._deferred),
@@ -150,7 +151,9 @@ class Selection:
             unacceptable=tuple(refusal for _, refusal in sorted(self._unacceptable.items())),
         )
 
-    def _cell(self, environment: str, platform: str, packages: tuple[MirrorPath, ...]) -> Cell:
+    def _cell(self, environment: str, platform: str) -> Cell:
+        installed = self._cells[environment, platform].keys()
+        building = self._building.get((environment, platform), {}).keys()
         channels = [
             channel(url, self._layout) for url in self._lock.environments[environment].channels if not is_pseudo(url)
         ]
@@ -159,7 +162,9 @@ class Selection:
             platform=platform,
             subdir=self._lock.platforms[platform].subdir,
             channels=tuple(dict.fromkeys(channels)),
-            packages=packages,
+            packages=tuple(sorted(installed | building)),
+            build_packages=tuple(sorted(building - installed)),
+            virtual_packages=self._lock.platforms[platform].virtual_packages,
         )
 
 

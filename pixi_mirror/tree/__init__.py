@@ -200,7 +200,7 @@ class Tree:
         """
         target = self.path(path)
         with explained("write", target):
-            self._make_directory(target.parent)
+            self._unsynced |= files.made_directory(target.parent)
             temporary = self._temporary / files.fresh_name()
             status = files.bring(source, target, sha256=sha256, temporary=temporary)
         self._identities[path] = identity_of(status)
@@ -216,7 +216,7 @@ class Tree:
         for path, data in contents.items():
             target = self.path(path)
             with explained("write", target):
-                self._make_directory(target.parent)
+                self._unsynced |= files.made_directory(target.parent)
                 status = files.write_synced(target, data, temporary=self._temporary / files.fresh_name())
             self._identities[path] = identity_of(status)
             self._unsynced.add(target.parent)
@@ -282,10 +282,8 @@ class Tree:
     def _write_state(self, new: State) -> None:
         if new == self.state:
             return
-        target = self._private / _STATE
-        with explained("write", target):
-            temporary = self._temporary / files.fresh_name()
-            files.write_synced(target, state.dump(new), temporary=temporary, mode=0o600)
+        self.write_private(_STATE, state.dump(new))
+        with explained("write", self._private):
             files.sync_directories([self._private])
         self.state = replace(new, identities=MappingProxyType(dict(new.identities)))
 
@@ -319,11 +317,3 @@ class Tree:
         """Whether a file there can be linked here instead of being copied."""
         with explained("look at the disk of", self.root):
             return self.root.stat().st_dev == directory.stat().st_dev
-
-    def _make_directory(self, directory: Path) -> None:
-        if directory.is_dir():
-            return
-        self._make_directory(directory.parent)
-        with suppress(FileExistsError):
-            directory.mkdir()
-        self._unsynced.add(directory.parent)

@@ -231,3 +231,13 @@ def relative_files(root: Path, *, without: str) -> set[str]:
         links = [name for name in names if (Path(folder) / name).is_symlink()]
         found |= {(relative / name).as_posix() for name in (*here, *links)}
     return found
+
+
+def made_directory(directory: Path) -> set[Path]:
+    """Make a directory and those above it that are missing; the directories whose entries have to be synced for it."""
+    if directory.is_dir():
+        return set()
+    unsynced = made_directory(directory.parent)
+    with suppress(FileExistsError):
+        directory.mkdir()
+    return {*unsynced, directory.parent}

@@ -156,6 +156,8 @@ def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
                 "subdir": cell.subdir,
                 "channels": [asdict(channel) for channel in cell.channels],
                 "packages": [number[path] for path in cell.packages],
+                "build_packages": [number[path] for path in cell.build_packages],
+                "virtual_packages": list(cell.virtual_packages),
             }
             for cell in snapshot.cells
         ],
@@ -186,6 +188,8 @@ def _cell(row: Json, pool: list[Package]) -> Cell:
             for channel in row["channels"]
         ),
         packages=tuple(pool[number].path for number in row["packages"]),
+        build_packages=tuple(pool[number].path for number in row.get("build_packages", ())),
+        virtual_packages=tuple(map(str, row.get("virtual_packages", ()))),
     )
 
 

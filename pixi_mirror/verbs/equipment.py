@@ -70,6 +70,12 @@ def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, Source
     }
 
 
+def only_workspace(sources: Mapping[str, Source]) -> Path | None:
+    """The workspace whose settings count: that of the one lock that is followed; of several none does."""
+    directories = {source.location.parent for source in sources.values()}
+    return directories.pop() if len(directories) == 1 else None
+
+
 def existing(mirror: Path) -> Tree:
     """The mirror at a path where there must be one.
 

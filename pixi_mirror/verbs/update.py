@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from pixi_mirror.model import Json, Layout, MirrorPath, Stored
 from pixi_mirror.tree import Tree
 from pixi_mirror.unchanged import FILE as UNCHANGED
 from pixi_mirror.unchanged import memo
-from pixi_mirror.verbs.equipment import Equipment
+from pixi_mirror.verbs.equipment import Equipment, only_workspace
 from pixi_mirror.verbs.wishes import Chosen, Wished, inputs_of, is_refresh, named_wishes, refreshing_wishes
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
@@ -64,25 +64,59 @@ def update(asked: Asked, equipment: Equipment, *, announce: Callable[[Plan], Non
     """
     tree = Tree(asked.mirror)
     named = None if is_refresh(asked.chosen, tree) else _named(asked, tree, equipment)
-    with nullcontext() if asked.dry_run else tree.writing(timeout_s=equipment.lock_timeout_s):
-        layout = _layout(asked, tree)
-        wished = named or refreshing_wishes(asked.chosen, tree, environ=equipment.environ)
-        inputs = inputs_of(wished, equipment.directory)
-        state = tree.state
-        renewal = renewed(tree.inventory, state.locks, wished.wishes, manifests=state.manifests, layout=layout)
-        plan = planned(tree, renewal, layout=layout)
-        problem = _problem(plan, (*wished.problems, *renewal.problems))
-        refusal = refusal_of(renewal.unacceptable)
-        if asked.dry_run or refusal is not None:
-            return _result(asked, plan, indexes=stale(tree, plan), error=refusal or problem)
-        announce(plan)
-        if wished.here is not None and wished.here.trail:
-            tree.remember(equipment.directory(), wished.here.manifest, wished.here.trail)
-        updated = _carried_out(asked, plan, tree, equipment, problem)
-        if updated.error is None and _nothing_to_tell(plan):
-            answer = {"files": len(plan.packages), "bytes": sum(each.size or 0 for each in plan.packages.values())}
-            tree.write_private(UNCHANGED, memo(str(tree.root), asked.question, inputs=inputs, answer=answer))
+    # What cannot be done is refused before a directory is made for it.
+    early = None if tree.exists else _decided(asked, tree, named, equipment)
+    if asked.dry_run or (early is not None and early.refusal is not None):
+        decided = early or _decided(asked, tree, named, equipment)
+        return _result(asked, decided.plan, indexes=stale(tree, decided.plan), error=decided.refusal or decided.problem)
+    with tree.writing(timeout_s=equipment.lock_timeout_s):
+        decided = early if early is not None and not tree.inventory.tree else _decided(asked, tree, named, equipment)
+        if decided.refusal is not None:
+            return _result(asked, decided.plan, indexes=stale(tree, decided.plan), error=decided.refusal)
+        announce(decided.plan)
+        here = decided.wished.here
+        if here is not None and here.trail:
+            tree.remember(equipment.directory(), here.manifest, here.trail)
+        updated = _carried_out(asked, decided.plan, tree, equipment, decided.problem)
+        if updated.error is None and _nothing_to_tell(decided.plan):
+            with suppress(OSError, MachineError):  # without it the next run takes longer, and that is all
+                tree.write_private(UNCHANGED, _memo(asked, tree, decided))
         return updated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """What is to be done, and why not."""
+
+    wished: Wished
+    inputs: Mapping[str, str | None]
+    plan: Plan
+    refusal: PixiMirrorError | None
+    """What cannot be mirrored; None: everything can."""
+    problem: PixiMirrorError | None
+    """What could not be refreshed; None: everything could."""
+
+
+def _decided(asked: Asked, tree: Tree, named: Wished | None, equipment: Equipment) -> _Decided:
+    layout = _layout(asked, tree)
+    wished = named or refreshing_wishes(asked.chosen, tree, environ=equipment.environ)
+    inputs = inputs_of(wished, equipment.directory)
+    state = tree.state
+    renewal = renewed(tree.inventory, state.locks, wished.wishes, manifests=state.manifests, layout=layout)
+    plan = planned(tree, renewal, layout=layout)
+    return _Decided(
+        wished=wished,
+        inputs=inputs,
+        plan=plan,
+        refusal=refusal_of(renewal.unacceptable),
+        problem=_problem(plan, (*wished.problems, *renewal.problems)),
+    )
+
+
+def _memo(asked: Asked, tree: Tree, decided: _Decided) -> bytes:
+    packages = decided.plan.packages.values()
+    answer = {"files": len(packages), "bytes": sum(package.size or 0 for package in packages)}
+    return memo(str(tree.root), asked.question, inputs=decided.inputs, answer=answer)
 
 
 def _nothing_to_tell(plan: Plan) -> bool:
@@ -101,7 +135,7 @@ def _carried_out(
     if plan.to_bring:
         from pixi_mirror.mirror.bringing import bring
 
-        store, batch = equipment.supply(plan.to_bring, workspace=_only_workspace(plan))
+        store, batch = equipment.supply(plan.to_bring, workspace=only_workspace(plan.renewal.sources))
         brought = bring(tree, plan, store, batch, equipment.report)
         if brought.failed:
             return _result(asked, plan, failed=brought.failed, error=_failure(brought.failed, plan))
@@ -114,12 +148,6 @@ def _carried_out(
 def _is_part(companion: Companion, path: MirrorPath) -> bool:
     role = companion.role(path)
     return role is not None and role.is_part
-
-
-def _only_workspace(plan: Plan) -> Path | None:
-    """The workspace whose settings count: that of the one lock that is followed; of several none does."""
-    directories = {source.location.parent for source in plan.renewal.sources.values()}
-    return directories.pop() if len(directories) == 1 else None
 
 
 def _result(

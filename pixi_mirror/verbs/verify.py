@@ -14,10 +14,11 @@ from pixi_mirror.indexes import INDEXES, Made
 from pixi_mirror.mirror import Plan, expected, planned, settle, standing
 from pixi_mirror.model import Derived, MirrorPath, Package, Sha256, Stored
 from pixi_mirror.tree import Looked, Tree
-from pixi_mirror.verbs.equipment import Equipment, existing, known_sources
+from pixi_mirror.verbs.equipment import Equipment, existing, known_sources, only_workspace
 
-if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
+if TYPE_CHECKING:  # a run that needs them not must not pay for them
     from pixi_mirror.cache import Failed
+    from pixi_mirror.solving import Solution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ class Verified:
     indexes: tuple[BadIndex, ...]
     closure: tuple[Hole, ...]
     repaired: tuple[MirrorPath, ...]
+    solutions: tuple[Solution, ...] | None
+    """Every environment solved again; None: that was not asked for."""
     error: PixiMirrorError | None
     """Why a repair did not succeed; None: it did, or none was asked for."""
 
@@ -78,11 +81,19 @@ class Verified:
         }
         return tuple(sorted(bad - {*self.repaired}))
 
+    @property
+    def unsolvable(self) -> tuple[Solution, ...]:
+        """Environments that a client would not get as they are locked."""
+        return tuple(solution for solution in self.solutions or () if solution.problem is not None)
 
-def verify(mirror: Path, *, repair: bool, equipment: Equipment) -> Verified:
+
+def verify(mirror: Path, *, repair: bool, equipment: Equipment, solve: bool = False) -> Verified:
     """What differs between the inventory and the disk; a repair fetches it again and makes the indexes anew.
 
+    With `solve`, every environment is solved again from what is then there.
+
     Raises:
+        ProgramError: it is to be solved, and py-rattler is not there or fails.
         MachineError: there is no mirror, or it cannot be read or written.
         BusyError: another process is writing it, and it is to be repaired.
     """
@@ -93,9 +104,18 @@ def verify(mirror: Path, *, repair: bool, equipment: Equipment) -> Verified:
         renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree, equipment.environ))
         plan = planned(tree, renewal, layout=tree.inventory.layout, held=held)
         verified = _verdict(tree, plan, found)
-        if not repair or not verified.left:
+        if repair and verified.left:
+            verified = _repaired(tree, plan, verified, equipment)
+        if not solve:
             return verified
-        return _repaired(tree, plan, verified, equipment)
+        from pixi_mirror.solving import Question, solved
+
+        questions = [
+            Question(workspace=snapshot.workspace, cell=cell)
+            for snapshot in plan.renewal.snapshots
+            for cell in snapshot.cells
+        ]
+        return replace(verified, solutions=solved(tree.root, questions, plan.packages))
 
 
 def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> Verified:
@@ -125,6 +145,7 @@ def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> Veri
             if path not in whole
         ),
         repaired=(),
+        solutions=None,
         error=None,
     )
 
@@ -160,7 +181,7 @@ def _repaired(tree: Tree, plan: Plan, verified: Verified, equipment: Equipment) 
     if plan.to_bring:
         from pixi_mirror.mirror.bringing import bring
 
-        store, batch = equipment.supply(plan.to_bring)
+        store, batch = equipment.supply(plan.to_bring, workspace=only_workspace(plan.renewal.sources))
         brought = bring(tree, plan, store, batch, equipment.report, each_alone=True)
         stored, failed = brought.stored, brought.failed
     settled = settle(tree, plan, stored, companion=equipment.companion(plan.renewal.locks.values()))

@@ -253,7 +253,9 @@ def main() -> int:
     parser.add_argument("--below")
     parser.add_argument("--count", action="store_true")
     parser.add_argument("--list")
-    parser.add_argument("--program", default="pixi_mirror.cli.program", help="the module whose run(args), or main(args), is run")
+    parser.add_argument(
+        "--program", default="pixi_mirror.cli.program", help="the module whose run(args), or main(args), is run"
+    )
     parser.add_argument("args", nargs="*")
     options = parser.parse_args()
     point = Point(kind=options.call, number=options.at) if options.at is not None else None

@@ -288,9 +288,7 @@ def _sharded_repodata(mirror: Path, path: str) -> Index:
         faults += [f"the shard of {name} holds {stranger}" for stranger in sorted(strangers)]
     timeless = {key: value for key, value in info.items() if key != "created_at"}
     records = {name: each for shard in shards.values() for part in _PARTS for name, each in shard.get(part, {}).items()}
-    return Index(
-        digest=_canonical([timeless, shards]), files=files, meaning=_meaning(records), faults=tuple(faults)
-    )
+    return Index(digest=_canonical([timeless, shards]), files=files, meaning=_meaning(records), faults=tuple(faults))
 
 
 _PARTS = {"packages": ".tar.bz2", "packages.conda": ".conda"}

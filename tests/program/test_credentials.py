@@ -256,6 +256,19 @@ def test_the_configuration_of_the_workspace_counts_from_wherever_it_is_mirrored(
     assert done.status == 0, done.stderr
 
 
+def test_a_repair_has_the_configuration_of_the_workspace_too(world):
+    entry, demand = KINDS["bearer"]
+    world.workspace()
+    assert update(world).status == 0
+    next(world.mirror.rglob("tool-*.conda")).unlink()
+    world.upstream.script("*", demand)
+    _of_workspace(world, {"127.0.0.1": entry})
+    elsewhere = world.directory / "elsewhere"
+    elsewhere.mkdir()
+    done = world.run("verify", world.mirror, "--repair", "--cache-dir", "fresh", cwd=elsewhere)
+    assert done.status == 0, done.stderr
+
+
 @pytest.mark.parametrize("told", ["PIXI_CONFIG_FILE", "--config-file"])
 def test_a_named_configuration_replaces_that_of_the_home(world, told):
     entry, demand = KINDS["bearer"]

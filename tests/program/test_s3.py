@@ -2,10 +2,12 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from harness.kill import Point, killed_at
+from harness.upstream import Upstream, ok, redirect, status
 
 from pixi_mirror.demo.packages import build_package
 
@@ -22,6 +24,8 @@ def s3(world):
         entries = [world.publish(package, channel="channel", base="s3://the-bucket/some") for package in (BIG, SMALL)]
         for entry, package in zip(entries, (BIG, SMALL), strict=True):
             server.put(entry.url, package.data)
+        # A lock may spell a URL with any character encoded.
+        entries = [replace(entry, url=entry.url.replace("+", "%2B").replace("!", "%21")) for entry in entries]
         world.lock("ws", environments={"default": {"linux-64": entries}}, channels=[CHANNEL])
         yield server
 
@@ -194,6 +198,55 @@ def test_a_mirror_in_a_bucket_stands_for_a_channel_on_the_web(world, s3):
     path.write_text(path.read_text() + f'[mirrors]\n"https://web.example/channel" = ["{CHANNEL}"]\n')
     assert world.run("--lock", "ws", env=env).status == 0
     assert (world.mirror / "web.example/channel/noarch" / SMALL.file_name).read_bytes() == SMALL.data
+
+
+@pytest.fixture
+def odd(world):
+    """The scripted upstream in the part of S3, for what moto does not do; the variables that lead to it."""
+    pytest.importorskip("botocore")
+    world.lock("ws", environments={"default": {"linux-64": [world.publish(SMALL, channel="b/c", base="s3://")]}})
+    lock = world.directory / "ws/pixi.lock"
+    lock.write_text(lock.read_text().replace("s3:/b/", "s3://b/"))
+    config = world.directory / "config.toml"
+    config.write_text(f"[s3-options.b]\nendpoint-url = '{world.upstream.url}'\nforce-path-style = true\n")
+    logged_in(world, "any", "any", account="s3://b")
+    return {"PIXI_CONFIG_FILE": str(config)}
+
+
+@pytest.mark.s3
+def test_a_server_that_is_busy_is_asked_again_and_each_request_is_signed_anew(world, odd):
+    world.upstream.script("*", status(503), ok())
+    assert world.run("--lock", "ws", env=odd).status == 0
+    assert len(world.requests) == 2
+    assert all("Signature=" in str(request.authorization) for request in world.requests)
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize("code", [301, 400])
+def test_a_bucket_in_another_region_is_said_with_its_region(world, odd, code):
+    world.upstream.script("*", status(code, {"x-amz-bucket-region": "eu-west-9"}))
+    done = world.run("--lock", "ws", env=odd)
+    assert done.status == 5
+    assert "is in another region, eu-west-9" in done.stderr
+    assert "[s3-options.b]" in done.stderr
+    assert len(world.requests) == 1
+
+
+@pytest.mark.s3
+def test_no_signature_follows_a_redirect_to_another_place(world, odd):
+    with Upstream(root=world.root, address="127.0.0.2") as elsewhere:
+        world.upstream.script("*", redirect(f"{elsewhere.url}/b/c/noarch/{SMALL.file_name}"))
+        assert world.run("--lock", "ws", env=odd).status == 0
+        (asked,) = elsewhere.requests
+        assert not [name for name in asked.headers if name == "authorization" or name.startswith("x-amz")]
+
+
+@pytest.mark.s3
+def test_an_endpoint_that_is_not_there_is_named(world, odd):
+    world.upstream.close()
+    done = world.run("--lock", "ws", "--retries", "0", env=odd)
+    assert done.status == 5
+    assert world.upstream.authority in done.stderr
 
 
 @pytest.mark.s3

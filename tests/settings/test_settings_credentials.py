@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from pixi_mirror.errors import MachineError
-from pixi_mirror.model import Basic, Bearer, CondaToken, Url
+from pixi_mirror.model import Basic, Bearer, CondaToken, S3Keys, Url
 
 LOCAL = "ws/.pixi/config.toml"
 FALLBACK = "home/.rattler/credentials.json"
@@ -121,6 +121,57 @@ def test_the_exact_host_then_its_domains_upwards(user, url, expected):
     }
     user.write(FALLBACK, json.dumps({host: {"BearerToken": token} for host, token in accounts.items()}))
     assert whom(user, url) == (None if expected is None else Bearer(expected))
+
+
+def s3_entry(name: str, **more: object) -> dict:
+    return {"S3Credentials": {"access_key_id": name, "secret_access_key": "secret", **more}}
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("s3://deep/a/b/noarch/x-1-0.conda", "deep/a/b"),
+        ("s3://deep/a/noarch/x-1-0.conda", "deep/a"),
+        ("s3://deep/A/noarch/x-1-0.conda", "deep"),
+        ("s3://deep/ab/x-1-0.conda", "deep"),
+        ("s3://deep", "deep"),
+        ("s3://named/x", "by name"),
+        ("s3://other/x", None),
+        ("s3://user@deep/x", None),
+        ("https://deep/x", None),
+    ],
+)
+def test_a_bucket_is_found_by_its_name_its_url_and_the_parents_of_that(user, url, expected):
+    accounts = {
+        "s3://deep": "deep",
+        "s3://deep/a/": "deep/a",
+        "s3://deep/a/b": "deep/a/b",
+        "named": "by name",
+        "s3://named": "by url",
+    }
+    user.write(FALLBACK, json.dumps({account: s3_entry(name) for account, name in accounts.items()}))
+    found = user.settings().network.s3_keys(Url(url))
+    assert found == (None if expected is None else S3Keys(expected, "secret"))
+
+
+def test_keys_of_s3_open_no_door_of_http_and_the_other_way_round(user):
+    user.environ["RATTLER_AUTH_FILE"] = str(user.write("1.json", json.dumps({"b": s3_entry("a", session_token="t")})))
+    user.write(FALLBACK, bearer("t", "b"))
+    assert whom(user, "https://b/x") == Bearer("t")
+    assert user.settings().network.s3_keys(Url("s3://b/x")) == S3Keys("a", "secret", "t")
+
+
+@pytest.mark.parametrize("entry", [{"S3Credentials": {"access_key_id": CANARY}}, s3_entry(CANARY, session_token=[1])])
+def test_keys_in_another_shape_are_an_error_that_shows_nothing_of_them(user, entry):
+    user.write(FALLBACK, json.dumps({"s3://b": entry}))
+    with pytest.raises(MachineError) as caught:
+        user.settings().network.s3_keys(Url("s3://b/x"))
+    assert "number 1" in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+def test_keys_show_nothing_of_themselves():
+    assert CANARY not in repr(S3Keys(CANARY, CANARY, CANARY))
 
 
 @pytest.mark.parametrize(

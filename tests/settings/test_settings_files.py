@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pixi_mirror.errors import MachineError
+from pixi_mirror.model import S3Options
 from pixi_mirror.settings import cache_directory
 
 SYSTEM = "etc/pixi/config.toml"
@@ -170,6 +171,15 @@ def test_unknown_keys_are_ignored(user):
     assert user.settings().jobs == 8
 
 
+def test_the_highest_file_that_names_a_bucket_says_all_of_it(user):
+    user.write(SYSTEM, "[s3-options.'a.b']\nendpoint-url = 'https://one.example'\nregion = 'x'\n[s3-options.c]\n")
+    user.write(LOCAL, "[s3-options.'a.b']\nendpoint-url = 'http://two.example:9000/s3'\nforce-path-style = true\n")
+    assert user.settings().network.s3_options == {
+        "a.b": S3Options(endpoint_url="http://two.example:9000/s3", force_path_style=True),
+        "c": S3Options(),
+    }
+
+
 def test_a_byte_order_mark_does_no_harm(user):
     user.write(LOCAL, "\ufeff[concurrency]\ndownloads = 3\n")
     assert user.settings().jobs == 3
@@ -194,6 +204,12 @@ def test_a_byte_order_mark_does_no_harm(user):
         ("[mirrors]\n'https://a' = [1]", ["line 2", "at least one URL"]),
         ("[mirrors]\n'conda-forge' = ['https://a']", ["line 2", "conda-forge", "URL"]),
         ("[mirrors]\n'https://a' = ['https://b/?x=1']", ["line 2", "without query"]),
+        ("s3-options = []", ["line 1", "`s3-options`", "a table"]),
+        ("[s3-options]\nregion = 'x'", ["line 2", "`s3-options.region`", "a table"]),
+        ("[s3-options.b]\nregion = 1", ["line 2", "`s3-options.b.region`", "a text"]),
+        ("[s3-options.b]\nforce-path-style = 'yes'", ["line 2", "`s3-options.b.force-path-style`", "true or false"]),
+        ("[s3-options.b]\nendpoint-url = 'minio'", ["line 2", "`s3-options.b.endpoint-url`", "http or https URL"]),
+        ("[s3-options.b]\nendpoint-url = 'https://u:p@minio'", ["line 2", "without user"]),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named_with_file_line_and_key(user, text, said):

@@ -207,7 +207,7 @@ try:
     asyncio.run(index_fs(sys.argv[1], write_zst=zst, write_shards=shards))
     status = 0
 except BaseException as error:
-    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    sys.stderr.write(f"{type(error).__name__}: {error}\\n")
     status = 1
 sys.stderr.flush()
 os._exit(status)

@@ -1,0 +1,104 @@
+"""Answer questions with py-rattler: a program of its own, which imports nothing of pixi-mirror.
+
+It leaves by `os._exit`: a process that ends right after an asynchronous call of py-rattler dies of SIGSEGV now and
+then, after success (pyo3-async-runtimes issue 40).
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+import rattler
+
+_Foreign: TypeAlias = Any
+"""What py-rattler makes: its types differ from version to version."""
+
+_BUILD: _Foreign = getattr(rattler, "BuildString", str)
+"""Before 0.28 a build was a plain string."""
+
+
+async def _answered(question: Mapping[str, Any], gateway: _Foreign) -> Mapping[str, Any]:
+    packages = question["packages"]
+    if not packages:
+        return {"problem": None, "otherwise": []}
+    wanted = {package["path"] for package in packages}
+    exact = [_exact_spec(package) for package in packages]
+    try:
+        # The specs say which file, so the order of channels has nothing to decide.
+        found = await _solve(question, gateway, exact, named=False)
+    except Exception as error:  # noqa: BLE001 - py-rattler's own, of no common kind
+        return {"problem": " ".join(str(error).split())[:1000], "otherwise": []}
+    lacking, extra = sorted(wanted - found.keys()), sorted(found.keys() - wanted)
+    problem = None
+    if lacking or extra:
+        problem = f"the solve {'lacks ' + lacking[0] if lacking else 'takes ' + extra[0]}, unlike the lock"
+    return {"problem": problem, "otherwise": await _otherwise(question, gateway)}
+
+
+async def _otherwise(question: Mapping[str, Any], gateway: _Foreign) -> list[str]:
+    """What names alone would give instead, a line a package."""
+    locked = {package["name"]: f"{package['version']} {package['build']}" for package in question["packages"]}
+    try:
+        found = await _solve(question, gateway, sorted(locked), named=True)
+    except Exception as error:  # noqa: BLE001 - py-rattler's own, of no common kind
+        return [f"no solution: {' '.join(str(error).split())[:300]}"]
+    chosen = {name: f"{version} {build}" for name, version, build in found.values()}
+    return [
+        f"{name} {chosen.get(name, 'nothing')} instead of {locked.get(name, 'nothing')}"
+        for name in sorted({*chosen, *locked})
+        if chosen.get(name) != locked.get(name)
+    ]
+
+
+def _exact_spec(package: Mapping[str, Any]) -> str:
+    brackets = f'[sha256="{package["sha256"]}"]' if package["sha256"] else ""
+    return f"{package['name']} =={package['version']} {package['build']}{brackets}"
+
+
+async def _solve(
+    question: Mapping[str, Any], gateway: _Foreign, specs: list[str], *, named: bool
+) -> dict[str, tuple[str, str, str]]:
+    """Path in the mirror -> name, version and build of what a solve takes: from the channels `named`, or from all."""
+    priorities = rattler.ChannelPriority
+    channels = question["channels"] if named else dict.fromkeys([*question["channels"], *question["homes"]])
+    records = await rattler.solve(
+        sources=[rattler.Channel(Path(channel).as_uri()) for channel in channels],
+        specs=[rattler.MatchSpec(spec) for spec in specs],
+        gateway=gateway,
+        platforms=list(dict.fromkeys([question["subdir"], "noarch"])),
+        virtual_packages=[_virtual(text) for text in question["virtual_packages"]],
+        channel_priority=priorities.Strict if named else priorities.Disabled,
+    )
+    prefix = unquote(Path(question["root"]).as_uri()) + "/"
+    return {
+        unquote(record.url).removeprefix(prefix): (record.name.normalized, str(record.version), str(record.build))
+        for record in records
+    }
+
+
+def _virtual(text: str) -> _Foreign:
+    name, version, build = (*text.split("="), "0", "0")[:3]
+    return rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), _BUILD(build))
+
+
+async def _main(questions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    gateway = rattler.Gateway()
+    return [await _answered(question, gateway) for question in questions]
+
+
+if __name__ == "__main__":
+    status = 0
+    try:
+        told = asyncio.run(_main(json.loads(Path(sys.argv[1]).read_bytes())))
+        sys.stdout.write(json.dumps(told))
+    except Exception as error:  # noqa: BLE001 - told to the parent, in its last words
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,43 @@
+"""Look at files as they stand, to tell later whether anything was written."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def identities(directory: Path) -> dict[str, tuple[int, int]]:
+    """Path below `directory` -> inode and mtime_ns, of every file and folder; empty where it is not there."""
+    found = {}
+    for folder, folders, files in os.walk(directory):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            status = path.lstat()
+            found[path.relative_to(directory).as_posix()] = (status.st_ino, status.st_mtime_ns)
+    return found
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Path below `directory` -> bytes, of every file."""
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def archives(directory: Path) -> set[str]:
+    """The conda packages below `directory`, as paths in it."""
+    return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if _is_archive(path)}
+
+
+def _is_archive(path: Path) -> bool:
+    return path.name.endswith((".conda", ".tar.bz2")) and path.is_file()
+
+
+def sha256(path: Path) -> str:
+    """Of the bytes of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def repodata(directory: Path) -> dict[str, Any]:
+    """File name -> record, of both kinds, as the `repodata.json` of a subdir says."""
+    document = json.loads((directory / "repodata.json").read_text(encoding="utf-8"))
+    return {**document["packages"], **document["packages.conda"]}
