@@ -167,11 +167,10 @@ def _refuse_unknown_platforms(wishes: Iterable[Wish], answers: Mapping[str, Answ
     found = {platform for answer in answers.values() for platform in answer.found_platforms}
     nowhere = sorted(asked - found)
     if nowhere:
-        cells = sorted({cell.platform for answer in answers.values() for cell in answer.snapshot.cells})
         names = ", ".join(repr(name) for name in nowhere)
+        known = ", ".join(sorted({platform for answer in answers.values() for platform in answer.platforms}))
         raise WorkspaceError(
-            f"no chosen environment has the platform {names}; "
-            f"{'there are: ' + ', '.join(cells) if cells else 'see `platforms` in the lock'}."
+            f"no chosen environment has the platform {names}; there are: {known or 'none'}."
         )
 
 

@@ -23,6 +23,8 @@ class Answer:
     lacking: tuple[Lacking, ...]
     found_platforms: frozenset[str]
     """Platforms as asked that at least one chosen environment has."""
+    platforms: frozenset[str]
+    """All platforms of the chosen environments, asked for or not."""
     unacceptable: tuple[Refusal, ...]
     """What cannot be mirrored and no request allows to leave out."""
 

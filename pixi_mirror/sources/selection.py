@@ -38,6 +38,7 @@ class Selection:
         self._admitted: dict[int, Package | Refusal] = {}
         self._lacking: set[tuple[str, str]] = set()
         self._found: set[str] = set()
+        self._known: set[str] = set()
         self._refused: dict[str, Refusal] = {}
         self._unacceptable: dict[str, Refusal] = {}
         self._deferred: set[str] = set()
@@ -72,6 +73,7 @@ class Selection:
         return request.environments
 
     def _platforms(self, name: str, environment: LockedEnvironment, request: Request) -> Iterable[str]:
+        self._known.update(environment.packages)
         if not request.platforms:
             return environment.packages
         chosen: dict[str, None] = {}
@@ -148,6 +150,7 @@ class Selection:
             snapshot=snapshot,
             lacking=tuple(Lacking(environment=name, platform=platform) for name, platform in sorted(self._lacking)),
             found_platforms=frozenset(self._found),
+            platforms=frozenset(self._known),
             unacceptable=tuple(refusal for _, refusal in sorted(self._unacceptable.items())),
         )
 

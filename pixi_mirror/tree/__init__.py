@@ -6,7 +6,7 @@ It alone touches the mirror on disk. Anybody may read a `Tree`; whoever changes 
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -174,17 +174,9 @@ class Tree:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    @contextmanager
-    def workshop(self) -> Iterator[Path]:
+    def workshop(self) -> AbstractContextManager[Path]:
         """A private directory for a program to work in, empty at first and gone afterwards."""
-        where = self._temporary / files.fresh_name()
-        with explained("write", where):
-            where.mkdir(mode=0o700)
-        try:
-            yield where
-        finally:
-            with explained("remove", where):
-                files.clear(where)
+        return files.workshop(self._temporary / files.fresh_name())
 
     def intend(self, paths: Iterable[MirrorPath]) -> None:
         """Remember, before the first is placed, which files are about to be, so that a kill leaves no litter."""
@@ -254,7 +246,7 @@ class Tree:
         manifests: Mapping[str, str] | None = None,
         attempts: Mapping[MirrorPath, str] | None = None,
     ) -> None:
-        """Make `new` the inventory: the last step of a change, after which it has happened.
+        """Make `new` the inventory: the step after which a change has happened.
 
         `manifests` or `attempts` None: as they are known.
         """
@@ -262,22 +254,27 @@ class Tree:
         known = {path: self._identities[path] for path in sorted(new.tree) if path in self._identities}
         self._identities = known
         asked = self.state.manifests if manifests is None else manifests
-        self._write_state(
-            replace(
-                self.state,
-                locks=locks,
-                manifests={key: path for key, path in asked.items() if key in locks},
-                identities=known,
-                unlisted=unlisted,
-                attempts=self.state.attempts if attempts is None else attempts,
-            )
+        state_of_new = replace(
+            self.state,
+            locks=locks,
+            manifests={key: path for key, path in asked.items() if key in locks},
+            identities=known,
+            unlisted=unlisted,
+            attempts=self.state.attempts if attempts is None else attempts,
         )
         if new != self.inventory or not (self.root / _INVENTORY).exists():
-            with explained("write", self.root / _INVENTORY):
-                data = inventory.dump(new)
-                files.write_synced(self.root / _INVENTORY, data, temporary=self._temporary / files.fresh_name())
-                files.sync_directories([self.root])
-            self.inventory = new
+            # If we are killed between the two records, no identity of a file may vouch for other bytes.
+            same = {path: each for path, each in known.items() if self.inventory.tree.get(path) == new.tree[path]}
+            self._write_state(replace(state_of_new, identities=same))
+            self._write_inventory(new)
+        self._write_state(state_of_new)
+
+    def _write_inventory(self, new: Inventory) -> None:
+        with explained("write", self.root / _INVENTORY):
+            data = inventory.dump(new)
+            files.write_synced(self.root / _INVENTORY, data, temporary=self._temporary / files.fresh_name())
+            files.sync_directories([self.root])
+        self.inventory = new
 
     def _write_state(self, new: State) -> None:
         if new == self.state:

@@ -193,6 +193,18 @@ def clear(leftover: Path) -> None:
         os.unlink(leftover)
 
 
+@contextmanager
+def workshop(where: Path) -> Iterator[Path]:
+    """A directory that only we can enter, empty at first and gone afterwards."""
+    with explained("write", where):
+        where.mkdir(mode=0o700)
+    try:
+        yield where
+    finally:
+        with explained("remove", where):
+            clear(where)
+
+
 def fresh_name() -> str:
     """A fresh name for a temporary file."""
     return os.urandom(8).hex()

@@ -192,7 +192,7 @@ def test_a_credential_within_the_locks_urls_is_sent_and_kept_nowhere(world, insi
     assert len(world.requests) == 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["basic", "token"])
 def test_a_wrong_credential_is_status_5_after_one_request_a_file_and_says_how_to_give_another(world, kind):
     world.workspace()
     world.upstream.script("*", demand_bearer("right"))
@@ -215,7 +215,7 @@ def test_no_credential_at_all_says_so(world):
     assert "pixi auth login 127.0.0.1" in done.stderr
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["basic", "token"])
 def test_the_host_of_a_mirror_gets_its_own_credential_and_the_origins_stays_at_home(world, kind):
     entry, demand = KINDS[kind]
     world.workspace()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,9 @@ SMALL = build_package(name="small", version="1.0", noarch="generic")
 @pytest.fixture
 def s3(world):
     """A server with the channel, and a workspace `ws` locked to it."""
-    bucket = pytest.importorskip("harness.bucket", reason="needs moto[server] and botocore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # moto's imports are not ours to mend
+        bucket = pytest.importorskip("harness.bucket", reason="needs moto[server] and botocore")
     with bucket.S3Server() as server:
         entries = [world.publish(package, channel="channel", base="s3://the-bucket/some") for package in (BIG, SMALL)]
         for entry, package in zip(entries, (BIG, SMALL), strict=True):
