@@ -138,6 +138,7 @@ def _blank(options: Namespace) -> Mapping[str, Json]:
         "mirror": str(options.dir),
         "checked": {"files": 0, "bytes": 0, "indexes": 0},
         **{key: [] for key in ("missing", "changed", "unknown", "indexes", "closure", "repaired", "warnings")},
+        "solved": None,
     }
 
 

@@ -72,7 +72,7 @@ def cache_prune(*, apply: bool, grace_days: float, equipment: Equipment) -> Cach
         MachineError: the cache cannot be read or written.
         BusyError: another process takes files from it.
     """
-    if grace_days < 0:
+    if not grace_days >= 0:  # which nan is neither
         raise UsageError("--grace is a number of days and not negative.")
     store = Store(equipment.cache_directory())
     if not apply or not store.directory.is_dir():

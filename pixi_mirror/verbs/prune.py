@@ -49,7 +49,7 @@ def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, equipmen
             of it would go and `force` is not given.
         BusyError: another process is writing the mirror.
     """
-    if grace_days < 0:
+    if not grace_days >= 0:  # which nan is neither
         raise UsageError("--grace is a number of days and not negative.")
     tree = existing(mirror)
     if not apply:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.mirror import Plan, planned, stale, standing
 from pixi_mirror.model import Channel, MirrorPath, Package, Snapshot, Stored
-from pixi_mirror.sources import Source
+from pixi_mirror.sources import LockSource, Source
 from pixi_mirror.verbs.equipment import existing, known_sources
 
 Freshness: TypeAlias = Literal["current", "changed", "missing", "unreadable"]
@@ -97,9 +97,12 @@ def _freshness(snapshot: Snapshot, source: Source | None) -> Freshness:
     if source is None or not source.location.exists():
         return "missing"
     try:
-        return "current" if source.digest() == snapshot.source_sha256 else "changed"
+        if source.digest() == snapshot.source_sha256:
+            return "current"
+        LockSource(source.location).read()
     except WorkspaceError:
         return "unreadable"
+    return "changed"
 
 
 def _channels(

@@ -20,7 +20,9 @@ def identities(directory: Path) -> dict[str, tuple[int, int]]:
 
 def contents(directory: Path) -> dict[str, bytes]:
     """Path below `directory` -> bytes, of every file."""
-    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+    }
 
 
 def archives(directory: Path) -> set[str]:
