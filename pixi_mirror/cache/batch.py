@@ -5,11 +5,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pixi_mirror.cache.download import Verified, admit, downloaded, explain_size
+from pixi_mirror.cache.partial import note_of
 from pixi_mirror.cache.store import Store
 from pixi_mirror.errors import DiskFullError, PixiMirrorError
 from pixi_mirror.fetch import Fetcher
@@ -187,6 +189,8 @@ class Batch:
         size = None if sha256 is None else self._store.verified(sha256, suspect=sha256 in suspect)
         if sha256 is None or size is None:
             return False
+        with suppress(OSError):  # left by a run that was killed right after it had named the file
+            note_of(self._store.partial / sha256).unlink()
         self._report.advance(size=size)
         self._deliver(group, sha256, size)
         return True

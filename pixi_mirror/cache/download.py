@@ -69,10 +69,13 @@ def _opened(path: Path, package: Package, store: Store, report: Report) -> Parti
         partial = Partial(path, report, with_md5=package.sha256 is None and package.md5 is not None)
         with _closed_on_error(partial):
             current = hold(partial.descriptor, path)
-        if current:
+        come = package.sha256 is not None and store.verified(package.sha256, suspect=False) is not None
+        if current and not come:
             return partial
+        if current:  # it came between our look at the store and the making of this file
+            partial.discard()
         partial.close()
-        if package.sha256 and store.verified(package.sha256, suspect=False) is not None:
+        if come:
             return None
 
 

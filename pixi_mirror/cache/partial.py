@@ -11,6 +11,11 @@ from pixi_mirror.tree.files import PUBLIC
 _CHUNK = 1 << 20
 
 
+def note_of(path: Path) -> Path:
+    """Where it is noted which version upstream the bytes of a partial file are from."""
+    return path.with_name(path.name + ".validator")
+
+
 class Partial:
     """The sink of one download, to be used by one thread; locked against other processes while open."""
 
@@ -23,7 +28,7 @@ class Partial:
         self.path = path
         self.offset = 0
         self.validator: str | None = None
-        self._note = path.with_name(path.name + ".validator")
+        self._note = note_of(path)
         self._report = report
         self._with_md5 = with_md5
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

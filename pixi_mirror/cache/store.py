@@ -1,14 +1,14 @@
 """The store: verified files by their sha256, shared by all mirrors of a user; one log of their identities."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.identity import Identity, identity_of, is_same
 from pixi_mirror.model import Sha256, admit_sha256
-from pixi_mirror.tree.files import explained, free_bytes, hash_of, refuse_foreign, write_synced
+from pixi_mirror.tree.files import PUBLIC, explained, free_bytes, hash_of, refuse_foreign, write_synced
 from pixi_mirror.tree.lock import locked
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Files that pixi-mirror fetched; it can fetch them again.\n"
@@ -38,7 +38,7 @@ class Store:
         self._log = directory / "identities"
         self._identities: dict[str, Identity] | None = None
 
-    def used(self) -> AbstractContextManager[None]:
+    def used(self) -> AbstractContextManager[Callable[[], bool]]:
         """Hold off `cache prune` while files are taken from the store; many may use it at once.
 
         Raises:
@@ -49,14 +49,24 @@ class Store:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             refuse_foreign(self.directory)
             for folder in (self.partial, self._blobs):
-                folder.mkdir(exist_ok=True)
-            tag = self.directory / "CACHEDIR.TAG"
-            if not tag.exists():
-                temporary = self.directory / f".tag-{os.getpid()}"
-                write_synced(tag, _TAG, temporary=temporary)
+                folder.mkdir(mode=0o700, exist_ok=True)
+                refuse_foreign(folder)
+            self._tag()
         return locked(self.directory / "lock", timeout_s=60, shared=True, what=f"the cache {self.directory}")
 
-    def pruned(self) -> AbstractContextManager[None]:
+    def _tag(self) -> None:
+        tag = self.directory / "CACHEDIR.TAG"
+        with suppress(FileNotFoundError):
+            if tag.read_bytes() == _TAG:
+                return
+        # Written in place: everybody writes the same bytes, and a torn tag is mended by whoever comes next.
+        descriptor = os.open(tag, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), PUBLIC)
+        try:
+            os.write(descriptor, _TAG)
+        finally:
+            os.close(descriptor)
+
+    def pruned(self) -> AbstractContextManager[Callable[[], bool]]:
         """Hold off everybody else.
 
         Raises:
@@ -181,5 +191,7 @@ class Store:
             for sha256, identity in sorted(recorded.items())
             if self.path(admit_sha256(sha256)).exists()
         ]
+        temporary = self._log.with_suffix(".new")
         with explained("write the cache's log", self._log):
-            write_synced(self._log, "".join(lines).encode(), temporary=self._log.with_suffix(".new"), mode=0o600)
+            temporary.unlink(missing_ok=True)  # a prune that was killed has left it; nobody else is at work here
+            write_synced(self._log, "".join(lines).encode(), temporary=temporary, mode=0o600)

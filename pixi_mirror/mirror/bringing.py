@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pixi_mirror.cache import Batch, Failed, Obtained, Store
-from pixi_mirror.errors import MachineError, WorkspaceError
+from pixi_mirror.errors import MachineError, WorkspaceError, WrongBytesError
 from pixi_mirror.mirror.planning import Plan
 from pixi_mirror.model import MirrorPath, Package, Stored
 from pixi_mirror.report import Report
@@ -52,7 +52,7 @@ def bring(tree: Tree, plan: Plan, store: Store, batch: Batch, report: Report, *,
         failed.sort(key=lambda failure: failure.package.path)
         if failed and not each_alone:
             return Brought(fetched=(), failed=tuple(failed), stored={})
-        stored = _placed(tree, [obtained[package.path] for package in packages if package.path in obtained])
+        stored = _placed(tree, store, [obtained[package.path] for package in packages if package.path in obtained])
     return Brought(fetched=tuple(sorted(stored)), failed=tuple(failed), stored=stored)
 
 
@@ -93,11 +93,15 @@ def _require_room(tree: Tree, store: Store, packages: tuple[Package, ...]) -> No
             )
 
 
-def _placed(tree: Tree, obtained: list[Obtained]) -> Mapping[MirrorPath, Stored]:
+def _placed(tree: Tree, store: Store, obtained: list[Obtained]) -> Mapping[MirrorPath, Stored]:
     tree.intend(outcome.package.path for outcome in obtained)
     stored = {}
     for outcome in obtained:
-        tree.place(outcome.package.path, outcome.path, sha256=outcome.sha256)
+        try:
+            tree.place(outcome.package.path, outcome.path, sha256=outcome.sha256)
+        except WrongBytesError:
+            store.remove(outcome.path)  # its identity vouches for it, so the next run would believe it again
+            raise
         stored[outcome.package.path] = Stored(sha256=outcome.sha256, size=outcome.size)
     tree.sync()
     return stored

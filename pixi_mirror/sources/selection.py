@@ -1,13 +1,25 @@
 """Choose from a lock what requests ask for: environments, platforms, and what of them can be mirrored."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.formats.conda import conda_package
 from pixi_mirror.formats.layout import channel, is_pseudo
 from pixi_mirror.formats.lock import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
-from pixi_mirror.model import Cell, Layout, MirrorPath, Package, Refusal, Request, Sha256, Snapshot, canonical
+from pixi_mirror.model import (
+    Cell,
+    Channel,
+    Layout,
+    MirrorPath,
+    Package,
+    Refusal,
+    Request,
+    Sha256,
+    Snapshot,
+    Url,
+    canonical,
+)
 from pixi_mirror.sources.interface import Answer, Lacking
 
 _SUBDIR = "subdir:"
@@ -31,6 +43,7 @@ class Selection:
         self._name = name
         self._base = base
         self._layout = layout
+        self._channels: dict[str, Channel] = {}
         self._cells: dict[tuple[str, str], dict[MirrorPath, None]] = {}
         self._building: dict[tuple[str, str], dict[MirrorPath, None]] = {}
         self._variants: dict[tuple[str, bytes], Package] = {}
@@ -51,7 +64,10 @@ class Selection:
         """
         for name in self._chosen(request):
             environment = self._lock.environments[name]
-            for platform in self._platforms(name, environment, request):
+            platforms = self._platforms(name, environment, request)
+            if platforms:
+                self._add_channels(environment, request)
+            for platform in platforms:
                 installed = self._cells.setdefault((name, platform), {})
                 self._add_entries(environment.packages[platform], installed, request)
                 if request.build_packages:
@@ -72,7 +88,7 @@ class Selection:
                 raise WorkspaceError(f"{self._name} has no environment {name!r}; there are: {known}.")
         return request.environments
 
-    def _platforms(self, name: str, environment: LockedEnvironment, request: Request) -> Iterable[str]:
+    def _platforms(self, name: str, environment: LockedEnvironment, request: Request) -> Collection[str]:
         self._known.update(environment.packages)
         if not request.platforms:
             return environment.packages
@@ -93,6 +109,17 @@ class Selection:
             return [asked]
         subdir = asked.removeprefix(_SUBDIR)
         return [name for name in environment.packages if self._lock.platforms[name].subdir == subdir]
+
+    def _add_channels(self, environment: LockedEnvironment, request: Request) -> None:
+        for url in environment.channels:
+            if is_pseudo(url):
+                continue
+            try:
+                self._channels[url] = channel(url, self._layout)
+            except UnmirrorableError as error:
+                self._refuse(Refusal(entry=f"channel {Url(url)}", reason=str(error)), request)
+            except WorkspaceError as error:
+                raise WorkspaceError(f"{self._name}: {error}") from None
 
     def _add_entries(self, entries: Iterable[Entry], paths: dict[MirrorPath, None], request: Request) -> None:
         for entry in entries:
@@ -158,7 +185,7 @@ class Selection:
         installed = self._cells[environment, platform].keys()
         building = self._building.get((environment, platform), {}).keys()
         channels = [
-            channel(url, self._layout) for url in self._lock.environments[environment].channels if not is_pseudo(url)
+            self._channels[url] for url in self._lock.environments[environment].channels if url in self._channels
         ]
         return Cell(
             environment=environment,

@@ -73,6 +73,16 @@ def hash_of(path: Path) -> tuple[Sha256, os.stat_result]:
         return admit_sha256(hashlib.file_digest(file, "sha256").hexdigest()), found
 
 
+def bytes_of(path: Path) -> bytes:
+    """All bytes of a small regular file.
+
+    Raises:
+        OSError: it cannot be read, or is a link or no regular file.
+    """
+    with open(open_regular(path), "rb", buffering=0) as file:
+        return file.read()
+
+
 def sync_directories(directories: Iterable[Path]) -> None:
     """Make renames and links in these directories survive a power loss."""
     if sys.platform == "win32":
@@ -225,7 +235,8 @@ def refuse_foreign(directory: Path) -> None:
     """
     status = os.lstat(directory)
     ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
-    open_to_others = sys.platform != "win32" and status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+    # The sticky bit is no excuse: it keeps others from removing our names, not from planting those we shall use.
+    open_to_others = sys.platform != "win32" and status.st_mode & 0o022
     if not stat.S_ISDIR(status.st_mode) or not ours or open_to_others:
         raise MachineError(
             f"{directory} is not a directory that this user owns and nobody else can write, so others could plant "

@@ -3,13 +3,15 @@
 import errno
 import json
 import os
+import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from pixi_mirror.errors import BusyError
+from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.tree.files import explained
 
 _POLL_S = 0.05
@@ -17,8 +19,10 @@ _BEYOND = 1 << 20
 
 
 @contextmanager
-def locked(path: Path, *, timeout_s: float, shared: bool = False, what: str) -> Iterator[None]:
+def locked(path: Path, *, timeout_s: float, shared: bool = False, what: str) -> Iterator[Callable[[], bool]]:
     """Hold the lock file `path` (made if absent) for the whole block; several may hold it `shared`.
+
+    What is given answers whether the lock still keeps others out: it does not once its file was removed.
 
     Raises:
         BusyError: another process held it for `timeout_s` seconds; its pid, host and start are named.
@@ -29,10 +33,11 @@ def locked(path: Path, *, timeout_s: float, shared: bool = False, what: str) -> 
         with explained("open the lock file", path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
+            _refuse_irregular(descriptor, path)
             if _acquired(descriptor, path, shared=shared) and _still_there(descriptor, path):
                 if not shared:
                     _sign(descriptor)
-                yield
+                yield partial(_still_there, descriptor, path)
                 return
             holder = _holder(descriptor)
         finally:
@@ -43,6 +48,11 @@ def locked(path: Path, *, timeout_s: float, shared: bool = False, what: str) -> 
                 "Run the same command again when it is done, or give --lock-timeout SECONDS to wait for it."
             )
         time.sleep(_POLL_S)
+
+
+def _refuse_irregular(descriptor: int, path: Path) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise MachineError(f"the lock file {path} is no regular file; remove it and run the same command again.")
 
 
 def hold(descriptor: int, path: Path) -> bool:

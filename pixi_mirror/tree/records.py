@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.identity import Identity, identity_of
+from pixi_mirror.tree.files import bytes_of
 
 Parsed = TypeVar("Parsed")
 
@@ -34,7 +35,7 @@ def parsed(path: Path, parse: Callable[[bytes], Parsed], absent: Parsed) -> Pars
         MachineError: it does not parse.
     """
     try:
-        return parse(path.read_bytes())
+        return parse(bytes_of(path))
     except FileNotFoundError:
         return absent
     except ValueError as error:

@@ -30,6 +30,12 @@ def subscriptions(world):
     return {each["workspace"]: each for each in world.run_json("status")["subscriptions"]}
 
 
+def change(world):
+    """Let the lock be read again, though it says the same."""
+    path = world.directory / LOCK
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
 def wanted(world):
     return {row["name"] for row in world.run_json("--dry-run")["wanted"]}
 
@@ -204,6 +210,7 @@ def test_forget_drops_a_part(world):
     assert {path.split("/", 2)[2] for path in answer["surplus"]} == {
         f"{small_packages()[name].record['subdir']}/{small_packages()[name].file_name}" for name in ("old", "tool-osx")
     }
+    change(world)
     run(world)
     (subscription,) = subscriptions(world).values()
     assert subscription["environments"] == ["prod"]
@@ -214,6 +221,7 @@ def test_forget_of_one_of_all_environments_leaves_the_others(world):
     world.lock("workspace", environments={"a": {"linux-64": [one]}, "b": {"linux-64": [two]}})
     run(world, "--lock", LOCK, "--all-environments")
     run(world, "forget", "--lock", LOCK, "-e", "b")
+    change(world)
     run(world)
     assert wanted(world) == {"one"}
 

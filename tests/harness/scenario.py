@@ -1,0 +1,241 @@
+"""A change of a mirror that can be stopped anywhere, again and again, each time on a copy of the same beginning."""
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import kill, oracle
+from harness.child import Completed
+from harness.looking import contents, identities, sha256
+from harness.world import World, small_packages
+
+from pixi_mirror.demo.packages import build_package
+from pixi_mirror.demo.workspace import CondaEntry
+
+_ALWAYS = ("rename", "replace", "link")
+_PRIVATE = {".pixi-mirror/lock", ".pixi-mirror/state.json", ".pixi-mirror/unchanged.json"}
+_CACHE = {"CACHEDIR.TAG", "identities", "lock", "partial", "sha256"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One copy of a mirror and its cache."""
+
+    directory: Path
+
+    @property
+    def mirror(self) -> Path:
+        return self.directory / "mirror"
+
+    @property
+    def cache(self) -> Path:
+        return self.directory / "cache"
+
+    @property
+    def blobs(self) -> set[str]:
+        """sha256 of what its cache has."""
+        return {path.name for path in (self.cache / "sha256").glob("*/*")}
+
+    @property
+    def served(self) -> dict[str, bytes]:
+        """What clients may see."""
+        found = contents(self.mirror) if self.mirror.is_dir() else {}
+        return {path: data for path, data in found.items() if not path.startswith(".pixi-mirror/")}
+
+    @property
+    def litter(self) -> set[str]:
+        """What no finished run leaves in the private part or in the cache."""
+        found = contents(self.mirror / ".pixi-mirror")
+        names = {f".pixi-mirror/{path}" for path in found} - _PRIVATE
+        names |= {path.name for path in (self.mirror / ".pixi-mirror/tmp").iterdir()}
+        if self.cache.is_dir():
+            names |= {path.name for path in self.cache.iterdir()} - _CACHE
+            names |= {path.name for path in (self.cache / "partial").iterdir()}
+        return names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A command that turns OLD into NEW."""
+
+    world: World
+    args: Callable[[Path], list[object]]
+    """Of pixi-mirror, for a mirror."""
+    rerun_statuses: tuple[int, ...] = (0,)
+    """How a second run may end where the first was complete."""
+    is_true_before: bool = True
+    """Whether OLD is a mirror that the oracle accepts."""
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    @property
+    def seed(self) -> Place:
+        """OLD; absent: nothing at all."""
+        return Place(directory=self.world.directory / "seed")
+
+    def fresh(self) -> Place:
+        """A copy of OLD."""
+        place = Place(directory=self.world.directory / f"copy-{next(self._numbers)}")
+        shutil.copytree(self.seed.directory, place.directory, symlinks=True)
+        return place
+
+    def environment(self, place: Place) -> dict[str, str]:
+        return self.world.environment | {"PIXI_MIRROR_CACHE_DIR": str(place.cache)}
+
+    def run(self, place: Place, *more: object) -> Completed:
+        self.world.upstream.forget_requests()
+        return self.world.run(*self.args(place.mirror), *more, env=self.environment(place))
+
+    def points(self, *, full: bool) -> list[kill.Point]:
+        """The points of a run to stop it at: every rename and link, and of the other kinds a sample if not `full`."""
+        place = self.fresh()
+        calls = kill.mutating_calls(
+            [*map(str, self.args(place.mirror)), "--jobs", "1"] if self._has_jobs else
+            [*map(str, self.args(place.mirror))],
+            env=self.environment(place), cwd=self.world.directory, below=place.directory,
+        )  # fmt: skip
+        shutil.rmtree(place.directory)
+        assert calls
+        return [call for call in calls if full or call.kind in _ALWAYS or call.number % 5 == 1]
+
+    @property
+    def _has_jobs(self) -> bool:
+        return self.args(Path())[0] == "--lock"
+
+    def stopped(self, point: kill.Point, *, error: str | None = None) -> tuple[Place, Completed]:
+        """A fresh copy after a run that was killed, or whose call failed, at `point`."""
+        place = self.fresh()
+        arguments = [*map(str, self.args(place.mirror)), *(["--jobs", "1"] if self._has_jobs else [])]
+        environment = self.environment(place)
+        options = {"env": environment, "cwd": self.world.directory, "error": error, "below": place.directory}
+        return place, kill.killed_at(point, arguments, **options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Says whether a stopped run did any harm."""
+
+    scenario: Scenario
+    old: oracle.Listing
+    new: oracle.Listing
+    end: dict[str, bytes]
+    """What is served once the run has ended, path -> bytes."""
+
+    def require_sound(self, place: Place, what: object) -> str:
+        """Fail unless what clients see is OLD, NEW or BETWEEN; which of them."""
+        found = oracle.verdict(place.mirror, old=self.old, new=self.new)
+        assert found.state != "broken" or not self.scenario.is_true_before, (what, found.reasons)
+        return found.state
+
+    def require_end(self, place: Place, what: object, *, thrice: bool) -> None:
+        """Fail unless a second run ends in NEW, fetching nothing that was verified, and a third does nothing."""
+        had = place.blobs
+        again = self.scenario.run(place)
+        assert again.status in self.scenario.rerun_statuses, (what, again.status, again.stderr)
+        root = self.scenario.world.root
+        asked = {sha256(root / request.bare.lstrip("/")) for request in self.scenario.world.requests}
+        assert not asked & had, (what, "a verified file was fetched again")
+        assert place.served == self.end, what
+        assert place.litter == set(), what
+        if thrice:
+            before = identities(place.directory)
+            third = self.scenario.run(place)
+            assert third.status in self.scenario.rerun_statuses, (what, third.stderr)
+            assert self.scenario.world.requests == [], what
+            assert _written(before, identities(place.directory)) == set(), what
+
+
+def _written(before: dict, after: dict) -> set[str]:
+    # Who decides in full signs the writer lock.
+    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    return {path for path in changed if not path.endswith(("/lock", "/.pixi-mirror"))}
+
+
+def judge(scenario: Scenario) -> Judge:
+    """What a run that nobody stops makes of a copy."""
+    place = scenario.fresh()
+    old = oracle.listing(place.mirror)
+    done = scenario.run(place)
+    assert done.status == 0, done.stderr
+    new, end = oracle.listing(place.mirror), place.served
+    assert place.litter == set()
+    shutil.rmtree(place.directory)
+    return Judge(scenario=scenario, old=old, new=new, end=end)
+
+
+def require_survival(scenario: Scenario, points: Iterable[kill.Point]) -> str:
+    """Kill a run at each point; how many there were, and where the kills left the mirror."""
+    judging = judge(scenario)
+    states: dict[str, int] = {}
+    for number, point in enumerate(points):
+        place, done = scenario.stopped(point)
+        assert done.status == kill.KILLED, (point, done)
+        state = judging.require_sound(place, point)
+        states[state] = states.get(state, 0) + 1
+        judging.require_end(place, point, thrice=number % 3 == 0)
+        shutil.rmtree(place.directory)
+    shutil.rmtree(scenario.seed.directory)
+    return f"{sum(states.values())} points: " + ", ".join(f"{state} {n}" for state, n in sorted(states.items()))
+
+
+def update(world: World) -> Scenario:
+    """An update of a standing mirror that adds a package and changes the record of another, a hotfix."""
+    scenario = first_update(world)
+    done = scenario.run(scenario.seed)
+    assert done.status == 0, done.stderr
+    _locked(world, hotfixed=True, more=[build_package(name="added", subdir="linux-64", payload_size=300_000)])
+    return scenario
+
+
+def first_update(world: World) -> Scenario:
+    """The first update, where there is neither mirror nor cache."""
+    lock = _locked(world)
+    scenario = Scenario(world=world, args=lambda mirror: ["--lock", lock, "-o", mirror])
+    scenario.seed.directory.mkdir()
+    return scenario
+
+
+def prune(world: World) -> Scenario:
+    """A prune that removes at once what an update no longer wants."""
+    updating = first_update(world)
+    assert updating.run(updating.seed).status == 0
+    _locked(world, without="pure")
+    assert updating.run(updating.seed).status == 0
+    return Scenario(world=world, args=lambda mirror: ["prune", mirror, "--apply", "--grace", "0"])
+
+
+def forget(world: World) -> Scenario:
+    """Forgetting one of two locks."""
+    updating = first_update(world)
+    assert updating.run(updating.seed).status == 0
+    second = world.workspace("second")
+    adding = Scenario(world=world, args=lambda mirror: ["--lock", second, "-e", "prod", "-o", mirror])
+    assert adding.run(updating.seed).status == 0
+    return Scenario(
+        world=world, args=lambda mirror: ["forget", mirror, "--lock", second], rerun_statuses=(0, 2, 3)
+    )  # fmt: skip
+
+
+def repair(world: World) -> Scenario:
+    """A repair of a mirror that lacks a package and has a damaged one and a damaged index."""
+    updating = first_update(world)
+    assert updating.run(updating.seed).status == 0
+    channel = updating.seed.mirror / world.authority_path / "conda-forge"
+    (channel / "noarch/base-2024.1-0.conda").unlink()
+    damaged = channel / "linux-64/tool-1.0-h12_1.conda"
+    data = damaged.read_bytes()
+    damaged.unlink()
+    damaged.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    (channel / "linux-64/repodata.json").write_bytes(b"{}")
+    return Scenario(world=world, args=lambda mirror: ["verify", mirror, "--repair"], is_true_before=False)
+
+
+def _locked(world: World, *, hotfixed: bool = False, more: Iterable = (), without: str = "") -> Path:
+    names = [name for name in ("base", "pure", "tool-linux") if name != without]
+    entries = {name: world.publish(small_packages()[name]) for name in names}
+    if hotfixed:
+        tool = entries["tool-linux"]
+        entries["tool-linux"] = CondaEntry(url=tool.url, record={**tool.record, "depends": ["base >=2024"]})
+    cell = [*entries.values(), *(world.publish(package) for package in more)]
+    return world.lock("workspace", environments={"default": {"linux-64": cell}})
