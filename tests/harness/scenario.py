@@ -14,7 +14,7 @@ from harness.world import World, small_packages
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.demo.workspace import CondaEntry
 
-_ALWAYS = ("rename", "replace", "link")
+_ALWAYS = ("rename", "replace", "link", "unlink")
 _PRIVATE = {".pixi-mirror/lock", ".pixi-mirror/state.json", ".pixi-mirror/unchanged.json"}
 _CACHE = {"CACHEDIR.TAG", "identities", "lock", "partial", "sha256"}
 
@@ -88,7 +88,7 @@ class Scenario:
         return self.world.run(*self.args(place.mirror), *more, env=self.environment(place))
 
     def points(self, *, full: bool) -> list[kill.Point]:
-        """The points of a run to stop it at: every rename and link, and of the other kinds a sample if not `full`."""
+        """The points of a run to stop it at: all of them if `full`, else every rename, link and removal and a sample."""
         place = self.fresh()
         calls = kill.mutating_calls(
             [*map(str, self.args(place.mirror)), "--jobs", "1"] if self._has_jobs else
@@ -184,7 +184,11 @@ def update(world: World) -> Scenario:
     scenario = first_update(world)
     done = scenario.run(scenario.seed)
     assert done.status == 0, done.stderr
-    _locked(world, hotfixed=True, more=[build_package(name="added", subdir="linux-64", payload_size=300_000)])
+    _locked(
+        world,
+        hotfixed=True,
+        more=[build_package(name="added", subdir="linux-64", payload_size=300_000), build_package(name="also-added")],
+    )
     return scenario
 
 

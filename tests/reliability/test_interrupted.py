@@ -3,14 +3,15 @@
 import signal
 
 import pytest
+from harness.world import small_packages
 from test_two_writers import ended, stalled, started
 
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_stalled_download_and_the_next_run_resumes_it(world, sent, status):
     process, path = stalled(world)
-    partial = world.home / "cache" / "partial"
-    while not any(each.stat().st_size for each in partial.iterdir() if each.suffix != ".validator"):
+    partial = world.home / "cache" / "partial" / small_packages()["tool-linux"].record["sha256"]
+    while not (partial.exists() and partial.stat().st_size):
         assert process.poll() is None
     process.send_signal(sent)
     found, stderr = ended(process)
