@@ -8,7 +8,6 @@ from pixi_mirror.model import Json, Sha256, admit_sha256
 
 SHARDS = "shards"
 """The directory of shards beside their index."""
-SUFFIX = ".msgpack.zst"
 
 
 def read_shard_index(data: bytes) -> tuple[str, Mapping[str, Sha256]]:

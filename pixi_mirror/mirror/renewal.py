@@ -169,9 +169,7 @@ def _refuse_unknown_platforms(wishes: Iterable[Wish], answers: Mapping[str, Answ
     if nowhere:
         names = ", ".join(repr(name) for name in nowhere)
         known = ", ".join(sorted({platform for answer in answers.values() for platform in answer.platforms}))
-        raise WorkspaceError(
-            f"no chosen environment has the platform {names}; there are: {known or 'none'}."
-        )
+        raise WorkspaceError(f"no chosen environment has the platform {names}; there are: {known or 'none'}.")
 
 
 def refusal_of(unacceptable: Iterable[Refusal]) -> UnmirrorableError | None:

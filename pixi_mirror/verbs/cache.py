@@ -6,9 +6,7 @@ from pathlib import Path
 
 from pixi_mirror.cache import Store
 from pixi_mirror.errors import UsageError
-from pixi_mirror.verbs.equipment import Equipment
-
-DAY_S = 86_400.0
+from pixi_mirror.verbs.equipment import DAY_S, Equipment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

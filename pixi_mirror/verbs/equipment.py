@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.settings import Settings
 
 
+DAY_S = 86_400.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equipment:
     """What the command line hands to a verb; settings and cache are looked up only when they are needed."""

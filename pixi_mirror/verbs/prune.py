@@ -12,9 +12,7 @@ from pixi_mirror.indexes import Companion
 from pixi_mirror.mirror import Plan, needed_indexes, planned, settle, standing
 from pixi_mirror.model import Derived, MirrorPath, Stored
 from pixi_mirror.tree import Tree
-from pixi_mirror.verbs.equipment import Equipment, existing
-
-DAY_S = 86_400.0
+from pixi_mirror.verbs.equipment import DAY_S, Equipment, existing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ class Scenario:
         return self.world.run(*self.args(place.mirror), *more, env=self.environment(place))
 
     def points(self, *, full: bool) -> list[kill.Point]:
-        """The points of a run to stop it at: all of them if `full`, else every rename, link and removal and a sample."""
+        """Where to stop a run: at every call if `full`, else at every rename, link and removal and a sample."""
         place = self.fresh()
         calls = kill.mutating_calls(
             [*map(str, self.args(place.mirror)), "--jobs", "1"] if self._has_jobs else
