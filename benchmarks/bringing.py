@@ -2,7 +2,8 @@
 
 nginx on loopback serves files of random bytes; side by side, each from a cold start and in turn, run
 
-* cold: `pixi-mirror` with an empty cache, against `curl -Z` (8 at a time) followed by `sha256sum` on all cores;
+* cold: `pixi-mirror` with an empty cache, against `curl -Z` (8 at a time) followed by `sha256sum` on all cores; and
+  the same with `fsync` doing nothing, because curl never waits for the disk;
 * warm: `pixi-mirror` into a new mirror from a full cache, against `cp -al` of the cache's files;
 * unchanged: `pixi-mirror` with nothing to do, against `python -c "import argparse, json, hashlib"`.
 
@@ -44,12 +45,15 @@ def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> 
     served = directory / "served"
     with nginx(directory, served) as url:
         lock = workspace(directory, served, url, count, size)
-        ours, theirs = [], []
+        ours, unsynced, theirs = [], [], []
         for _ in range(rounds):
             _remove(directory / "mirror", directory / "cache", directory / "curl")
             theirs.append(_seconds(lambda: _curl(directory, served, url)))
+            unsynced.append(_seconds(lambda: _mirror(directory, lock, sync=False)))
+            _remove(directory / "mirror", directory / "cache")
             ours.append(_seconds(lambda: _mirror(directory, lock)))
         _say(f"cold, {name}", ours, theirs)
+        _say("  without fsync", unsynced, theirs)
         ours, theirs = [], []
         for _ in range(rounds):
             _remove(directory / "mirror", directory / "links")
@@ -82,8 +86,9 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _run(*command: object) -> None:
-    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+def _run(*command: object, environ: dict[str, str] | None = None) -> None:
+    words = [str(word) for word in command]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **(environ or {})})
 
 
 def _curl(directory: Path, served: Path, url: str) -> None:
@@ -102,10 +107,15 @@ def _curl(directory: Path, served: Path, url: str) -> None:
     )
 
 
-def _mirror(directory: Path, lock: Path) -> None:
+def _mirror(directory: Path, lock: Path, *, sync: bool = True) -> None:
+    unsynced = directory / "unsynced"
+    if not unsynced.exists():
+        unsynced.mkdir()
+        (unsynced / "sitecustomize.py").write_text("import os\nos.fsync = lambda descriptor: None\n")
     _run(
         *(sys.executable, "-m", "pixi_mirror", "--lock", lock, "-e", "prod", "-o", directory / "mirror"),
-        *("--cache-dir", directory / "cache", "-q"),
+        *("--cache-dir", directory / "cache", "-q", "--index", "json"),
+        environ={} if sync else {"PYTHONPATH": str(unsynced)},
     )
 
 

@@ -433,3 +433,11 @@ def test_a_mirror_that_cannot_be_written_is_status_8(world):
     world.workspace()
     world.mirror.mkdir(mode=0o500)
     run(world, "--lock", LOCK, status=8)
+
+
+def test_a_disk_that_is_too_small_is_refused_before_the_first_byte(world):
+    lock(world, entry(world).hotfixed(size=10**15))
+    done = run(world, "--lock", LOCK, status=8)
+    assert "too small" in done.stderr
+    assert "bytes are needed" in done.stderr
+    assert nothing_was_begun(world)

@@ -102,7 +102,7 @@ def test_an_update_with_eight_jobs_killed_at_any_time_goes_on_in_the_next_run(wo
         command = [sys.executable, "-m", "pixi_mirror", *map(str, updating.args(place.mirror)), "--jobs", "8"]
         options = {"env": updating.environment(place), "cwd": world.directory}
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options) as child:
-            time.sleep(chance.uniform(0.05, 0.6))
+            time.sleep(chance.uniform(0.1, 0.35))
             child.send_signal(signal.SIGKILL)
         state = judging.require_sound(place, seed)
         states[state] = states.get(state, 0) + 1

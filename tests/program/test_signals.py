@@ -1,0 +1,29 @@
+"""What signals mean when they were told to mean nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from harness.upstream import drip
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="only POSIX has SIGHUP")
+def test_under_nohup_a_closed_terminal_does_not_end_a_run(world):
+    world.workspace()
+    world.upstream.script("*", drip(pieces_per_second=50, piece=4000))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pixi_mirror", "--lock", "workspace/pixi.lock", "-e", "prod"],
+        cwd=world.directory,
+        env={**world.environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # what nohup does
+    )
+    while not world.requests:
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGHUP)
+    assert process.wait(timeout=60) == 0
