@@ -62,7 +62,7 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
         UnmirrorableError: two locks want different bytes at one path, two channels have one directory, or, in the flat
             layout, two channels disagree about a file. All of them are named.
     """
-    snapshots = tuple(snapshots)
+    snapshots = tuple(sorted(snapshots, key=lambda snapshot: snapshot.id))
     claims: dict[MirrorPath, list[_Claim]] = {}
     targets: dict[MirrorPath, set[Target]] = {}
     for snapshot in snapshots:
