@@ -105,7 +105,7 @@ def test_the_record_of_the_lock_with_the_newest_package_stands_and_purls_are_uni
 def test_two_hashes_at_one_path_are_refused_with_both_locks_named():
     path = admit_path("conda-forge/noarch/p-1-0.conda")
     locks = [snapshot(number, [package(path, sha256=number)], newest=0) for number in (0, 1)]
-    with pytest.raises(UnmirrorableError, match="/w0/pixi.lock") as refused:
+    with pytest.raises(UnmirrorableError, match=r"/w0/pixi\.lock") as refused:
         merge(locks, layout="channels", names=NAMES)
     assert "/w1/pixi.lock" in str(refused.value)
 
@@ -121,7 +121,7 @@ def test_two_channels_with_one_directory_are_refused():
     path = admit_path("h.example/c")
     both = [(Channel(url=f"{scheme}://h.example/c", path=path),) for scheme in ("http", "https")]
     locks = [snapshot(number, [], newest=0, channels=channels) for number, channels in enumerate(both)]
-    with pytest.raises(UnmirrorableError, match="http://h.example/c and https://h.example/c"):
+    with pytest.raises(UnmirrorableError, match=r"http://h\.example/c and https://h\.example/c"):
         merge(locks, layout="channels", names=NAMES)
 
 
