@@ -48,7 +48,7 @@ def test_a_test_that_leaves_a_lying_mirror_fails(tmp_path):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     summary = done.stdout.partition("short test summary info")[2]
-    errors = [line.rpartition("::")[2] for line in summary.splitlines() if line.startswith("ERROR")]
+    errors = [line.partition(" - ")[0].rpartition("::")[2] for line in summary.splitlines() if line.startswith("ERROR")]
     assert errors == ["test_lies", "test_is_not_excused_without_a_reason"], done.stdout
     assert "lists conda-forge/noarch/gone-1-0.conda, which is not there" in done.stdout
     assert "3 passed, 2 errors" in summary
