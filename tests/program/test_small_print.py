@@ -1,0 +1,133 @@
+"""What is easily forgotten: the cache, status, silence, a reader that leaves, PyPI entries, empty environments."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from harness.looking import contents, repodata
+from harness.world import small_packages
+
+from pixi_mirror.demo.workspace import PypiEntry
+from pixi_mirror.tree import inventory
+
+LOCK = "workspace/pixi.lock"
+
+
+@pytest.fixture
+def mirrored(world):
+    world.workspace()
+    assert world.run("--lock", LOCK).status == 0
+    return world
+
+
+def test_the_cache_says_what_it_holds_and_what_of_it_mirrors_share(mirrored):
+    told = mirrored.run_json("cache")
+    assert (told["files"], told["linked"]["files"], told["partial"]["files"]) == (5, 5, 0)
+    assert told["bytes"] == told["linked"]["bytes"] == sum(len(each.data) for each in small_packages().values())
+
+
+def test_cache_prune_spares_what_a_mirror_links_and_what_is_young(mirrored):
+    assert mirrored.run("cache", "prune", "--grace", "0").status == 0
+    for path in mirrored.mirror.rglob("*.conda"):
+        path.unlink()
+    assert mirrored.run_json("cache", "prune")["waiting"] == 4
+    planned = mirrored.run_json("cache", "prune", "--grace", "0", status=1)
+    assert len(planned["removed"]) == 4
+    assert mirrored.run_json("cache")["files"] == 5
+    assert mirrored.run("cache", "prune", "--grace", "0", "--apply").status == 0
+    assert mirrored.run_json("cache")["files"] == 1
+    assert mirrored.run("--lock", LOCK).status == 0
+
+
+def test_status_tells_for_whom_and_how_much_and_whether_it_is_current(mirrored):
+    told = mirrored.run_json("status", "--check")
+    (follows,) = told["subscriptions"]
+    assert (follows["environments"], follows["state"]) == (["default"], "current")
+    assert follows["platforms"] == ["linux-64", "osx-arm64"]
+    (channel,) = told["channels"]
+    assert (channel["path"], channel["files"]) == (f"{mirrored.authority_path}/conda-forge", 5)
+    assert (told["files"], told["bytes"], told["surplus"]) == (5, channel["bytes"], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        (lambda lock: lock.write_text(lock.read_text() + "\n"), "changed"),
+        (lambda lock: lock.unlink(), "missing"),
+        (lambda lock: lock.write_text("version: 6\n<<<<<<< HEAD\n"), "unreadable"),
+    ],
+)
+def test_status_sees_what_became_of_the_lock(mirrored, change, state):
+    change(mirrored.directory / LOCK)
+    told = mirrored.run_json("status", "--check", status=1)
+    assert told["subscriptions"][0]["state"] == state
+
+
+def test_a_reader_that_leaves_is_no_failure(mirrored):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "pixi_mirror", "status", "--json"]
+    done = subprocess.run(
+        command, cwd=mirrored.directory, env=mirrored.environment, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("words", [("-q",), ("--progress", "none")])
+def test_progress_can_be_turned_off(world, words):
+    world.workspace()
+    done = world.run("--lock", LOCK, *words)
+    assert done.status == 0
+    assert "bringing" not in done.stderr
+    assert done.stdout.startswith("brought 5 files")
+
+
+def test_without_a_terminal_progress_is_a_plain_line(world):
+    world.workspace()
+    done = world.run("--lock", LOCK)
+    assert "bringing 5 files" in done.stderr
+    assert "\r" not in done.stderr
+
+
+def test_pypi_entries_are_counted_and_named_as_not_yet_mirrored(world):
+    wheel = PypiEntry(
+        url="https://files.pypi.example/packages/x-1.0-py3-none-any.whl", name="x", version="1.0", sha256="0" * 64
+    )
+    tool = world.publish(small_packages()["base"])
+    world.lock(
+        "workspace", environments={"default": {"linux-64": [tool, wheel]}}, indexes=["https://pypi.example/simple"]
+    )
+    done = world.run("--lock", LOCK)
+    assert done.status == 0
+    assert "not yet mirrored: 1 PyPI package" in done.stderr
+    assert world.run_json("--lock", LOCK)["not_yet_mirrored"] == 1
+    assert world.run_json("--lock", LOCK, "--no-pypi", "-o", "other")["not_yet_mirrored"] == 0
+
+
+def test_an_empty_environment_still_makes_a_channel(world):
+    world.lock("workspace", environments={"default": {"linux-64": []}}, channels=[f"{world.upstream.url}/conda-forge"])
+    assert world.run("--lock", LOCK).status == 0
+    assert repodata(world.mirror / world.authority_path / "conda-forge" / "noarch") == {}
+    assert world.run("verify").status == 0
+
+
+def test_the_inventory_is_read_back_as_it_was_written(mirrored):
+    data = (mirrored.mirror / "pixi-mirror.json").read_bytes()
+    assert inventory.dump(inventory.parse(data)) == data
+    assert str(mirrored.directory).encode() not in data
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw.pop("tree"), lambda raw: raw.update(format=99)])
+def test_an_inventory_that_says_something_else_is_refused_and_kept(mirrored, damage):
+    path = mirrored.mirror / "pixi-mirror.json"
+    raw = json.loads(path.read_bytes())
+    damage(raw)
+    path.write_text(json.dumps(raw))
+    before = contents(mirrored.mirror)
+    done = mirrored.run("--lock", LOCK, "-e", "prod")
+    assert done.status == 8
+    assert "pixi-mirror.json" in done.stderr
+    assert contents(mirrored.mirror) == before
