@@ -57,9 +57,18 @@ class UnmirrorableError(Ask):
 
 
 class FetchError(Wait):
-    """Something could not be fetched: network, server error, 401, 403, 404."""
+    """Something could not be fetched: network, server error, 401, 403, 404.
+
+    `lasting`: asking again brings the same answer, because the server does not have it or refuses it (404, 410, 401,
+    403 and the like), or because no request can be made of its URL. Otherwise it could not be asked, or failed
+    (network, TLS, proxy, time-outs, 5xx, 408, 429, a run that was stopped), and a later run may succeed.
+    """
 
     status = 5
+
+    def __init__(self, message: str, *, items: Iterable[str] = (), lasting: bool = False) -> None:
+        super().__init__(message, items=items)
+        self.lasting = lasting
 
 
 class WrongBytesError(Distrust):

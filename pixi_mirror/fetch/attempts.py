@@ -1,15 +1,17 @@
-"""One download from its first attempt to its last: mirrors, waiting in between, and the error in the end."""
+"""One fetch from its first attempt to its last: mirrors, waiting in between, and the error in the end."""
 
 import threading
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
 
+from pixi_mirror.errors import FetchError, WrongBytesError
 from pixi_mirror.fetch.body import Transfer, receive
-from pixi_mirror.fetch.client import Client
+from pixi_mirror.fetch.client import Answer, Client
+from pixi_mirror.fetch.document import Document, Memory
 from pixi_mirror.fetch.exchange import Exchange, stopped_trouble
 from pixi_mirror.fetch.interface import Sink
 from pixi_mirror.fetch.mirrors import Mirrors
 from pixi_mirror.fetch.patience import Patience, back_off_s
+from pixi_mirror.fetch.routes import Origin
 from pixi_mirror.fetch.trouble import Again, Trouble
 from pixi_mirror.model import Network, Url
 from pixi_mirror.report import Report
@@ -17,12 +19,12 @@ from pixi_mirror.report import Report
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    trouble: Trouble | None
+    result: Answer | Trouble
     asked: Url
 
 
 class Attempts:
-    """Makes as many attempts at a download as make sense; for many threads."""
+    """Makes as many attempts at fetching something as make sense; for many threads."""
 
     def __init__(
         self,
@@ -38,25 +40,42 @@ class Attempts:
         self._stopped = stopped
         self._first_back_off_s = first_back_off_s
         self._mirrors = Mirrors(network.mirrors)
+        self._given_up: dict[Origin, Trouble] = {}
+        """Places that no connection came about to, at the last of all attempts: documents are not asked for there."""
         self._client = Client(network, report, connections=connections)
         self._exchange = Exchange(network, report, self._client, Patience(), stopped)
 
     def download(self, url: Url, sink: Sink, *, limit: int | None) -> None:
         """As `Fetcher.download`, for http and https."""
-        transfer = Transfer(sink=sink, limit=limit)
-        for attempt in count(1):
-            self._stopped.wait(back_off_s(attempt, first_s=self._first_back_off_s))
-            outcome = self._attempt(url, transfer)
-            if outcome.trouble is None:
-                return
-            trouble = stopped_trouble() if self._stopped.is_set() else outcome.trouble
-            if not trouble.passing or attempt > self._network.retries:
-                raise trouble.error(_message(url, outcome.asked, trouble, attempts=attempt))
-            self._report.note(f"{url}: {trouble.reason}; it is tried again.")
+        self._bring(url, Transfer(sink=sink, limit=limit))
+
+    def read(self, url: Url, *, accept: str, limit: int) -> Document:
+        """As `Fetcher.read`, for http and https."""
+        sink = Memory()
+        transfer = Transfer(sink=sink, limit=limit, accept=accept)
+        answer = self._bring(url, transfer)
+        return Document(data=bytes(sink.data), url=answer.url, content_type=answer.header("Content-Type"))
 
     def close(self) -> None:
         """End every connection."""
         self._client.close()
+
+    def _bring(self, url: Url, transfer: Transfer) -> Answer:
+        """Fill the sink of the transfer; the answer whose body did it, closed."""
+        attempt, unreached = 0, dict[Origin, Trouble]()
+        while True:
+            attempt += 1
+            self._stopped.wait(back_off_s(attempt, first_s=self._first_back_off_s))
+            outcome = self._attempt(url, transfer)
+            if isinstance(outcome.result, Answer):
+                return outcome.result
+            trouble = stopped_trouble() if self._stopped.is_set() else outcome.result
+            # Of several targets of [mirrors], each that was tried since anything last answered.
+            unreached = {**unreached, trouble.unreached: trouble} if trouble.unreached else {}
+            if not trouble.passing or attempt > self._network.retries:
+                self._given_up.update({place: replace(seen, passing=False) for place, seen in unreached.items()})
+                raise _error(trouble, _message(url, outcome.asked, trouble, attempts=attempt))
+            self._report.note(f"{url}: {trouble.reason}; it is tried again.")
 
     def _attempt(self, url: Url, transfer: Transfer) -> _Outcome:
         chosen = self._mirrors.chosen(url)
@@ -66,14 +85,15 @@ class Attempts:
             result = self._exchanged(chosen.url, transfer)
         if isinstance(result, Again):
             result = Trouble(reason="the server answers a request for the whole with a part")
-        if result is not None and result.upstream_failed and not self._stopped.is_set():
+        if isinstance(result, Trouble) and result.upstream_failed and not self._stopped.is_set():
             self._mirrors.blame(chosen.target)
         return _Outcome(result, chosen.url)
 
-    def _exchanged(self, url: Url, transfer: Transfer) -> Trouble | Again | None:
+    def _exchanged(self, url: Url, transfer: Transfer) -> Answer | Trouble | Again:
         if self._stopped.is_set():
             return stopped_trouble()
-        answer = self._exchange.ask(url, transfer.headers)
+        given_up = {} if transfer.accept is None else self._given_up
+        answer = self._exchange.ask(url, transfer.headers, given_up=given_up)
         if isinstance(answer, Trouble):
             return answer
         try:
@@ -82,7 +102,11 @@ class Attempts:
             answer.close()
         # A body without a length ends where the connection does: `close` may have ended it.
         cut = result is None and transfer.total is None and self._stopped.is_set()
-        return stopped_trouble() if cut else result
+        return stopped_trouble() if cut else result or answer
+
+
+def _error(trouble: Trouble, message: str) -> FetchError | WrongBytesError:
+    return FetchError(message, lasting=trouble.lasting) if trouble.error is FetchError else trouble.error(message)
 
 
 def _message(url: Url, asked: Url, trouble: Trouble, *, attempts: int) -> str:

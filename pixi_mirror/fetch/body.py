@@ -1,4 +1,4 @@
-"""Pour the body of an answer into a sink: ranges, lengths, the bound, and the least speed."""
+"""Pour the body of an answer into a sink: ranges, lengths, the bound, encodings, and the least speed."""
 
 import re
 import time
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pixi_mirror.errors import WrongBytesError
 from pixi_mirror.fetch.client import Answer
+from pixi_mirror.fetch.gunzip import Gunzip
 from pixi_mirror.fetch.interface import Sink
 from pixi_mirror.fetch.trouble import FROM_ZERO, Again, Trouble, broken
 from pixi_mirror.model import Network
@@ -13,16 +14,20 @@ from pixi_mirror.model import Network
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
 _DATE = re.compile(r"[A-Za-z0-9 ,:+-]{10,64}")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+# RFC 9110 8.4.1.3: a recipient should consider "x-gzip" to be equivalent to "gzip".
+_GZIP = frozenset({"gzip", "x-gzip"})
 _LENGTH = re.compile(r"\d{1,18}")
 
 
 @dataclass(slots=True, kw_only=True)
 class Transfer:
-    """One download across its attempts."""
+    """One fetch across its attempts."""
 
     sink: Sink
     limit: int | None
-    """Most bytes that the whole may have."""
+    """Most bytes that the whole may have, as it is sent and decoded."""
+    accept: str | None = None
+    """The media types of a document, which may be sent with gzip; None: any bytes, as they are stored."""
     total: int | None = None
     """Bytes of the whole, as the last useful answer said."""
     may_resume: bool = True
@@ -39,20 +44,17 @@ class Transfer:
     @property
     def headers(self) -> dict[str, str]:
         """RFC 9110 13.1.5: `If-Range` makes the server send the whole if it is not the same any more."""
+        headers = {} if self.accept is None else {"Accept": self.accept, "Accept-Encoding": "gzip"}
         offset, validator = self.resumes_at, self.sink.validator
         if offset is None or validator is None:
-            return {}
-        return {"Range": f"bytes={offset}-", "If-Range": validator}
+            return headers
+        return {**headers, "Range": f"bytes={offset}-", "If-Range": validator}
 
 
 def receive(answer: Answer, transfer: Transfer, network: Network) -> Trouble | Again | None:
     """Write the body to the sink; None when all of it has been written."""
-    encoding = (answer.header("Content-Encoding") or "identity").strip().lower()
-    if encoding != "identity" and answer.status in {200, 206}:
-        return Trouble(
-            reason=f"the server encoded the body ({encoding!r}) although it was asked not to",
-            advice="A proxy or server on the way changes files; it must deliver them as they are stored.",
-        )
+    if answer.status in {200, 206} and (trouble := _wrongly_encoded(answer, transfer)) is not None:
+        return trouble
     start = transfer.resumes_at
     if answer.status == 200:  # noqa: PLR2004 - a status
         return _whole(answer, transfer, network)
@@ -64,7 +66,7 @@ def receive(answer: Answer, transfer: Transfer, network: Network) -> Trouble | A
 def _whole(answer: Answer, transfer: Transfer, network: Network) -> Trouble | None:
     size = _length(answer)
     transfer.total = size
-    if (trouble := _too_long(size, transfer.limit)) is not None:
+    if (trouble := _too_long(size, transfer)) is not None:
         return trouble
     transfer.sink.begin(0, _validator(answer))
     return _pour(answer, transfer, network, size)
@@ -80,7 +82,7 @@ def _rest(answer: Answer, transfer: Transfer, network: Network, start: int) -> T
     consistent = int(found[1]) == start and size > 0 and length in {None, size} and total in {None, known}
     if not consistent or (known is not None and start + size != known):
         return FROM_ZERO
-    if (trouble := _too_long(start + size, transfer.limit)) is not None:
+    if (trouble := _too_long(start + size, transfer)) is not None:
         return trouble
     transfer.total = known
     transfer.sink.begin(start, transfer.sink.validator)
@@ -89,7 +91,7 @@ def _rest(answer: Answer, transfer: Transfer, network: Network, start: int) -> T
 
 def _pour(answer: Answer, transfer: Transfer, network: Network, expected: int | None) -> Trouble | None:
     remaining, held, sink = expected, transfer.sink.offset, transfer.sink
-    pace = _Pace(network)
+    pace, gunzip = _Pace(network), Gunzip(sink) if _encoding(answer) in _GZIP else None
     while remaining is None or remaining > 0:
         pace.starts()
         chunk = answer.read(remaining)
@@ -98,9 +100,12 @@ def _pour(answer: Answer, transfer: Transfer, network: Network, expected: int | 
         if not chunk:
             break
         held += len(chunk)
-        if (trouble := _too_long(held, transfer.limit) or pace.trouble(len(chunk))) is not None:
+        if (trouble := _too_long(held, transfer) or pace.trouble(len(chunk))) is not None:
             return trouble
-        sink.write(chunk)
+        if gunzip is None:
+            sink.write(chunk)
+        elif (trouble := gunzip.write(chunk, limit=transfer.limit) or _too_long(sink.offset, transfer)) is not None:
+            return trouble
         if remaining is not None:
             remaining -= len(chunk)
     if remaining:
@@ -108,7 +113,7 @@ def _pour(answer: Answer, transfer: Transfer, network: Network, expected: int | 
     if expected == 0:
         # Only a read gives the connection back.
         answer.read(1)
-    return None
+    return None if gunzip is None else gunzip.end()
 
 
 class _Pace:
@@ -136,13 +141,30 @@ class _Pace:
         return trouble
 
 
-def _too_long(size: int | None, limit: int | None) -> Trouble | None:
-    if size is None or limit is None or size <= limit:
+def _too_long(size: int | None, transfer: Transfer) -> Trouble | None:
+    if size is None or transfer.limit is None or size <= transfer.limit:
         return None
     return Trouble(
-        reason=f"the body is longer than the {limit} bytes that it may have",
-        advice="It is not the file that was recorded; find out who put another in its place.",
+        reason=f"the body is longer than the {transfer.limit} bytes that it may have",
+        advice="It is not the file that was recorded; find out who put another in its place."
+        if transfer.accept is None
+        else "It is not the kind of document that was asked for; find out what answers there.",
         error=WrongBytesError,
+    )
+
+
+def _encoding(answer: Answer) -> str:
+    return (answer.header("Content-Encoding") or "").strip().lower() or "identity"
+
+
+def _wrongly_encoded(answer: Answer, transfer: Transfer) -> Trouble | None:
+    encoding = _encoding(answer)
+    if encoding == "identity" or (transfer.accept is not None and encoding in _GZIP):
+        return None
+    asked = "it was asked not to" if transfer.accept is None else "it was asked for none but gzip"
+    return Trouble(
+        reason=f"the server encoded the body ({encoding!r}) although {asked}",
+        advice="A proxy or server on the way changes files; it must deliver them as they are stored.",
     )
 
 

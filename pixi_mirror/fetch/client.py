@@ -1,10 +1,11 @@
 """One request, one answer: the only room that holds `requests`, and the last that sees its exceptions."""
 
+import contextlib
 import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from pixi_mirror import __version__
 from pixi_mirror.errors import MachineError
-from pixi_mirror.fetch.failures import explained
+from pixi_mirror.fetch.failures import UNCONNECTED, explained
 from pixi_mirror.fetch.routes import Origin, is_listed, proxy
 from pixi_mirror.fetch.sockets import Sockets
 from pixi_mirror.fetch.trouble import Trouble
@@ -69,8 +70,8 @@ class Client:
                 proxies={place.scheme: way} if way else None,
             )
         except _FAILURES as error:
-            return explained(error, self._network, proxied=way is not None)
-        return Answer(response, self._network, piece=_PIECE[place.scheme], proxied=way is not None)
+            return explained(error, self._network, place=place, proxied=way is not None)
+        return Answer(response, self._network, url=url, place=place, proxied=way is not None)
 
     def close(self) -> None:
         """End every connection, in use or not."""
@@ -96,13 +97,17 @@ class Client:
 class Answer:
     """Status, headers and body of an answer; `close` when done with it."""
 
-    def __init__(self, response: requests.Response, network: Network, *, piece: int, proxied: bool) -> None:
+    def __init__(
+        self, response: requests.Response, network: Network, *, url: Url, place: Origin, proxied: bool
+    ) -> None:
         self.status: int = response.status_code
+        self.url = url
         self._response = response
         # urllib3 before 2.2 has no `read1`.
         self._next: Callable[..., bytes] = getattr(response.raw, "read1", response.raw.read)
         self._network = network
-        self._piece = piece
+        self._place = place
+        self._piece = _PIECE[place.scheme]
         self._proxied = proxied
 
     def header(self, name: str) -> str | None:
@@ -115,7 +120,7 @@ class Answer:
             # Not urllib3's `read`: it returns with all of a piece only, and a dripping server keeps it for ever.
             return self._next(self._piece if most is None else min(self._piece, most), decode_content=False)
         except _FAILURES as error:
-            return explained(error, self._network, proxied=self._proxied)
+            return explained(error, self._network, place=self._place, proxied=self._proxied)
 
     def drain(self) -> None:
         """Read a short body to its end, so that the connection can be used again, and close."""
@@ -154,7 +159,8 @@ class _Adapter(HTTPAdapter):
 def _pools(sockets: Sockets) -> dict[str, type[urllib3.HTTPConnectionPool]]:
     class PlainConnection(urllib3.connection.HTTPConnection):
         def connect(self) -> None:
-            super().connect()
+            with _connecting():
+                super().connect()
             sockets.hold(_open(self.sock))
 
         def getresponse(self) -> Any:  # noqa: ANN401 - another class in each major version of urllib3
@@ -163,7 +169,8 @@ def _pools(sockets: Sockets) -> dict[str, type[urllib3.HTTPConnectionPool]]:
 
     class TlsConnection(urllib3.connection.HTTPSConnection):
         def connect(self) -> None:
-            super().connect()
+            with _connecting():
+                super().connect()
             sockets.hold(_open(self.sock))
 
         def getresponse(self) -> Any:  # noqa: ANN401 - another class in each major version of urllib3
@@ -177,6 +184,16 @@ def _pools(sockets: Sockets) -> dict[str, type[urllib3.HTTPConnectionPool]]:
         ConnectionCls = TlsConnection
 
     return {"http": PlainPool, "https": TlsPool}
+
+
+@contextlib.contextmanager
+def _connecting() -> Iterator[None]:
+    """Mark what is raised while a connection is made: no class of exception tells it from what comes after."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(UNCONNECTED)
+        raise
 
 
 def _open(connection: socket.socket | None) -> socket.socket:

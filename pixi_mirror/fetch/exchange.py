@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urljoin
 
@@ -22,6 +23,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WANTED = frozenset({200, 206, 412, 416})
 _PASSING = frozenset({408, 429})
 _SERVER_ERROR = 500
+_NOWHERE: Mapping[Origin, Trouble] = MappingProxyType({})
 
 
 class _Hop(NamedTuple):
@@ -44,14 +46,18 @@ class Exchange:
         self._plain: set[str] = set()
         self._lock = threading.Lock()
 
-    def ask(self, url: Url, headers: Mapping[str, str]) -> Answer | Trouble:
+    def ask(
+        self, url: Url, headers: Mapping[str, str], *, given_up: Mapping[Origin, Trouble] = _NOWHERE
+    ) -> Answer | Trouble:
         """The answer to a GET with status 200, 206, 412 or 416, after at most 5 redirects; anything else is trouble.
 
-        Of an `s3://` URL the object is asked for.
+        Of an `s3://` URL the object is asked for. Where a place is `given_up`, its trouble stands for the answer.
         """
         hop = self._first_hop(url, headers)
         visited: set[str] = set()
         while not isinstance(hop, Trouble):
+            if hop.place in given_up:
+                return given_up[hop.place]
             answer = self._ask_hop(hop, headers)
             if isinstance(answer, Trouble):
                 # Nothing in an `s3://` URL tells where it is asked for.
@@ -128,6 +134,7 @@ class Exchange:
             reason=f"{place} asks to be left alone for {remaining_s:.0f} s, longer than the {longest_s:g} s that are "
             "waited",
             advice="Run the same command again after that time.",
+            later=True,
         )
 
     def _refused(self, answer: Answer, hop: _Hop) -> Trouble:
@@ -171,7 +178,9 @@ class Exchange:
 
 def stopped_trouble() -> Trouble:
     """The fetcher was closed while somebody waited."""
-    return Trouble(reason="the run was stopped", advice="Run the same command again; it goes on from there.")
+    return Trouble(
+        reason="the run was stopped", advice="Run the same command again; it goes on from there.", later=True
+    )
 
 
 def _no_url(url: Url) -> Trouble:

@@ -5,13 +5,18 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 
 import requests
 import urllib3
 
+from pixi_mirror.fetch.routes import Origin
 from pixi_mirror.fetch.sockets import SlowAnswerError
 from pixi_mirror.fetch.trouble import Trouble, broken
 from pixi_mirror.model import Network
+
+UNCONNECTED = "no connection came about"
+"""A note (PEP 678) to be put on what is raised while a connection is made; requests and urllib3 keep that within."""
 
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 _LASTING = (
@@ -27,9 +32,14 @@ _LASTING = (
 _PASSING_PROXY_STATUSES = {"408", "429", "500", "502", "503", "504"}
 
 
-def explained(error: Exception, network: Network, *, proxied: bool) -> Trouble:
-    """What went wrong, whether it may pass, and what to do."""
+def explained(error: Exception, network: Network, *, place: Origin, proxied: bool) -> Trouble:
+    """What went wrong with a request to `place`, whether it may pass, and what to do."""
     chain = list(_chain(error))
+    unconnected = any(UNCONNECTED in getattr(link, "__notes__", ()) for link in chain)
+    return replace(_explained(chain, network, proxied=proxied), unreached=place if unconnected else None)
+
+
+def _explained(chain: list[BaseException], network: Network, *, proxied: bool) -> Trouble:
     way = " through the proxy" if proxied else ""
     for link in chain:
         if isinstance(link, ssl.SSLCertVerificationError):

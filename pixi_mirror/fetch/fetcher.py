@@ -1,8 +1,9 @@
-"""The door of this folder: opens the rooms that speak HTTP when the first download needs them."""
+"""The door of this folder: opens the rooms that speak HTTP when the first fetch needs them."""
 
 import threading
 from typing import TYPE_CHECKING
 
+from pixi_mirror.fetch.document import Document, Memory
 from pixi_mirror.fetch.interface import Sink
 from pixi_mirror.model import Network, Url
 from pixi_mirror.report import Report
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Fetcher:
-    """Fetches URLs over connections that it keeps; `download` may be called from many threads at once.
+    """Fetches URLs over connections that it keeps; `download` and `read` may be called from many threads.
 
     `connections` is how many are kept to a host; `first_back_off_s` the longest wait before a second attempt, which
-    doubles with each further one. Nothing that speaks HTTP is imported before the first download.
+    doubles with each further one. Nothing that speaks HTTP is imported before the first of them.
     """
 
     def __init__(self, network: Network, report: Report, *, connections: int, first_back_off_s: float = 0.5) -> None:
@@ -45,8 +46,31 @@ class Fetcher:
         else:
             self._ready().download(url, sink, limit=limit)
 
+    def read(self, url: Url, *, accept: str, limit: int) -> Document:
+        """The whole small document behind `url`, by the same rules as a download.
+
+        `accept` is the value of the `Accept` header; `limit` the most bytes that the document may have, both as it is
+        sent (with gzip, where the server has it) and decoded.
+
+        A host (with scheme and port) that all attempts at something have ended at without a connection (refused, no
+        such name, time-out, TLS) is asked for no document again: it fails at once for the same reason, so that many
+        pages of an index that is out of reach take no longer than one.
+
+        Raises:
+            FetchError: it could not be fetched, after as many attempts as make sense; see its `lasting`.
+            WrongBytesError: it is longer than `limit`.
+            MachineError: a local file, or the file with the certificates to trust, cannot be read.
+        """
+        if url.raw[:5].lower() == "file:":
+            from pixi_mirror.fetch.local import copy_local
+
+            sink = Memory()
+            copy_local(url, sink, limit=limit)
+            return Document(data=bytes(sink.data), url=url, content_type=None)
+        return self._ready().read(url, accept=accept, limit=limit)
+
     def close(self) -> None:
-        """End every connection; downloads under way end soon with a FetchError."""
+        """End every connection; fetches under way end soon with a FetchError."""
         self._stopped.set()
         with self._lock:
             attempts, self._attempts = self._attempts, None

@@ -40,7 +40,9 @@ def copy_local(url: Url, sink: Sink, *, limit: int | None) -> None:
 def _path(url: Url) -> str:
     split = urlsplit(url.raw.partition("#")[0])
     if split.netloc not in {"", "localhost"}:
-        raise FetchError(f"{url} names a file of another machine; only file:///… of this machine can be read.")
+        raise FetchError(
+            f"{url} names a file of another machine; only file:///… of this machine can be read.", lasting=True
+        )
     return url2pathname(split.path)
 
 

@@ -5,6 +5,7 @@ from enum import Enum, auto
 from typing import Final
 
 from pixi_mirror.errors import FetchError, WrongBytesError
+from pixi_mirror.fetch.routes import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,16 @@ class Trouble:
     """Trying again may help."""
     upstream_failed: bool = False
     """A server error or a broken transport: what counts against a target of `[mirrors]`."""
+    later: bool = False
+    """Trying again in this run does not help; in another it may."""
+    unreached: Origin | None = None
+    """The place that no connection came about to; None: there was one, or none was tried."""
     error: type[FetchError] | type[WrongBytesError] = FetchError
+
+    @property
+    def lasting(self) -> bool:
+        """Asking again brings the same: as `FetchError.lasting`."""
+        return not (self.passing or self.upstream_failed or self.later)
 
 
 class Again(Enum):
