@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.formats.cep26 import SUBDIRS, is_subdir, split_file_name, split_safe_file_name
-from pixi_mirror.formats.layout import channel, file_url, is_local, unsafe_segment, url_path
+from pixi_mirror.formats.layout import channel, file_url, is_local, local_url, unsafe_segment, url_path
 from pixi_mirror.formats.lock.entries import CondaBinary
 from pixi_mirror.model import Json, Layout, MirrorPath, Package, Url, admit_md5, admit_path, admit_sha256
 
@@ -57,11 +57,7 @@ def _url(entry: CondaBinary, base: str) -> Url:
     location = entry.location
     scheme = _SCHEME.match(location)
     if is_local(location):
-        from urllib.parse import quote, urljoin
-
-        if scheme is not None or location.startswith(("/", "\\")) or location[1:2] == ":":
-            return Url(file_url(location))
-        return Url(urljoin(base, quote(location.replace("\\", "/"))))
+        return Url(local_url(location, base))
     if scheme is not None and scheme[1].lower() not in ("http", "https", "s3"):
         raise UnmirrorableError(
             f"the package {_shown(entry)} cannot be mirrored: {scheme[1].lower()} URLs are not supported yet, only "

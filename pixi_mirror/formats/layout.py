@@ -102,6 +102,15 @@ def file_url(location: str) -> str:
     return "file://" + quote(path, safe="/:!$&'()*+,;=@~")
 
 
+def local_url(location: str, base: str) -> str:
+    """The `file:` URL of a path or `file:` URL of a lock; relative paths start at `base`, a `file:///dir/` URL."""
+    if _SCHEME.match(location) or location.startswith(("/", "\\")) or _DRIVE.match(location):
+        return file_url(location)
+    from urllib.parse import quote, urljoin
+
+    return urljoin(base, quote(location.replace("\\", "/")))
+
+
 def unsafe_segment(segment: str) -> str | None:
     """Why `segment`, decoded, cannot stand in a mirror's path; None: it can."""
     if "/" in segment or "\\" in segment:

@@ -1,0 +1,81 @@
+"""The tags of an HTML page that say something about files, in time proportional to the page whatever it holds; pure.
+
+Not `html.parser`: there one tag that is opened often and never closed takes time with its square, which is seconds for
+24 kB and hours for a page of the length that one of a large project has.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+_LONGEST_VALUE = 16 * 1024
+"""Characters of an attribute, still encoded; a longer one is as if it were empty."""
+_SPACE = r" \t\n\r\f"
+# Possessive, and an open quotation mark ends with the page: nothing is ever looked at again from another start.
+_NAME = re.compile(rf"<([A-Za-z][^{_SPACE}/>]*+)")
+_ATTRIBUTE = re.compile(
+    rf"[{_SPACE}/]*+([^{_SPACE}/>][^{_SPACE}/>=]*+)"
+    rf"(?:[{_SPACE}]*+=[{_SPACE}]*+(?:\"([^\"]*+)(?:\"|\Z)|'([^']*+)(?:'|\Z)|([^{_SPACE}>]*+)))?"
+)
+_END = re.compile(rf"[{_SPACE}/]*+>")
+_RAW = {
+    name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE)
+    for name in ("iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp")
+}
+"""Elements whose content is text, with what ends them."""
+
+
+def tags(text: str, wanted: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Every start tag whose name is in `wanted`, in their order, with those of its attributes that are wanted of it.
+
+    Names are in lower case, entities in values are decoded; of an attribute that stands twice the first counts.
+    """
+    position = text.find("<")
+    while position >= 0:
+        found = _NAME.match(text, position)
+        if found is None:
+            position = _after_what_is_no_tag(text, position)
+        else:
+            name = found[1].lower()
+            raw: dict[str, str] = {}
+            position = _after_attributes(text, found.end(), raw, wanted.get(name, frozenset()))
+            if position >= 0 and name in wanted:
+                yield name, {key: _decoded(value) for key, value in raw.items()}
+            if position >= 0 and name in _RAW:
+                end = _RAW[name].search(text, position)
+                position = end.start() if end else -1
+        position = text.find("<", position) if position >= 0 else -1
+
+
+def _after_what_is_no_tag(text: str, position: int) -> int:
+    """Behind a comment, a declaration or an end tag, or behind a `<` that is text; -1: it never ends."""
+    if text.startswith("<!--", position):
+        # `<!-->` is a whole comment.
+        end = text.find("-->", position + 2)
+        return end + 3 if end >= 0 else -1
+    if text.startswith(("<!", "<?", "</"), position):
+        return text.find(">", position)
+    return position + 1
+
+
+def _after_attributes(text: str, position: int, into: dict[str, str], wanted: frozenset[str]) -> int:
+    """Behind the tag whose attributes begin here; -1: the page ends within it, so that it is none."""
+    while (end := _END.match(text, position)) is None:
+        found = _ATTRIBUTE.match(text, position)
+        if found is None:
+            return -1
+        position = found.end()
+        name = found[1].lower()
+        if name in wanted:
+            into.setdefault(name, found[2] or found[3] or found[4] or "")
+    return end.end()
+
+
+def _decoded(value: str) -> str:
+    from html import unescape
+
+    if len(value) > _LONGEST_VALUE:
+        return ""
+    try:
+        return unescape(value)
+    except ValueError:  # the number of a character has more digits than Python reads
+        return ""
