@@ -56,7 +56,8 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
     """One package a path, settled where snapshots disagree about its record.
 
     Of several records the one from the lock with the highest package timestamp stands, then the one whose canonical
-    form has the greater sha256; purls are united. `names` says how to call a subscription (id -> lock).
+    form has the greater sha256; purls, and the indexes of a PyPI file, are united. `names` says how to call a
+    subscription (id -> lock).
 
     Raises:
         UnmirrorableError: two locks want different bytes at one path, two channels have one directory, or, in the flat
@@ -66,11 +67,11 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
     claims: dict[MirrorPath, list[_Claim]] = {}
     targets: dict[MirrorPath, set[Target]] = {}
     for snapshot in snapshots:
-        for package in snapshot.packages:
+        for package in (*snapshot.packages, *snapshot.tools):
             claims.setdefault(package.path, []).append(_Claim(package, snapshot))
         for cell in snapshot.cells:
             target = Target(workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform)
-            for path in cell.packages:
+            for path in (*cell.packages, *(tool.path for tool in snapshot.tools)):
                 targets.setdefault(path, set()).add(target)
     conflicts = [line for path in sorted(claims) for line in _conflicts(path, claims[path], layout, names)]
     conflicts += _shared_directories(snapshots)
@@ -125,7 +126,7 @@ def _shared_directories(snapshots: Iterable[Snapshot]) -> Iterable[str]:
 
 
 def _channels_disagree(first: Package, other: Package) -> bool:
-    return first.url.stripped != other.url.stripped and _without_purls(first) != _without_purls(other)
+    return first.url.stripped != other.url.stripped and _own(first) != _own(other)
 
 
 def _name(claim: _Claim, names: Mapping[str, str]) -> str:
@@ -140,7 +141,7 @@ def _settled(claims: list[_Claim]) -> Package:
     if len(claims) == 1:
         return claims[0].package
     winner = max(claims, key=_rank).package
-    record = _with_purls(winner.record, [claim.package.record for claim in sorted(claims, key=_rank, reverse=True)])
+    record = _united(winner.record, [claim.package.record for claim in sorted(claims, key=_rank, reverse=True)])
     return replace(
         winner,
         record=MappingProxyType(record),
@@ -148,24 +149,29 @@ def _settled(claims: list[_Claim]) -> Package:
     )
 
 
-def _with_purls(record: Mapping[str, Json], records: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
-    """The record with the purls of all; a record without the key knows nothing about them."""
-    known = [found["purls"] for found in (record, *records) if found.get("purls") is not None]
+_UNITED = ("purls", "indexes", "find-links")
+"""What one lock knows in addition to another, with no disagreement."""
+
+
+def _united(record: Mapping[str, Json], records: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
+    """The record with the purls and indexes of all; a record without the key knows nothing about them."""
     merged = dict(record)
-    if known:
-        merged["purls"] = list(dict.fromkeys(purl for purls in known for purl in purls))
+    for key in _UNITED:
+        known = [found[key] for found in (record, *records) if found.get(key) is not None]
+        if known:
+            merged[key] = list(dict.fromkeys(value for values in known for value in values))
     return merged
 
 
-def _without_purls(package: Package) -> dict[str, Json]:
-    return {key: value for key, value in package.record.items() if key != "purls"}
+def _own(package: Package) -> dict[str, Json]:
+    return {key: value for key, value in package.record.items() if key not in _UNITED}
 
 
 def _disagreements(settled: Package, claims: list[_Claim], names: Mapping[str, str]) -> Iterable[str]:
-    standing = _without_purls(settled)
+    standing = _own(settled)
     losers: dict[str, set[str]] = {}
     for claim in claims:
-        record = _without_purls(claim.package)
+        record = _own(claim.package)
         for key in record.keys() | standing.keys():
             if record.get(key) != standing.get(key):
                 losers.setdefault(_name(claim, names), set()).add(key)

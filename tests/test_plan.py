@@ -59,7 +59,7 @@ def snapshot(number, packages, *, newest, channels=()):
     cell = Cell(environment="default", platform="noarch", subdir="noarch", channels=channels, packages=paths)
     return Snapshot(
         id=f"lock:{number}", workspace=f"w{number}", source_sha256=digest(number), newest_timestamp=newest,
-        requests=(), cells=(cell,), packages=tuple(packages), refused=(), deferred=0,
+        requests=(), cells=(cell,), packages=tuple(packages), refused=(),
     )  # fmt: skip
 
 

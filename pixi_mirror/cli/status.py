@@ -11,7 +11,7 @@ from pixi_mirror.cli.parsing import Parser
 from pixi_mirror.cli.words import counted, files_of
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.model import Json
-from pixi_mirror.verbs.status import Status, Subscription, status
+from pixi_mirror.verbs.status import Held, Status, Subscription, status
 
 _STATES = {
     "current": "current",
@@ -39,6 +39,11 @@ def _lines(found: Status) -> list[str]:
         lines += _subscription_lines(subscription)
     for channel in found.channels:
         lines.append(f"channel {channel.url} in {channel.path}/: {files_of(channel.files, channel.size)}")
+    for index in found.indexes:
+        lines.append(f"index {index.url} in {index.path}/: {files_of(index.files, index.size)}")
+    for sdist in found.sdists:
+        needs = ", ".join(sdist.build_requires)
+        lines.append(f"will not build offline: {sdist.path} needs {needs}")
     difference = found.plan.difference
     if difference.missing or difference.changed:
         bad = counted(len(difference.missing) + len(difference.changed), "file")
@@ -57,8 +62,6 @@ def _subscription_lines(subscription: Subscription) -> list[str]:
         f"  {subscription.lock or 'lock not known on this machine'}: {_STATES[subscription.state]}",
     ]
     lines += [f"  left out: {entry}" for entry in subscription.refused]
-    if subscription.deferred:
-        lines.append(f"  not yet mirrored: {counted(subscription.deferred, 'PyPI package')}")
     return lines
 
 
@@ -74,14 +77,12 @@ def _json(found: Status) -> Mapping[str, Json]:
                 "platforms": list(subscription.platforms),
                 "state": subscription.state,
                 "refused": list(subscription.refused),
-                "not_yet_mirrored": subscription.deferred,
             }
             for subscription in found.subscriptions
         ],
-        "channels": [
-            {"url": channel.url, "path": channel.path, "files": channel.files, "bytes": channel.size}
-            for channel in found.channels
-        ],
+        "channels": [_held(channel) for channel in found.channels],
+        "indexes": [_held(index) for index in found.indexes],
+        "sdists": [{"path": sdist.path, "build_requires": list(sdist.build_requires)} for sdist in found.sdists],
         "missing": list(found.plan.difference.missing),
         "changed": list(found.plan.difference.changed),
         "surplus": list(found.plan.difference.surplus),
@@ -91,14 +92,21 @@ def _json(found: Status) -> Mapping[str, Json]:
     }
 
 
+def _held(held: Held) -> Json:
+    return {"url": held.url, "path": held.path, "files": held.files, "bytes": held.size}
+
+
 def _blank(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "status",
         "mirror": str(options.dir),
-        **{key: [] for key in ("subscriptions", "channels", "missing", "changed", "surplus", "stale_indexes")},
+        **{key: [] for key in _LISTS},
         "files": 0,
         "bytes": 0,
     }
+
+
+_LISTS = ("subscriptions", "channels", "indexes", "sdists", "missing", "changed", "surplus", "stale_indexes")
 
 
 COMMAND = Command(

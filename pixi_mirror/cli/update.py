@@ -46,11 +46,17 @@ def _declare(parser: Parser) -> None:
         metavar="PLATFORM",
         help="a platform: its name, or a conda subdir (default: all that the lock has for the environment)",
     )
-    parser.flag("--no-pypi", help="leave PyPI packages out (so far none are mirrored: this hides the note)")
+    parser.flag("--no-pypi", help="leave PyPI packages out")
     parser.flag("--no-build-packages", help="leave out what building source packages needs (locks of version 7)")
     parser.flag("--skip-unmirrorable", help="report what cannot be mirrored, and go on")
     parser.flag("--allow-md5", help="accept packages for which the lock has only an md5")
     parser.flag("--allow-unhashed", help="accept packages without a hash; the first fetch pins the hash")
+    parser.values(
+        "--build-requires",
+        metavar="NAME",
+        help="mirror, too, what building sdists needs: a requirement, resolved once with uv or pip",
+    )
+    parser.flag("--with-build-requirements", help="the same for all that the mirrored sdists themselves ask for")
     parser.group("where to, and how")
     parser.value(
         "-o",
@@ -72,6 +78,7 @@ def _declare(parser: Parser) -> None:
 _DECIDES = (
     *("manifest_path", "lock", "name", "environment", "all_environments", "platform"),
     *("no_pypi", "no_build_packages", "skip_unmirrorable", "allow_md5", "allow_unhashed", "flat", "index", "shards"),
+    *("build_requires", "with_build_requirements"),
 )
 """Options that change what an update decides; the others say how to fetch and how to talk."""
 
@@ -98,7 +105,7 @@ def _question(options: Namespace) -> Mapping[str, Any]:
 
 def nothing_to_do(mirror: Path, files: int, size: int) -> str:
     """What an update says that finds everything as it should be."""
-    return f"nothing to do: {mirror} holds the conda packages that its locks pin: {files_of(files, size)}"
+    return f"nothing to do: {mirror} holds the packages that its locks pin: {files_of(files, size)}"
 
 
 def _blank(options: Namespace) -> Mapping[str, Any]:
@@ -108,7 +115,7 @@ def _blank(options: Namespace) -> Mapping[str, Any]:
         "mirror": str(options.output),
         "dry_run": options.dry_run,
         **{key: [] for key in lists},
-        **dict.fromkeys(("not_yet_mirrored", "bytes", "bytes_unknown"), 0),
+        **dict.fromkeys(("bytes", "bytes_unknown"), 0),
     }
 
 

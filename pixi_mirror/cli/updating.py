@@ -9,7 +9,7 @@ from pixi_mirror.cli.equipping import equipment_for, report_for
 from pixi_mirror.cli.update import nothing_to_do
 from pixi_mirror.cli.words import counted, files_of, size, table
 from pixi_mirror.mirror import Plan
-from pixi_mirror.model import Json, MirrorPath, Package, Request, Target
+from pixi_mirror.model import Json, Package, Request, Target
 from pixi_mirror.verbs.update import Asked, Updated, update
 from pixi_mirror.verbs.wishes import Chosen
 
@@ -34,7 +34,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
     def announce(plan: Plan) -> None:
         for message in (*plan.renewal.warnings, *plan.disagreements):
             report.warn(message)
-        for line in _refused_and_deferred(plan):
+        for line in _refused(plan):
             report.note(line)
         if plan.to_bring:
             for line in _plan_lines(plan):
@@ -60,15 +60,18 @@ def _request(options: Namespace) -> Request | None:
         skip_unmirrorable=options.skip_unmirrorable,
         allow_md5=options.allow_md5,
         allow_unhashed=options.allow_unhashed,
+        build_requires=tuple(sorted(set(options.build_requires))),
+        with_build_requirements=options.with_build_requirements,
     )
 
 
-def _place(path: MirrorPath) -> str:
-    return path.rpartition("/")[0]
+def _place(package: Package) -> str:
+    """The row of a package: its channel and subdir, or the host of a PyPI file."""
+    return package.path.partition("/")[0] if package.kind == "pypi" else package.path.rpartition("/")[0]
 
 
 def _plan_lines(plan: Plan) -> list[str]:
-    """A row a channel and platform: new, changed, present, no longer wanted."""
+    """A row a channel and platform, or a host of PyPI files: new, changed, present, no longer wanted."""
     columns: tuple[Sequence[Package], ...] = (
         [plan.packages[path] for path in plan.difference.missing],
         [plan.packages[path] for path in plan.difference.changed],
@@ -79,12 +82,12 @@ def _plan_lines(plan: Plan) -> list[str]:
         ],
         [plan.kept[path] for path in plan.difference.surplus if path in plan.kept],
     )
-    places = sorted({_place(package.path) for column in columns for package in column})
+    places = sorted({_place(package) for column in columns for package in column})
     if not places:
         return []
     rows = [["", "new", "changed", "present", "no longer wanted"]]
     rows += [
-        [place, *(_cell([package for package in column if _place(package.path) == place]) for column in columns)]
+        [place, *(_cell([package for package in column if _place(package) == place]) for column in columns)]
         for place in places
     ]
     if len(places) > 1:
@@ -98,16 +101,12 @@ def _cell(packages: Sequence[Package]) -> str:
     return f"{len(packages)} ({size(sum(package.size or 0 for package in packages))})"
 
 
-def _refused_and_deferred(plan: Plan) -> list[str]:
-    lines = [
+def _refused(plan: Plan) -> list[str]:
+    return [
         f"left out {refusal.entry}: {refusal.reason}"
         for snapshot in plan.renewal.snapshots
         for refusal in snapshot.refused
     ]
-    deferred = sum(snapshot.deferred for snapshot in plan.renewal.snapshots)
-    if deferred:
-        lines.append(f"not yet mirrored: {counted(deferred, 'PyPI package')} of the lock (--no-pypi hides this)")
-    return lines
 
 
 def _lines(updated: Updated, *, verbose: bool) -> list[str]:
@@ -118,7 +117,7 @@ def _lines(updated: Updated, *, verbose: bool) -> list[str]:
     holds = nothing.partition(": ")[2]
     indexes = counted(len(updated.indexes), "index", "indexes")
     if updated.dry_run:
-        lines = [*_plan_lines(plan), *_refused_and_deferred(plan)]
+        lines = [*_plan_lines(plan), *_refused(plan)]
         if plan.to_bring or updated.indexes:
             bring = files_of(len(plan.to_bring), plan.size)
             return [*lines, f"would bring {bring}, and write {indexes}; nothing was changed in {updated.mirror}"]
@@ -145,7 +144,6 @@ def _json(updated: Updated) -> Mapping[str, Json]:
         "changed": list(plan.difference.changed),
         "surplus": list(plan.difference.surplus),
         "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in refused],
-        "not_yet_mirrored": sum(snapshot.deferred for snapshot in plan.renewal.snapshots),
         "warnings": [*plan.renewal.warnings, *plan.disagreements],
         "bytes": plan.size,
         "bytes_unknown": sum(package.size is None for package in plan.to_bring),

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from pixi_mirror.formats.repodata import read_repodata, repodata
-from pixi_mirror.indexes.interface import Made
-from pixi_mirror.model import Channel, Json, MirrorPath, Package, admit_path, admit_sha256
+from pixi_mirror.indexes.interface import Contents, Made
+from pixi_mirror.model import Json, MirrorPath, Package, admit_path, admit_sha256
 
 _FILE = "repodata.json"
 _ZST = "repodata.json.zst"
@@ -18,23 +18,17 @@ _NOARCH = "noarch"
 class CondaIndex:
     """`repodata.json`, in `noarch` always: without it no client takes a directory for a channel."""
 
-    def files(
-        self,
-        packages: Iterable[Package],
-        *,
-        channels: Iterable[tuple[Channel, str]],
-        standing: Iterable[MirrorPath],
-    ) -> Mapping[MirrorPath, Made]:
+    def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
         """Every `repodata.json`, those of noarch first."""
         listed: dict[str, dict[str, Mapping[str, Json]]] = {}
-        for channel, subdir in channels:
+        for channel, subdir in contents.channels:
             for name in (_NOARCH, subdir):
                 listed.setdefault(f"{channel.path}/{name}" if channel.path else name, {})
-        for path in standing:
+        for path in contents.standing:
             folder, _, name = path.rpartition("/")
             if name == _FILE:
                 listed.setdefault(folder, {})
-        for package in packages:
+        for package in contents.packages:
             place, file_name = _place(package)
             if place is not None:
                 listed.setdefault(place, {})[file_name] = _record(package)
@@ -46,16 +40,16 @@ class CondaIndex:
         self,
         path: MirrorPath,
         data: bytes,
-        packages: Mapping[MirrorPath, Package],
+        contents: Contents,
         *,
         read: Callable[[MirrorPath], bytes | None],
     ) -> str | None:
         """What is wrong with a `repodata.json` or one of its sidecars, read back."""
         place, _, name = path.rpartition("/")
         if name == _FILE:
-            return _json_problem(place, data, _expected(place, packages))
+            return _json_problem(place, data, _expected(place, contents.packages))
         if name in (_ZST, _SHARD_INDEX) or name.endswith(_SHARD):
-            return _sidecar_problem(path, data, packages, read)
+            return _sidecar_problem(path, data, contents.packages, read)
         return None
 
 
@@ -75,7 +69,7 @@ def _json_problem(place: str, data: bytes, expected: Mapping[str, Mapping[str, J
 def _sidecar_problem(
     path: MirrorPath,
     data: bytes,
-    packages: Mapping[MirrorPath, Package],
+    packages: Iterable[Package],
     read: Callable[[MirrorPath], bytes | None],
 ) -> str | None:
     from pixi_mirror.indexes.sidecars import reading
@@ -92,12 +86,9 @@ def _sidecar_problem(
     )
 
 
-def _expected(place: str, packages: Mapping[MirrorPath, Package]) -> Mapping[str, Mapping[str, Json]]:
+def _expected(place: str, packages: Iterable[Package]) -> Mapping[str, Mapping[str, Json]]:
     return {
-        file_name: _record(package)
-        for package in packages.values()
-        for where, file_name in [_place(package)]
-        if where == place
+        file_name: _record(package) for package in packages for where, file_name in [_place(package)] if where == place
     }
 
 

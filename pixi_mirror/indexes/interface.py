@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pixi_mirror.errors import ProgramError
-from pixi_mirror.model import Channel, MirrorPath, Package, Sha256
+from pixi_mirror.model import Channel, Listing, MirrorPath, Package, Sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,37 +14,42 @@ class Made:
     """One file of an index, to be made."""
 
     recipe: Sha256
-    """The sha256 of the canonical inputs: the file is stale exactly when this differs."""
+    """The sha256 of its bytes, which are made of canonical inputs alone: it is stale exactly when this differs."""
     content: Callable[[], bytes]
-    """Makes the bytes."""
+    """Makes the bytes; raises MachineError where a file of the mirror that they are made of cannot be read."""
+    is_part: bool = False
+    """Whether files of the same index refer to it, so that it comes before them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """A mirror as an index sees it."""
+
+    packages: Iterable[Package]
+    """Those to be listed, of every kind."""
+    channels: Iterable[tuple[Channel, str]]
+    """Those that must be there even when empty, each with a subdir that is asked of it."""
+    listings: Mapping[MirrorPath, Listing]
+    """What is known of the PyPI files that the mirror has, listed or not."""
+    standing: Iterable[MirrorPath]
+    """The index files of any kind that it has."""
+    where: Callable[[MirrorPath], Path]
+    """Where a file of the mirror is on disk."""
 
 
 class Index(Protocol):
     """One kind of index over a mirror."""
 
-    def files(
-        self,
-        packages: Iterable[Package],
-        *,
-        channels: Iterable[tuple[Channel, str]],
-        standing: Iterable[MirrorPath],
-    ) -> Mapping[MirrorPath, Made]:
+    def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
         """Every file that the index consists of, in the order in which they are to be written.
 
-        `packages` are those to be listed (of other kinds too, which are passed over), `channels` those that must be
-        there even when empty, each with a subdir that is asked of it, `standing` the index files of any kind that
-        the mirror has, which are kept up to date.
+        What is standing and not among them is removed once they are written.
         """
 
     def problem(
-        self,
-        path: MirrorPath,
-        data: bytes,
-        packages: Mapping[MirrorPath, Package],
-        *,
-        read: Callable[[MirrorPath], bytes | None],
+        self, path: MirrorPath, data: bytes, contents: Contents, *, read: Callable[[MirrorPath], bytes | None]
     ) -> str | None:
-        """What is wrong with a file of this index, read back; None: it says what `packages` say, or is not of it.
+        """What is wrong with a file of this index, read back; None: it says what it should, or is not of it.
 
         `read` gives the bytes of other files of the mirror, None for those that are not there.
         """

@@ -54,7 +54,7 @@ def planned(
     merged = merge(renewal.snapshots, layout=layout, names=names)
     held = tree.held() if held is None else held
     stored = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
-    packages = {path: _pinned(package, stored.get(path)) for path, package in merged.packages.items()}
+    packages = {path: pinned(package, stored.get(path)) for path, package in merged.packages.items()}
     wanted = {path: package.sha256 for path, package in packages.items()}
     difference = compare(wanted, {path: held[path] for path in stored if path in held})
     gone = frozenset(path for path in stored if path not in held and path not in wanted)
@@ -71,11 +71,12 @@ def planned(
     )
 
 
-def _pinned(package: Package, stored: Stored | None) -> Package:
-    """A package without a hash goes by that of its first fetch."""
-    if stored is None or package.sha256 is not None:
+def pinned(package: Package, stored: Stored | None) -> Package:
+    """The package with what its lock does not say, its hash or its size, as it was at the first fetch."""
+    if stored is None or None not in (package.sha256, package.size):
         return package
-    return replace(package, sha256=stored.sha256, size=stored.size)
+    size = stored.size if None in (package.sha256, package.size) else package.size
+    return replace(package, sha256=package.sha256 or stored.sha256, size=size)
 
 
 def _kept(tree: Tree, surplus: tuple[MirrorPath, ...]) -> Mapping[MirrorPath, Package]:
@@ -85,7 +86,7 @@ def _kept(tree: Tree, surplus: tuple[MirrorPath, ...]) -> Mapping[MirrorPath, Pa
     old = tree.inventory
     last = {**merge(old.snapshots, layout=old.layout, names={}).packages, **old.kept}
     kept = {path: last[path] for path in surplus if path in last and path not in tree.state.unlisted}
-    return {path: _pinned(package, _stored(tree, path)) for path, package in kept.items()}
+    return {path: pinned(package, _stored(tree, path)) for path, package in kept.items()}
 
 
 def _stored(tree: Tree, path: MirrorPath) -> Stored | None:
@@ -97,6 +98,11 @@ def wanted_channels(snapshots: tuple[Snapshot, ...]) -> tuple[tuple[Channel, str
     """Every channel that a subscribed environment names, with each subdir asked of it."""
     found = {(channel, cell.subdir) for snapshot in snapshots for cell in snapshot.cells for channel in cell.channels}
     return tuple(sorted(found, key=lambda pair: (pair[0].path or "", pair[0].url, pair[1])))
+
+
+def unsettled(tree: Tree) -> bool:
+    """Whether there are PyPI files about which upstream could not be asked so far."""
+    return any(not listing.is_settled for listing in tree.inventory.listings.values())
 
 
 def standing_indexes(tree: Tree) -> tuple[MirrorPath, ...]:

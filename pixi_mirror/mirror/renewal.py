@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
@@ -115,7 +115,7 @@ def renewed(
             asked[each.subscription] = str(each.source.manifest)
         if answer is not None:
             answers[each.subscription] = answer
-            snapshots[each.subscription] = answer.snapshot
+            snapshots[each.subscription] = _with_tools(answer.snapshot, snapshots.get(each.subscription))
     _refuse_unknown_platforms(wishes, answers)
     return Renewal(
         snapshots=tuple(snapshots[key] for key in sorted(snapshots)),
@@ -131,6 +131,11 @@ def renewed(
             for lacking in answer.lacking
         ),
     )
+
+
+def _with_tools(answered: Snapshot, held: Snapshot | None) -> Snapshot:
+    """A lock says nothing of tools: those that were resolved stay until it is known that others are needed."""
+    return answered if held is None else replace(answered, tools=held.tools, tools_for=held.tools_for)
 
 
 def standing(inventory: Inventory, locks: Mapping[str, str], *, sources: Mapping[str, Source]) -> Renewal:

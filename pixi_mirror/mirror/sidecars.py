@@ -104,7 +104,9 @@ def renew(
     loose = {path: role for path in tree.leftovers() if (role := sidecars.companion.role(path)) is not None}
     there = {**sidecars.standing, **loose}
     obsolete = {path: role for path, role in there.items() if path not in {*sidecars.fresh, *new}}
-    outdated = {*outdated}
+    outdated = [*outdated]
+    _write_parts(tree, {path: made[path] for path in outdated if made[path].is_part}, renewed)
+    alone = {*outdated} - {*renewed.written}
     for main in dict.fromkeys([*made, *(role.main for role in obsolete.values())]):
         if main in sidecars.redo:
             renewed.attempts.pop(main, None)
@@ -116,11 +118,23 @@ def renew(
         for path in sorted(heads, key=lambda path: obsolete[path].rank):
             tree.remove(path)
             renewed.removed.append(path)
-        if main in outdated:
+        if main in alone and (main in sidecars.recipes or heads):
             tree.write(main, made[main].content())
             renewed.written.append(main)
+            alone.remove(main)
+    # Nothing stands beside these, so no reader can be misled by their order.
+    tree.write_all({path: made[path].content() for path in outdated if path in alone})
+    renewed.written += [path for path in outdated if path in alone]
     _keep_parts(tree, renewed, [path for path, role in obsolete.items() if role.is_part and path in plan.held])
     return renewed
+
+
+def _write_parts(tree: Tree, parts: Mapping[MirrorPath, Made], renewed: Renewed) -> None:
+    """Make last what other index files refer to, before any of these is written."""
+    for path, part in parts.items():
+        tree.write_all({path: part.content()})
+        renewed.written.append(path)
+    tree.sync()
 
 
 def _makings(tree: Tree, sidecars: Sidecars, made: Mapping[MirrorPath, Made]) -> Makings:

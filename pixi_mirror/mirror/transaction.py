@@ -1,32 +1,40 @@
 """Settle a plan: derive the indexes that are stale, then record the inventory, last."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pixi_mirror.errors import ProgramError
-from pixi_mirror.indexes import INDEXES, Companion, Made
-from pixi_mirror.mirror.planning import Plan, standing_indexes, wanted_channels
+from pixi_mirror.indexes import INDEXES, Companion, Contents, Made
+from pixi_mirror.mirror.planning import Plan, pinned, standing_indexes, wanted_channels
 from pixi_mirror.mirror.sidecars import GRACE_S, looked_at, overdue_parts, renew
-from pixi_mirror.model import Derived, Inventory, MirrorPath, Package, Stored
+from pixi_mirror.model import Derived, Inventory, Listing, MirrorPath, Package, Stored
 from pixi_mirror.plan import compare
 from pixi_mirror.tree import Tree
 
 
-def _made(tree: Tree, plan: Plan, packages: Mapping[MirrorPath, Package]) -> Mapping[MirrorPath, Made]:
-    listed = [*packages.values(), *plan.kept.values()]
-    channels = wanted_channels(plan.renewal.snapshots)
-    standing = standing_indexes(tree)
-    return {
-        path: made
-        for index in INDEXES
-        for path, made in index.files(listed, channels=channels, standing=standing).items()
-    }
+def _contents(
+    tree: Tree,
+    plan: Plan,
+    packages: Mapping[MirrorPath, Package],
+    listings: Mapping[MirrorPath, Listing] | None = None,
+) -> Contents:
+    return Contents(
+        packages=(*packages.values(), *plan.kept.values()),
+        channels=wanted_channels(plan.renewal.snapshots),
+        listings=tree.inventory.listings if listings is None else listings,
+        standing=standing_indexes(tree),
+        where=tree.path,
+    )
+
+
+def _made(contents: Contents) -> Mapping[MirrorPath, Made]:
+    return {path: made for index in INDEXES for path, made in index.files(contents).items()}
 
 
 def stale(tree: Tree, plan: Plan) -> tuple[MirrorPath, ...]:
     """Index files that the plan would write, as far as can be known before packages are brought."""
-    made = _made(tree, plan, plan.packages)
+    made = _made(_contents(tree, plan, plan.packages))
     damaged = (
         path
         for path, content in tree.inventory.tree.items()
@@ -41,12 +49,13 @@ def require_program(tree: Tree, plan: Plan, companion: Companion) -> None:
     Raises:
         ProgramError: it is not there.
     """
-    looked_at(tree, plan, _made(tree, plan, plan.packages), companion)
+    looked_at(tree, plan, _made(_contents(tree, plan, plan.packages)), companion)
 
 
-def expected(tree: Tree, plan: Plan) -> Mapping[MirrorPath, Made]:
-    """The index files that the recorded tree should have."""
-    return _made(tree, plan, _listed(plan, _stored(tree, plan)))
+def expected(tree: Tree, plan: Plan) -> tuple[Contents, Mapping[MirrorPath, Made]]:
+    """What indexes are to say of the recorded tree, and the files that do."""
+    contents = _contents(tree, plan, _listed(plan, _stored(tree, plan)))
+    return contents, _made(contents)
 
 
 def _outdated(tree: Tree, plan: Plan, made: Mapping[MirrorPath, Made]) -> tuple[MirrorPath, ...]:
@@ -65,21 +74,15 @@ def _stored(tree: Tree, plan: Plan) -> dict[MirrorPath, Stored]:
 
 
 def _listed(plan: Plan, stored: Mapping[MirrorPath, Stored]) -> Mapping[MirrorPath, Package]:
-    """Wanted packages that the tree has, with the hashes of their first fetch where the lock has none."""
-    return {
-        path: package
-        if package.sha256 is not None
-        else replace(package, sha256=stored[path].sha256, size=stored[path].size)
-        for path, package in plan.packages.items()
-        if path in stored
-    }
+    """Wanted packages that the tree has, completed by what their first fetch told."""
+    return {path: pinned(package, stored[path]) for path, package in plan.packages.items() if path in stored}
 
 
-def needed_indexes(plan: Plan) -> frozenset[MirrorPath]:
-    """The index files of channels that are named or hold something listed."""
-    listed = [*plan.packages.values(), *plan.kept.values()]
-    channels = wanted_channels(plan.renewal.snapshots)
-    return frozenset(path for index in INDEXES for path in index.files(listed, channels=channels, standing=()))
+def needed_indexes(tree: Tree, plan: Plan, removed: Collection[MirrorPath]) -> frozenset[MirrorPath]:
+    """The index files of what is named or listed, and of what stays in the tree when those files are `removed`."""
+    left = {path: each for path, each in tree.inventory.listings.items() if path not in removed}
+    contents = replace(_contents(tree, plan, plan.packages, left), standing=())
+    return frozenset(_made(contents))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ class Settled:
 
     written: tuple[MirrorPath, ...]
     removed: tuple[MirrorPath, ...]
-    """Sidecars that would have been out of date."""
+    """Sidecars that would have been out of date, and pages that list nothing any more."""
     error: ProgramError | None
     """Why a program that was asked for by name has failed; the mirror is right without it. None: it has not."""
 
@@ -99,12 +102,14 @@ def settle(
     brought: Mapping[MirrorPath, Stored],
     *,
     companion: Companion,
+    learnt: Mapping[MirrorPath, Listing] = MappingProxyType({}),
     unlisted: Mapping[MirrorPath, float] | None = None,
     grace_s: float = GRACE_S,
 ) -> Settled:
     """Derive what is stale and record the inventory.
 
-    Packages that are wanted and not there are not listed. `unlisted` replaces what the state says was unlisted when;
+    Packages that are wanted and not there are not listed. `learnt` is what has become known of PyPI files. `unlisted`
+    replaces what the state says was unlisted when;
     parts of indexes that nothing names any more stay for `grace_s` seconds.
 
     Raises:
@@ -113,13 +118,15 @@ def settle(
     """
     since = tree.state.unlisted if unlisted is None else unlisted
     stored = {**_stored(tree, plan), **brought}
-    made = _made(tree, plan, _listed(plan, stored))
+    listings = {path: each for path, each in {**tree.inventory.listings, **learnt}.items() if path in stored}
+    made = _made(_contents(tree, plan, _listed(plan, stored), listings))
     renewed = renew(tree, plan, looked_at(tree, plan, made, companion), made, _outdated(tree, plan, made))
     overdue = overdue_parts(renewed, grace_s=grace_s)
     held: dict[MirrorPath, Stored | Derived] = {**stored, **renewed.held}
     held.update((path, Derived(recipe=file.recipe)) for path, file in made.items())
     waiting = {path: at for path, at in since.items() if path in stored and path not in plan.packages}
-    for path in overdue:
+    obsolete = [path for path in standing_indexes(tree) if path not in held and companion.role(path) is None]
+    for path in (*overdue, *obsolete):
         tree.remove(path)
     tree.record(
         Inventory(
@@ -127,6 +134,7 @@ def settle(
             snapshots=plan.renewal.snapshots,
             kept=MappingProxyType(dict(sorted(plan.kept.items()))),
             tree=MappingProxyType({path: content for path, content in sorted(held.items()) if path not in overdue}),
+            listings=MappingProxyType(dict(sorted(listings.items()))),
         ),
         locks=plan.renewal.locks,
         manifests=plan.renewal.manifests,
@@ -135,4 +143,4 @@ def settle(
     )
     for path in tree.leftovers():
         tree.remove(path)
-    return Settled(written=tuple(renewed.written), removed=tuple(renewed.removed), error=renewed.error)
+    return Settled(written=tuple(renewed.written), removed=(*renewed.removed, *obsolete), error=renewed.error)

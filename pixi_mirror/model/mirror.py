@@ -1,7 +1,7 @@
 """What a mirror is made of: packages, what subscriptions want, and the inventory that records both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url
@@ -31,7 +31,27 @@ class Package:
     subdir: str | None
     """None: the kind has no subdirs."""
     record: Mapping[str, Json]
-    """The conda record as it stands in `repodata.json`, or the entry on an index page."""
+    """The conda record as it stands in `repodata.json`; of a PyPI file `indexes` and `find-links`: the URLs, stripped,
+    of those that its environments name, its own first. Both are empty for one that comes from no index."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What is known of a PyPI file besides its bytes: told by upstream's index page, or by the file itself."""
+
+    index: str | None
+    """URL of the index, or of the page of links, that lists it; None: none could be had, or none does."""
+    is_settled: bool
+    """Whether asking upstream again would tell nothing new: not so if a page could not be had for a passing reason."""
+    requires_python: str | None
+    yanked: str | None
+    """Why it was withdrawn, perhaps empty; None: it was not, as far as is known."""
+    upload_time: str | None
+    """RFC 3339, as upstream writes it; None: not known."""
+    metadata: Sha256 | None
+    """Of the core metadata, which stand beside the file; None: it is no wheel, or they cannot be read."""
+    build_requires: tuple[str, ...] | None
+    """What building it needs, as PEP 508 has it; None: it is not built, or does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +75,10 @@ class Request:
     skip_unmirrorable: bool = False
     allow_md5: bool = False
     allow_unhashed: bool = False
+    build_requires: tuple[str, ...] = ()
+    """What building needs besides, as PEP 508 has it."""
+    with_build_requirements: bool = False
+    """Whether what the sdists themselves ask for is needed, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +134,10 @@ class Snapshot:
     """Ordered by path; a path stands several times where the lock has several records for it."""
     refused: tuple[Refusal, ...]
     """What the lock names for the requests and was left out because they allow it."""
-    deferred: int
-    """How many entries of a kind that is not mirrored were left out."""
+    tools: tuple[Package, ...] = ()
+    """What building its sdists needs, which the lock does not say, as it was once resolved; ordered by path."""
+    tools_for: Sha256 | None = None
+    """Of the question that `tools` answer; None: none was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,3 +167,5 @@ class Inventory:
     """Packages in the tree that no snapshot wants and that indexes still list."""
     tree: Mapping[MirrorPath, Stored | Derived]
     """Every file that is ours."""
+    listings: Mapping[MirrorPath, Listing] = field(default_factory=dict)
+    """What is known of the PyPI files in the tree."""

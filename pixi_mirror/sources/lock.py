@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +13,19 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.formats.document import SIZE_LIMIT
 from pixi_mirror.model import Layout, Request, Sha256, admit_sha256
 from pixi_mirror.sources.interface import Answer
+from pixi_mirror.tree.files import hash_of
 
 if TYPE_CHECKING:  # a run with nothing to do must not pay for it
     from pixi_mirror.formats.lock import Lock
 
-_RULES = b"pixi-mirror reads locks by rules 3\n"
+_RULES = b"pixi-mirror reads locks by rules 4\n"
 """Changed whenever the same lock would be answered differently, so that pins of an older program are renewed."""
+
+
+_LOCAL_ARCHIVE = re.compile(
+    rb"\n[ -]*(?:pypi|path|url): (?:file://)?([./][^\n]*\.(?:whl|zip|tar(?:\.[a-z0-9]+)?|t[gbx]z2?))[ \r]*(?=\n)"
+)
+"""Where a lock names a Python archive of this machine, for which version 7 has no hash."""
 
 
 class LockSource:
@@ -36,12 +46,16 @@ class LockSource:
         """None: nobody is asked about a manifest."""
 
     def digest(self) -> Sha256:
-        """The sha256 of the lock and of the rules by which it is read.
+        """The sha256 of the lock, of the local Python archives that it names and of the rules by which it is read.
 
         Raises:
             WorkspaceError: there is none, or it cannot be read.
         """
-        return admit_sha256(hashlib.sha256(_RULES + self._bytes()).hexdigest())
+        digest = hashlib.sha256(_RULES + self._bytes())
+        for name in sorted(set(_LOCAL_ARCHIVE.findall(self._bytes()))):
+            with suppress(OSError):  # one that is not there is refused when the lock is read
+                digest.update(hash_of(self._path.parent / os.fsdecode(name))[0].encode())
+        return admit_sha256(digest.hexdigest())
 
     def _bytes(self) -> bytes:
         if self._data is None:

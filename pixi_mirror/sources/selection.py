@@ -1,12 +1,16 @@
 """Choose from a lock what requests ask for: environments, platforms, and what of them can be mirrored."""
 
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.formats.conda import conda_package
 from pixi_mirror.formats.layout import channel, is_pseudo
 from pixi_mirror.formats.lock import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
+from pixi_mirror.formats.pypi import called, pypi_package
 from pixi_mirror.model import (
     Cell,
     Channel,
@@ -21,6 +25,7 @@ from pixi_mirror.model import (
     canonical,
 )
 from pixi_mirror.sources.interface import Answer, Lacking
+from pixi_mirror.tree.files import hash_of
 
 _SUBDIR = "subdir:"
 
@@ -48,13 +53,12 @@ class Selection:
         self._building: dict[tuple[str, str], dict[MirrorPath, None]] = {}
         self._variants: dict[tuple[str, bytes], Package] = {}
         self._wanted: dict[int, Package] = {}
-        self._admitted: dict[int, Package | Refusal] = {}
+        self._admitted: dict[tuple[int, int | None], Package | Refusal] = {}
         self._lacking: set[tuple[str, str]] = set()
         self._found: set[str] = set()
         self._known: set[str] = set()
         self._refused: dict[str, Refusal] = {}
         self._unacceptable: dict[str, Refusal] = {}
-        self._deferred: set[str] = set()
 
     def add(self, request: Request) -> None:
         """Take in what one request asks for.
@@ -69,10 +73,10 @@ class Selection:
                 self._add_channels(environment, request)
             for platform in platforms:
                 installed = self._cells.setdefault((name, platform), {})
-                self._add_entries(environment.packages[platform], installed, request)
+                self._add_entries(environment.packages[platform], installed, request, environment)
                 if request.build_packages:
                     building = self._building.setdefault((name, platform), {})
-                    self._add_entries(environment.build_packages.get(platform, ()), building, request)
+                    self._add_entries(environment.build_packages.get(platform, ()), building, request, environment)
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
@@ -121,25 +125,39 @@ class Selection:
             except WorkspaceError as error:
                 raise WorkspaceError(f"{self._name}: {error}") from None
 
-    def _add_entries(self, entries: Iterable[Entry], paths: dict[MirrorPath, None], request: Request) -> None:
+    def _add_entries(
+        self,
+        entries: Iterable[Entry],
+        paths: dict[MirrorPath, None],
+        request: Request,
+        environment: LockedEnvironment,
+    ) -> None:
         for entry in entries:
             match entry:
                 case CondaBinary():
-                    self._add_binary(entry, paths, request)
+                    self._add_file(entry, paths, request, environment)
                 case CondaSource():
                     self._refuse(_source_refusal(entry), request)
                 case PypiEntry():
                     if request.pypi:
-                        self._deferred.add(entry.location)
+                        self._add_file(entry, paths, request, environment)
 
-    def _add_binary(self, entry: CondaBinary, paths: dict[MirrorPath, None], request: Request) -> None:
-        admitted = self._admitted.get(id(entry))
+    def _add_file(
+        self,
+        entry: CondaBinary | PypiEntry,
+        paths: dict[MirrorPath, None],
+        request: Request,
+        environment: LockedEnvironment,
+    ) -> None:
+        key = (id(entry), id(environment) if isinstance(entry, PypiEntry) else None)
+        admitted = self._admitted.get(key)
         if admitted is None:
-            admitted = self._admitted[id(entry)] = self._admit(entry)
+            admitted = self._admit(entry, environment)
             if isinstance(admitted, Package):
                 # Old locks have several records for one file: equal ones are one, others are all kept.
-                key = (admitted.path, canonical(dict(admitted.record)))
-                admitted = self._admitted[id(entry)] = self._variants.setdefault(key, admitted)
+                variant = (admitted.path, canonical(dict(admitted.record)))
+                admitted = self._variants.setdefault(variant, admitted)
+            self._admitted[key] = admitted
         refusal = admitted if isinstance(admitted, Refusal) else _unpromised(admitted, request)
         if refusal is not None:
             self._refuse(refusal, request)
@@ -147,11 +165,20 @@ class Selection:
             paths[admitted.path] = None
             self._wanted[id(admitted)] = admitted
 
-    def _admit(self, entry: CondaBinary) -> Package | Refusal:
+    def _admit(self, entry: CondaBinary | PypiEntry, environment: LockedEnvironment) -> Package | Refusal:
         try:
-            return conda_package(entry, layout=self._layout, base=self._base)
+            if isinstance(entry, CondaBinary):
+                return conda_package(entry, layout=self._layout, base=self._base)
+            return pypi_package(
+                entry,
+                indexes=environment.indexes,
+                find_links=environment.find_links,
+                base=self._base,
+                sha256_of=_sha256_of_local,
+            )
         except UnmirrorableError as error:
-            return Refusal(entry=entry.file_name, reason=str(error))
+            name = entry.file_name if isinstance(entry, CondaBinary) else called(entry)
+            return Refusal(entry=name, reason=str(error))
         except WorkspaceError as error:
             raise WorkspaceError(f"{self._name}: {error}") from None
 
@@ -171,7 +198,6 @@ class Selection:
             cells=tuple(self._cell(*key) for key in sorted(self._cells)),
             packages=tuple(sorted(self._wanted.values(), key=_by_path)),
             refused=tuple(refusal for _, refusal in sorted(self._refused.items())),
-            deferred=len(self._deferred),
         )
         return Answer(
             snapshot=snapshot,
@@ -207,6 +233,14 @@ def _source_refusal(entry: CondaSource) -> Refusal:
         entry=f"{entry.name} @ {entry.location}",
         reason="it is a source package, built at install time: there is no archive to mirror",
     )
+
+
+def _sha256_of_local(url: Url) -> Sha256:
+    path = Path(url2pathname(urlsplit(url.raw).path))
+    try:
+        return hash_of(path)[0]
+    except OSError as error:
+        raise UnmirrorableError(f"the file {path} cannot be read: {error.strerror}") from None
 
 
 def _unpromised(package: Package, request: Request) -> Refusal | None:

@@ -14,6 +14,7 @@ from pixi_mirror.model import (
     Json,
     Kind,
     Layout,
+    Listing,
     MirrorPath,
     Package,
     Refusal,
@@ -36,6 +37,7 @@ def dump(inventory: Inventory) -> bytes:
     pool = _Pool()
     snapshots = [_snapshot_row(snapshot, pool) for snapshot in inventory.snapshots]
     kept = pool.numbers(inventory.kept.values())
+    listings = [f"{_text(path)}:{_text(asdict(each))}" for path, each in sorted(inventory.listings.items())]
     tree = [f"{_text(path)}:{_text(_tree_row(content))}" for path, content in sorted(inventory.tree.items())]
     head = _text({"format": FORMAT, "kept": kept, "layout": inventory.layout})[1:-1]
     return "\n".join(
@@ -44,7 +46,9 @@ def dump(inventory: Inventory) -> bytes:
             ",\n".join(pool.rows),
             '],"subscriptions":[',
             ",\n".join(_text(row) for row in snapshots),
-            '],"tree":{',
+            '],"listings":{',
+            ",\n".join(listings),
+            '},"tree":{',
             ",\n".join(tree),
             "}}\n",
         ]
@@ -61,13 +65,15 @@ def parse(data: bytes) -> Inventory:
         raw = json.loads(data)
         if raw["format"] != FORMAT:
             raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
-        admitted = {path: admit_path(path) for path in {*raw["tree"], *(row["path"] for row in raw["packages"])}}
+        named = {*raw["tree"], *raw["listings"], *(row["path"] for row in raw["packages"])}
+        admitted = {path: admit_path(path) for path in named}
         pool = [_package(row, admitted) for row in raw["packages"]]
         return Inventory(
             layout=_one_of(raw["layout"], Layout),
             snapshots=tuple(_snapshot(row, pool) for row in raw["subscriptions"]),
             kept=MappingProxyType({pool[number].path: pool[number] for number in raw["kept"]}),
             tree=MappingProxyType({admitted[path]: _content(row) for path, row in raw["tree"].items()}),
+            listings=MappingProxyType({admitted[path]: _listing(row) for path, row in raw["listings"].items()}),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"it lacks or misspells {error}") from error
@@ -147,8 +153,9 @@ def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
         "newest_timestamp": snapshot.newest_timestamp,
         "requests": [asdict(request) for request in snapshot.requests],
         "refused": [asdict(refusal) for refusal in snapshot.refused],
-        "deferred": snapshot.deferred,
         "packages": numbers,
+        "tools": pool.numbers(snapshot.tools),
+        "tools_for": snapshot.tools_for,
         "cells": [
             {
                 "environment": cell.environment,
@@ -174,7 +181,8 @@ def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
         cells=tuple(_cell(cell, pool) for cell in row["cells"]),
         packages=tuple(pool[number] for number in row["packages"]),
         refused=tuple(Refusal(**refusal) for refusal in row["refused"]),
-        deferred=row["deferred"],
+        tools=tuple(pool[number] for number in row["tools"]),
+        tools_for=None if row["tools_for"] is None else admit_sha256(row["tools_for"]),
     )
 
 
@@ -200,6 +208,18 @@ def _request(row: Mapping[str, Json]) -> Request:
             **row,
             "environments": None if environments is None else tuple(environments),
             "platforms": tuple(row["platforms"]),
+            "build_requires": tuple(row["build_requires"]),
+        }
+    )
+
+
+def _listing(row: Mapping[str, Json]) -> Listing:
+    metadata, needs = row["metadata"], row["build_requires"]
+    return Listing(
+        **{
+            **row,
+            "metadata": None if metadata is None else admit_sha256(metadata),
+            "build_requires": None if needs is None else tuple(map(str, needs)),
         }
     )
 

@@ -9,17 +9,30 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.indexes import Companion
-from pixi_mirror.model import Package
+from pixi_mirror.model import Package, Url
 from pixi_mirror.report import Report
 from pixi_mirror.sources import LockSource, PixiSource, Source
 from pixi_mirror.tree import Tree
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
+    from pixi_mirror.building import Question
     from pixi_mirror.cache import Batch, Store
+    from pixi_mirror.formats.pypi import Resolved
+    from pixi_mirror.pages import Pages
     from pixi_mirror.settings import Settings
 
 
 DAY_S = 86_400.0
+_RETRIES_OF_PAGES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """The rooms that reach other machines, with the user's settings."""
+
+    store: Store
+    batch: Batch
+    pages: Pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,23 +51,52 @@ class Equipment:
     """Makes what stands beside indexes, given the paths of the locks that are mirrored."""
     lock_timeout_s: float = 0.0
 
-    def supply(self, packages: Iterable[Package], *, workspace: Path | None = None) -> tuple[Store, Batch]:
-        """The store, and a batch that can bring these packages into it, as is told for a workspace.
+    def supply(self, packages: Iterable[Package], *, workspace: Path | None = None) -> Supply:
+        """What can bring these packages, as is told for a workspace.
 
         Raises:
             MachineError: a settings file does not parse.
         """
         from pixi_mirror.cache import Batch, Store
         from pixi_mirror.fetch import Fetcher
+        from pixi_mirror.pages import Pages
 
         settings = self.settings(workspace)
         for warning in settings.warnings:
             self.report.warn(warning)
-        plain = {_host(package.url.raw) for package in packages if package.url.raw.startswith("http://")}
+        plain = {_host(url) for package in packages for url in _asked(package) if url.startswith("http://")}
         network = replace(settings.network, http_hosts=settings.network.http_hosts | plain)
         store = Store(self.cache_directory())
-        fetcher = Fetcher(network, self.report, connections=settings.jobs)
-        return store, Batch(store, fetcher, self.report, jobs=settings.jobs)
+
+        # A page is worth less patience than a file: the mirror is right without it.
+        hasty = replace(network, retries=min(network.retries, _RETRIES_OF_PAGES))
+        return Supply(
+            store=store,
+            batch=Batch(
+                store, Fetcher(network, self.report, connections=settings.jobs), self.report, jobs=settings.jobs
+            ),
+            pages=Pages(Fetcher(hasty, self.report, connections=settings.jobs), self.report, jobs=settings.jobs),
+        )
+
+    def resolve(self, question: Question, *, workspace: Path | None = None) -> tuple[Resolved, ...]:
+        """What a question about build requirements comes to, asked of the indexes where `[mirrors]` has them.
+
+        Raises:
+            ProgramError: it cannot be resolved.
+            MachineError: a settings file does not parse, or no temporary file can be written.
+        """
+        from pixi_mirror.building import resolved
+        from pixi_mirror.fetch.mirrors import Mirrors
+
+        mirrors = Mirrors(self.settings(workspace).network.mirrors)
+        indexes = tuple(mirrors.chosen(Url(index)).url.raw for index in question.indexes)
+        return resolved(replace(question, indexes=indexes), self.environ)
+
+
+def _asked(package: Package) -> Iterable[str]:
+    """Every URL that the lock has us ask for a package."""
+    record = package.record if package.kind == "pypi" else {}
+    return (package.url.raw, *record.get("indexes", ()), *record.get("find-links", ()))
 
 
 def _host(url: str) -> str:

@@ -106,7 +106,7 @@ def _carry_out(tree: Tree, plan: Plan, pruned: Pruned, companion: Companion, *, 
     unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, now)}
     plan = replace(plan, kept={})
     settle(tree, plan, {}, companion=companion, unlisted=unlisted, grace_s=grace_s)
-    needed = needed_indexes(plan)
+    needed = needed_indexes(tree, plan, {*pruned.removed})
     idle = [
         path
         for path, made in tree.inventory.tree.items()
@@ -116,7 +116,11 @@ def _carry_out(tree: Tree, plan: Plan, pruned: Pruned, companion: Companion, *, 
         tree.remove(path)
     left = {path: content for path, content in tree.inventory.tree.items() if path not in {*pruned.removed, *idle}}
     tree.record(
-        replace(tree.inventory, tree=left),
+        replace(
+            tree.inventory,
+            tree=left,
+            listings={path: each for path, each in tree.inventory.listings.items() if path in left},
+        ),
         locks=plan.renewal.locks,
         unlisted={path: at for path, at in tree.state.unlisted.items() if path in left},
     )

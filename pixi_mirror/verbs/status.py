@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.formats.layout import url_path
+from pixi_mirror.formats.pypi import required_name
+from pixi_mirror.indexes import index_of
 from pixi_mirror.mirror import Plan, planned, stale, standing
-from pixi_mirror.model import Channel, MirrorPath, Package, Snapshot, Stored
+from pixi_mirror.model import Channel, Inventory, MirrorPath, Package, Snapshot, Stored
 from pixi_mirror.sources import LockSource, Source
 from pixi_mirror.verbs.equipment import existing, known_sources
 
@@ -25,17 +28,25 @@ class Subscription:
     platforms: tuple[str, ...]
     state: Freshness
     refused: tuple[str, ...]
-    deferred: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """One channel and what the mirror holds of it."""
+    """One channel, or one PyPI index, and what the mirror holds of it."""
 
     url: str
     path: str
     files: int
     size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sdist:
+    """A Python source archive that clients have to build, and cannot without a network."""
+
+    path: MirrorPath
+    build_requires: tuple[str, ...]
+    """What of its build requirements the mirror does not have, as it names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,8 @@ class Status:
     mirror: Path
     subscriptions: tuple[Subscription, ...]
     channels: tuple[Held, ...]
+    indexes: tuple[Held, ...]
+    sdists: tuple[Sdist, ...]
     plan: Plan
     stale: tuple[MirrorPath, ...]
     files: int
@@ -68,12 +81,15 @@ def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
     sources = known_sources(tree, environ)
     plan = planned(tree, standing(tree.inventory, tree.state.locks, sources=sources), layout=tree.inventory.layout)
     stored = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
+    listed = (*plan.packages.values(), *plan.kept.values())
     return Status(
         mirror=mirror,
         subscriptions=tuple(
             _subscription(snapshot, tree.state.locks, sources) for snapshot in tree.inventory.snapshots
         ),
-        channels=_channels(tree.inventory.snapshots, (*plan.packages.values(), *plan.kept.values()), stored),
+        channels=_channels(tree.inventory.snapshots, listed, stored),
+        indexes=_indexes(tree.inventory, listed, stored),
+        sdists=_sdists(tree.inventory, plan.packages, stored),
         plan=plan,
         stale=stale(tree, plan),
         files=len(stored),
@@ -89,7 +105,6 @@ def _subscription(snapshot: Snapshot, locks: Mapping[str, str], sources: Mapping
         platforms=tuple(sorted({cell.platform for cell in snapshot.cells})),
         state=_freshness(snapshot, sources.get(snapshot.id)),
         refused=tuple(refusal.entry for refusal in snapshot.refused),
-        deferred=snapshot.deferred,
     )
 
 
@@ -120,3 +135,31 @@ def _channels(
         Held(url=channel.url, path=channel.path or ".", files=len(sizes), size=sum(sizes))
         for channel, sizes in sorted(named.items(), key=lambda pair: (pair[0].path or "", pair[0].url))
     )
+
+
+def _indexes(
+    inventory: Inventory, packages: Iterable[Package], stored: Mapping[MirrorPath, Stored]
+) -> tuple[Held, ...]:
+    sizes: dict[str, list[int]] = {}
+    for package in packages:
+        if package.kind == "pypi" and package.path in stored:
+            index = index_of(package, inventory.listings.get(package.path))
+            if index is not None:
+                sizes.setdefault(index, []).append(stored[package.path].size)
+    return tuple(
+        Held(url=url, path=url_path(url), files=len(found), size=sum(found)) for url, found in sorted(sizes.items())
+    )
+
+
+def _sdists(
+    inventory: Inventory, packages: Mapping[MirrorPath, Package], stored: Mapping[MirrorPath, Stored]
+) -> tuple[Sdist, ...]:
+    """Wanted sdists for which the mirror lacks a project that building them needs."""
+    there = {package.name for path, package in packages.items() if package.kind == "pypi" and path in stored}
+    found = []
+    for path, listing in inventory.listings.items():
+        needs = listing.build_requires if path in packages else None
+        lacking = tuple(each for each in needs or () if required_name(each) not in there)
+        if lacking:
+            found.append(Sdist(path=path, build_requires=lacking))
+    return tuple(found)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.indexes import Companion
 from pixi_mirror.mirror import Plan, planned, refusal_of, renewed, require_program, settle, stale
-from pixi_mirror.model import Json, Layout, MirrorPath, Stored
+from pixi_mirror.model import Json, Layout, Listing, MirrorPath, Stored
 from pixi_mirror.tree import Tree
 from pixi_mirror.unchanged import FILE as UNCHANGED
 from pixi_mirror.unchanged import memo
@@ -121,28 +121,73 @@ def _memo(asked: Asked, tree: Tree, decided: _Decided) -> bytes:
 
 def _nothing_to_tell(plan: Plan) -> bool:
     """Whether a run that changes nothing would have no word of warning to repeat."""
-    told = plan.renewal.warnings or plan.disagreements or plan.renewal.problems
-    return not told and not any(snapshot.refused or snapshot.deferred for snapshot in plan.renewal.snapshots)
+    told: object = plan.renewal.warnings or plan.disagreements or plan.renewal.problems
+    # What a lock names on this machine may change without the lock; the memo looks at locks and manifests alone.
+    local = (each for each in plan.packages.values() if each.kind == "pypi" and each.path.startswith("local/"))
+    told = told or any(True for _ in local)
+    return not told and not any(snapshot.refused for snapshot in plan.renewal.snapshots)
 
 
 def _carried_out(
     asked: Asked, plan: Plan, tree: Tree, equipment: Equipment, problem: PixiMirrorError | None
 ) -> Updated:
+    """Two rounds at most: what the locks pin, and then, once the sdists can be read, what building them needs."""
+    done = _brought(asked, plan, tree, equipment)
+    if done.error is None and (more := _tooled(plan, tree, equipment)) is not None:
+        match more:
+            case PixiMirrorError():
+                done = replace(done, error=more)
+            case Plan():
+                then = _brought(asked, more, tree, equipment)
+                done = replace(
+                    then,
+                    plan=done.plan,
+                    indexes=tuple(dict.fromkeys((*done.indexes, *then.indexes))),
+                    fetched=(*done.fetched, *then.fetched),
+                )
+    return done if done.error is not None else replace(done, error=problem)
+
+
+def _tooled(plan: Plan, tree: Tree, equipment: Equipment) -> Plan | PixiMirrorError | None:
+    """The plan with what building needs, or why it cannot be known; None: nothing is asked for, or all is there."""
+    snapshots = plan.renewal.snapshots
+    asked = (request for snapshot in snapshots for request in snapshot.requests)
+    asked_for = any(request.build_requires or request.with_build_requirements for request in asked)
+    if not asked_for and not any(snapshot.tools for snapshot in snapshots):
+        return None
+    from pixi_mirror.mirror.tools import retooled
+
+    workspace = only_workspace(plan.renewal.sources)
+    try:
+        tooled = retooled(
+            snapshots, tree.inventory.listings, lambda question: equipment.resolve(question, workspace=workspace)
+        )
+    except PixiMirrorError as error:
+        return error
+    if tooled == snapshots:
+        return None
+    return planned(tree, replace(plan.renewal, snapshots=tooled), layout=plan.layout)
+
+
+def _brought(asked: Asked, plan: Plan, tree: Tree, equipment: Equipment) -> Updated:
     fetched: tuple[MirrorPath, ...] = ()
     stored: Mapping[MirrorPath, Stored] = {}
+    listings: Mapping[MirrorPath, Listing] = {}
     companion = equipment.companion(plan.renewal.locks.values())
     require_program(tree, plan, companion)
     if plan.to_bring:
         from pixi_mirror.mirror.bringing import bring
+        from pixi_mirror.mirror.learning import learnt
 
-        store, batch = equipment.supply(plan.to_bring, workspace=only_workspace(plan.renewal.sources))
-        brought = bring(tree, plan, store, batch, equipment.report)
+        supply = equipment.supply(plan.packages.values(), workspace=only_workspace(plan.renewal.sources))
+        brought = bring(tree, plan, supply.store, supply.batch, equipment.report)
         if brought.failed:
             return _result(asked, plan, failed=brought.failed, error=_failure(brought.failed, plan))
         fetched, stored = brought.fetched, brought.stored
-    settled = settle(tree, plan, stored, companion=companion)
+        listings = learnt(tree, plan, stored, supply.pages, equipment.report)
+    settled = settle(tree, plan, stored, companion=companion, learnt=listings)
     indexes = tuple(path for path in settled.written if not _is_part(companion, path))
-    return _result(asked, plan, indexes=indexes, fetched=fetched, error=settled.error or problem)
+    return _result(asked, plan, indexes=indexes, fetched=fetched, error=settled.error)
 
 
 def _is_part(companion: Companion, path: MirrorPath) -> bool:

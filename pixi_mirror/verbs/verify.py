@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import PixiMirrorError, SeveralErrors
-from pixi_mirror.indexes import INDEXES, Made
-from pixi_mirror.mirror import Plan, expected, planned, settle, standing
-from pixi_mirror.model import Derived, MirrorPath, Package, Sha256, Stored
+from pixi_mirror.indexes import INDEXES, Contents, Made
+from pixi_mirror.mirror import Plan, expected, planned, settle, standing, unsettled
+from pixi_mirror.model import Derived, Listing, MirrorPath, Sha256, Stored
 from pixi_mirror.tree import Looked, Tree
 from pixi_mirror.verbs.equipment import Equipment, existing, known_sources, only_workspace
 
@@ -104,7 +104,7 @@ def verify(mirror: Path, *, repair: bool, equipment: Equipment, solve: bool = Fa
         renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree, equipment.environ))
         plan = planned(tree, renewal, layout=tree.inventory.layout, held=held)
         verified = _verdict(tree, plan, found)
-        if repair and verified.left:
+        if repair and (verified.left or unsettled(tree)):
             verified = _repaired(tree, plan, verified, equipment)
         if not solve:
             return verified
@@ -151,24 +151,23 @@ def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> Veri
 
 
 def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> tuple[tuple[BadIndex, ...], int]:
-    made = expected(tree, plan)
-    listed = {**plan.packages, **plan.kept}
+    contents, made = expected(tree, plan)
     bad = []
     read = 0
     for path, content in sorted(tree.inventory.tree.items()):
         if isinstance(content, Derived) and path in found:
             read += 1
-            if problem := _problem(tree, path, made.get(path), listed):
+            if problem := _problem(tree, path, made.get(path), contents):
                 bad.append(BadIndex(path=path, problem=problem))
     bad += [BadIndex(path=path, problem="it is missing") for path in made if path not in found]
     return tuple(bad), read
 
 
-def _problem(tree: Tree, path: MirrorPath, made: Made | None, listed: Mapping[MirrorPath, Package]) -> str | None:
+def _problem(tree: Tree, path: MirrorPath, made: Made | None, contents: Contents) -> str | None:
     data = tree.read(path) or b""
-    if made is not None and hashlib.sha256(data).hexdigest() == hashlib.sha256(made.content()).hexdigest():
+    if made is not None and hashlib.sha256(data).hexdigest() == made.recipe:
         return None
-    problems = (index.problem(path, data, listed, read=tree.read) for index in INDEXES)
+    problems = (index.problem(path, data, contents, read=tree.read) for index in INDEXES)
     # The bytes of a sidecar are its program's affair: what it says is what counts.
     otherwise = "its bytes are not those that the inventory gives" if made is not None else None
     return next((problem for problem in problems if problem), otherwise)
@@ -178,13 +177,17 @@ def _repaired(tree: Tree, plan: Plan, verified: Verified, equipment: Equipment) 
     """Fetch again what subscriptions want, and write the indexes; surplus that is bad stays reported."""
     stored: Mapping[MirrorPath, Stored] = {}
     failed: tuple[Failed, ...] = ()
-    if plan.to_bring:
+    listings: Mapping[MirrorPath, Listing] = {}
+    if plan.to_bring or unsettled(tree):
         from pixi_mirror.mirror.bringing import bring
+        from pixi_mirror.mirror.learning import learnt
 
-        store, batch = equipment.supply(plan.to_bring, workspace=only_workspace(plan.renewal.sources))
-        brought = bring(tree, plan, store, batch, equipment.report, each_alone=True)
+        supply = equipment.supply(plan.packages.values(), workspace=only_workspace(plan.renewal.sources))
+        brought = bring(tree, plan, supply.store, supply.batch, equipment.report, each_alone=True)
         stored, failed = brought.stored, brought.failed
-    settled = settle(tree, plan, stored, companion=equipment.companion(plan.renewal.locks.values()))
+        listings = learnt(tree, plan, stored, supply.pages, equipment.report)
+    companion = equipment.companion(plan.renewal.locks.values())
+    settled = settle(tree, plan, stored, companion=companion, learnt=listings)
     summary = f"{len(failed)} of {len(plan.to_bring)} bad files could not be fetched again:"
     return replace(
         verified,

@@ -92,21 +92,6 @@ def test_without_a_terminal_progress_is_a_plain_line(world):
     assert "\r" not in done.stderr
 
 
-def test_pypi_entries_are_counted_and_named_as_not_yet_mirrored(world):
-    wheel = PypiEntry(
-        url="https://files.pypi.example/packages/x-1.0-py3-none-any.whl", name="x", version="1.0", sha256="0" * 64
-    )
-    tool = world.publish(small_packages()["base"])
-    world.lock(
-        "workspace", environments={"default": {"linux-64": [tool, wheel]}}, indexes=["https://pypi.example/simple"]
-    )
-    done = world.run("--lock", LOCK)
-    assert done.status == 0
-    assert "not yet mirrored: 1 PyPI package" in done.stderr
-    assert world.run_json("--lock", LOCK)["not_yet_mirrored"] == 1
-    assert world.run_json("--lock", LOCK, "--no-pypi", "-o", "other")["not_yet_mirrored"] == 0
-
-
 def test_an_empty_environment_still_makes_a_channel(world):
     world.lock("workspace", environments={"default": {"linux-64": []}}, channels=[f"{world.upstream.url}/conda-forge"])
     assert world.run("--lock", LOCK).status == 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a run that asks nobody must not pay for these
     from pixi_mirror.sources.pixi.program import Pixi
     from pixi_mirror.sources.selection import Selection
 
-_RULES = b"pixi-mirror asks pixi by rules 2\n"
+_RULES = b"pixi-mirror asks pixi by rules 3\n"
 """Changed whenever the same answers would lead to other pins."""
 
 

@@ -1,0 +1,110 @@
+"""Learn of PyPI files what index pages have to say: from upstream's pages, and from the files themselves."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pixi_mirror.archives.sdist import sdist_documents
+from pixi_mirror.archives.wheel import wheel_metadata
+from pixi_mirror.formats.pypi import build_requirements, is_wheel_name, read_metadata
+from pixi_mirror.mirror.planning import Plan, pinned
+from pixi_mirror.model import Listing, MirrorPath, Package, Stored, admit_sha256
+from pixi_mirror.pages import Pages, Told
+from pixi_mirror.report import Report
+from pixi_mirror.tree import Tree
+
+
+def learnt(
+    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], pages: Pages, report: Report
+) -> Mapping[MirrorPath, Listing]:
+    """What is new about the PyPI files of the tree: those brought, and those about which nobody could be asked before.
+
+    Raises:
+        WrongBytesError: an index page promises other bytes than the lock.
+        MachineError: a file cannot be read.
+    """
+    listings = tree.inventory.listings
+    known = {path: each for path, each in listings.items() if brought.get(path) in (None, _held(tree, path))}
+    stored = {**{path: each for path in known if (each := _held(tree, path)) is not None}, **brought}
+    asked = [
+        pinned(package, stored[path])
+        for path, package in plan.packages.items()
+        if package.kind == "pypi" and path in stored and not (path in known and known[path].is_settled)
+    ]
+    if not asked:
+        return {}
+    told = pages.ask(asked)
+    _explain(told, report)
+    found = {}
+    for package in asked:
+        before = known.get(package.path) or _listing(_look_into(tree, package, report))
+        found[package.path] = _completed(before, package, told)
+    return found
+
+
+def _held(tree: Tree, path: MirrorPath) -> Stored | None:
+    content = tree.inventory.tree.get(path)
+    return content if isinstance(content, Stored) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inside:
+    """What a file itself tells."""
+
+    requires_python: str | None = None
+    metadata: str | None = None
+    build_requires: tuple[str, ...] | None = None
+
+
+def _listing(inside: _Inside) -> Listing:
+    return Listing(
+        index=None,
+        is_settled=False,
+        requires_python=inside.requires_python,
+        yanked=None,
+        upload_time=None,
+        metadata=None if inside.metadata is None else admit_sha256(inside.metadata),
+        build_requires=inside.build_requires,
+    )
+
+
+def _look_into(tree: Tree, package: Package, report: Report) -> _Inside:
+    path, file_name = tree.path(package.path), package.path.rpartition("/")[2]
+    try:
+        if is_wheel_name(file_name):
+            data = wheel_metadata(path, file_name=file_name)
+            requires_python = read_metadata(data).requires_python
+            return _Inside(requires_python=requires_python, metadata=hashlib.sha256(data).hexdigest())
+        documents = sdist_documents(path, file_name=file_name)
+        told = read_metadata(documents.pkg_info) if documents.pkg_info is not None else None
+        return _Inside(
+            requires_python=told.requires_python if told else None,
+            build_requires=build_requirements(documents.pyproject),
+        )
+    except ValueError as error:
+        report.warn(f"{package.path}: what it needs cannot be read from it, so indexes do not tell it: {error}")
+        return _Inside()
+
+
+def _completed(before: Listing, package: Package, told: Told) -> Listing:
+    found = told.found.get(package.path)
+    if found is None:
+        return replace(before, is_settled=package.path not in told.unanswered)
+    return replace(
+        before,
+        index=found.index,
+        is_settled=True,
+        requires_python=found.listed.requires_python or before.requires_python,
+        yanked=found.listed.yanked,
+        upload_time=found.listed.upload_time,
+    )
+
+
+def _explain(told: Told, report: Report) -> None:
+    for index, problems in sorted(told.problems.items()):
+        more = f" (and so for {len(problems) - 1} more of its pages)" if len(problems) > 1 else ""
+        report.warn(
+            f"{problems[0]}{more} Without upstream's page nobody knows when a file was uploaded, or whether it was "
+            f"yanked: a solve with `exclude-newer` will not see the files of {index}. `pixi-mirror verify --repair` "
+            "asks again."
+        )
