@@ -13,6 +13,9 @@ from pixi_mirror.model import Channel, Layout, MirrorPath, Url, admit_path
 DEFAULT_HOST = "conda.anaconda.org"
 """Where pixi looks for a channel that is only named."""
 
+MAPPING_HOST = "conda-mapping.prefix.dev"
+"""Whom pixi asks which PyPI projects a conda package stands for."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LARGEST_PORT = 65535
 _DIGEST_LENGTH = 12

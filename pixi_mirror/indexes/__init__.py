@@ -2,9 +2,10 @@
 
 from pixi_mirror.indexes.conda import CondaIndex
 from pixi_mirror.indexes.interface import Beside, Companion, Contents, Index, Made, Makings, Role
+from pixi_mirror.indexes.mapping import MappingIndex
 from pixi_mirror.indexes.pypi import PypiIndex, index_of
 
 __all__ = ["INDEXES", "Beside", "Companion", "Contents", "Index", "Made", "Makings", "Role", "index_of"]
 
-INDEXES: tuple[Index, ...] = (CondaIndex(), PypiIndex())
+INDEXES: tuple[Index, ...] = (CondaIndex(), PypiIndex(), MappingIndex())
 """Every kind of index; a new one is a room and a place here."""
