@@ -1,6 +1,7 @@
 """A change of a mirror that can be stopped anywhere, again and again, each time on a copy of the same beginning."""
 
 import itertools
+import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ from harness.child import Completed
 from harness.looking import contents, identities, sha256
 from harness.world import World, small_packages
 
+from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaEntry
+from pixi_mirror.demo.workspace import CondaEntry, PypiEntry
 
 _ALWAYS = ("rename", "replace", "link", "unlink")
 _PRIVATE = {".pixi-mirror/lock", ".pixi-mirror/state.json", ".pixi-mirror/unchanged.json"}
@@ -134,7 +136,8 @@ class Judge:
         again = self.scenario.run(place)
         assert again.status in self.scenario.rerun_statuses, (what, again.status, again.stderr)
         root = self.scenario.world.root
-        asked = {sha256(root / request.bare.lstrip("/")) for request in self.scenario.world.requests}
+        paths = {root / request.bare.lstrip("/") for request in self.scenario.world.requests}
+        asked = {sha256(path) for path in paths if path.is_file()}  # pages, which are none, may be asked for again
         assert not asked & had, (what, "a verified file was fetched again")
         assert place.served == self.end, what
         assert place.litter == set(), what
@@ -235,11 +238,48 @@ def repair(world: World) -> Scenario:
     return Scenario(world=world, args=lambda mirror: ["verify", mirror, "--repair"], is_true_before=False)
 
 
-def _locked(world: World, *, hotfixed: bool = False, more: Iterable = (), without: str = "") -> Path:
+def python(world: World) -> Scenario:
+    """An update that brings a newer wheel of one project and the first of another, with purls for a conda package."""
+    first = _wheels(world, ("thing", "1.0"))
+    lock = _locked(world, more=(), python=first)
+    scenario = Scenario(world=world, args=lambda mirror: ["--lock", lock, "-o", mirror])
+    scenario.seed.directory.mkdir()
+    assert scenario.run(scenario.seed).status == 0
+    _locked(world, python=_wheels(world, ("thing", "2.0"), ("other", "1.0")))
+    return scenario
+
+
+def _wheels(world: World, *which: tuple[str, str]) -> list[PypiEntry]:
+    entries = []
+    for name, version in which:
+        built = build_wheel(name=name, version=version)
+        path = world.root / "files" / built.file_name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(built.data)
+        url = f"{world.upstream.url}/files/{built.file_name}"
+        row = {"filename": built.file_name, "url": url, "hashes": {"sha256": built.sha256}, "size": len(built.data)}
+        page = {"meta": {"api-version": "1.1"}, "name": name, "versions": [version], "files": [row]}
+        kind = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+        world.upstream.put(f"/simple/{name}/", json.dumps(page).encode(), headers=kind)
+        entries.append(PypiEntry(url=url, name=name, version=version, sha256=built.sha256))
+    return entries
+
+
+def _locked(
+    world: World,
+    *,
+    hotfixed: bool = False,
+    more: Iterable = (),
+    without: str = "",
+    python: Iterable[PypiEntry] = (),
+) -> Path:
     names = [name for name in ("base", "pure", "tool-linux") if name != without]
     entries = {name: world.publish(small_packages()[name]) for name in names}
     if hotfixed:
         tool = entries["tool-linux"]
         entries["tool-linux"] = CondaEntry(url=tool.url, record={**tool.record, "depends": ["base >=2024"]})
-    cell = [*entries.values(), *(world.publish(package) for package in more)]
-    return world.lock("workspace", environments={"default": {"linux-64": cell}})
+    if python:
+        entries["base"] = entries["base"].hotfixed(purls=[])
+    cell = [*entries.values(), *(world.publish(package) for package in more), *python]
+    indexes = [f"{world.upstream.url}/simple"] if python else []
+    return world.lock("workspace", environments={"default": {"linux-64": cell}}, indexes=indexes)

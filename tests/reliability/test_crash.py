@@ -19,6 +19,7 @@ VERBS = {
     "prune": scenario.prune,
     "forget": scenario.forget,
     "repair": scenario.repair,
+    "update of PyPI files": scenario.python,
 }
 
 
