@@ -1,6 +1,7 @@
 """Resolve what building an sdist needs, which no lock names: with uv where there is one, else with pip."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +30,13 @@ _PIP_PLATFORMS = {
     "win-64": ("win_amd64",),
     "win-arm64": ("win_arm64",),
 }
+# PEP 508 without URLs, and without what a requirements file or a command line would take for something else: an sdist
+# chooses these words, and `--index-url=...`, `-e .` or `x @ git+...` would have programs of its choice run here.
+_REQUIREMENT = re.compile(
+    r"(?!.*\s-)[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[A-Za-z0-9._,\s-]*\])?[\sA-Za-z0-9(),.<>=!~*+_-]*(?:;[^$#\\\n\r]*)?"
+)
+_CONFIGURED = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
+"""Variables by which uv would ask others than the lock's own indexes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +56,15 @@ def resolved(question: Question, environ: Mapping[str, str]) -> tuple[Resolved, 
     """The wheels that the newest versions which fit come as, dependencies included; `environ` is the user's.
 
     Raises:
-        ProgramError: there is neither uv nor pip, or they find no such wheels.
+        ProgramError: there is neither uv nor pip, they find no such wheels, or a requirement is none to resolve.
         MachineError: no temporary file can be written.
     """
+    for each in question.requirements:
+        if not _REQUIREMENT.fullmatch(each):
+            raise ProgramError(
+                f"building asks for {each!r}, which is no name with versions and markers (PEP 508), so neither uv nor "
+                "pip is asked for it. Leave --with-build-requirements out, and name what is needed by --build-requires."
+            )
     program = _uv(environ)
     try:
         with TemporaryDirectory(prefix="pixi-mirror-") as name:
@@ -71,12 +85,13 @@ def _told_by_uv(program: str, question: Question, folder: Path, environ: Mapping
     asked.write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
     first, *others = question.indexes
     command = [program, "pip", "compile", str(asked), "--format", "pylock.toml", "--no-config", "--quiet", "--no-build"]
-    command += ["--python-version", question.python, "--default-index", first]
+    command += ["--python", sys.executable, "--no-python-downloads", "--python-version", question.python]
+    command += ["--default-index", first]
     command += [word for index in others for word in ("--index", index)]
     if question.subdir in _UV_PLATFORMS:
         command += ["--python-platform", _UV_PLATFORMS[question.subdir]]
-    done = run(command, cwd=folder, environ=environ, timeout_s=_PATIENCE_S)
-    # What uv was configured to use must not be asked in place of the lock's own indexes.
+    kept = {key: value for key, value in environ.items() if key not in _CONFIGURED}
+    done = run(command, cwd=folder, environ=kept, timeout_s=_PATIENCE_S)
     return _fitting(question, _read(read_pylock, done, question, "uv"))
 
 
@@ -87,7 +102,9 @@ def _told_by_pip(question: Question, folder: Path, environ: Mapping[str, str]) -
     command += ["--implementation", "cp", "--python-version", question.python, "--index-url", first]
     command += [word for index in others for word in ("--extra-index-url", index)]
     command += [word for tag in _PIP_PLATFORMS.get(question.subdir, ()) for word in ("--platform", tag)]
-    done = run([*command, *question.requirements], cwd=folder, environ=environ, timeout_s=_PATIENCE_S)
+    # `--isolated` leaves the files of the machine in force, and an `extra-index-url` there would be asked, too.
+    kept = {**environ, "PIP_CONFIG_FILE": os.devnull}
+    done = run([*command, *question.requirements], cwd=folder, environ=kept, timeout_s=_PATIENCE_S)
     if "No module named pip" in done.stderr:
         raise ProgramError(
             "resolving what building needs takes uv or pip, and neither is installed beside pixi-mirror or, for uv, on "
@@ -119,8 +136,14 @@ def _fitting(question: Question, found: Iterable[Resolved]) -> tuple[Resolved, .
             wheel = wheel_name(file_name_of(each.url))
         except ValueError as error:
             raise ProgramError(f"{each.name} {each.version} was resolved to {each.url}: {error}.") from None
+        fitting = chosen.setdefault(each.name, [])
         if fits(wheel, python=question.python, subdir=question.subdir):
-            chosen.setdefault(each.name, []).append(each)
+            fitting.append(each)
+    for name, fitting in sorted(chosen.items()):
+        if not fitting:
+            raise ProgramError(
+                f"building needs {name}, and no wheel of it fits Python {question.python} on {question.subdir}."
+            )
     return tuple(each for name in sorted(chosen) for each in _fewest(chosen[name]))
 
 

@@ -98,7 +98,10 @@ def _plan_lines(plan: Plan) -> list[str]:
 def _cell(packages: Sequence[Package]) -> str:
     if not packages:
         return "-"
-    return f"{len(packages)} ({size(sum(package.size or 0 for package in packages))})"
+    known = [package.size for package in packages if package.size is not None]
+    if not known:
+        return f"{len(packages)} (size unknown)"
+    return f"{len(packages)} ({size(sum(known))}{'' if len(known) == len(packages) else ' and more'})"
 
 
 def _refused(plan: Plan) -> list[str]:
@@ -111,9 +114,8 @@ def _refused(plan: Plan) -> list[str]:
 
 def _lines(updated: Updated, *, verbose: bool) -> list[str]:
     plan = updated.plan
-    nothing = nothing_to_do(
-        updated.mirror, len(plan.packages), sum(package.size or 0 for package in plan.packages.values())
-    )
+    held = sum(package.size or 0 for path, package in plan.packages.items() if path not in updated.fetched)
+    nothing = nothing_to_do(updated.mirror, len(plan.packages), held + updated.fetched_size)
     holds = nothing.partition(": ")[2]
     indexes = counted(len(updated.indexes), "index", "indexes")
     if updated.dry_run:
@@ -126,7 +128,7 @@ def _lines(updated: Updated, *, verbose: bool) -> list[str]:
         return []
     if not updated.fetched and not updated.indexes:
         return [nothing]
-    brought = files_of(len(updated.fetched), plan.size)
+    brought = files_of(len(updated.fetched), updated.fetched_size)
     verb = f"brought {brought}" if updated.fetched else "no package was missing"
     lines = [f"  {path}" for path in updated.fetched] if verbose else []
     return [*lines, f"{verb}; wrote {indexes}; {holds}"]

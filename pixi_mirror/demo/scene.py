@@ -1,12 +1,22 @@
 """Lay out the demo's workspace and what its upstream serves, and change them as the story goes; it asks no network."""
 
+import json
 import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from pixi_mirror.demo.distributions import BuiltDistribution, build_wheel
 from pixi_mirror.demo.packages import BuiltPackage, build_package
-from pixi_mirror.demo.workspace import CondaEntry, Environment, LockDescription, lock_text, manifest_text
+from pixi_mirror.demo.workspace import (
+    CondaEntry,
+    Entry,
+    Environment,
+    LockDescription,
+    PypiEntry,
+    lock_text,
+    manifest_text,
+)
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model import Json
 
@@ -15,6 +25,8 @@ LOCK = "workspace/pixi.lock"
 CORRUPTED = "mirror/conda-forge/linux-64/demo-lib-2.3-0.conda"
 
 _NAME = "demo"
+_INDEX, _FILES = "https://pypi.example/simple", "https://files.pypi.example"
+_HOSTS = ("https://conda.anaconda.org", _FILES, "https://pypi.example")
 _HOTFIX: Mapping[str, Json] = {"depends": ["demo-data >=2024,<2025"]}
 """What the channel says of demo-lib since it was built; its archive has no upper bound."""
 _PLATFORMS = ("linux-64", "osx-arm64")
@@ -24,7 +36,7 @@ class Stage:
     """A directory for one demo: `workspace/`, `config.toml`, and what the program makes there."""
 
     def __init__(self, directory: Path, upstream: str) -> None:
-        """Take an existing, empty directory and the URL of the server that stands in for conda.anaconda.org."""
+        """Take an existing, empty directory and the URL of the server that stands in for all others."""
         self.directory = directory
         self._upstream = upstream
 
@@ -51,7 +63,8 @@ class Stage:
         """
         self._lock("1.0")
         self._write("workspace/pixi.toml", manifest_text(_described("1.0"), name=_NAME))
-        self._write("config.toml", f'[mirrors]\n"https://conda.anaconda.org" = ["{self._upstream}"]\n')
+        mirrors = "".join(f'"{host}" = ["{self._upstream}"]\n' for host in _HOSTS)
+        self._write("config.toml", f"[mirrors]\n{mirrors}")
 
     def move_on(self) -> None:
         """Lock the workspace anew: demo-app 1.1, all else as it was.
@@ -103,7 +116,16 @@ class Stage:
 
 def served() -> Mapping[str, bytes]:
     """What the upstream serves: path without leading slash -> bytes; everything that any of the locks names."""
-    return {f"conda-forge/{each.record['subdir']}/{each.file_name}": each.data for each in _packages().values()}
+    served = {f"conda-forge/{each.record['subdir']}/{each.file_name}": each.data for each in _packages().values()}
+    wheel = _wheel()
+    row = {
+        "filename": wheel.file_name,
+        "url": f"{_FILES}/{_place_of_wheel()}",
+        "hashes": {"sha256": wheel.sha256},
+        "upload-time": "2024-06-07T18:52:13Z",
+    }
+    page = {"meta": {"api-version": "1.1"}, "name": "demo-text", "versions": ["1.0"], "files": [row]}
+    return {**served, _place_of_wheel(): wheel.data, "simple/demo-text/": json.dumps(page).encode()}
 
 
 def hotfix() -> tuple[str, str]:
@@ -134,23 +156,41 @@ def _packages() -> Mapping[str, BuiltPackage]:
     return packages
 
 
+@cache
+def _wheel() -> BuiltDistribution:
+    return build_wheel(name="demo-text", version="1.0", requires_python=">=3.8", payload_size=3_000)
+
+
+def _place_of_wheel() -> str:
+    wheel = _wheel()
+    return f"packages/{wheel.sha256[:2]}/{wheel.file_name}"
+
+
 def _described(version: str) -> LockDescription:
     """A workspace with `version` of demo-app: `prod` runs it, `default` has the documentation too."""
     prod = {platform: _environment(version, platform) for platform in _PLATFORMS}
     default = {platform: (*entries, _entry("demo-docs")) for platform, entries in prod.items()}
     return LockDescription(
         environments={
-            name: Environment(channels=(f"{CHANNEL}/",), packages=packages)
+            name: Environment(channels=(f"{CHANNEL}/",), indexes=(_INDEX,), packages=packages)
             for name, packages in (("default", default), ("prod", prod))
         }
     )
 
 
-def _environment(version: str, platform: str) -> tuple[CondaEntry, ...]:
+def _environment(version: str, platform: str) -> tuple[Entry, ...]:
+    wheel = _wheel()
     return (
         _entry(f"demo-app {version} {platform}"),
         _entry("demo-data"),
         _entry(f"demo-lib {platform}").hotfixed(**_HOTFIX),
+        PypiEntry(
+            url=f"{_FILES}/{_place_of_wheel()}",
+            name="demo-text",
+            version="1.0",
+            sha256=wheel.sha256,
+            requires_python=">=3.8",
+        ),
     )
 
 

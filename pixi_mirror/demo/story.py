@@ -20,7 +20,7 @@ class Step:
     status: int = DONE
     """With which it should end."""
     brings: int = 0
-    """How many files it should ask the upstream for."""
+    """How many files and index pages it should ask the upstream for."""
     before: Callable[[Stage], None] = lambda _stage: None
     """What happens first, without the program."""
     after: Callable[[Stage], Iterable[str]] = lambda _stage: ()
@@ -40,7 +40,7 @@ class Stopped:
 def _on_disk(stage: Stage) -> Iterable[str]:
     archive, lock = hotfix()
     yield ""
-    yield "# A directory per channel. demo-docs is not there, because it is locked for default alone."
+    yield "# A directory per channel, and per host of PyPI files. demo-docs is not there: only default has it."
     yield from stage.listing()
     yield f"# Metadata is as locked: in its archive demo-lib depends on `{archive}`, the channel has since"
     yield f"# corrected that to `{lock}`, and so says repodata.json."
@@ -50,7 +50,7 @@ STEPS = (
     Step(
         why="Mirror what the environment prod needs, on every platform that it is locked for.",
         arguments=("--lock", LOCK, "-e", "prod"),
-        brings=5,
+        brings=7,
         after=_on_disk,
     ),
     Step(why="Is every byte as it should be? Hash all files again, read all indexes back.", arguments=("verify",)),
@@ -85,7 +85,7 @@ def tell(
     """
     stage = Stage(directory, upstream.url)
     stage.set()
-    for line in _opening(stage, upstream):
+    for line in _opening(stage):
         say(line)
     for step in STEPS:
         step.before(stage)
@@ -120,9 +120,9 @@ def _command(step: Step) -> str:
     return " ".join(["pixi-mirror", *step.arguments])
 
 
-def _opening(stage: Stage, upstream: Upstream) -> Iterable[str]:
+def _opening(stage: Stage) -> Iterable[str]:
     yield "A small workspace: environments default and prod, locked for linux-64 and osx-arm64. Its lock names packages"
-    yield f"of conda-forge; for the demo, {upstream.url} on this machine stands in for it (config.toml)."
+    yield "of conda-forge and a wheel; for the demo, a server on this machine stands in for their hosts (config.toml)."
     yield "Your cache and configuration are neither read nor written. All is in the directory:"
     yield ""
     yield f"$ cd {_typed(stage.directory)}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
@@ -45,6 +46,8 @@ class Updated:
     indexes: tuple[MirrorPath, ...]
     """Index files written, or in a dry run those to be written."""
     fetched: tuple[MirrorPath, ...]
+    fetched_size: int
+    """Bytes of these."""
     failed: tuple[Failed, ...]
     error: PixiMirrorError | None
     """Why the run was not a success; None: it was."""
@@ -144,6 +147,7 @@ def _carried_out(
                     plan=done.plan,
                     indexes=tuple(dict.fromkeys((*done.indexes, *then.indexes))),
                     fetched=(*done.fetched, *then.fetched),
+                    fetched_size=done.fetched_size + then.fetched_size,
                 )
     return done if done.error is not None else replace(done, error=problem)
 
@@ -187,7 +191,7 @@ def _brought(asked: Asked, plan: Plan, tree: Tree, equipment: Equipment) -> Upda
         listings = learnt(tree, plan, stored, supply.pages, equipment.report)
     settled = settle(tree, plan, stored, companion=companion, learnt=listings)
     indexes = tuple(path for path in settled.written if not _is_part(companion, path))
-    return _result(asked, plan, indexes=indexes, fetched=fetched, error=settled.error)
+    return _result(asked, plan, indexes=indexes, fetched=fetched, stored=stored, error=settled.error)
 
 
 def _is_part(companion: Companion, path: MirrorPath) -> bool:
@@ -201,6 +205,7 @@ def _result(
     *,
     indexes: tuple[MirrorPath, ...] = (),
     fetched: tuple[MirrorPath, ...] = (),
+    stored: Mapping[MirrorPath, Stored] = MappingProxyType({}),
     failed: tuple[Failed, ...] = (),
     error: PixiMirrorError | None,
 ) -> Updated:
@@ -210,6 +215,7 @@ def _result(
         plan=plan,
         indexes=indexes,
         fetched=fetched,
+        fetched_size=sum(each.size for each in stored.values()),
         failed=failed,
         error=error,
     )

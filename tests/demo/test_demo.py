@@ -52,7 +52,7 @@ def test_every_step_does_what_it_should(tmp_path, user):
     steps = shown(done.stdout)
     assert [command for command, _ in steps] == [f"cd {tmp_path / 'stage'}", *COMMANDS]
     _, first, whole, again, planned, second, status, broken, mended = (output for _, output in steps)
-    assert "brought 5 files" in first
+    assert "brought 6 files" in first
     assert "wrong" not in whole
     assert again.startswith("nothing to do")
     assert "would bring 2 files" in planned

@@ -37,14 +37,15 @@ def read_report(text: str) -> tuple[Resolved, ...]:
         ValueError: it is none, or a file has no sha256.
     """
     try:
-        report = json.loads(text)
-        rows = [(row["metadata"], row["download_info"]) for row in report["install"]]
+        rows = [(row["metadata"], row["download_info"]) for row in json.loads(text)["install"]]
         return tuple(
             _resolved(about["name"], about["version"], info["url"], info["archive_info"].get("hashes", {}))
             for about, info in rows
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is no report of pip: it lacks or misspells {error}") from None
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"it is no report of pip, but damaged JSON: {error}") from None
 
 
 def read_pylock(text: str) -> tuple[Resolved, ...]:
@@ -60,6 +61,8 @@ def read_pylock(text: str) -> tuple[Resolved, ...]:
         return tuple(each for package in document.get("packages", []) for each in _wheels(package))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is no pylock.toml: it lacks or misspells {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ValueError(f"it is no pylock.toml, but damaged TOML: {error}") from None
 
 
 def _wheels(package: Json) -> Iterator[Resolved]:
@@ -70,6 +73,9 @@ def _wheels(package: Json) -> Iterator[Resolved]:
 
 
 def _resolved(name: str, version: str, url: str, hashes: Json) -> Resolved:
+    for key, value in (("name", name), ("version", version), ("url", url)):
+        if not isinstance(value, str):
+            raise TypeError(f"{key} of {name}")
     if "sha256" not in hashes:
         raise ValueError(f"{name} {version} has no sha256")
     return Resolved(name=normalised(name), version=version, url=url, sha256=admit_sha256(hashes["sha256"]))
@@ -81,10 +87,13 @@ def fits(wheel: WheelName, *, python: str, subdir: str) -> bool:
 
 
 def _fits_python(wheel: WheelName, minor: int) -> bool:
-    if {"py3", f"py3{minor}", f"cp3{minor}"}.intersection(wheel.pythons):
-        return True
-    stable = [tag.removeprefix("cp3") for tag in wheel.pythons if tag.startswith("cp3")]
-    return "abi3" in wheel.abis and any(each.isdigit() and int(each) <= minor for each in stable)
+    own, earlier = f"cp3{minor}", range(minor + 1)
+    tagged = {
+        "none": {own, "py3", *(f"py3{each}" for each in earlier)},
+        "abi3": {f"cp3{each}" for each in earlier},
+        own: {own},  # a build without the global lock has another, such as cp313t
+    }
+    return any(not tagged.get(abi, set()).isdisjoint(wheel.pythons) for abi in wheel.abis)
 
 
 def _fits_platform(wheel: WheelName, subdir: str) -> bool:
