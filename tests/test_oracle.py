@@ -11,14 +11,15 @@ import sys
 import pytest
 from harness import oracle
 
+from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package, zstd_frame
 
 TOOL = build_package(name="tool", subdir="linux-64", depends=["base"])
 NEWER = build_package(name="tool", version="2.0", subdir="linux-64", depends=["base"])
 OLD = build_package(name="old-thing", subdir="linux-64", extension="tar.bz2")
 BASE = build_package(name="base")
-WHEEL = b"wheel, as far as an index cares"
-METADATA = b"Metadata-Version: 2.1\nName: thing\nVersion: 2.0\n"
+WHEEL = build_wheel(name="thing", version="2.0").data
+METADATA = build_wheel(name="thing", version="2.0").metadata
 FILE = "files.pypi.example/packages/aa/thing-2.0-py3-none-any.whl"
 PAGES = "pypi.example/simple/thing", "simple/thing"
 LINUX, NOARCH = "conda-forge/linux-64", "conda-forge/noarch"
@@ -91,7 +92,8 @@ def write_index(place, packages):
 
 def html(link, name="thing-2.0-py3-none-any.whl", digest=""):
     digest, metadata = digest or sha256(WHEEL), sha256(METADATA)
-    return f'<a href="{link}#sha256={digest}" data-core-metadata="sha256={metadata}">{name}</a>'.encode()
+    told = f'data-core-metadata="sha256={metadata}" data-size="{len(WHEEL)}"'
+    return f'<a href="{link}#sha256={digest}" {told}>{name}</a>'.encode()
 
 
 def page(link, **changes):

@@ -1,8 +1,8 @@
 """The oracle: read a mirror as its clients do, in every index format, and say whether what it shows is true.
 
 A program of its own that shares no code with pixi-mirror: the standard library and a zstd library, nothing else.
-`python oracle.py MIRROR` prints every problem and ends with status 1 if there is one. One file on purpose, long as it
-is: it can be carried to a mirror and run there.
+`python oracle.py MIRROR` prints every problem and ends with status 1 if there is one. It can be carried to a
+mirror and run there, with `oracle_pages.py` and `oracle_python.py` beside it.
 """
 
 import hashlib
@@ -13,22 +13,22 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+
+if __package__:
+    from harness import oracle_pages, oracle_python
+else:  # run as a program, wherever the three files were carried
+    import oracle_pages  # type: ignore[import-not-found, no-redef]
+    import oracle_python  # type: ignore[import-not-found, no-redef]
 
 PRIVATE = ".pixi-mirror"
 """The one directory of a mirror that clients never see."""
 JSON, ZST, SHARDS = "repodata.json", "repodata.json.zst", "repodata_shards.msgpack.zst"
 SIDECARS = (ZST, SHARDS)
 """What a client prefers to `repodata.json` where it is there, and does without where it is not."""
-HTML, PEP691 = "index.html", "index.v1_json"
+HTML, PEP691 = oracle_pages.HTML, oracle_pages.PEP691
 _TEMPORARY = re.compile(r"\..*|.*(?:\.part|\.partial|\.tmp|\.temp|\.lock|~)", re.DOTALL)
-
-
-class Unreadable(Exception):
-    """An index that a client could not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,8 @@ class Index:
     """Directories of other pages that it links to."""
     faults: tuple[str, ...] = ()
     """What is wrong with it whatever else the mirror holds."""
+    python_page: oracle_pages.Page | None = None
+    """None: it is no page of PyPI files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,11 @@ class Listing:
         """Every file that some index lists."""
         return {path: listed for index in self.indexes.values() for path, listed in index.files.items()}
 
+    @property
+    def python_pages(self) -> dict[str, oracle_pages.Page]:
+        """Every page of PyPI files."""
+        return {path: index.python_page for path, index in self.indexes.items() if index.python_page is not None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -88,12 +95,12 @@ def listing(mirror: Path) -> Listing:
     """What every index below `mirror` says; nothing where the directory is empty or absent."""
     indexes, unreadable = {}, {}
     for path in _visible(mirror):
-        reader = _READERS.get(posixpath.basename(path))
+        reader = _python_page if oracle_pages.is_page(path) else _READERS.get(posixpath.basename(path))
         if reader is None:
             continue
         try:
             indexes[path] = reader(mirror, path)
-        except (Unreadable, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (oracle_pages.Unreadable, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             unreadable[path] = f"{type(error).__name__}: {error}"
     return Listing(indexes=indexes, unreadable=unreadable)
 
@@ -107,6 +114,7 @@ def problems(mirror: Path, *, expected: Mapping[str, str] | None = None) -> list
     """
     found = listing(mirror)
     wrong = [*_always_wrong(mirror, found), *_disagreements(found), *_missing_pages(found)]
+    wrong += oracle_python.disagreements(mirror, found.python_pages, files=_visible(mirror))
     if expected is not None:
         wrong += _unexpected(found, expected)
     return sorted(set(wrong))
@@ -153,6 +161,7 @@ def _always_wrong(mirror: Path, found: Listing) -> Iterator[str]:
     for path, index in found.indexes.items():
         yield from (f"{path}: {fault}" for fault in index.faults)
         yield from (f"{path}: {fault}" for fault in _false_entries(mirror, index))
+    yield from oracle_python.false_archives(mirror, found.python_pages)
     for path in _visible(mirror):
         if _TEMPORARY.fullmatch(posixpath.basename(path)):
             yield f"{path}: is temporary or hidden, and clients can see it"
@@ -275,7 +284,7 @@ def _sharded_repodata(mirror: Path, path: str) -> Index:
     faults = [*_info_faults(place, info)]
     files: dict[str, Listed] = {}
     shards = {}
-    folder = _inside(place, info.get("shards_base_url", "./shards/"))
+    folder = oracle_pages.inside(place, info.get("shards_base_url", "./shards/"))
     for name, digest in document["shards"].items():
         shard = posixpath.join(folder, f"{digest.hex()}.msgpack.zst")
         data = (mirror / shard).read_bytes() if (mirror / shard).is_file() else None
@@ -328,11 +337,11 @@ def _decompressed(data: bytes) -> bytes:
             with decompressor.stream_reader(data, read_across_frames=True) as stream:
                 return stream.read()
         except zstandard.ZstdError as error:
-            raise Unreadable(f"not zstd: {error}") from error
+            raise oracle_pages.Unreadable(f"not zstd: {error}") from error
     try:
         return zstd.decompress(data)
     except zstd.ZstdError as error:
-        raise Unreadable(f"not zstd: {error}") from error
+        raise oracle_pages.Unreadable(f"not zstd: {error}") from error
 
 
 def _canonical(document: object) -> str:
@@ -346,13 +355,13 @@ def _canonical(document: object) -> str:
 def _unpacked(data: bytes) -> Any:
     value, end = _value(data, 0)
     if end != len(data):
-        raise Unreadable(f"{len(data) - end} bytes follow the msgpack document")
+        raise oracle_pages.Unreadable(f"{len(data) - end} bytes follow the msgpack document")
     return value
 
 
 def _value(data: bytes, at: int) -> tuple[Any, int]:  # noqa: PLR0911 - one a kind, as in the specification
     if at >= len(data):
-        raise Unreadable("the msgpack document ends early")
+        raise oracle_pages.Unreadable("the msgpack document ends early")
     head, at = data[at], at + 1
     if head < 0x80:
         return head, at
@@ -367,7 +376,7 @@ def _value(data: bytes, at: int) -> tuple[Any, int]:  # noqa: PLR0911 - one a ki
     if head in _FIXED:
         return _FIXED[head], at
     if head not in _SIZED:
-        raise Unreadable(f"msgpack code {head:#x} is not known")
+        raise oracle_pages.Unreadable(f"msgpack code {head:#x} is not known")
     width, read = _SIZED[head]
     size, at = _bytes(data, at, width, lambda raw: int.from_bytes(raw, "big"))
     return read(data, at, size)
@@ -375,7 +384,7 @@ def _value(data: bytes, at: int) -> tuple[Any, int]:  # noqa: PLR0911 - one a ki
 
 def _bytes(data: bytes, at: int, size: int, convert: Callable[[bytes], Any]) -> tuple[Any, int]:
     if at + size > len(data):
-        raise Unreadable("the msgpack document ends early")
+        raise oracle_pages.Unreadable("the msgpack document ends early")
     return convert(data[at : at + size]), at + size
 
 
@@ -421,127 +430,26 @@ _SIZED: dict[int, tuple[int, Callable[[bytes, int, int], tuple[Any, int]]]] = {
 # PyPI.
 
 
-class _Anchors(HTMLParser):
-    """The links of a page: (attributes, text)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchors: list[tuple[dict[str, str], str]] = []
-        self._open = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.anchors.append(({key: value or "" for key, value in attrs}, ""))
-            self._open = True
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = self._open and tag != "a"
-
-    def handle_data(self, data: str) -> None:
-        if self._open:
-            attributes, text = self.anchors[-1]
-            self.anchors[-1] = (attributes, text + data)
+def _python_page(mirror: Path, path: str) -> Index:
+    page = oracle_pages.read_page(mirror, path)
+    files: dict[str, Listed] = {}
+    for link in page.links:
+        files[link.path] = _listed(link.sha256, link.size)
+        if link.metadata is not None:
+            files[link.path + oracle_pages.METADATA] = _listed(link.metadata, None)
+    return Index(
+        digest=_canonical(page.content), files=files, pages=page.projects, faults=page.faults, python_page=page
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    """A page while it is read."""
-
-    place: str
-    files: dict[str, Listed] = field(default_factory=dict)
-    pages: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-
-    def add(self, link: str, name: str, *, hashes: Mapping[str, str], size: int | None, metadata: object) -> None:
-        """Take in one file; `metadata` is false, true or `{"sha256": ...}`, as in PEP 714."""
-        path = _inside(self.place, link)
-        if posixpath.basename(path) != name:
-            self.faults.append(f"calls {path} {name!r}")
-        if "sha256" not in hashes:
-            self.faults.append(f"lists {name} without a sha256")
-        self.files[path] = _listed(hashes, size)
-        if metadata:
-            self.files[path + ".metadata"] = _listed(metadata if isinstance(metadata, dict) else {}, None)
-
-    def index(self, content: object) -> Index:
-        """What was read, all told."""
-        return Index(digest=_canonical(content), files=self.files, pages=tuple(self.pages), faults=tuple(self.faults))
-
-
-def _listed(hashes: Mapping[str, str], size: int | None) -> Listed:
-    return Listed(algorithm="sha256" if "sha256" in hashes else "none", digest=hashes.get("sha256", ""), size=size)
-
-
-def _html_page(mirror: Path, path: str) -> Index:
-    """PEP 503: one anchor a file, `#sha256=` in its href; in the root one anchor a project."""
-    page = _Page(place=posixpath.dirname(path))
-    parser = _Anchors()
-    parser.feed((mirror / path).read_text(encoding="utf-8"))
-    parser.close()
-    for attributes, text in parser.anchors:
-        link, _, fragment = attributes["href"].partition("#")
-        if link.endswith("/"):
-            page.pages.append(_inside(page.place, link))
-            continue
-        metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
-        size = attributes.get("data-size")
-        page.add(
-            link,
-            text.strip(),
-            hashes=_assignment(fragment),
-            size=int(size) if size else None,
-            metadata=_assignment(metadata) or metadata == "true",
-        )
-    return page.index(sorted(_canonical([attributes, text.strip()]) for attributes, text in parser.anchors))
-
-
-def _assignment(text: str) -> dict[str, str]:
-    key, separator, value = text.partition("=")
-    return {key: value} if separator else {}
-
-
-def _json_page(mirror: Path, path: str) -> Index:
-    """PEP 691: a project's `files`, or the root's `projects`."""
-    page = _Page(place=posixpath.dirname(path))
-    document = json.loads((mirror / path).read_bytes())
-    version = str(document["meta"]["api-version"])
-    if not version.startswith("1."):
-        page.faults.append(f"has the API version {version!r}, and clients know 1")
-    for entry in document.get("files", ()):
-        metadata = entry.get("core-metadata", entry.get("dist-info-metadata", False))
-        page.add(entry["url"], entry["filename"], hashes=entry["hashes"], size=entry.get("size"), metadata=metadata)
-    names = [re.sub(r"[-_.]+", "-", project["name"]).lower() for project in document.get("projects", ())]
-    page.pages.extend(posixpath.join(page.place, name) for name in names)
-    return page.index(document)
-
-
-def _inside(place: str, link: str) -> str:
-    """The path in the mirror that a link of an index in `place` leads to, without trailing slash.
-
-    An absolute one leads to its host and path: with `[mirrors]` set, that is where a client looks.
-    """
-    parts = urlsplit(link)
-    segments = [unquote(segment) for segment in parts.path.split("/") if segment]
-    if any("/" in segment for segment in segments):
-        raise Unreadable(f"the link {link!r} has a slash in a name")
-    if parts.netloc:
-        port = "" if parts.port in {None, {"http": 80, "https": 443}.get(parts.scheme)} else f"_{parts.port}"
-        path = "/".join([f"{parts.hostname}{port}", *segments])
-    elif parts.scheme or parts.path.startswith("/"):
-        raise Unreadable(f"the link {link!r} is neither relative nor the address of a file")
-    else:
-        path = posixpath.normpath("/".join([place, *segments]) if place else "/".join(segments))
-    if ".." in path.split("/"):
-        raise Unreadable(f"the link {link!r} leads out of the mirror")
-    return path
+def _listed(sha256: str | None, size: int | None) -> Listed:
+    return Listed(algorithm="sha256" if sha256 else "none", digest=sha256 or "", size=size)
 
 
 _READERS: dict[str, Callable[[Path, str], Index]] = {
     JSON: _repodata,
     ZST: _compressed_repodata,
     SHARDS: _sharded_repodata,
-    HTML: _html_page,
-    PEP691: _json_page,
 }
 _REFERENCE = {ZST: (JSON,), SHARDS: (JSON,), HTML: (PEP691,)}
 """A format -> the formats beside it that must say the same."""
