@@ -86,7 +86,8 @@ def _told_by_uv(program: str, question: Question, folder: Path, environ: Mapping
     first, *others = question.indexes
     command = [program, "pip", "compile", str(asked), "--format", "pylock.toml", "--no-config", "--quiet", "--no-build"]
     command += ["--python", sys.executable, "--no-python-downloads", "--python-version", question.python]
-    command += ["--default-index", first]
+    # An index may have been asked minutes ago, and uv would not ask it again.
+    command += ["--refresh", "--default-index", first]
     command += [word for index in others for word in ("--index", index)]
     if question.subdir in _UV_PLATFORMS:
         command += ["--python-platform", _UV_PLATFORMS[question.subdir]]
