@@ -29,7 +29,7 @@ def equipment_for(options: Namespace, report: Report) -> Equipment:
         settings=partial(_settings, options),
         report=report,
         environ=os.environ,
-        directory=_directory,
+        directory=users_directory,
         companion=partial(_companion, options, report),
         lock_timeout_s=getattr(options, "lock_timeout", 0.0),
     )
@@ -49,7 +49,12 @@ def _companion(options: Namespace, report: Report, locks: Iterable[str]) -> Comp
     return Sidecars(surroundings, report, choice=asked.get("index"), shards=asked.get("shards", "auto"))
 
 
-def _directory() -> Path:
+def users_directory() -> Path:
+    """Where the user stands.
+
+    Raises:
+        MachineError: that directory is gone, or closed to them.
+    """
     try:
         return Path.cwd()
     except OSError as error:
@@ -67,7 +72,7 @@ def _settings(options: Namespace, workspace: Path | None) -> Json:
 
     return read_settings(
         environ=os.environ,
-        workspace=workspace or _directory(),
+        workspace=workspace or users_directory(),
         home=Path.home(),
         options=Options(
             config_file=options.config_file,

@@ -23,6 +23,8 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("forget", "Stop following a lock, or some of its environments."),
     ("prune", "Show what no followed lock wants any more; --apply removes it."),
     ("cache", "Say what the shared cache holds; `cache prune` shows what of it can go."),
+    ("serve", "Show the mirror over HTTP, read-only, for pixi, conda, mamba, pip and uv."),
+    ("config", "Print, or --write, what a client needs to use the mirror where it is served."),
     ("demo", "Show all this on a small workspace that it makes itself; needs neither pixi nor network."),
 )
 """Every verb, each a room of `cli`, with what it is for."""
@@ -30,8 +32,8 @@ VERBS: tuple[tuple[str, str], ...] = (
 _HELP = """\
 usage: pixi-mirror [VERB] [OPTIONS]        (with pixi installed also: pixi mirror [VERB] [OPTIONS])
 
-Mirror exactly the conda packages that pixi.lock pins into a directory: verified, indexed, ready for use without
-a network. The mirror remembers which locks it follows (its subscriptions), so that the next run needs no options.
+Mirror exactly the packages that pixi.lock pins, of conda and of PyPI, into a directory: verified, indexed, ready for
+use without a network. The mirror remembers which locks it follows, so that the next run needs no options.
 
   pixi-mirror --lock pixi.lock -e prod       make ./mirror, or add to it
   pixi-mirror -e prod                        the same for the workspace around you; needs pixi

@@ -83,6 +83,19 @@ def bytes_of(path: Path) -> bytes:
         return file.read()
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a small private file; one write, so that lines of several processes never mix.
+
+    Raises:
+        OSError: it cannot be written, or is a link.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOFOLLOW, 0o600)
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+    finally:
+        os.close(descriptor)
+
+
 def sync_directories(directories: Iterable[Path]) -> None:
     """Make renames and links in these directories survive a power loss."""
     if sys.platform == "win32":

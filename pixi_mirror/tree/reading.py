@@ -1,8 +1,10 @@
 """Look at a mirror: its records, what of its files is really there, and what their bytes are; nothing is changed."""
 
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,7 @@ from pixi_mirror.tree.state import State
 INVENTORY = "pixi-mirror.json"
 PRIVATE = ".pixi-mirror"
 STATE = "state.json"
+ADDRESSES = "addresses"
 
 _HASHING = 4
 """Threads; hashing leaves the interpreter free, and a disk likes more than one reader."""
@@ -45,6 +48,27 @@ class Reading:
         with explained("read the mirror", root):
             self._check()
             self._read()
+
+    @property
+    def identity(self) -> str:
+        """What tells this directory, on this machine, from every other: a copy of the mirror has another."""
+        with explained("look at the mirror", self.root):
+            where = self.root.resolve()
+            status = where.stat()
+        return hashlib.sha256(f"{where}\0{status.st_dev}\0{status.st_ino}".encode()).hexdigest()
+
+    def addresses(self) -> frozenset[str]:
+        """The URLs at which the mirror is known to have been served, without trailing slash."""
+        try:
+            return frozenset(files.bytes_of(self._private / ADDRESSES).decode().splitlines())
+        except (OSError, ValueError):
+            return frozenset()
+
+    def know_address(self, url: str) -> None:
+        """Remember that the mirror is served at a URL, where this user may; nothing but `[mirrors]` depends on it."""
+        if url not in self.addresses():
+            with suppress(OSError):
+                files.append_line(self._private / ADDRESSES, url)
 
     @property
     def exists(self) -> bool:

@@ -51,8 +51,8 @@ class Equipment:
     """Makes what stands beside indexes, given the paths of the locks that are mirrored."""
     lock_timeout_s: float = 0.0
 
-    def supply(self, packages: Iterable[Package], *, workspace: Path | None = None) -> Supply:
-        """What can bring these packages, as is told for a workspace.
+    def supply(self, packages: Iterable[Package], tree: Tree, *, workspace: Path | None = None) -> Supply:
+        """What can bring these packages into a mirror, as is told for a workspace.
 
         Raises:
             MachineError: a settings file does not parse.
@@ -66,6 +66,10 @@ class Equipment:
             self.report.warn(warning)
         plain = {_host(url) for package in packages for url in _asked(package) if url.startswith("http://")}
         network = replace(settings.network, http_hosts=settings.network.http_hosts | plain)
+        if network.mirrors:
+            from pixi_mirror.verbs.itself import without_itself
+
+            network = without_itself(network, tree, self.report)
         store = Store(self.cache_directory())
 
         # A page is worth less patience than a file: the mirror is right without it.

@@ -183,7 +183,7 @@ def _brought(asked: Asked, plan: Plan, tree: Tree, equipment: Equipment) -> Upda
         from pixi_mirror.mirror.bringing import bring
         from pixi_mirror.mirror.learning import learnt
 
-        supply = equipment.supply(plan.packages.values(), workspace=only_workspace(plan.renewal.sources))
+        supply = equipment.supply(plan.packages.values(), tree, workspace=only_workspace(plan.renewal.sources))
         brought = bring(tree, plan, supply.store, supply.batch, equipment.report)
         if brought.failed:
             return _result(asked, plan, failed=brought.failed, error=_failure(brought.failed, plan))

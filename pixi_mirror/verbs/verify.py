@@ -182,7 +182,7 @@ def _repaired(tree: Tree, plan: Plan, verified: Verified, equipment: Equipment) 
         from pixi_mirror.mirror.bringing import bring
         from pixi_mirror.mirror.learning import learnt
 
-        supply = equipment.supply(plan.packages.values(), workspace=only_workspace(plan.renewal.sources))
+        supply = equipment.supply(plan.packages.values(), tree, workspace=only_workspace(plan.renewal.sources))
         brought = bring(tree, plan, supply.store, supply.batch, equipment.report, each_alone=True)
         stored, failed = brought.stored, brought.failed
         listings = learnt(tree, plan, stored, supply.pages, equipment.report)

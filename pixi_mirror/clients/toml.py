@@ -1,0 +1,61 @@
+"""Find out where in a TOML text a statement stands; the parser itself says what is one."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pixi_mirror.clients.region import lines_of
+
+_HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+
+
+class Statement(NamedTuple):
+    """A header or a key with its value."""
+
+    table: str
+    """As its header spells it, the brackets included; empty: before the first one."""
+    key: str | None
+    """The text before `=`; None: it is a header."""
+    lines: range
+    values: Mapping[str, Any]
+    """What it alone says; of a header nothing."""
+
+
+def parsed(text: str) -> Mapping[str, Any]:
+    """What a TOML text says.
+
+    Raises:
+        ValueError: it does not parse.
+    """
+    return tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+
+
+def statements(text: str) -> Iterator[Statement]:
+    """Every statement of a text that parses, in order."""
+    lines = [line.removeprefix("\ufeff") for line in lines_of(text)]
+    table, number = "", 0
+    while number < len(lines):
+        bare = lines[number].strip()
+        if not bare or bare.startswith("#"):
+            number += 1
+            continue
+        if bare.startswith("[") and _HEADER.match(bare):
+            table = bare.partition("#")[0].strip() if '"' not in bare and "'" not in bare else bare
+            yield Statement(table, None, range(number, number + 1), {})
+            number += 1
+            continue
+        stop = number + 1
+        values = _values(lines[number:stop])
+        while values is None and stop < len(lines):
+            stop += 1
+            values = _values(lines[number:stop])
+        yield Statement(table, bare.partition("=")[0].strip(), range(number, stop), values or {})
+        number = stop
+
+
+def _values(lines: list[str]) -> Mapping[str, Any] | None:
+    try:
+        return tomllib.loads("".join(lines).replace("\r\n", "\n"))
+    except ValueError:
+        return None

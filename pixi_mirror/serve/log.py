@@ -1,0 +1,39 @@
+"""What the access log says of one request, as a line of JSON."""
+
+import json
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+
+class Access(NamedTuple):
+    """One request and how it was answered."""
+
+    time_s: float
+    """When its head was read, in seconds since 1970."""
+    client: str
+    method: str | None
+    """None: the head could not be understood."""
+    path: str | None
+    """Without secrets: tokens and queries are masked."""
+    status: int
+    sent: int
+    """Bytes of the body."""
+    seconds: float
+    user_agent: str | None
+
+    @property
+    def line(self) -> str:
+        """One line of JSON, ASCII alone, without its end."""
+        at = datetime.fromtimestamp(self.time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return json.dumps(
+            {
+                "time": at,
+                "client": self.client,
+                "method": self.method,
+                "path": self.path,
+                "status": self.status,
+                "bytes": self.sent,
+                "seconds": round(self.seconds, 6),
+                "user_agent": self.user_agent,
+            }
+        )
