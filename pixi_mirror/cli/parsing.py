@@ -141,6 +141,17 @@ def natural(raw: str) -> int:
     return number
 
 
+def word(raw: str) -> str:
+    """A word that is not empty.
+
+    Raises:
+        ValueError: it is.
+    """
+    if not raw.strip():
+        raise ValueError(raw)
+    return raw
+
+
 def path(raw: str) -> Path:
     """A path; the user's home may be written `~`.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pixi_mirror.cli import options as shared
 from pixi_mirror.cli.command import Command, Outcome
-from pixi_mirror.cli.parsing import Parser, path
+from pixi_mirror.cli.parsing import Parser, path, word
 from pixi_mirror.cli.words import files_of
 from pixi_mirror.unchanged import recalled, surroundings
 
@@ -53,6 +53,7 @@ def _declare(parser: Parser) -> None:
     parser.flag("--allow-unhashed", help="accept packages without a hash; the first fetch pins the hash")
     parser.values(
         "--build-requires",
+        convert=word,
         metavar="NAME",
         help="mirror, too, what building sdists needs: a requirement, resolved once with uv or pip",
     )

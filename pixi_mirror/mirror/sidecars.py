@@ -7,8 +7,9 @@ way.
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.indexes import Beside, Companion, Made, Makings, Role
@@ -16,6 +17,7 @@ from pixi_mirror.mirror.planning import Plan, standing_indexes
 from pixi_mirror.model import Derived, MirrorPath, Sha256
 from pixi_mirror.tree import Tree
 
+_PARTS_AT_ONCE = 256
 GRACE_S = 7 * 86_400.0
 """How long a part stays that nothing names any more; clients keep a shard index for up to a day."""
 
@@ -131,10 +133,17 @@ def renew(
 
 def _write_parts(tree: Tree, parts: Mapping[MirrorPath, Made], renewed: Renewed) -> None:
     """Make last what other index files refer to, before any of these is written."""
-    for path, part in parts.items():
-        tree.write_all({path: part.content()})
-        renewed.written.append(path)
+    for some in _batched(parts.items()):
+        tree.write_all({path: part.content() for path, part in some})
+        renewed.written += [path for path, _ in some]
     tree.sync()
+
+
+def _batched(parts: Iterable[tuple[MirrorPath, Made]]) -> Iterator[tuple[tuple[MirrorPath, Made], ...]]:
+    """The parts, so many at a time that their contents do not fill the memory."""
+    left = iter(parts)
+    while some := tuple(islice(left, _PARTS_AT_ONCE)):
+        yield some
 
 
 def _makings(tree: Tree, sidecars: Sidecars, made: Mapping[MirrorPath, Made]) -> Makings:

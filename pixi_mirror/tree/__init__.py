@@ -3,6 +3,7 @@
 It alone touches the mirror on disk. Anybody may read a `Tree`; whoever changes it is inside `writing`.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -19,6 +20,9 @@ from pixi_mirror.tree.reading import INVENTORY, STATE, Looked, Reading
 from pixi_mirror.tree.state import State
 
 __all__ = ["Looked", "State", "Tree"]
+
+_MANY, _WRITING = 64, 4
+"""Files from which on several threads write them, and how many."""
 
 
 class Tree(Reading):
@@ -100,13 +104,26 @@ class Tree(Reading):
 
     def write_all(self, contents: Mapping[MirrorPath, bytes]) -> None:
         """Put many files that we made, each whole or not at all; they last once anything is written after them."""
-        for path, data in contents.items():
+        for path in contents:
             target = self.path(path)
             with explained("write", target):
                 self._unsynced |= files.made_directory(target.parent)
-                status = files.write_synced(target, data, temporary=self._temporary / files.fresh_name())
-            self._identities[path] = identity_of(status)
             self._unsynced.add(target.parent)
+
+        def put(path: MirrorPath) -> os.stat_result:
+            target = self.path(path)
+            with explained("write", target):
+                return files.write_synced(target, contents[path], temporary=self._temporary / files.fresh_name())
+
+        if len(contents) < _MANY:
+            found = {path: put(path) for path in contents}
+        else:
+            # Each waits for the disk, which likes to be asked by several: 1600 pages took 0.75 s one by one.
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(_WRITING) as pool:
+                found = dict(zip(contents, pool.map(put, contents), strict=True))
+        self._identities.update((path, identity_of(status)) for path, status in found.items())
 
     def remove(self, path: MirrorPath) -> None:
         """Remove a file of ours and the directories that are empty then; one that is gone already is fine."""
