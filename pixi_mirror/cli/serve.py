@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -23,7 +22,6 @@ _LAST_PORT = 65535
 _STDERR, _NOWHERE = "-", "none"
 _MOST_WAITING = 10_000
 """Lines; those behind them are lost."""
-_GATHERING_S = 0.02
 _LAST_WORDS_S = 1.0
 
 
@@ -107,15 +105,11 @@ def _lines(target: TextIO) -> "Iterator[Log]":
     waiting: Queue[Access | None] = Queue(_MOST_WAITING)
 
     def write() -> None:
-        told: list[Access | None] = []
-        while None not in told:
-            told = [waiting.get()]
-            time.sleep(_GATHERING_S)  # to wake for every line would take a quarter of what the server can do
-            while not waiting.empty():
-                told.append(waiting.get())
+        for access in iter(waiting.get, None):
             with suppress(OSError, ValueError):  # a full disk, or a terminal that is gone, stops no server
-                target.write("".join(f"{access.line}\n" for access in told if access is not None))
-                target.flush()
+                target.write(f"{access.line}\n")
+                if waiting.empty():
+                    target.flush()
 
     def tell(access: "Access") -> None:
         with suppress(Full):
