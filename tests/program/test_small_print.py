@@ -9,7 +9,6 @@ import pytest
 from harness.looking import contents, repodata
 from harness.world import small_packages
 
-from pixi_mirror.demo.workspace import PypiEntry
 from pixi_mirror.tree import inventory
 
 LOCK = "workspace/pixi.lock"
