@@ -24,6 +24,7 @@ def _declare(parser: Parser) -> None:
     parser.value(
         "--url", default=_DEFAULT_URL, metavar="URL", help=f"where the mirror is served (default: {_DEFAULT_URL})"
     )
+    parser.value("--environment", metavar="NAME", help="docker: the environment to install (default: default)")
     parser.flag("--write", help="put it into the client's own file, where all else stays as it is")
     parser.flag("--remove", help="take it out again, and restore what it replaced")
     parser.value(
@@ -40,13 +41,16 @@ def _run(options: Namespace) -> Outcome:
         raise UsageError("--write and --remove exclude each other.")
     if options.file is not None and not (options.write or options.remove):
         raise UsageError("--file goes with --write or --remove.")
+    if options.environment is not None and getattr(options, "for") != "docker":
+        raise UsageError("--environment goes with --for docker.")
     url = admit_url(options.url)
     client = getattr(options, "for")
     where = {"file": options.file, "directory": users_directory(), "environ": os.environ}
     if options.remove:
         done = unconfig(client=client, url=url, **where)
     else:
-        done = config(Path(options.dir), client=client, url=url, write=options.write, **where)
+        words = {"environment": options.environment, "write": options.write}
+        done = config(Path(options.dir), client=client, url=url, **words, **where)
     report = report_for(options)
     for note in done.notes:
         report.note(note)

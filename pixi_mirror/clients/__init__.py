@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pixi_mirror.clients.conda import Conda, Mamba
+from pixi_mirror.clients.docker import Docker
 from pixi_mirror.clients.interface import Client
 from pixi_mirror.clients.offer import Offer, admit_url, offer_of
 from pixi_mirror.clients.pip import Pip
@@ -14,6 +15,6 @@ from pixi_mirror.clients.uv import Uv
 __all__ = ["CLIENTS", "Client", "Offer", "admit_url", "offer_of", "restored"]
 
 CLIENTS: Mapping[str, Client] = MappingProxyType(
-    {"pixi": Pixi(), "conda": Conda(), "mamba": Mamba(), "pip": Pip(), "uv": Uv()}
+    {"pixi": Pixi(), "conda": Conda(), "mamba": Mamba(), "pip": Pip(), "uv": Uv(), "docker": Docker()}
 )
 """Every client, by the name that `config --for` takes; a new one is a room and a place here."""

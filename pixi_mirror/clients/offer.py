@@ -23,6 +23,8 @@ class Offer:
     """Scheme and host of files that are in no channel: of PyPI files, and of conda packages by a direct URL."""
     mapping: dict[str, str]
     """The host of the conda-to-PyPI mapping; empty: nothing of it is here."""
+    environment: str = "default"
+    """The one that is to be installed, where a client has to be told."""
 
     @property
     def has_python(self) -> bool:
@@ -30,12 +32,16 @@ class Offer:
         return bool(self.indexes or self.origins)
 
     @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        host = urlsplit(self.url).hostname or ""
+        return host in ("localhost", "::1") or host.startswith("127.")
+
+    @property
     def needs_trust(self) -> str | None:
         """The host that clients must be told to trust, since it is asked over plain http and is not this machine."""
         parts = urlsplit(self.url)
-        host = parts.hostname or ""
-        is_loopback = host in ("localhost", "::1") or host.startswith("127.")
-        return None if parts.scheme == "https" or is_loopback else parts.netloc
+        return None if parts.scheme == "https" or self.is_loopback else parts.netloc
 
 
 def admit_url(raw: str) -> str:

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixi_mirror.clients import CLIENTS, Client, offer_of, restored
-from pixi_mirror.errors import MachineError
+from pixi_mirror.errors import MachineError, WorkspaceError
 from pixi_mirror.tree.files import bytes_of, explained, fresh_name, made_directory, sync_directories, write_synced
 from pixi_mirror.verbs.equipment import existing
 
@@ -27,16 +27,33 @@ class Configured:
 
 
 def config(
-    mirror: Path, *, client: str, url: str, write: bool, file: Path | None, directory: Path, environ: Mapping[str, str]
+    mirror: Path,
+    *,
+    client: str,
+    url: str,
+    environment: str | None,
+    write: bool,
+    file: Path | None,
+    directory: Path,
+    environ: Mapping[str, str],
 ) -> Configured:
     """What `client` needs to use the mirror at `url`; with `write` its file, or `file`, says so.
 
+    `environment` is the one to be installed, for a client that has to be told; None: `default`.
+
     Raises:
+        WorkspaceError: the mirror does not have that environment.
         MachineError: there is no mirror, or the client's file cannot be read, written or added to; it is as it was.
     """
     tree = existing(mirror)
     kind = CLIENTS[client]
     offer = offer_of(tree.inventory, url)
+    if environment is not None:
+        known = {cell.environment for snapshot in tree.inventory.snapshots for cell in snapshot.cells}
+        if environment not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise WorkspaceError(f"{mirror} has no environment {environment!r}; there are: {names}.")
+        offer = replace(offer, environment=environment)
     where = (file or kind.file(directory, environ)) if write else None
     changed = False
     if where is not None:

@@ -1,0 +1,69 @@
+"""Docker: a Dockerfile that installs one environment from the mirror, and nothing from anywhere else."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pixi_mirror.clients.offer import Offer
+from pixi_mirror.clients.pixi import Pixi, workspace_of
+from pixi_mirror.clients.region import merged
+from pixi_mirror.errors import WorkspaceError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TEXT = """\
+# Two stages: the first installs the environment {environment} from the mirror at {url}, the second has only what runs.
+# Images from elsewhere: docker build --build-arg PIXI_IMAGE=... --build-arg FINAL_IMAGE=...
+ARG PIXI_IMAGE=ghcr.io/prefix-dev/pixi:latest
+ARG FINAL_IMAGE=debian:stable-slim
+
+FROM ${{PIXI_IMAGE}} AS build
+WORKDIR /app
+# One of the two manifests is there; both patterns may match nothing.
+COPY pixi.tom[l] pyproject.tom[l] pixi.lock ./
+COPY <<'MIRRORS' .pixi/config.toml
+{mirrors}MIRRORS
+RUN pixi install --frozen --environment {environment}
+RUN {{ echo '#!/bin/bash' \\
+    && pixi shell-hook --frozen --shell bash --environment {environment} \\
+    && echo 'exec "$@"'; }} > /app/entrypoint.sh \\
+    && chmod 0755 /app/entrypoint.sh
+
+FROM ${{FINAL_IMAGE}} AS final
+WORKDIR /app
+# At the same path: the files of an environment name the place where they were installed.
+COPY --from=build /app/.pixi/envs/{environment} /app/.pixi/envs/{environment}
+COPY --from=build /app/entrypoint.sh /app/entrypoint.sh
+ENTRYPOINT ["/app/entrypoint.sh"]
+CMD ["bash"]
+"""
+
+
+class Docker:
+    """An image with an environment and without pixi."""
+
+    def fragment(self, offer: Offer) -> str:
+        """A whole Dockerfile."""
+        return _TEXT.format(environment=_environment(offer), url=offer.url, mirrors=Pixi().fragment(offer))
+
+    def notes(self, offer: Offer) -> tuple[str, ...]:
+        """What the file cannot say."""
+        loopback = (
+            "The build asks 127.0.0.1 for the mirror: let it use this machine's network (docker build --network=host)."
+        )
+        return (loopback,) if offer.is_loopback else ()
+
+    def merged(self, text: str | None, offer: Offer) -> str:
+        """A new Dockerfile; one that is there is somebody's work, and nothing can be put into it."""
+        if text is not None:
+            raise ValueError("a Dockerfile cannot be added to: take from the one that is printed what you need")
+        return merged(None, self.fragment(offer).splitlines(), at=None, replacing=())
+
+    def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - it is the workspace's
+        """`Dockerfile` of the workspace around a directory."""
+        return workspace_of(directory) / "Dockerfile"
+
+
+def _environment(offer: Offer) -> str:
+    if not _NAME.fullmatch(offer.environment):
+        raise WorkspaceError(f"{offer.environment!r} is no name of an environment that can stand in a Dockerfile.")
+    return offer.environment
