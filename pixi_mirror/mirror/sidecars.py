@@ -100,13 +100,14 @@ def renew(
     attempts = {main: tried for main, tried in tree.state.attempts.items() if main in made}
     renewed = Renewed(held=fresh, attempts=attempts, error=makings.error)
     new = {path for beside in makings.files.values() for path in (*beside.parts, *beside.heads)}
-    if new:
-        tree.intend(new)
+    outdated = [*outdated]
+    # What the inventory does not know yet is announced: a server shows it at once, and a killed run leaves no litter.
+    if announced := {*new, *(path for path in outdated if path not in tree.inventory.tree)}:
+        tree.intend(announced)
     # What a killed run has put there and not recorded could be older or newer than what is written now.
     loose = {path: role for path in tree.leftovers() if (role := sidecars.companion.role(path)) is not None}
     there = {**sidecars.standing, **loose}
     obsolete = {path: role for path, role in there.items() if path not in {*sidecars.fresh, *new}}
-    outdated = [*outdated]
     _write_parts(tree, {path: made[path] for path in outdated if made[path].is_part}, renewed)
     alone = {*outdated} - {*renewed.written}
     for main in dict.fromkeys([*made, *(role.main for role in obsolete.values())]):
