@@ -1,5 +1,6 @@
 """The real pixi, where it is on PATH: an unchanged workspace works from a served mirror, its upstream shut."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -66,6 +67,10 @@ def workspace(world):
         package("extra", b"EXTRA = True\n"),
     ):
         world.publish(built)
+        # As the true host answers for what is not on PyPI; a lock tells which of its sources an answer came from.
+        known = {"pypi_normalized_names": None, "versions": None, "conda_name": built.record["name"]}
+        known |= {"package_name": built.file_name, "direct_url": None}
+        world.upstream.put(f"/mapping/hash-v0/{built.record['sha256']}", json.dumps(known).encode())
         records[built.record["subdir"]][built.file_name] = built.record
     for subdir, of in records.items():
         (world.root / "conda-forge" / subdir / "repodata.json").write_bytes(repodata(subdir, of))
