@@ -24,6 +24,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("prune", "Show what no followed lock wants any more; --apply removes it."),
     ("cache", "Say what the shared cache holds; `cache prune` shows what of it can go."),
     ("serve", "Show the mirror over HTTP, read-only, for pixi, conda, mamba, pip and uv."),
+    ("users", "Keep the file of those who may read a mirror that is served: add, remove, list."),
     ("config", "Print, or --write, what a client needs to use the mirror where it is served."),
     ("demo", "Show all this on a small workspace that it makes itself; needs neither pixi nor network."),
 )

@@ -3,11 +3,12 @@
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from queue import Full, Queue
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from pixi_mirror.cli import options as shared
 from pixi_mirror.cli.command import Command, Outcome
@@ -16,13 +17,23 @@ from pixi_mirror.errors import MachineError, UsageError
 from pixi_mirror.model import Json
 
 if TYPE_CHECKING:  # `--help` must not pay for a server
-    from pixi_mirror.serve import Access, Log, Tls
+    from pixi_mirror.serve import Log, Tls
+    from pixi_mirror.tree import Tree
+    from pixi_mirror.verbs.pulling import Pulling
 
 _LAST_PORT = 65535
 _STDERR, _NOWHERE = "-", "none"
 _MOST_WAITING = 10_000
 """Lines; those behind them are lost."""
 _LAST_WORDS_S = 1.0
+
+
+class Line(Protocol):
+    """Something that has happened."""
+
+    @property
+    def line(self) -> str:
+        """It as a line of JSON."""
 
 
 def _declare(parser: Parser) -> None:
@@ -38,11 +49,20 @@ def _declare(parser: Parser) -> None:
     parser.value("--tls-cert", convert=path, metavar="FILE", help="serve https with this certificate chain (PEM)")
     parser.value("--tls-key", convert=path, metavar="FILE", help="its key (PEM; default: in the same file)")
     parser.value(
+        "--users",
+        convert=path,
+        metavar="FILE",
+        help="answer only the users of this file, which `pixi-mirror users` makes (default: everybody)",
+    )
+    parser.flag("--insecure", help="let passwords and tokens cross a network in the clear: --users without --tls-cert")
+    parser.flag("--upstream", help="fetch what `update --defer` left out when it is first asked for, and keep it")
+    parser.value(
         "--access-log",
         default=_STDERR,
         metavar="FILE",
         help="where a line of JSON goes for each request: a file, `-` for stderr (default), or `none`",
     )
+    shared.declare_network(parser)
 
 
 def _host(raw: str) -> str:
@@ -61,9 +81,14 @@ def _port(raw: str) -> int:
 def _run(options: Namespace) -> Outcome:
     if options.tls_key is not None and options.tls_cert is None:
         raise UsageError("--tls-key is of no use without --tls-cert.")
+    if options.users is not None and options.tls_cert is None and not (options.insecure or _is_loopback(options.host)):
+        raise UsageError(
+            f"with --users on {options.host}, passwords and tokens would cross the network in the clear. Give "
+            "--tls-cert, or stay on 127.0.0.1 behind a proxy that speaks TLS; --insecure does it all the same."
+        )
     from pixi_mirror.verbs.serve import serve
 
-    with _log(options.access_log) as log:
+    with _lines(sys.stderr) as tell, _log(options.access_log, tell) as log:
         serve(
             Path(options.dir),
             host=options.host,
@@ -71,6 +96,9 @@ def _run(options: Namespace) -> Outcome:
             tls=_tls(options),
             announce=_announce,
             log=log,
+            users=options.users,
+            warn=_warn,
+            absent=partial(_pulling, options, tell) if options.upstream else None,
         )
     raise MachineError("the server has ended, and nobody asked it to; start it again.")
 
@@ -81,15 +109,38 @@ def _tls(options: Namespace) -> "Tls | None":
     return None if options.tls_cert is None else Tls(options.tls_cert, options.tls_key)
 
 
+def _is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can listen in; of names only one is sure to mean that."""
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _warn(what: str) -> None:
+    with suppress(OSError, ValueError):
+        print(f"pixi-mirror: {what}", file=sys.stderr, flush=True)
+
+
 def _announce(url: str) -> None:
     with suppress(OSError):  # whoever does not read it may all the same be served
         print(url, flush=True)
 
 
-def _log(where: str) -> "AbstractContextManager[Log]":
+def _pulling(options: Namespace, tell: "Callable[[Line], None]", tree: "Tree") -> "Pulling":
+    from pixi_mirror.cli.equipping import equipment_for
+    from pixi_mirror.cli.progress import Notes
+    from pixi_mirror.verbs.pulling import Pulling
+
+    return Pulling(tree.root, equipment_for(options, Notes(sys.stderr, verbose=False)), tell=tell)
+
+
+def _log(where: str, to_stderr: "Log") -> "AbstractContextManager[Log]":
     if where == _NOWHERE:
         return nullcontext(lambda _: None)
-    return _lines(sys.stderr if where == _STDERR else _appended(path(where)))
+    return nullcontext(to_stderr) if where == _STDERR else _lines(_appended(path(where)))
 
 
 def _appended(file: Path) -> TextIO:
@@ -100,20 +151,20 @@ def _appended(file: Path) -> TextIO:
 
 
 @contextmanager
-def _lines(target: TextIO) -> "Iterator[Log]":
+def _lines(target: TextIO) -> "Iterator[Callable[[Line], None]]":
     """Write a line a request in a thread of its own: whoever reads them slowly, or not at all, holds up no client."""
-    waiting: Queue[Access | None] = Queue(_MOST_WAITING)
+    waiting: Queue[Line | None] = Queue(_MOST_WAITING)
 
     def write() -> None:
-        for access in iter(waiting.get, None):
+        for told in iter(waiting.get, None):
             with suppress(OSError, ValueError):  # a full disk, or a terminal that is gone, stops no server
-                target.write(f"{access.line}\n")
+                target.write(f"{told.line}\n")
                 if waiting.empty():
                     target.flush()
 
-    def tell(access: "Access") -> None:
+    def tell(told: Line) -> None:
         with suppress(Full):
-            waiting.put_nowait(access)
+            waiting.put_nowait(told)
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()

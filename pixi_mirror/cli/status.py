@@ -48,6 +48,9 @@ def _lines(found: Status) -> list[str]:
     if difference.missing or difference.changed:
         bad = counted(len(difference.missing) + len(difference.changed), "file")
         lines.append(f"{bad} missing or changed on disk: run `pixi-mirror update` or `pixi-mirror verify --repair`")
+    if found.plan.deferred:
+        waiting = files_of(len(found.plan.deferred), found.plan.deferred_size)
+        lines.append(f"{waiting} deferred: `pixi-mirror serve --upstream` fetches each when it is first asked for")
     if found.stale:
         lines.append(f"{counted(len(found.stale), 'index', 'indexes')} out of date: run `pixi-mirror update`")
     if difference.surplus:
@@ -85,6 +88,7 @@ def _json(found: Status) -> Mapping[str, Json]:
         "sdists": [{"path": sdist.path, "build_requires": list(sdist.build_requires)} for sdist in found.sdists],
         "missing": list(found.plan.difference.missing),
         "changed": list(found.plan.difference.changed),
+        "deferred": sorted(found.plan.deferred),
         "surplus": list(found.plan.difference.surplus),
         "stale_indexes": list(found.stale),
         "files": found.files,
@@ -106,7 +110,17 @@ def _blank(options: Namespace) -> Mapping[str, Json]:
     }
 
 
-_LISTS = ("subscriptions", "channels", "indexes", "sdists", "missing", "changed", "surplus", "stale_indexes")
+_LISTS = (
+    "subscriptions",
+    "channels",
+    "indexes",
+    "sdists",
+    "missing",
+    "changed",
+    "deferred",
+    "surplus",
+    "stale_indexes",
+)
 
 
 COMMAND = Command(

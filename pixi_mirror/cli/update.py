@@ -69,6 +69,7 @@ def _declare(parser: Parser) -> None:
     )
     parser.flag("--flat", help="make one merged channel, not a directory per channel (new mirrors only)")
     shared.declare_indexes(parser)
+    parser.flag("--defer", help="pin and list what is not there without fetching it; `serve --upstream` does on demand")
     parser.flag("--dry-run", help="say what would be brought, and stop")
     parser.value("--report", convert=path, metavar="FILE", help="write the JSON of the run to a file, too")
     shared.declare_lock_timeout(parser)
@@ -79,7 +80,7 @@ def _declare(parser: Parser) -> None:
 _DECIDES = (
     *("manifest_path", "lock", "name", "environment", "all_environments", "platform"),
     *("no_pypi", "no_build_packages", "skip_unmirrorable", "allow_md5", "allow_unhashed", "flat", "index", "shards"),
-    *("build_requires", "with_build_requirements"),
+    *("build_requires", "with_build_requirements", "defer"),
 )
 """Options that change what an update decides; the others say how to fetch and how to talk."""
 
@@ -89,7 +90,7 @@ def _run(options: Namespace) -> Outcome:
     if not (options.json or options.dry_run or options.locked or options.report):
         known = recalled(str(options.output), question)
         if known is not None:
-            return Outcome(lines=[nothing_to_do(options.output, known["files"], known["bytes"])], json={})
+            return Outcome(lines=[nothing_to_do(options.output, **known)], json={})
     from pixi_mirror.cli.updating import run
 
     return run(options, question)
@@ -104,13 +105,25 @@ def _question(options: Namespace) -> Mapping[str, Any]:
     return {**asked, "here": here, "surroundings": surroundings(os.environ, sys.executable, sys.path)}
 
 
-def nothing_to_do(mirror: Path, files: int, size: int) -> str:
-    """What an update says that finds everything as it should be."""
-    return f"nothing to do: {mirror} holds the packages that its locks pin: {files_of(files, size)}"
+def nothing_to_do(mirror: Path, *, files: int, bytes: int, deferred: int = 0, deferred_bytes: int = 0) -> str:  # noqa: A002 - as the memo has it
+    """What an update says that finds everything as it should be; `files` and `bytes` are of all, deferred ones too."""
+    holds = f"nothing to do: {mirror} holds the packages that its locks pin: {files_of(files, bytes)}"
+    return f"{holds}, of which {files_of(deferred, deferred_bytes)} deferred" if deferred else holds
 
 
 def _blank(options: Namespace) -> Mapping[str, Any]:
-    lists = ("wanted", "missing", "changed", "surplus", "refused", "warnings", "indexes", "fetched", "failed")
+    lists = (
+        "wanted",
+        "missing",
+        "changed",
+        "deferred",
+        "surplus",
+        "refused",
+        "warnings",
+        "indexes",
+        "fetched",
+        "failed",
+    )
     return {
         "verb": "update",
         "mirror": str(options.output),

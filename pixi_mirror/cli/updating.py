@@ -27,6 +27,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
             locked=options.locked,
         ),
         flat=options.flat,
+        defer=options.defer,
         dry_run=options.dry_run,
         question=question,
     )
@@ -36,7 +37,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
             report.warn(message)
         for line in _refused(plan):
             report.note(line)
-        if plan.to_bring:
+        if plan.to_bring or plan.deferred:
             for line in _plan_lines(plan):
                 report.note(line)
 
@@ -71,21 +72,23 @@ def _place(package: Package) -> str:
 
 
 def _plan_lines(plan: Plan) -> list[str]:
-    """A row a channel and platform, or a host of PyPI files: new, changed, present, no longer wanted."""
+    """A row a channel and platform, or a host of PyPI files: new, changed, deferred if any, present, unwanted."""
+    absent = {*plan.difference.missing, *plan.difference.changed, *plan.deferred}
     columns: tuple[Sequence[Package], ...] = (
         [plan.packages[path] for path in plan.difference.missing],
         [plan.packages[path] for path in plan.difference.changed],
-        [
-            package
-            for path, package in plan.packages.items()
-            if path not in {*plan.difference.missing, *plan.difference.changed}
-        ],
+        [plan.packages[path] for path in sorted(plan.deferred)],
+        [package for path, package in plan.packages.items() if path not in absent],
         [plan.kept[path] for path in plan.difference.surplus if path in plan.kept],
     )
     places = sorted({_place(package) for column in columns for package in column})
     if not places:
         return []
-    rows = [["", "new", "changed", "present", "no longer wanted"]]
+    titles = ["new", "changed", "deferred", "present", "no longer wanted"]
+    if not plan.deferred:
+        titles.remove("deferred")
+        columns = (*columns[:2], *columns[3:])
+    rows = [["", *titles]]
     rows += [
         [place, *(_cell([package for package in column if _place(package) == place]) for column in columns)]
         for place in places
@@ -115,7 +118,13 @@ def _refused(plan: Plan) -> list[str]:
 def _lines(updated: Updated, *, verbose: bool) -> list[str]:
     plan = updated.plan
     held = sum(package.size or 0 for path, package in plan.packages.items() if path not in updated.fetched)
-    nothing = nothing_to_do(updated.mirror, len(plan.packages), held + updated.fetched_size)
+    nothing = nothing_to_do(
+        updated.mirror,
+        files=len(plan.packages),
+        bytes=held + updated.fetched_size,
+        deferred=len(plan.deferred),
+        deferred_bytes=plan.deferred_size,
+    )
     holds = nothing.partition(": ")[2]
     indexes = counted(len(updated.indexes), "index", "indexes")
     if updated.dry_run:
@@ -144,6 +153,7 @@ def _json(updated: Updated) -> Mapping[str, Json]:
         "wanted": [_row(package, plan.targets.get(path, ())) for path, package in plan.packages.items()],
         "missing": list(plan.difference.missing),
         "changed": list(plan.difference.changed),
+        "deferred": sorted(plan.deferred),
         "surplus": list(plan.difference.surplus),
         "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in refused],
         "warnings": [*plan.renewal.warnings, *plan.disagreements],

@@ -33,7 +33,7 @@ class Conda:
 
     def _settings(self, offer: Offer) -> dict[str, Any]:
         return {
-            "channels": list(offer.channels.values()),
+            "channels": list(dict.fromkeys(offer.channels.values())),  # the flat layout has one for all
             # For channels that are only named, as on a command line.
             "channel_alias": offer.url,
             "default_channels": [],

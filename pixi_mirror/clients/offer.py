@@ -1,12 +1,18 @@
 """What a served mirror has to offer to clients, as URLs; pure."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pixi_mirror.errors import PixiMirrorError, UsageError
-from pixi_mirror.formats.layout import MAPPING_HOST, url_path
+from pixi_mirror.formats.layout import DEFAULT_HOST, MAPPING_HOST, url_path
 from pixi_mirror.model import Inventory, MirrorPath, Package, Stored
+
+_LEADS = ("http", "https")
+_LOOPBACK = re.compile(r"localhost|::1|127(?:\.[0-9]{1,3}){3}")
+# What RFC 3986 lets stand in a URL, less what would begin a query or a fragment.
+_URL = re.compile(r"[A-Za-z0-9:/@!$&'()*+,;=._~%\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,22 +26,22 @@ class Offer:
     indexes: dict[str, str]
     """Python indexes that have pages here."""
     origins: dict[str, str]
-    """Scheme and host of files that are in no channel: of PyPI files, and of conda packages by a direct URL."""
+    """Scheme and host of files that are in no channel: of PyPI files, and of conda packages by a direct URL. More of
+    the URL, where that alone would lead elsewhere."""
     mapping: dict[str, str]
     """The host of the conda-to-PyPI mapping; empty: nothing of it is here."""
+    kept: dict[str, str] = field(default_factory=dict)
+    """Channels that no environment names any more, of which there still are packages."""
+    has_python: bool = True
+    """Whether there are PyPI files, and `simple/` with them."""
     environment: str = "default"
     """The one that is to be installed, where a client has to be told."""
-
-    @property
-    def has_python(self) -> bool:
-        """Whether there are PyPI files, and `simple/` with them."""
-        return bool(self.indexes or self.origins)
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
         host = urlsplit(self.url).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
+        return _LOOPBACK.fullmatch(host) is not None
 
     @property
     def needs_trust(self) -> str | None:
@@ -52,13 +58,14 @@ def admit_url(raw: str) -> str:
     """
     try:
         parts = urlsplit(raw)
-        is_plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        is_plain = parts.scheme in _LEADS and parts.hostname and parts.port != 0
     except ValueError:
         is_plain = False
-    if not is_plain or parts.username is not None or parts.query or parts.fragment or not raw.isprintable():
+    if not is_plain or parts.username is not None or not _URL.fullmatch(raw):
+        shown = re.sub(r"([?#]).+", r"\1***", raw.rpartition("@")[2], flags=re.DOTALL)
         raise UsageError(
             "--url takes the http or https URL of the served mirror, such as http://127.0.0.1:8765, without user, "
-            f"query and fragment; not {raw.rpartition('@')[2]!r}."
+            f"query and fragment; not {shown!r}."
         )
     return raw.rstrip("/")
 
@@ -67,10 +74,18 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
     """What the mirror with this inventory offers at `url`."""
     channels = _channels(inventory, url)
     indexes = {index: f"{url}/{path}" for index, path in sorted(_indexes(inventory))}
-    origins = {}
-    for package in _stored(inventory):
-        if package.kind == "pypi" or not any(package.url.stripped.startswith(f"{channel}/") for channel in channels):
-            origins.update(_origin(package, url))
+    origins: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    has_python = False
+    for package, is_wanted in _held(inventory):
+        has_python = has_python or package.kind == "pypi"
+        if package.kind == "conda" and any(package.url.stripped.startswith(f"{channel}/") for channel in channels):
+            continue
+        # Its channel alone: whatever else its host has is upstream's as before.
+        if not is_wanted and (channel := _channel_of(package, url)):
+            kept.update(channel)
+        else:
+            origins.update(_origin(package, url) or _channel_of(package, url))
     has_mapping = any(path.startswith(f"{MAPPING_HOST}/") for path in inventory.tree)
     return Offer(
         url=url,
@@ -78,6 +93,8 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
         indexes=indexes,
         origins=dict(sorted(origins.items())),
         mapping={f"https://{MAPPING_HOST}": f"{url}/{MAPPING_HOST}"} if has_mapping else {},
+        kept=dict(sorted(kept.items())),
+        has_python=has_python,
     )
 
 
@@ -106,21 +123,42 @@ def _known(inventory: Inventory) -> Iterator[Package]:
     yield from (package for package in inventory.kept.values() if package.kind == "pypi")
 
 
-def _stored(inventory: Inventory) -> Iterator[Package]:
-    every = [package for snapshot in inventory.snapshots for package in (*snapshot.packages, *snapshot.tools)]
-    for package in (*every, *inventory.kept.values()):
-        if isinstance(inventory.tree.get(package.path), Stored):
-            yield package
+def _held(inventory: Inventory) -> Iterator[tuple[Package, bool]]:
+    """Packages that are there, or will be once they are asked for; and whether an environment wants them."""
+    wanted = [package for snapshot in inventory.snapshots for package in (*snapshot.packages, *snapshot.tools)]
+    for packages, is_wanted in ((wanted, True), (inventory.kept.values(), False)):
+        for package in packages:
+            if package.path in inventory.deferred or isinstance(inventory.tree.get(package.path), Stored):
+                yield package, is_wanted
 
 
 def _origin(package: Package, url: str) -> dict[str, str]:
+    """The shortest beginning of the package's URL that leads to where all is that begins so; empty: none does."""
     parts = urlsplit(package.url.stripped)
-    if parts.scheme not in ("http", "https"):
+    if parts.scheme not in _LEADS:
         return {}
     origin = f"{parts.scheme}://{parts.netloc}"
     try:
         whole, tail = url_path(package.url.stripped), url_path(origin)
     except PixiMirrorError:
         return {}
-    # The default conda host leaves its name out of paths: all that it has here is below the root.
-    return {origin: f"{url}/{tail}" if whole.startswith(f"{tail}/") else url}
+    if whole != package.path:
+        return {}
+    if not whole.startswith(f"{tail}/"):
+        # The default conda host leaves its name out of paths: all that it has here is below the root.
+        return {origin: url}
+    if tail == DEFAULT_HOST:
+        # Save for names that would collide there: each is an exception from what leads to the root.
+        first = parts.path.split("/")[1]
+        return {f"{origin}/{first}": f"{url}/{tail}/{first}"}
+    return {origin: f"{url}/{tail}"}
+
+
+def _channel_of(package: Package, url: str) -> dict[str, str]:
+    """What stands before the package's subdir in its URL, and where that is here; empty: it is in no subdir."""
+    upstream, _, name = package.url.stripped.rpartition("/")
+    upstream, _, subdir = upstream.rpartition("/")
+    place, _, here = package.path.rpartition("/")[0].rpartition("/")
+    if package.kind != "conda" or not name or not subdir == here == package.subdir:
+        return {}
+    return {upstream: f"{url}/{place}" if place else url}

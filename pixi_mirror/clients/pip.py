@@ -4,14 +4,15 @@ import configparser
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pixi_mirror.clients.conda import home
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.region import lines_of, merged
 
-_HEADER = re.compile(r"[\ufeff]?\[([^\]]+)\]")
+_HEADER = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"([^\s=:#;][^=:]*?)\s*[=:]")
 _SECTION = "global"
 
@@ -30,22 +31,18 @@ class Pip:
     def merged(self, text: str | None, offer: Offer) -> str:
         """The lines in the user's section `[global]` where there is one, else in one at the end."""
         before = _parsed(text or "")
-        ours = _parsed(self.fragment(offer))[_SECTION]
-        section, key, header = "", "", None
-        gone: set[int] = set()
-        for number, line in enumerate(lines_of(text or "")):
-            if found := _HEADER.match(line):
-                section, key = found[1], ""
-                header = number if section == _SECTION and header is None else header
-            elif line[:1] not in (" ", "\t", "#", ";") and (found := _KEY.match(line)):
-                key = _normal(found[1])
-            if section == _SECTION and key in ours and line.strip() and number != header:
-                gone.add(number)
-        if header is None:
-            result = merged(text, [f"[{_SECTION}]", *_lines(offer)], at=None, replacing=())
+        own = before.get(_SECTION, {})
+        lines = _lines(offer, trusted=own.get("trusted-host", "").split())
+        ours = _parsed("\n".join([f"[{_SECTION}]", *lines]))[_SECTION]
+        rows = [row for row in _rows(text or "") if row.section == _SECTION]
+        if not rows:
+            result = merged(text, [f"[{_SECTION}]", *lines], at=None, replacing=())
         else:
-            result = merged(text, _lines(offer), at=header + 1, replacing=gone)
-        if _parsed(result) != {**before, _SECTION: {**before.get(_SECTION, {}), **ours}}:
+            # A line that is indented more than ours would continue it.
+            indent = rows[1].indent if len(rows) > 1 else ""
+            gone = {row.number for row in rows if row.key in ours}
+            result = merged(text, [indent + line for line in lines], at=rows[0].number + 1, replacing=gone)
+        if _parsed(result) != {**before, _SECTION: {**own, **ours}}:
             raise ValueError("it is written in a way that cannot be added to safely")
         return result
 
@@ -64,9 +61,39 @@ class Pip:
         return Path(environ.get("XDG_CONFIG_HOME") or home(environ) / ".config") / "pip" / "pip.conf"
 
 
-def _lines(offer: Offer) -> list[str]:
-    trust = [f"trusted-host = {offer.needs_trust}"] if offer.needs_trust else []
-    return [f"index-url = {offer.url}/simple/", *trust]
+def _lines(offer: Offer, *, trusted: Sequence[str] = ()) -> list[str]:
+    """`trusted` are hosts that the user trusts already: one key is for all."""
+    lines = [f"index-url = {offer.url}/simple/"]
+    if offer.needs_trust:
+        lines.append(f"trusted-host = {' '.join(dict.fromkeys((*trusted, offer.needs_trust)))}")
+    return lines
+
+
+class _Row(NamedTuple):
+    """A line that says something."""
+
+    number: int
+    section: str
+    key: str
+    """Of which it is the first line or one more; empty: it is the section's header."""
+    indent: str
+
+
+def _rows(text: str) -> Iterator[_Row]:
+    """The lines of a text as configparser takes them; it tells itself what they say."""
+    section, key, level = "", "", 0
+    for number, line in enumerate(lines_of(text.removeprefix("\ufeff"))):
+        bare = line.strip()
+        if not bare or bare.startswith(("#", ";")):
+            continue
+        indent = line[: len(line) - len(line.lstrip())]
+        if not (key and len(indent) > level):
+            level = len(indent)
+            if header := _HEADER.match(bare):
+                section, key = header[1], ""
+            elif found := _KEY.match(bare):
+                key = _normal(found[1])
+        yield _Row(number, section, key, indent)
 
 
 def _normal(key: str) -> str:

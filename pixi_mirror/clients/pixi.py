@@ -71,5 +71,5 @@ def _is_pixi(folder: Path) -> bool:
 
 
 def _lines(offer: Offer) -> list[str]:
-    leads = {**offer.origins, **offer.indexes, **offer.channels, **offer.mapping}
+    leads = {**offer.origins, **offer.kept, **offer.indexes, **offer.channels, **offer.mapping}
     return [f"{json.dumps(key)} = [{json.dumps(leads[key])}]" for key in sorted(leads)]

@@ -17,7 +17,7 @@ def merged(text: str | None, lines: Sequence[str], *, at: int | None, replacing:
 
     `text` has no lines of ours; None: there is no file.
     """
-    own = lines_of(text or "")
+    start, own = _split(text or "")
     newline = "\r\n" if own and own[0].endswith("\r\n") else "\n"
     mark = _BEGIN + (_NEW if text is None else "")
     kept = [_REPLACED + line if number in replacing else line for number, line in enumerate(own)]
@@ -26,26 +26,72 @@ def merged(text: str | None, lines: Sequence[str], *, at: int | None, replacing:
         kept[place - 1] += newline
         mark += _JOINED
     region = [f"{line}{newline}" for line in (mark, *lines, _END)]
-    return "".join([*kept[:place], *region, *kept[place:]])
+    return "".join([start, *kept[:place], *region, *kept[place:]])
 
 
 def restored(text: str) -> str | None:
-    """The text without lines of ours, with what they replaced; None: there was no file before them."""
+    """The text without lines of ours, with what they replaced; None: there was no file before them.
+
+    Raises:
+        ValueError: somebody has changed it so that more would be lost than our lines; a part of a sentence.
+    """
+    start, given = _split(text)
     out: list[str] = []
-    inside, was_new = False, False
-    for line in lines_of(text):
-        bare = line.rstrip("\r\n").removeprefix(_BOM)
-        if bare.startswith(_BEGIN):
-            inside = True
-            was_new = was_new or _NEW in bare
-            if _JOINED in bare and out:
-                out[-1] = out[-1].rstrip("\r\n")
-        elif bare == _END:
-            inside = False
-        elif not inside:
+    was_new = False
+    joined = ""
+    number = 0
+    while number < len(given):
+        line = given[number]
+        bare = line.rstrip("\r\n")
+        if bare == _END:
+            raise _unpaired(number)
+        if not bare.startswith(_BEGIN):
             out.append(line.removeprefix(_REPLACED))
-    left = "".join(out)
+            number += 1
+            continue
+        stop = _end_of(given, number)
+        was_new = was_new or _NEW in bare
+        # What has been written below our lines since then needs the line end that they brought.
+        if _JOINED in bare and out and stop == len(given):
+            joined = line.removeprefix(bare)
+        number = stop
+    if joined:
+        out[-1] = out[-1].removesuffix(joined)
+    left = start + "".join(out)
     return None if was_new and not left else left
+
+
+def _end_of(given: Sequence[str], begin: int) -> int:
+    """The line after our lines, which begin at `begin`."""
+    for number, line in enumerate(given[begin + 1 :], begin + 1):
+        bare = line.rstrip("\r\n")
+        if bare.startswith(_BEGIN):
+            break
+        if bare == _END:
+            if given[begin + 1].startswith("["):
+                _check_table(given, number + 1)
+            return number + 1
+    raise _unpaired(begin)
+
+
+def _check_table(given: Sequence[str], begin: int) -> None:
+    """Refuse a line below a table of ours that belongs to it: without us it would be of another table."""
+    for number, line in enumerate(given[begin:], begin):
+        bare = line.strip()
+        if bare.startswith("["):
+            return
+        if bare and not bare.startswith(("#", ";")):
+            raise ValueError(f"its line {number + 1} has come to be in the table that pixi-mirror added: move it above")
+
+
+def _unpaired(number: int) -> ValueError:
+    return ValueError(f"its line {number + 1} is one of the two marks of pixi-mirror, and the other one is missing")
+
+
+def _split(text: str) -> tuple[str, list[str]]:
+    """The byte order mark, which stays where it is, and the lines."""
+    start = _BOM if text.startswith(_BOM) else ""
+    return start, lines_of(text.removeprefix(_BOM))
 
 
 def lines_of(text: str) -> list[str]:

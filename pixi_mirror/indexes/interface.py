@@ -30,7 +30,7 @@ class Contents:
     channels: Iterable[tuple[Channel, str]]
     """Those that must be there even when empty, each with a subdir that is asked of it."""
     listings: Mapping[MirrorPath, Listing]
-    """What is known of the PyPI files that the mirror has, listed or not."""
+    """What is known of the PyPI files that the mirror has, listed or not, and of those that it defers."""
     standing: Iterable[MirrorPath]
     """The index files of any kind that it has."""
     where: Callable[[MirrorPath], Path]

@@ -24,7 +24,7 @@ _HTML, _JSON = "index.html", "index.v1_json"
 
 
 class PypiIndex:
-    """HTML and JSON pages (PEP 503, 592, 658, 691, 700, 714); only files that the mirror has are on them."""
+    """HTML and JSON pages (PEP 503, 592, 658, 691, 700, 714); only files that are there or deferred are on them."""
 
     def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
         """The core metadata, then the pages of projects, then those that list projects."""
@@ -130,7 +130,7 @@ def _link(package: Package, listing: Listing | None) -> Link:
         file_name=package.path.rpartition("/")[2],
         url=package.url.stripped,
         sha256=admit_sha256(package.sha256 or ""),
-        size=package.size or 0,
+        size=package.size,
         version=package.version,
         requires_python=listing.requires_python if listing else None,
         yanked=listing.yanked if listing else None,

@@ -5,7 +5,7 @@ the inventory; nothing is removed in the same run. `bringing`, which needs the c
 own that only a run with something to bring enters.
 """
 
-from pixi_mirror.mirror.planning import Plan, planned, unsettled
+from pixi_mirror.mirror.planning import Plan, is_ignorant, planned, undeferrable, unsettled
 from pixi_mirror.mirror.renewal import Renewal, Wish, refreshes, refusal_of, renewed, standing, subscription_of, wish
 from pixi_mirror.mirror.transaction import Settled, expected, needed_indexes, require_program, settle, stale
 
@@ -15,6 +15,7 @@ __all__ = [
     "Settled",
     "Wish",
     "expected",
+    "is_ignorant",
     "needed_indexes",
     "planned",
     "refreshes",
@@ -25,6 +26,7 @@ __all__ = [
     "stale",
     "standing",
     "subscription_of",
+    "undeferrable",
     "unsettled",
     "wish",
 ]

@@ -1,6 +1,6 @@
 """Obtain what a plan misses, and place it in the tree: packages first, before anything lists them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -52,7 +52,7 @@ def bring(tree: Tree, plan: Plan, store: Store, batch: Batch, report: Report, *,
         failed.sort(key=lambda failure: failure.package.path)
         if failed and not each_alone:
             return Brought(fetched=(), failed=tuple(failed), stored={})
-        stored = _placed(tree, store, [obtained[package.path] for package in packages if package.path in obtained])
+        stored = placed(tree, store, [obtained[package.path] for package in packages if package.path in obtained])
     return Brought(fetched=tuple(sorted(stored)), failed=tuple(failed), stored=stored)
 
 
@@ -93,7 +93,14 @@ def _require_room(tree: Tree, store: Store, packages: tuple[Package, ...]) -> No
             )
 
 
-def _placed(tree: Tree, store: Store, obtained: list[Obtained]) -> Mapping[MirrorPath, Stored]:
+def placed(tree: Tree, store: Store, obtained: Iterable[Obtained]) -> Mapping[MirrorPath, Stored]:
+    """Put what was obtained into the tree, and make it last; it is still to be recorded.
+
+    Raises:
+        MachineError: the disk refuses.
+        WrongBytesError: a verified file changed before it was placed.
+    """
+    obtained = tuple(obtained)
     tree.intend(outcome.package.path for outcome in obtained)
     stored = {}
     for outcome in obtained:

@@ -15,30 +15,55 @@ from pixi_mirror.tree import Tree
 
 
 def learnt(
-    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], pages: Pages, report: Report
+    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], pages: Pages | None, report: Report
 ) -> Mapping[MirrorPath, Listing]:
-    """What is new about the PyPI files of the tree: those brought, and those about which nobody could be asked before.
+    """What is new about PyPI files: those brought or deferred, and those about which nobody could be asked before.
+
+    `pages` None: nobody is asked now.
 
     Raises:
         WrongBytesError: an index page promises other bytes than the lock.
         MachineError: a file cannot be read.
     """
-    listings = tree.inventory.listings
-    known = {path: each for path, each in listings.items() if brought.get(path) in (None, _held(tree, path))}
+    known = {**_known(tree, brought), **_come(tree, plan, brought, report)}
     stored = {**{path: each for path in known if (each := _held(tree, path)) is not None}, **brought}
     asked = [
-        pinned(package, stored[path])
+        pinned(package, stored.get(path))
         for path, package in plan.packages.items()
-        if package.kind == "pypi" and path in stored and not (path in known and known[path].is_settled)
+        if package.kind == "pypi"
+        and (path in stored or path in plan.deferred)
+        and not (path in known and known[path].is_settled)
     ]
-    if not asked:
-        return {}
-    told = pages.ask(asked)
+    told = pages.ask(asked) if pages is not None and asked else Told(unanswered={package.path for package in asked})
     _explain(told, report)
-    found = {}
+    found = {path: known[path] for path in brought if path in known}
     for package in asked:
-        before = known.get(package.path) or _listing(_look_into(tree, package, report))
-        found[package.path] = _completed(before, package, told)
+        inside = known.get(package.path) or _listing(
+            _look_into(tree, package, report) if package.path in stored else _Inside()
+        )
+        found[package.path] = _completed(inside, package, told, is_deferred=package.path not in stored)
+    return found
+
+
+def _known(tree: Tree, brought: Mapping[MirrorPath, Stored]) -> Mapping[MirrorPath, Listing]:
+    listings = tree.inventory.listings
+    return {path: each for path, each in listings.items() if brought.get(path) in (None, _held(tree, path))}
+
+
+def _come(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], report: Report) -> Mapping[MirrorPath, Listing]:
+    """What upstream's pages said of files that were deferred, with what the files tell now that they are here."""
+    old, was_deferred = tree.inventory.listings, tree.inventory.deferred
+    found = {}
+    for path in brought:
+        if path in old and path in was_deferred and path in plan.packages:
+            inside = _look_into(tree, plan.packages[path], report)
+            found[path] = replace(
+                old[path],
+                requires_python=old[path].requires_python or inside.requires_python,
+                metadata=None if inside.metadata is None else admit_sha256(inside.metadata),
+                build_requires=inside.build_requires,
+                size=None,
+            )
     return found
 
 
@@ -86,7 +111,7 @@ def _look_into(tree: Tree, package: Package, report: Report) -> _Inside:
         return _Inside()
 
 
-def _completed(before: Listing, package: Package, told: Told) -> Listing:
+def _completed(before: Listing, package: Package, told: Told, *, is_deferred: bool) -> Listing:
     found = told.found.get(package.path)
     if found is None:
         return replace(before, is_settled=package.path not in told.unanswered)
@@ -97,6 +122,7 @@ def _completed(before: Listing, package: Package, told: Told) -> Listing:
         requires_python=found.listed.requires_python or before.requires_python,
         yanked=found.listed.yanked,
         upload_time=found.listed.upload_time,
+        size=found.listed.size if is_deferred else None,
     )
 
 

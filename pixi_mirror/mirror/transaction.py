@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.indexes import INDEXES, Companion, Contents, Made
-from pixi_mirror.mirror.planning import Plan, pinned, standing_indexes, wanted_channels
+from pixi_mirror.mirror.planning import Plan, pinned, sized, standing_indexes, wanted_channels
 from pixi_mirror.mirror.sidecars import GRACE_S, looked_at, overdue_parts, renew
 from pixi_mirror.model import Derived, Inventory, Listing, MirrorPath, Package, Stored
 from pixi_mirror.plan import compare
@@ -54,7 +54,7 @@ def require_program(tree: Tree, plan: Plan, companion: Companion) -> None:
 
 def expected(tree: Tree, plan: Plan) -> tuple[Contents, Mapping[MirrorPath, Made]]:
     """What indexes are to say of the recorded tree, and the files that do."""
-    contents = _contents(tree, plan, _listed(plan, _stored(tree, plan)))
+    contents = _contents(tree, plan, _listed(plan, _stored(tree, plan), tree.inventory.listings))
     return contents, _made(contents)
 
 
@@ -69,13 +69,19 @@ def _stored(tree: Tree, plan: Plan) -> dict[MirrorPath, Stored]:
     return {
         path: content
         for path, content in tree.inventory.tree.items()
-        if isinstance(content, Stored) and path not in plan.gone
+        if isinstance(content, Stored) and path not in plan.gone and path not in plan.deferred
     }
 
 
-def _listed(plan: Plan, stored: Mapping[MirrorPath, Stored]) -> Mapping[MirrorPath, Package]:
-    """Wanted packages that the tree has, completed by what their first fetch told."""
-    return {path: pinned(package, stored[path]) for path, package in plan.packages.items() if path in stored}
+def _listed(
+    plan: Plan, stored: Mapping[MirrorPath, Stored], listings: Mapping[MirrorPath, Listing]
+) -> Mapping[MirrorPath, Package]:
+    """Wanted packages that the tree has, completed by what their first fetch told, and those that are deferred."""
+    return {
+        path: sized(package, listings.get(path)) if path not in stored else pinned(package, stored[path])
+        for path, package in plan.packages.items()
+        if path in stored or path in plan.deferred
+    }
 
 
 def needed_indexes(tree: Tree, plan: Plan, removed: Collection[MirrorPath]) -> frozenset[MirrorPath]:
@@ -83,6 +89,33 @@ def needed_indexes(tree: Tree, plan: Plan, removed: Collection[MirrorPath]) -> f
     left = {path: each for path, each in tree.inventory.listings.items() if path not in removed}
     contents = replace(_contents(tree, plan, plan.packages, left), standing=())
     return frozenset(_made(contents))
+
+
+def _absent(tree: Tree, path: MirrorPath, listing: Listing) -> Listing:
+    """What is known of a file that is not there: nobody can be given its metadata, and its size may be remembered."""
+    before = tree.inventory.tree.get(path)
+    return replace(listing, metadata=None, size=before.size if isinstance(before, Stored) else listing.size)
+
+
+def _promise(tree: Tree, plan: Plan, stored: Mapping[MirrorPath, Stored], deferred: frozenset[MirrorPath]) -> None:
+    """Record what is newly deferred before an index lists it: whoever reads that may ask for it at once."""
+    if deferred <= tree.inventory.deferred:
+        return
+    made = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Derived)}
+    held: dict[MirrorPath, Stored | Derived] = {**stored, **made}
+    tree.record(
+        replace(
+            tree.inventory,
+            layout=plan.layout,
+            snapshots=plan.renewal.snapshots,
+            kept=MappingProxyType(dict(sorted(plan.kept.items()))),
+            tree=MappingProxyType(dict(sorted(held.items()))),
+            deferred=deferred,
+        ),
+        locks=plan.renewal.locks,
+        manifests=plan.renewal.manifests,
+        unlisted=tree.state.unlisted,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +141,9 @@ def settle(
 ) -> Settled:
     """Derive what is stale and record the inventory.
 
-    Packages that are wanted and not there are not listed. `learnt` is what has become known of PyPI files. `unlisted`
-    replaces what the state says was unlisted when;
-    parts of indexes that nothing names any more stay for `grace_s` seconds.
+    Packages that are wanted and not there are not listed, unless they are deferred. `learnt` is what has become known
+    of PyPI files. `unlisted` replaces what the state says was unlisted when; parts of indexes that nothing names any
+    more stay for `grace_s` seconds.
 
     Raises:
         MachineError: the disk refuses; the next run goes on from here.
@@ -118,8 +151,12 @@ def settle(
     """
     since = tree.state.unlisted if unlisted is None else unlisted
     stored = {**_stored(tree, plan), **brought}
-    listings = {path: each for path, each in {**tree.inventory.listings, **learnt}.items() if path in stored}
-    made = _made(_contents(tree, plan, _listed(plan, stored), listings))
+    deferred = plan.deferred.difference(stored)
+    known = {**tree.inventory.listings, **learnt}
+    listings = {path: each for path, each in known.items() if path in stored}
+    listings |= {path: _absent(tree, path, each) for path, each in known.items() if path in deferred}
+    made = _made(_contents(tree, plan, _listed(plan, stored, listings), listings))
+    _promise(tree, plan, stored, deferred)
     renewed = renew(tree, plan, looked_at(tree, plan, made, companion), made, _outdated(tree, plan, made))
     overdue = overdue_parts(renewed, grace_s=grace_s)
     held: dict[MirrorPath, Stored | Derived] = {**stored, **renewed.held}
@@ -135,6 +172,7 @@ def settle(
             kept=MappingProxyType(dict(sorted(plan.kept.items()))),
             tree=MappingProxyType({path: content for path, content in sorted(held.items()) if path not in overdue}),
             listings=MappingProxyType(dict(sorted(listings.items()))),
+            deferred=deferred,
         ),
         locks=plan.renewal.locks,
         manifests=plan.renewal.manifests,

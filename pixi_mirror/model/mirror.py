@@ -52,6 +52,8 @@ class Listing:
     """Of the core metadata, which stand beside the file; None: it is no wheel, or they cannot be read."""
     build_requires: tuple[str, ...] | None
     """What building it needs, as PEP 508 has it; None: it is not built, or does not tell."""
+    size: int | None = None
+    """In bytes, as upstream's page says of a file that is deferred; None: not told, or the file itself tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,4 +170,6 @@ class Inventory:
     tree: Mapping[MirrorPath, Stored | Derived]
     """Every file that is ours."""
     listings: Mapping[MirrorPath, Listing] = field(default_factory=dict)
-    """What is known of the PyPI files in the tree."""
+    """What is known of the PyPI files in the tree, and of those that are deferred."""
+    deferred: frozenset[MirrorPath] = frozenset()
+    """Packages that are wanted and listed, and are to be brought when they are first asked for; none is in the tree."""

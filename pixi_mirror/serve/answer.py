@@ -3,9 +3,10 @@
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
+from pixi_mirror.access import Gate, Verdict
 from pixi_mirror.model import MirrorPath, admit_path, canonical
 from pixi_mirror.serve.asked import Target, target_of
 from pixi_mirror.serve.conditions import ranges_count, status_of
@@ -19,6 +20,10 @@ _FOREVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache, max-age=0"
 """conda and libmamba read `max-age` alone, and without it they keep an index for an hour."""
 _PLAIN = "text/plain; charset=utf-8"
+_NEVER_KEPT = {"Cache-Control": "no-store"}
+_REALM = 'realm="pixi-mirror"'
+_CHALLENGE = {"WWW-Authenticate": f'Basic {_REALM}, charset="UTF-8", Bearer {_REALM}', **_NEVER_KEPT}
+"""RFC 9110, 11.6.1; Basic first, for many a client looks at the first alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +48,41 @@ class Answer:
             os.close(self.opened.descriptor)
 
 
-def answer_to(request: Request, shelf: Shelf) -> Answer:
-    """How a request is answered.
+def answer_to(request: Request, shelf: Shelf, gate: Gate | None = None) -> Answer:
+    """How a request is answered; without a gate, everybody may read everything.
 
     Raises:
+        Unobtainable: a file belongs here and could not be brought.
         OSError: a file is there and cannot be read.
     """
     target = target_of(request.target)
     if target is not None and target.segments == _HEALTH and not target.is_folder:
         told = canonical({"status": "ok", "mirror": shelf.identity})
         return said(200, told, {"Content-Type": "application/json", "Cache-Control": "no-store"})
+    if gate is None:
+        return _found(request, target, shelf)
+    # Before any file is looked at: neither answer nor time may tell whoever has no right what there is.
+    where = "" if target is None else "/".join(target.segments)
+    match gate(request.fields.get("authorization"), None if target is None else target.token, where):
+        case Verdict.MAY_READ:
+            return _private(_found(request, target, shelf))
+        case Verdict.NOT_ENTITLED:
+            return _private(_missing())
+        case Verdict.UNKNOWN:
+            return said(401, b"name and password, or a token, are needed\n", _CHALLENGE)
+        case Verdict.BUSY:
+            return said(503, b"too many are signing in; come again\n", {"Retry-After": "1", **_NEVER_KEPT})
+
+
+def _private(answer: Answer) -> Answer:
+    """RFC 9111, 5.2.2.7: "a shared cache MUST NOT store" it; what one may read another may not."""
+    kept = answer.fields.get("Cache-Control")
+    if kept is None:
+        return answer
+    return replace(answer, fields={**answer.fields, "Cache-Control": f"private, {kept.removeprefix('public, ')}"})
+
+
+def _found(request: Request, target: Target | None, shelf: Shelf) -> Answer:
     path = None if target is None else target.path
     if target is None or path is None:
         return _missing()

@@ -21,6 +21,8 @@ class Target(NamedTuple):
     """Whether the path ends with a slash."""
     query: str
     """As it was sent, without its question mark."""
+    token: str | None = None
+    """Of `/t/TOKEN`; None: there was none."""
 
     @property
     def path(self) -> MirrorPath | None:
@@ -50,9 +52,11 @@ def target_of(raw: str) -> Target | None:
         return None  # no name in a mirror has anything but ASCII, and overlong UTF-8 is none at all
     if any("/" in segment or not segment for segment in segments):
         return None
+    token = None
     if len(segments) > 1 and segments[0] == _MARK:
+        token = segments[1]
         del segments[:2]
-    return Target(tuple(segments), is_folder, query)
+    return Target(tuple(segments), is_folder, query, token)
 
 
 def masked(raw: str) -> str:

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
+from pixi_mirror.access import Gate
 from pixi_mirror.serve.answer import Answer, answer_to, refusal, said
 from pixi_mirror.serve.asked import masked
 from pixi_mirror.serve.conditions import http_date
 from pixi_mirror.serve.crowd import Crowd
 from pixi_mirror.serve.log import Access
 from pixi_mirror.serve.request import Refused, Request, request_of
-from pixi_mirror.serve.shelf import Shelf
+from pixi_mirror.serve.shelf import Shelf, Unobtainable
 from pixi_mirror.serve.wire import Patience, Truncated, Wire
 
 Log = Callable[[Access], None]
@@ -33,6 +34,7 @@ class Conversation:
         crowd: Crowd,
         log: Log,
         patience: Patience,
+        gate: Gate | None = None,
     ) -> None:
         self._connection = connection
         self._client = client
@@ -40,6 +42,7 @@ class Conversation:
         self._crowd = crowd
         self._log = log
         self._patience = patience
+        self._gate = gate
 
     def hold(self) -> None:
         """Answer until either side has enough; no error of the network or of a client leaves."""
@@ -102,7 +105,9 @@ class Conversation:
 
     def _decided(self, request: Request) -> Answer:
         try:
-            return answer_to(request, self._shelf)
+            return answer_to(request, self._shelf, self._gate)
+        except Unobtainable as missing:
+            return said(missing.status, f"{missing.reason}\n".encode(), {"Cache-Control": "no-store"})
         except OSError:
             return said(500, b"the file cannot be read\n", {"Cache-Control": "no-store"})
 

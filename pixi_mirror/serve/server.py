@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from pixi_mirror.access import Gate
 from pixi_mirror.errors import MachineError
 from pixi_mirror.serve.conversation import Conversation, Log
 from pixi_mirror.serve.crowd import Crowd
@@ -49,6 +50,7 @@ class Server:
         tls: Tls | None = None,
         log: Log = lambda _: None,
         absent: Absent | None = None,
+        gate: Gate | None = None,
         finish_s: float = FINISH_S,
         patience: Patience = Patience(),  # noqa: B008 - it cannot be changed
     ) -> None:
@@ -63,7 +65,7 @@ class Server:
         context = None if tls is None else _context(tls)
         self._listener = _listener(host, port, self._crowd, context)
         self._listener.hold = lambda connection, client: Conversation(
-            connection, client, shelf=self._shelf, crowd=self._crowd, log=log, patience=patience
+            connection, client, shelf=self._shelf, crowd=self._crowd, log=log, patience=patience, gate=gate
         ).hold()
         bound = self._listener.server_address[1]
         shown = _ANYWHERE.get(host, host)

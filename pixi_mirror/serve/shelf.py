@@ -22,7 +22,10 @@ from pixi_mirror.serve.media import is_index, is_known
 from pixi_mirror.tree.reading import INVENTORY, PRIVATE, STATE, Reading
 
 Absent = Callable[[MirrorPath], Path | None]
-"""Asked for a file that the mirror does not have: where it is then on this machine; None: nowhere."""
+"""Asked for a file that the mirror does not have: where it is then on this machine; None: nowhere.
+
+It raises `Unobtainable` for what should be there and cannot be had now.
+"""
 
 _METADATA = ".metadata"
 _PIECE = 1 << 20
@@ -33,6 +36,15 @@ _READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY",
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a FIFO would be waited for
 _LINKS = (errno.ELOOP, errno.EMLINK, errno.ENXIO)  # as the systems say it; the last is of a socket
 _HAS_DIR_FD = os.open in os.supports_dir_fd
+
+
+class Unobtainable(Exception):
+    """A file belongs to the mirror, is not there, and could not be brought; `status` is what HTTP calls it."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
 
 
 class Opened(NamedTuple):
@@ -88,6 +100,7 @@ class Shelf:
         """A file that may be shown; None: there is none.
 
         Raises:
+            Unobtainable: it is not there, and could not be brought.
             OSError: it is there and cannot be read.
         """
         known = self._now()

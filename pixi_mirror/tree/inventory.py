@@ -37,9 +37,11 @@ def dump(inventory: Inventory) -> bytes:
     pool = _Pool()
     snapshots = [_snapshot_row(snapshot, pool) for snapshot in inventory.snapshots]
     kept = pool.numbers(inventory.kept.values())
-    listings = [f"{_text(path)}:{_text(asdict(each))}" for path, each in sorted(inventory.listings.items())]
+    listings = [f"{_text(path)}:{_text(_listing_row(each))}" for path, each in sorted(inventory.listings.items())]
     tree = [f"{_text(path)}:{_text(_tree_row(content))}" for path, content in sorted(inventory.tree.items())]
-    head = _text({"format": FORMAT, "kept": kept, "layout": inventory.layout})[1:-1]
+    # An older program may not know the key, and brings what is deferred: so it is there only where it is needed.
+    deferred = {"deferred": sorted(inventory.deferred)} if inventory.deferred else {}
+    head = _text({"format": FORMAT, "kept": kept, "layout": inventory.layout, **deferred})[1:-1]
     return "\n".join(
         [
             "{" + head + ',"packages":[',
@@ -65,7 +67,8 @@ def parse(data: bytes) -> Inventory:
         raw = json.loads(data)
         if raw["format"] != FORMAT:
             raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
-        named = {*raw["tree"], *raw["listings"], *(row["path"] for row in raw["packages"])}
+        waiting = raw.get("deferred", ())
+        named = {*raw["tree"], *raw["listings"], *waiting, *(row["path"] for row in raw["packages"])}
         admitted = {path: admit_path(path) for path in named}
         pool = [_package(row, admitted) for row in raw["packages"]]
         return Inventory(
@@ -74,6 +77,7 @@ def parse(data: bytes) -> Inventory:
             kept=MappingProxyType({pool[number].path: pool[number] for number in raw["kept"]}),
             tree=MappingProxyType({admitted[path]: _content(row) for path, row in raw["tree"].items()}),
             listings=MappingProxyType({admitted[path]: _listing(row) for path, row in raw["listings"].items()}),
+            deferred=frozenset(admitted[path] for path in waiting),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"it lacks or misspells {error}") from error
@@ -211,6 +215,13 @@ def _request(row: Mapping[str, Json]) -> Request:
             "build_requires": tuple(row["build_requires"]),
         }
     )
+
+
+def _listing_row(listing: Listing) -> Json:
+    row = asdict(listing)
+    if listing.size is None:
+        del row["size"]
+    return row
 
 
 def _listing(row: Mapping[str, Json]) -> Listing:

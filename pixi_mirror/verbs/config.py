@@ -83,7 +83,7 @@ def unconfig(*, client: str, url: str, file: Path | None, directory: Path, envir
 
 def _rewrite(file: Path, change: Callable[[str | None], str | None]) -> bool:
     """Change a file that has nothing of ours any more; whether other bytes are there now."""
-    where = file.resolve()
+    where = Path(os.path.realpath(file))  # `resolve` gives up on a loop of links with an error of its own
     with explained("read", where):
         try:
             before: str | None = bytes_of(where).decode()
@@ -91,8 +91,8 @@ def _rewrite(file: Path, change: Callable[[str | None], str | None]) -> bool:
             before = None
         except UnicodeDecodeError as error:
             raise MachineError(f"{where} is not UTF-8 (byte {error.start}); it was left as it is.") from None
-    bare = None if before is None else restored(before)
     try:
+        bare = None if before is None else restored(before)
         after = change(bare)
         if after is not None and restored(after) != bare:
             raise ValueError("it has lines that look like those of pixi-mirror")  # noqa: TRY301 - told like the others

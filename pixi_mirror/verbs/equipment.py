@@ -17,6 +17,7 @@ from pixi_mirror.tree import Tree
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.building import Question
     from pixi_mirror.cache import Batch, Store
+    from pixi_mirror.fetch import Fetcher
     from pixi_mirror.formats.pypi import Resolved
     from pixi_mirror.pages import Pages
     from pixi_mirror.settings import Settings
@@ -31,6 +32,10 @@ class Supply:
     """The rooms that reach other machines, with the user's settings."""
 
     store: Store
+    fetcher: Fetcher
+    """What `batch` fetches with."""
+    jobs: int
+    """Downloads at a time."""
     batch: Batch
     pages: Pages
 
@@ -74,11 +79,12 @@ class Equipment:
 
         # A page is worth less patience than a file: the mirror is right without it.
         hasty = replace(network, retries=min(network.retries, _RETRIES_OF_PAGES))
+        fetcher = Fetcher(network, self.report, connections=settings.jobs)
         return Supply(
             store=store,
-            batch=Batch(
-                store, Fetcher(network, self.report, connections=settings.jobs), self.report, jobs=settings.jobs
-            ),
+            fetcher=fetcher,
+            jobs=settings.jobs,
+            batch=Batch(store, fetcher, self.report, jobs=settings.jobs),
             pages=Pages(Fetcher(hasty, self.report, connections=settings.jobs), self.report, jobs=settings.jobs),
         )
 

@@ -119,7 +119,11 @@ def _carry_out(tree: Tree, plan: Plan, pruned: Pruned, companion: Companion, *, 
         replace(
             tree.inventory,
             tree=left,
-            listings={path: each for path, each in tree.inventory.listings.items() if path in left},
+            listings={
+                path: each
+                for path, each in tree.inventory.listings.items()
+                if path in left or path in tree.inventory.deferred
+            },
         ),
         locks=plan.renewal.locks,
         unlisted={path: at for path, at in tree.state.unlisted.items() if path in left},

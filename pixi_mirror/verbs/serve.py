@@ -3,18 +3,37 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pixi_mirror.serve import Log, Server, Tls
+from pixi_mirror.access import Gate, UserFile
+from pixi_mirror.serve import Absent, Log, Server, Tls
+from pixi_mirror.tree import Tree
 from pixi_mirror.verbs.equipment import existing
+from pixi_mirror.verbs.listed import Listed
 
 
-def serve(mirror: Path, *, host: str, port: int, tls: Tls | None, announce: Callable[[str], None], log: Log) -> None:
+def serve(
+    mirror: Path,
+    *,
+    host: str,
+    port: int,
+    tls: Tls | None,
+    announce: Callable[[str], None],
+    log: Log,
+    users: Path | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+    absent: Callable[[Tree], Absent] | None = None,
+) -> None:
     """Answer requests, having told the URL; what a signal raises ends it, once running downloads are finished.
 
+    With a file of users only these are answered; `warn` is told when a new version of it is not heeded. `absent` makes
+    who is asked for files that the mirror does not have.
+
     Raises:
-        MachineError: there is no mirror, the certificate cannot be used, or the port cannot be had.
+        MachineError: there is no mirror, the users or the certificate cannot be used, or the port cannot be had.
     """
     tree = existing(mirror)
-    with Server(tree.root, host=host, port=port, tls=tls, log=log) as server:
+    gate = None if users is None else Gate(UserFile(users, warn), Listed(tree.root))
+    brought = None if absent is None else absent(tree)
+    with Server(tree.root, host=host, port=port, tls=tls, log=log, gate=gate, absent=brought) as server:
         tree.know_address(server.url)
         announce(server.url)
         server.wait()

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.indexes import Companion
-from pixi_mirror.mirror import Plan, planned, refusal_of, renewed, require_program, settle, stale
+from pixi_mirror.mirror import (
+    Plan,
+    is_ignorant,
+    planned,
+    refusal_of,
+    renewed,
+    require_program,
+    settle,
+    stale,
+    undeferrable,
+)
 from pixi_mirror.model import Json, Layout, Listing, MirrorPath, Stored
 from pixi_mirror.tree import Tree
 from pixi_mirror.unchanged import FILE as UNCHANGED
@@ -30,6 +40,8 @@ class Asked:
     mirror: Path
     chosen: Chosen
     flat: bool
+    defer: bool
+    """Whether what is not there is to come when somebody asks for it."""
     dry_run: bool
     question: Mapping[str, Json]
     """All of this and the surroundings, as they were told: what to remember a complete update by."""
@@ -106,12 +118,12 @@ def _decided(asked: Asked, tree: Tree, named: Wished | None, equipment: Equipmen
     inputs = inputs_of(wished, equipment.directory)
     state = tree.state
     renewal = renewed(tree.inventory, state.locks, wished.wishes, manifests=state.manifests, layout=layout)
-    plan = planned(tree, renewal, layout=layout)
+    plan = planned(tree, renewal, layout=layout, defer=asked.defer)
     return _Decided(
         wished=wished,
         inputs=inputs,
         plan=plan,
-        refusal=refusal_of(renewal.unacceptable),
+        refusal=refusal_of(renewal.unacceptable) or undeferrable(plan),
         problem=_problem(plan, (*wished.problems, *renewal.problems)),
     )
 
@@ -119,6 +131,7 @@ def _decided(asked: Asked, tree: Tree, named: Wished | None, equipment: Equipmen
 def _memo(asked: Asked, tree: Tree, decided: _Decided) -> bytes:
     packages = decided.plan.packages.values()
     answer = {"files": len(packages), "bytes": sum(package.size or 0 for package in packages)}
+    answer |= {"deferred": len(decided.plan.deferred), "deferred_bytes": decided.plan.deferred_size}
     return memo(str(tree.root), asked.question, inputs=decided.inputs, answer=answer)
 
 
@@ -136,7 +149,7 @@ def _carried_out(
 ) -> Updated:
     """Two rounds at most: what the locks pin, and then, once the sdists can be read, what building them needs."""
     done = _brought(asked, plan, tree, equipment)
-    if done.error is None and (more := _tooled(plan, tree, equipment)) is not None:
+    if done.error is None and (more := _tooled(asked, plan, tree, equipment)) is not None:
         match more:
             case PixiMirrorError():
                 done = replace(done, error=more)
@@ -152,11 +165,11 @@ def _carried_out(
     return done if done.error is not None else replace(done, error=problem)
 
 
-def _tooled(plan: Plan, tree: Tree, equipment: Equipment) -> Plan | PixiMirrorError | None:
+def _tooled(asked: Asked, plan: Plan, tree: Tree, equipment: Equipment) -> Plan | PixiMirrorError | None:
     """The plan with what building needs, or why it cannot be known; None: nothing is asked for, or all is there."""
     snapshots = plan.renewal.snapshots
-    asked = (request for snapshot in snapshots for request in snapshot.requests)
-    asked_for = any(request.build_requires or request.with_build_requirements for request in asked)
+    requests = (request for snapshot in snapshots for request in snapshot.requests)
+    asked_for = any(request.build_requires or request.with_build_requirements for request in requests)
     if not asked_for and not any(snapshot.tools for snapshot in snapshots):
         return None
     from pixi_mirror.mirror.tools import retooled
@@ -170,7 +183,7 @@ def _tooled(plan: Plan, tree: Tree, equipment: Equipment) -> Plan | PixiMirrorEr
         return error
     if tooled == snapshots:
         return None
-    return planned(tree, replace(plan.renewal, snapshots=tooled), layout=plan.layout)
+    return planned(tree, replace(plan.renewal, snapshots=tooled), layout=plan.layout, defer=asked.defer)
 
 
 def _brought(asked: Asked, plan: Plan, tree: Tree, equipment: Equipment) -> Updated:
@@ -179,7 +192,7 @@ def _brought(asked: Asked, plan: Plan, tree: Tree, equipment: Equipment) -> Upda
     listings: Mapping[MirrorPath, Listing] = {}
     companion = equipment.companion(plan.renewal.locks.values())
     require_program(tree, plan, companion)
-    if plan.to_bring:
+    if plan.to_bring or is_ignorant(tree, plan):
         from pixi_mirror.mirror.bringing import bring
         from pixi_mirror.mirror.learning import learnt
 

@@ -142,7 +142,7 @@ def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> Veri
             for snapshot in plan.renewal.snapshots
             for cell in snapshot.cells
             for path in cell.packages
-            if path not in whole
+            if path not in whole and path not in plan.deferred
         ),
         repaired=(),
         solutions=None,

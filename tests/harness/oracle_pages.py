@@ -268,7 +268,8 @@ def _json_faults(project: str, document: Mapping[str, Any]) -> Iterator[str]:
         yield "has files, and versions of none"
     for entry in document.get("files") or ():
         size = entry.get("size")
-        if not isinstance(size, int) or isinstance(size, bool):
+        is_demanded = "size" in entry or (document.get("meta") or {}).get("api-version") != "1.0"
+        if is_demanded and (not isinstance(size, int) or isinstance(size, bool)):
             yield f"lists {entry['filename']} with the size {size!r}, and PEP 700 demands one"
 
 

@@ -106,6 +106,11 @@ def disagreements(mirror: Path, pages: Mapping[str, Page], *, files: Iterable[st
             yield f"{path}: stands without its archive"
 
 
+def deferred(mirror: Path) -> frozenset[str]:
+    """What the mirror says that it lists and has somebody fetch on demand."""
+    return frozenset(_inventory(mirror).get("deferred", ()))
+
+
 def _inventory(mirror: Path) -> Mapping[str, Any]:
     """What the mirror says that it holds; nothing where there is no inventory of the format known here."""
     try:

@@ -39,8 +39,8 @@ def stalled(world, *args):
     lock = world.workspace()
     world.upstream.script(BIG, stall(5000), ok())
     child = begun(world, "--lock", lock, "-e", "prod", *args)
-    partial = world.home / "cache/partial"
-    wait_for(lambda: any(path.stat().st_size >= 5000 for path in partial.glob("*")))
+    partial = world.home / "cache/partial" / small_packages()["tool-linux"].record["sha256"]
+    wait_for(lambda: partial.exists() and partial.stat().st_size >= 5000)
     return lock, child
 
 

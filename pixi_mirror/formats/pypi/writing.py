@@ -9,6 +9,7 @@ from pixi_mirror.model import Json, Sha256, canonical
 
 _API_VERSION = "1.1"
 _META = {"api-version": _API_VERSION}
+_BEFORE_SIZES = {"api-version": "1.0"}
 _IN_ONE_LINE = str.maketrans({"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 
@@ -20,8 +21,8 @@ class Link:
     url: str
     """Absolute or relative to the page, percent-encoded, without fragment."""
     sha256: Sha256
-    size: int
-    """In bytes."""
+    size: int | None
+    """In bytes; None: not known, which PEP 700 does not provide for, so that a page which lists it is an older one."""
     version: str
     requires_python: str | None
     """None: any version, as far as is known."""
@@ -44,7 +45,7 @@ def json_page(project: str, links: Iterable[Link]) -> bytes:
     ordered = _ordered(links)
     return canonical(
         {
-            "meta": _META,
+            "meta": _BEFORE_SIZES if any(link.size is None for link in ordered) else _META,
             "name": normalised(project),
             "versions": sorted({link.version for link in ordered}),
             "files": [_file(link) for link in ordered],
@@ -101,7 +102,8 @@ def _pairs(link: Link) -> Iterator[tuple[str, str]]:
         yield "data-dist-info-metadata", f"sha256={link.core_metadata}"
     if link.upload_time is not None:
         yield "data-upload-time", link.upload_time
-    yield "data-size", str(link.size)
+    if link.size is not None:
+        yield "data-size", str(link.size)
 
 
 def _file(link: Link) -> Json:
@@ -112,10 +114,11 @@ def _file(link: Link) -> Json:
         "hashes": {"sha256": link.sha256},
         # PEP 691 has no empty reason: `true` says that it was withdrawn.
         "yanked": False if link.yanked is None else link.yanked or True,
-        "size": link.size,
         "core-metadata": metadata,
         "dist-info-metadata": metadata,
     }
+    if link.size is not None:
+        file["size"] = link.size
     if link.requires_python is not None:
         file["requires-python"] = link.requires_python
     if link.upload_time is not None:
