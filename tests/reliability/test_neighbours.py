@@ -15,6 +15,7 @@ import pytest
 from harness import oracle, scenario
 from harness.looking import contents, sha256
 from harness.upstream import ok, stall
+from harness.world import small_packages
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, locks and limits")
 BIG = "/conda-forge/linux-64/tool-1.0-h12_1.conda"
