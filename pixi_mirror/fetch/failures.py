@@ -60,8 +60,10 @@ def _explained(chain: list[BaseException], network: Network, *, proxied: bool) -
                 advice="Check the proxy's address and credentials in pixi's [proxy-config] or HTTPS_PROXY.",
                 upstream_failed=True,
             )
-    # The innermost says most: urllib3 files a refused connection and an unknown name under connect time-outs.
-    reasons = (_transport(link, network) for link in reversed(chain))
+    # The innermost says most: urllib3 files a refused connection and an unknown name under connect time-outs. But what
+    # comes of a connection that we have ended ourselves says nothing.
+    ours = [link for link in chain if isinstance(link, SlowAnswerError)]
+    reasons = (_transport(link, network) for link in (*ours, *reversed(chain)))
     return broken(next(filter(None, reasons), "the connection broke") + way)
 
 
