@@ -7,7 +7,7 @@ import pytest
 from harness.world import small_packages
 
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.indexes import INDEXES
+from pixi_mirror.indexes import INDEXES, Contents
 from pixi_mirror.model import Request
 from pixi_mirror.plan import merge
 from pixi_mirror.solving import Question, solved
@@ -33,7 +33,10 @@ def test_a_real_lock_is_solved_again_to_itself(lock, tmp_path):
     packages = merge([answer.snapshot], layout="channels", names={}).packages
     cells = answer.snapshot.cells
     channels = [(channel, cell.subdir) for cell in cells for channel in cell.channels]
-    for path, made in INDEXES[0].files(packages.values(), channels=channels, standing=()).items():
+    contents = Contents(
+        packages=packages.values(), channels=channels, listings={}, standing=(), where=lambda path: tmp_path / path
+    )
+    for path, made in INDEXES[0].files(contents).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(made.content())
     found = solved(tmp_path, [Question(workspace="corpus", cell=cell) for cell in cells], packages)

@@ -14,7 +14,7 @@ from harness import oracle
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.formats.repodata import read_repodata
-from pixi_mirror.indexes import INDEXES
+from pixi_mirror.indexes import INDEXES, Contents
 from pixi_mirror.indexes.sidecars import Sidecars, Surroundings
 from pixi_mirror.indexes.sidecars.reading import shards_problem, zst_problem
 from pixi_mirror.model import Request
@@ -72,7 +72,7 @@ def sidecars(program, report, prefix):
 def made_of(lock):
     answer = LockSource(lock).answer((ALL,), subscription="lock", workspace="corpus", layout="channels")
     packages = merge([answer.snapshot], layout="channels", names={}).packages
-    return INDEXES[0].files(packages.values(), channels=(), standing=())
+    return INDEXES[0].files(Contents(packages=packages.values(), channels=(), listings={}, standing=(), where=Path))
 
 
 @pytest.mark.skipif(not LOCKS, reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
