@@ -145,12 +145,12 @@ def test_credentials_open_the_door_and_stand_in_no_final_url_that_is_shown(upstr
 
 
 def test_mirrors_are_asked_in_place_of_the_index(upstream):
-    upstream.put("/root/pypi/a/", BODY)
-    with Fetching(mirrors={INDEX: (upstream.url + "/root/pypi/",)}) as fetching:
-        assert read(fetching, INDEX + "a/").url == Url(upstream.url + "/root/pypi/a/")
+    upstream.put("/team/pypi/a/", BODY)
+    with Fetching(mirrors={INDEX: (upstream.url + "/team/pypi/",)}) as fetching:
+        assert read(fetching, INDEX + "a/").url == Url(upstream.url + "/team/pypi/a/")
         missing = failure(fetching, INDEX + "b/")
     assert INDEX + "b/" in str(missing)
-    assert upstream.url + "/root/pypi/b/" in str(missing)
+    assert upstream.url + "/team/pypi/b/" in str(missing)
 
 
 def test_a_mirror_out_of_reach_gives_way_to_the_next(upstream, nobody):
