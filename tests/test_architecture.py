@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("plan", "report", "identity", "formats"),
     ("process", "fetch", "tree", "settings", "unchanged"),
-    ("sources", "cache", "archives", "pages", "building", "clients", "access"),
+    ("sources", "cache", "archives", "pages", "building", "clients", "access", "page"),
     ("indexes", "solving", "serve"),
     ("mirror",),
     ("verbs",),

@@ -10,6 +10,7 @@ from pixi_mirror.access import Gate, Verdict
 from pixi_mirror.model import MirrorPath, admit_path, canonical
 from pixi_mirror.serve.asked import Target, target_of
 from pixi_mirror.serve.conditions import ranges_count, status_of
+from pixi_mirror.serve.front import Front
 from pixi_mirror.serve.media import HTML, JSON, content_type, forms, is_index
 from pixi_mirror.serve.ranges import Span, spans
 from pixi_mirror.serve.request import Refused, Request
@@ -48,10 +49,11 @@ class Answer:
             os.close(self.opened.descriptor)
 
 
-def answer_to(request: Request, shelf: Shelf, gate: Gate | None = None) -> Answer:
-    """How a request is answered; without a gate, everybody may read everything.
+def answer_to(request: Request, shelf: Shelf, gate: Gate | None = None, front: Front | None = None) -> Answer:
+    """How a request is answered; without a gate, everybody may read everything, without a front there is no page.
 
     Raises:
+        Refused: the page is asked for under a name that is none.
         Unobtainable: a file belongs here and could not be brought.
         OSError: a file is there and cannot be read.
     """
@@ -60,12 +62,12 @@ def answer_to(request: Request, shelf: Shelf, gate: Gate | None = None) -> Answe
         told = canonical({"status": "ok", "mirror": shelf.identity})
         return said(200, told, {"Content-Type": "application/json", "Cache-Control": "no-store"})
     if gate is None:
-        return _found(request, target, shelf)
+        return _found(request, target, shelf, front)
     # Before any file is looked at: neither answer nor time may tell whoever has no right what there is.
     where = "" if target is None else "/".join(target.segments)
     match gate(request.fields.get("authorization"), None if target is None else target.token, where):
         case Verdict.MAY_READ:
-            return _private(_found(request, target, shelf))
+            return _private(_found(request, target, shelf, front))
         case Verdict.NOT_ENTITLED:
             return _private(_missing())
         case Verdict.UNKNOWN:
@@ -82,7 +84,10 @@ def _private(answer: Answer) -> Answer:
     return replace(answer, fields={**answer.fields, "Cache-Control": f"private, {kept.removeprefix('public, ')}"})
 
 
-def _found(request: Request, target: Target | None, shelf: Shelf) -> Answer:
+def _found(request: Request, target: Target | None, shelf: Shelf, front: Front | None) -> Answer:
+    if front is not None and target is not None and target.is_folder and not target.segments:
+        shown = front.shown(request.fields)
+        return Answer(status=shown.status, fields=shown.fields, body=(shown.body,) if shown.body else ())
     path = None if target is None else target.path
     if target is None or path is None:
         return _missing()

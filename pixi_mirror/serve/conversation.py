@@ -11,6 +11,7 @@ from pixi_mirror.serve.answer import Answer, answer_to, refusal, said
 from pixi_mirror.serve.asked import masked
 from pixi_mirror.serve.conditions import http_date
 from pixi_mirror.serve.crowd import Crowd
+from pixi_mirror.serve.front import Front
 from pixi_mirror.serve.log import Access
 from pixi_mirror.serve.request import Refused, Request, request_of
 from pixi_mirror.serve.shelf import Shelf, Unobtainable
@@ -35,6 +36,7 @@ class Conversation:
         log: Log,
         patience: Patience,
         gate: Gate | None = None,
+        front: Front | None = None,
     ) -> None:
         self._connection = connection
         self._client = client
@@ -43,6 +45,7 @@ class Conversation:
         self._log = log
         self._patience = patience
         self._gate = gate
+        self._front = front
 
     def hold(self) -> None:
         """Answer until either side has enough; no error of the network or of a client leaves."""
@@ -105,7 +108,9 @@ class Conversation:
 
     def _decided(self, request: Request) -> Answer:
         try:
-            return answer_to(request, self._shelf, self._gate)
+            return answer_to(request, self._shelf, self._gate, self._front)
+        except Refused as refused:
+            return refusal(refused)
         except Unobtainable as missing:
             return said(missing.status, f"{missing.reason}\n".encode(), {"Cache-Control": "no-store"})
         except OSError:

@@ -16,6 +16,7 @@ from pixi_mirror.access import Gate
 from pixi_mirror.errors import MachineError
 from pixi_mirror.serve.conversation import Conversation, Log
 from pixi_mirror.serve.crowd import Crowd
+from pixi_mirror.serve.front import Front
 from pixi_mirror.serve.shelf import Absent, Shelf
 from pixi_mirror.serve.wire import Patience
 
@@ -64,13 +65,14 @@ class Server:
         self._finish_s = finish_s
         context = None if tls is None else _context(tls)
         self._listener = _listener(host, port, self._crowd, context)
-        self._listener.hold = lambda connection, client: Conversation(
-            connection, client, shelf=self._shelf, crowd=self._crowd, log=log, patience=patience, gate=gate
-        ).hold()
         bound = self._listener.server_address[1]
         shown = _ANYWHERE.get(host, host)
         shown = f"[{shown}]" if ":" in shown else shown
         self._url = f"{'http' if tls is None else 'https'}://{shown}:{bound}"
+        front = Front(root, self._url)
+        self._listener.hold = lambda connection, client: Conversation(
+            connection, client, shelf=self._shelf, crowd=self._crowd, log=log, patience=patience, gate=gate, front=front
+        ).hold()
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(_POLL_S,), daemon=True)
 
     @property

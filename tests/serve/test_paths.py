@@ -47,8 +47,8 @@ TRAVERSALS = [
     "/.pixi-mirror", "/.pixi-mirror/", "/.pixi-mirror/lock", "/%2epixi-mirror/state.json",
     "/t/x/.pixi-mirror/state.json", "/.hidden", "/conda-forge/.hidden", "/conda-forge/noarch/.hidden.conda",
     "/unknown.txt", "/conda-forge/noarch/unknown-1-0.conda", "/conda-forge/noarch/index.html", "/link.json",
-    "/inside.json", "/folder/repodata.json", "/conda-forge", "/conda-forge/", "/", "/simple", "/simple/",
-    "/simple/nothing/", "/t", "/t/", "/t/x", "/t/x/", "/-/", "/-/health/", "/-", "*", "secret", "?", "",
+    "/inside.json", "/folder/repodata.json", "/conda-forge", "/conda-forge/", "//", "/simple", "/simple/",
+    "/simple/nothing/", "/t", "/t/", "/t/x", "/t/x//", "/-/", "/-/health/", "/-", "*", "secret", "?", "",
 ]  # fmt: skip
 
 
