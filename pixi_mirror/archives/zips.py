@@ -122,6 +122,18 @@ def content(file: BinaryIO, member: Member, *, limit: int) -> bytes:
     return data
 
 
+def stored(file: BinaryIO, member: Member) -> int:
+    """Go to the first byte of a member that is stored as it is; how many there are. They are not checked.
+
+    Raises:
+        ValueError: encrypted, compressed, or described in two different ways.
+    """
+    if member.flags & (_ENCRYPTED | _PATCH) or member.method != _STORED or member.size != member.compressed:
+        raise ValueError(f"{member.name} is compressed or encrypted where it has to be stored as it is")
+    _seek_to_data(file, member)
+    return member.size
+
+
 def _inflated(raw: bytes, member: Member) -> bytes:
     decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
     try:

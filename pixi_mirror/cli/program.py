@@ -26,6 +26,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("serve", "Show the mirror over HTTP, read-only, for pixi, conda, mamba, pip and uv."),
     ("users", "Keep the file of those who may read a mirror that is served: add, remove, list."),
     ("config", "Print, or --write, what a client needs to use the mirror where it is served."),
+    ("prime", "Put the mirror's conda packages into pixi's package cache, to install with no server."),
     ("demo", "Show all this on a small workspace that it makes itself; needs neither pixi nor network."),
 )
 """Every verb, each a room of `cli`, with what it is for."""

@@ -19,10 +19,13 @@ _BEYOND = 1 << 20
 
 
 @contextmanager
-def locked(path: Path, *, timeout_s: float, shared: bool = False, what: str) -> Iterator[Callable[[], bool]]:
+def locked(
+    path: Path, *, timeout_s: float, shared: bool = False, signed: bool = True, what: str
+) -> Iterator[Callable[[], bool]]:
     """Hold the lock file `path` (made if absent) for the whole block; several may hold it `shared`.
 
-    What is given answers whether the lock still keeps others out: it does not once its file was removed.
+    What is given answers whether the lock still keeps others out: it does not once its file was removed. One that is
+    not `signed` keeps its content, for other programs have their own use for it.
 
     Raises:
         BusyError: another process held it for `timeout_s` seconds; its pid, host and start are named.
@@ -35,7 +38,7 @@ def locked(path: Path, *, timeout_s: float, shared: bool = False, what: str) -> 
         try:
             _refuse_irregular(descriptor, path)
             if _acquired(descriptor, path, shared=shared) and _still_there(descriptor, path):
-                if not shared:
+                if signed and not shared:
                     _sign(descriptor)
                 yield partial(_still_there, descriptor, path)
                 return
