@@ -1,6 +1,7 @@
 """Docker: a Dockerfile that installs one environment from the mirror, and nothing from anywhere else."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,8 +21,9 @@ FROM ${{PIXI_IMAGE}} AS build
 WORKDIR /app
 # One of the two manifests is there; both patterns may match nothing.
 COPY pixi.tom[l] pyproject.tom[l] pixi.lock ./
-COPY <<'MIRRORS' .pixi/config.toml
-{mirrors}MIRRORS
+RUN mkdir -p .pixi && printf '%s\\n' \\
+{mirrors} \\
+    > .pixi/config.toml
 RUN pixi install --frozen --environment {environment}
 RUN {{ echo '#!/bin/bash' \\
     && pixi shell-hook --frozen --shell bash --environment {environment} \\
@@ -43,7 +45,9 @@ class Docker:
 
     def fragment(self, offer: Offer) -> str:
         """A whole Dockerfile."""
-        return _TEXT.format(environment=_environment(offer), url=offer.url, mirrors=Pixi().fragment(offer))
+        # As arguments of printf, not as a here-document, which older builders and linters do not know.
+        mirrors = " \\\n".join(f"    {shlex.quote(line)}" for line in Pixi().fragment(offer).splitlines())
+        return _TEXT.format(environment=_environment(offer), url=offer.url, mirrors=mirrors)
 
     def notes(self, offer: Offer) -> tuple[str, ...]:
         """What the file cannot say."""
