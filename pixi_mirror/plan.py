@@ -67,7 +67,7 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
     claims: dict[MirrorPath, list[_Claim]] = {}
     targets: dict[MirrorPath, set[Target]] = {}
     for snapshot in snapshots:
-        for package in (*snapshot.packages, *snapshot.tools):
+        for package in snapshot.wanted:
             claims.setdefault(package.path, []).append(_Claim(package, snapshot))
         for cell in snapshot.cells:
             target = Target(workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform)

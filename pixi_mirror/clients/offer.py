@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pixi_mirror.errors import PixiMirrorError, UsageError
+from pixi_mirror.fetch.routes import is_loopback
 from pixi_mirror.formats.layout import DEFAULT_HOST, MAPPING_HOST, url_path
-from pixi_mirror.model import Inventory, MirrorPath, Package, Stored
+from pixi_mirror.formats.simple import PAGE_HTML
+from pixi_mirror.model import Inventory, MirrorPath, Package
 
 _LEADS = ("http", "https")
-_LOOPBACK = re.compile(r"localhost|::1|127(?:\.[0-9]{1,3}){3}")
 # What RFC 3986 lets stand in a URL, less what would begin a query or a fragment.
 _URL = re.compile(r"[A-Za-z0-9:/@!$&'()*+,;=._~%\[\]-]+")
 
@@ -40,8 +41,7 @@ class Offer:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        host = urlsplit(self.url).hostname or ""
-        return _LOOPBACK.fullmatch(host) is not None
+        return is_loopback(urlsplit(self.url).hostname or "")
 
     @property
     def needs_trust(self) -> str | None:
@@ -113,22 +113,22 @@ def _indexes(inventory: Inventory) -> Iterator[tuple[str, MirrorPath]]:
     """The indexes whose pages are in the tree, with their paths."""
     for index in {index for package in _known(inventory) for index in package.record.get("indexes", ())}:
         path = url_path(index)
-        if f"{path}/index.html" in inventory.tree:
+        if f"{path}/{PAGE_HTML}" in inventory.tree:
             yield index, path
 
 
 def _known(inventory: Inventory) -> Iterator[Package]:
     for snapshot in inventory.snapshots:
-        yield from (package for package in (*snapshot.packages, *snapshot.tools) if package.kind == "pypi")
+        yield from (package for package in snapshot.wanted if package.kind == "pypi")
     yield from (package for package in inventory.kept.values() if package.kind == "pypi")
 
 
 def _held(inventory: Inventory) -> Iterator[tuple[Package, bool]]:
     """Packages that are there, or will be once they are asked for; and whether an environment wants them."""
-    wanted = [package for snapshot in inventory.snapshots for package in (*snapshot.packages, *snapshot.tools)]
+    wanted = [package for snapshot in inventory.snapshots for package in snapshot.wanted]
     for packages, is_wanted in ((wanted, True), (inventory.kept.values(), False)):
         for package in packages:
-            if package.path in inventory.deferred or isinstance(inventory.tree.get(package.path), Stored):
+            if package.path in inventory.deferred or inventory.stored_at(package.path):
                 yield package, is_wanted
 
 

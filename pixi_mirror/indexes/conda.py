@@ -1,12 +1,10 @@
 """The index of conda channels: a canonical `repodata.json` for every subdir, made from pins."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 
 from pixi_mirror.formats.repodata import read_repodata, repodata
 from pixi_mirror.indexes.interface import Contents, Made
-from pixi_mirror.model import Json, MirrorPath, Package, admit_path, admit_sha256
+from pixi_mirror.model import Json, MirrorPath, Package, admit_path
 
 _FILE = "repodata.json"
 _ZST = "repodata.json.zst"
@@ -115,5 +113,4 @@ def _record(package: Package) -> Mapping[str, Json]:
 
 
 def _made(place: str, records: Mapping[str, Mapping[str, Json]]) -> Made:
-    data = repodata(place.rpartition("/")[2], records)
-    return Made(admit_sha256(hashlib.sha256(data).hexdigest()), partial(bytes, data))
+    return Made.of(repodata(place.rpartition("/")[2], records))

@@ -1,12 +1,14 @@
 """The ports of an index: files made from the packages that it lists, and files that a program makes beside them."""
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from pixi_mirror.errors import ProgramError
-from pixi_mirror.model import Channel, Listing, MirrorPath, Package, Sha256
+from pixi_mirror.model import Channel, Listing, MirrorPath, Package, Sha256, admit_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,11 @@ class Made:
     """Makes the bytes; raises MachineError where a file of the mirror that they are made of cannot be read."""
     is_part: bool = False
     """Whether files of the same index refer to it, so that it comes before them."""
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """The file that has these bytes."""
+        return cls(admit_sha256(hashlib.sha256(data).hexdigest()), partial(bytes, data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,12 @@
 pixi asks it while it solves an environment with PyPI dependencies, even for records that carry their purls.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 
 from pixi_mirror.formats.layout import MAPPING_HOST
 from pixi_mirror.formats.pypi import normalised
 from pixi_mirror.indexes.interface import Contents, Made
-from pixi_mirror.model import Json, MirrorPath, Package, admit_path, admit_sha256, canonical
+from pixi_mirror.model import Json, MirrorPath, Package, admit_path, canonical
 
 _BY_HASH = f"{MAPPING_HOST}/hash-v0"
 _BY_NAME = f"{MAPPING_HOST}/compressed-v0/compressed_mapping.json"
@@ -81,5 +79,4 @@ def _one_or_many(names: list[str]) -> Json:
 
 
 def _made(value: Json) -> Made:
-    data = canonical(value)
-    return Made(admit_sha256(hashlib.sha256(data).hexdigest()), partial(bytes, data))
+    return Made.of(canonical(value))

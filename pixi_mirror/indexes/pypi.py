@@ -4,7 +4,6 @@ On the pages of an index the links are upstream's own, absolute, so that a solve
 address of a mirror in `pixi.lock`; those of `simple/` are relative, for pip, uv and whatever else has no `[mirrors]`.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,13 +13,9 @@ from typing import NamedTuple
 from pixi_mirror.errors import MachineError
 from pixi_mirror.formats.layout import url_path
 from pixi_mirror.formats.pypi import Link, html_page, html_root, json_page, json_root
+from pixi_mirror.formats.simple import METADATA, PAGE_HTML, PAGE_JSON, SIMPLE
 from pixi_mirror.indexes.interface import Contents, Made
 from pixi_mirror.model import Listing, MirrorPath, Package, admit_path, admit_sha256
-
-METADATA = ".metadata"
-"""PEP 658: "appending .metadata to the distribution's file name"."""
-SIMPLE = "simple"
-_HTML, _JSON = "index.html", "index.v1_json"
 
 
 class PypiIndex:
@@ -39,7 +34,7 @@ class PypiIndex:
         for package in contents.packages:
             if package.kind == "pypi" and package.sha256 is not None:
                 pages.add(package, contents.listings.get(package.path))
-        return {**made, **{path: _made(data) for path, data in pages.written()}}
+        return {**made, **{path: Made.of(data) for path, data in pages.written()}}
 
     def problem(
         self,
@@ -52,7 +47,7 @@ class PypiIndex:
         """What is wrong with a page, or with core metadata."""
         if path.endswith(METADATA) and path.removesuffix(METADATA) in contents.listings:
             return "it is not the METADATA of the wheel beside it"
-        if path.rpartition("/")[2] in (_HTML, _JSON):
+        if path.rpartition("/")[2] in (PAGE_HTML, PAGE_JSON):
             return "it is not the page that the inventory gives"
         return None
 
@@ -97,11 +92,11 @@ class _Pages:
                 yield admit_path(place.folder), html_page("links", links)
                 continue
             projects.setdefault(place.folder, []).append(place.project)
-            yield admit_path(f"{place.folder}/{place.project}/{_HTML}"), html_page(place.project, links)
-            yield admit_path(f"{place.folder}/{place.project}/{_JSON}"), json_page(place.project, links)
+            yield admit_path(f"{place.folder}/{place.project}/{PAGE_HTML}"), html_page(place.project, links)
+            yield admit_path(f"{place.folder}/{place.project}/{PAGE_JSON}"), json_page(place.project, links)
         for folder, names in projects.items():
-            yield admit_path(f"{folder}/{_HTML}"), html_root(names)
-            yield admit_path(f"{folder}/{_JSON}"), json_root(names)
+            yield admit_path(f"{folder}/{PAGE_HTML}"), html_root(names)
+            yield admit_path(f"{folder}/{PAGE_JSON}"), json_root(names)
 
 
 def index_of(package: Package, listing: Listing | None) -> str | None:
@@ -122,7 +117,7 @@ def _place_of(package: Package, listing: Listing | None) -> _Place | None:
     path = url_path(index)
     if index in package.record["indexes"]:
         return _Place(path, package.name)
-    return _Place(path if path.lower().endswith((".html", ".htm")) else f"{path}/{_HTML}", None)
+    return _Place(path if path.lower().endswith((".html", ".htm")) else f"{path}/{PAGE_HTML}", None)
 
 
 def _link(package: Package, listing: Listing | None) -> Link:
@@ -137,10 +132,6 @@ def _link(package: Package, listing: Listing | None) -> Link:
         upload_time=listing.upload_time if listing else None,
         core_metadata=listing.metadata if listing else None,
     )
-
-
-def _made(data: bytes) -> Made:
-    return Made(admit_sha256(hashlib.sha256(data).hexdigest()), partial(bytes, data))
 
 
 def _metadata(wheel: Path, file_name: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pixi_mirror.archives.sdist import sdist_documents
 from pixi_mirror.archives.wheel import wheel_metadata
@@ -26,7 +26,8 @@ def learnt(
         MachineError: a file cannot be read.
     """
     known = {**_known(tree, brought), **_come(tree, plan, brought, report)}
-    stored = {**{path: each for path in known if (each := _held(tree, path)) is not None}, **brought}
+    held = tree.inventory.stored_at
+    stored = {**{path: each for path in known if (each := held(path)) is not None}, **brought}
     asked = [
         pinned(package, stored.get(path))
         for path, package in plan.packages.items()
@@ -38,8 +39,8 @@ def learnt(
     _explain(told, report)
     found = {path: known[path] for path in brought if path in known}
     for package in asked:
-        inside = known.get(package.path) or _listing(
-            _look_into(tree, package, report) if package.path in stored else _Inside()
+        inside = known.get(package.path) or (
+            _look_into(tree, package, report) if package.path in stored else _nothing_told()
         )
         found[package.path] = _completed(inside, package, told, is_deferred=package.path not in stored)
     return found
@@ -47,7 +48,9 @@ def learnt(
 
 def _known(tree: Tree, brought: Mapping[MirrorPath, Stored]) -> Mapping[MirrorPath, Listing]:
     listings = tree.inventory.listings
-    return {path: each for path, each in listings.items() if brought.get(path) in (None, _held(tree, path))}
+    return {
+        path: each for path, each in listings.items() if brought.get(path) in (None, tree.inventory.stored_at(path))
+    }
 
 
 def _come(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], report: Report) -> Mapping[MirrorPath, Listing]:
@@ -60,55 +63,44 @@ def _come(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], report: 
             found[path] = replace(
                 old[path],
                 requires_python=old[path].requires_python or inside.requires_python,
-                metadata=None if inside.metadata is None else admit_sha256(inside.metadata),
+                metadata=inside.metadata,
                 build_requires=inside.build_requires,
                 size=None,
             )
     return found
 
 
-def _held(tree: Tree, path: MirrorPath) -> Stored | None:
-    content = tree.inventory.tree.get(path)
-    return content if isinstance(content, Stored) else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Inside:
-    """What a file itself tells."""
-
-    requires_python: str | None = None
-    metadata: str | None = None
-    build_requires: tuple[str, ...] | None = None
-
-
-def _listing(inside: _Inside) -> Listing:
+def _nothing_told() -> Listing:
     return Listing(
         index=None,
         is_settled=False,
-        requires_python=inside.requires_python,
+        requires_python=None,
         yanked=None,
         upload_time=None,
-        metadata=None if inside.metadata is None else admit_sha256(inside.metadata),
-        build_requires=inside.build_requires,
+        metadata=None,
+        build_requires=None,
     )
 
 
-def _look_into(tree: Tree, package: Package, report: Report) -> _Inside:
+def _look_into(tree: Tree, package: Package, report: Report) -> Listing:
+    """What the file itself tells."""
     path, file_name = tree.path(package.path), package.path.rpartition("/")[2]
     try:
         if is_wheel_name(file_name):
             data = wheel_metadata(path, file_name=file_name)
             requires_python = read_metadata(data).requires_python
-            return _Inside(requires_python=requires_python, metadata=hashlib.sha256(data).hexdigest())
+            metadata = admit_sha256(hashlib.sha256(data).hexdigest())
+            return replace(_nothing_told(), requires_python=requires_python, metadata=metadata)
         documents = sdist_documents(path, file_name=file_name)
         told = read_metadata(documents.pkg_info) if documents.pkg_info is not None else None
-        return _Inside(
+        return replace(
+            _nothing_told(),
             requires_python=told.requires_python if told else None,
             build_requires=build_requirements(documents.pyproject),
         )
     except ValueError as error:
         report.warn(f"{package.path}: what it needs cannot be read from it, so indexes do not tell it: {error}")
-        return _Inside()
+        return _nothing_told()
 
 
 def _completed(before: Listing, package: Package, told: Told, *, is_deferred: bool) -> Listing:

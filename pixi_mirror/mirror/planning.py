@@ -67,7 +67,7 @@ def planned(
     names = locks_by_name(renewal.snapshots, renewal.locks)
     merged = merge(renewal.snapshots, layout=layout, names=names)
     held = tree.held() if held is None else held
-    stored = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
+    stored = tree.inventory.stored
     packages = {path: pinned(package, stored.get(path)) for path, package in merged.packages.items()}
     absent = [package for path, package in merged.packages.items() if path not in stored or path not in held]
     deferred = _deferred(tree, renewal, absent, defer=defer)
@@ -137,8 +137,7 @@ def pinned(package: Package, stored: Stored | None) -> Package:
     """The package with what its lock does not say, its hash or its size, as it was at the first fetch."""
     if stored is None or None not in (package.sha256, package.size):
         return package
-    size = stored.size if None in (package.sha256, package.size) else package.size
-    return replace(package, sha256=package.sha256 or stored.sha256, size=size)
+    return replace(package, sha256=package.sha256 or stored.sha256, size=stored.size)
 
 
 def _kept(tree: Tree, surplus: tuple[MirrorPath, ...]) -> Mapping[MirrorPath, Package]:
@@ -148,12 +147,7 @@ def _kept(tree: Tree, surplus: tuple[MirrorPath, ...]) -> Mapping[MirrorPath, Pa
     old = tree.inventory
     last = {**merge(old.snapshots, layout=old.layout, names={}).packages, **old.kept}
     kept = {path: last[path] for path in surplus if path in last and path not in tree.state.unlisted}
-    return {path: pinned(package, _stored(tree, path)) for path, package in kept.items()}
-
-
-def _stored(tree: Tree, path: MirrorPath) -> Stored | None:
-    content = tree.inventory.tree.get(path)
-    return content if isinstance(content, Stored) else None
+    return {path: pinned(package, old.stored_at(path)) for path, package in kept.items()}
 
 
 def wanted_channels(snapshots: tuple[Snapshot, ...]) -> tuple[tuple[Channel, str], ...]:

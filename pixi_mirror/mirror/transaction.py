@@ -66,11 +66,8 @@ def _outdated(tree: Tree, plan: Plan, made: Mapping[MirrorPath, Made]) -> tuple[
 
 
 def _stored(tree: Tree, plan: Plan) -> dict[MirrorPath, Stored]:
-    return {
-        path: content
-        for path, content in tree.inventory.tree.items()
-        if isinstance(content, Stored) and path not in plan.gone and path not in plan.deferred
-    }
+    absent = plan.gone | plan.deferred
+    return {path: content for path, content in tree.inventory.stored.items() if path not in absent}
 
 
 def _listed(
@@ -93,8 +90,8 @@ def needed_indexes(tree: Tree, plan: Plan, removed: Collection[MirrorPath]) -> f
 
 def _absent(tree: Tree, path: MirrorPath, listing: Listing) -> Listing:
     """What is known of a file that is not there: nobody can be given its metadata, and its size may be remembered."""
-    before = tree.inventory.tree.get(path)
-    return replace(listing, metadata=None, size=before.size if isinstance(before, Stored) else listing.size)
+    before = tree.inventory.stored_at(path)
+    return replace(listing, metadata=None, size=listing.size if before is None else before.size)
 
 
 def _promise(tree: Tree, plan: Plan, stored: Mapping[MirrorPath, Stored], deferred: frozenset[MirrorPath]) -> None:

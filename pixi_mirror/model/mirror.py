@@ -141,6 +141,11 @@ class Snapshot:
     tools_for: Sha256 | None = None
     """Of the question that `tools` answer; None: none was asked."""
 
+    @property
+    def wanted(self) -> tuple[Package, ...]:
+        """All packages that it wants, those for building among them."""
+        return (*self.packages, *self.tools)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
@@ -173,3 +178,13 @@ class Inventory:
     """What is known of the PyPI files in the tree, and of those that are deferred."""
     deferred: frozenset[MirrorPath] = frozenset()
     """Packages that are wanted and listed, and are to be brought when they are first asked for; none is in the tree."""
+
+    @property
+    def stored(self) -> Mapping[MirrorPath, Stored]:
+        """The files of the tree that were brought."""
+        return {path: content for path, content in self.tree.items() if isinstance(content, Stored)}
+
+    def stored_at(self, path: MirrorPath) -> Stored | None:
+        """The file at a path, if it was brought; None: there is none, or it was made."""
+        content = self.tree.get(path)
+        return content if isinstance(content, Stored) else None

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.formats.cep26 import SUBDIRS
 from pixi_mirror.formats.layout import url_path
-from pixi_mirror.model import Inventory, Kind, MirrorPath, Package, Stored
+from pixi_mirror.formats.simple import PAGE_HTML
+from pixi_mirror.model import Inventory, Kind, MirrorPath, Package
 
 _SIMPLE = "simple"
 _NUMBERS = re.compile(r"([0-9]+)")
@@ -86,18 +87,18 @@ def gathered(inventory: Inventory) -> Gathered:
 
 
 def _held(inventory: Inventory) -> dict[MirrorPath, Package]:
-    pinned = (package for each in inventory.snapshots for package in (*each.packages, *each.tools))
+    pinned = (package for snapshot in inventory.snapshots for package in snapshot.wanted)
     return {
         package.path: package
         for package in (*inventory.kept.values(), *pinned)
-        if package.path in inventory.deferred or isinstance(inventory.tree.get(package.path), Stored)
+        if package.path in inventory.deferred or inventory.stored_at(package.path)
     }
 
 
 def _size(package: Package, inventory: Inventory) -> int:
-    content = inventory.tree.get(package.path)
-    if isinstance(content, Stored):
-        return content.size
+    stored = inventory.stored_at(package.path)
+    if stored is not None:
+        return stored.size
     listing = inventory.listings.get(package.path)
     told = package.size if listing is None or package.size is not None else listing.size
     return told or 0
@@ -110,7 +111,7 @@ def _titles(inventory: Inventory) -> dict[tuple[Kind, str], tuple[str, ...]]:
         for cell in snapshot.cells:
             for channel in cell.channels:
                 found.setdefault(("conda", channel.path or ""), {})[channel.url] = None
-        for package in (*snapshot.packages, *snapshot.tools):
+        for package in snapshot.wanted:
             if package.kind == "pypi":
                 for index, path in _first_index(package):
                     found.setdefault(("pypi", path), {})[index] = None
@@ -156,7 +157,7 @@ def _rows(packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath,
 
 def _row(name: str, packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> Row:
     page = f"{_SIMPLE}/{name}"
-    has_page = packages[0].kind == "pypi" and f"{page}/index.html" in inventory.tree
+    has_page = packages[0].kind == "pypi" and f"{page}/{PAGE_HTML}" in inventory.tree
     versions = sorted({package.version for package in packages}, key=_age, reverse=True)
     return Row(
         name=name,
@@ -179,7 +180,7 @@ def _indexes(kind: Kind, path: str, tree: Mapping[MirrorPath, object]) -> Iterat
     lead = f"{path}/" if path else ""
     if kind == "pypi":
         for folder in dict.fromkeys((path, _SIMPLE)):
-            if f"{folder}/index.html" in tree:
+            if f"{folder}/{PAGE_HTML}" in tree:
                 yield f"{folder}/", f"{folder}/"
         return
     for subdir in sorted(SUBDIRS):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.formats.layout import url_path
+from pixi_mirror.formats.simple import METADATA, SIMPLE
 from pixi_mirror.identity import Identity, identity_of
-from pixi_mirror.indexes.pypi import METADATA, SIMPLE, index_of
+from pixi_mirror.indexes.pypi import index_of
 from pixi_mirror.model import Inventory, MirrorPath, Package
 from pixi_mirror.tree.reading import INVENTORY, Reading
 
@@ -42,7 +43,7 @@ class Listed:
 
 def _places(inventory: Inventory) -> Iterator[tuple[str, tuple[str, ...]]]:
     found: dict[str, set[str]] = {}
-    pinned = (package for each in inventory.snapshots for package in (*each.packages, *each.tools))
+    pinned = (package for snapshot in inventory.snapshots for package in snapshot.wanted)
     for package in (*pinned, *inventory.kept.values()):
         if package.kind == "pypi":
             found.setdefault(package.path, set()).update(_places_of(package, inventory))

@@ -8,7 +8,7 @@ from pathlib import Path
 from pixi_mirror.errors import PixiMirrorError, SeveralErrors, UsageError, WorkspaceError
 from pixi_mirror.installs import PackageCache, Waiting, entry_name, missing
 from pixi_mirror.mirror import subscription_of
-from pixi_mirror.model import Cell, Inventory, MirrorPath, Package, Snapshot, Stored
+from pixi_mirror.model import Cell, Inventory, MirrorPath, Package, Snapshot
 from pixi_mirror.settings.pixi_cache import named_pixi_cache, usual_pixi_cache
 from pixi_mirror.sources import LockSource, lock_of
 from pixi_mirror.sources.pixi.caches import told_cache
@@ -203,8 +203,8 @@ def _priority(path: MirrorPath, cell: Cell) -> int:
 
 
 def _entry(tree: Tree, package: Package) -> Waiting:
-    stored = tree.inventory.tree.get(package.path)
-    sha256, size = (stored.sha256, stored.size) if isinstance(stored, Stored) else (package.sha256, package.size or 0)
+    stored = tree.inventory.stored_at(package.path)
+    sha256, size = (package.sha256, package.size or 0) if stored is None else (stored.sha256, stored.size)
     if sha256 is None:
         raise missing(package.path)  # its hash is known from when it is brought
     return Waiting(

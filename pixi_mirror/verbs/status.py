@@ -80,7 +80,7 @@ def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
     tree = existing(mirror)
     sources = known_sources(tree, environ)
     plan = planned(tree, standing(tree.inventory, tree.state.locks, sources=sources), layout=tree.inventory.layout)
-    stored = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
+    stored = tree.inventory.stored
     listed = (*plan.packages.values(), *plan.kept.values())
     return Status(
         mirror=mirror,

@@ -137,11 +137,11 @@ def _memo(asked: Asked, tree: Tree, decided: _Decided) -> bytes:
 
 def _nothing_to_tell(plan: Plan) -> bool:
     """Whether a run that changes nothing would have no word of warning to repeat."""
-    told: object = plan.renewal.warnings or plan.disagreements or plan.renewal.problems
+    renewal = plan.renewal
+    if renewal.warnings or renewal.problems or plan.disagreements or any(each.refused for each in renewal.snapshots):
+        return False
     # What a lock names on this machine may change without the lock; the memo looks at locks and manifests alone.
-    local = (each for each in plan.packages.values() if each.kind == "pypi" and each.path.startswith("local/"))
-    told = told or any(True for _ in local)
-    return not told and not any(snapshot.refused for snapshot in plan.renewal.snapshots)
+    return not any(each.kind == "pypi" and each.path.startswith("local/") for each in plan.packages.values())
 
 
 def _carried_out(

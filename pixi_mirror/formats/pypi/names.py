@@ -19,6 +19,8 @@ Form: TypeAlias = Literal[
 
 _WHEEL = ".whl"
 _SDIST = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tar")
+ARCHIVES = (_WHEEL, *_SDIST)
+"""How a file must end that a PyPI location names; a page, which ends otherwise, can so never be mistaken for one."""
 _SEPARATORS = re.compile(r"[-_.]+")
 # Two characters at least: one letter and a colon is a drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")

@@ -8,6 +8,7 @@ from pixi_mirror.errors import PixiMirrorError, UnmirrorableError, WorkspaceErro
 from pixi_mirror.formats.layout import local_url, unsafe_segment, url_path
 from pixi_mirror.formats.lock.entries import PypiEntry
 from pixi_mirror.formats.pypi.names import (
+    ARCHIVES,
     Form,
     file_name_of,
     form_of,
@@ -18,8 +19,6 @@ from pixi_mirror.formats.pypi.names import (
 )
 from pixi_mirror.model import MirrorPath, Package, Sha256, Url, admit_path, admit_sha256
 
-_ARCHIVES = (".whl", ".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tar")
-"""How a file must end that a PyPI location names; a page, which ends otherwise, can so never be mistaken for one."""
 _FRAGMENT_SHA256 = re.compile(r"#(?:.*&)?sha256=([0-9A-Fa-f]{64})(?:&|\Z)")
 _REASONS: dict[Form, str] = {
     "git": "it is built from a git repository where it is installed, so there is no archive to mirror",
@@ -93,8 +92,8 @@ def _file_name(entry: PypiEntry, url: Url) -> str:
     problem = unsafe_segment(name)
     if problem is not None:
         raise _unsafe(entry, problem)
-    if not name.lower().endswith(_ARCHIVES):
-        raise UnmirrorableError(f"{name!r} is no archive that can be told by its name ({', '.join(_ARCHIVES)})")
+    if not name.lower().endswith(ARCHIVES):
+        raise UnmirrorableError(f"{name!r} is no archive that can be told by its name ({', '.join(ARCHIVES)})")
     if is_wheel_name(name) and normalised(wheel_name(name).name) != normalised(entry.name):
         raise _unsafe(entry, f"its file is a wheel of {wheel_name(name).name!r}, which is another project")
     return name

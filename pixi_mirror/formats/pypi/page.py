@@ -8,10 +8,9 @@ from datetime import datetime
 
 from pixi_mirror.formats.pypi.anchors import tags
 from pixi_mirror.formats.pypi.names import file_name_of
+from pixi_mirror.formats.simple import TEXT_HTML, V1_HTML, V1_JSON
 from pixi_mirror.model import Json, Sha256, admit_sha256
 
-_JSON_TYPE = "application/vnd.pypi.simple.v1+json"
-_HTML_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html")
 _MAJOR = re.compile(r"1(?:\.[0-9]+)*")
 _FILE = frozenset(
     {"href", "data-requires-python", "data-yanked", "data-core-metadata", "data-dist-info-metadata", "data-upload-time",
@@ -60,13 +59,13 @@ def read_page(data: bytes, *, url: str, content_type: str | None) -> tuple[Liste
             PEP 629: "If the major version is unknown, then the client MUST raise an error".
     """
     kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind not in ("", _JSON_TYPE, *_HTML_TYPES):
-        raise ValueError(f"it is {kind[:80]!r}, where a page of an index is {_JSON_TYPE} or text/html")
+    if kind not in ("", V1_JSON, *(TEXT_HTML, V1_HTML)):
+        raise ValueError(f"it is {kind[:80]!r}, where a page of an index is {V1_JSON} or text/html")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"the page of the index is damaged: byte {error.start} is not UTF-8") from None
-    is_json = kind == _JSON_TYPE or (not kind and text.lstrip().startswith("{"))
+    is_json = kind == V1_JSON or (not kind and text.lstrip().startswith("{"))
     found = _of_json(text, url) if is_json else _of_html(text, url)
     return tuple(listed for listed in found if listed is not None)
 
