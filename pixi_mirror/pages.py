@@ -9,10 +9,11 @@ from urllib.parse import unquote
 from pixi_mirror.errors import FetchError, WrongBytesError
 from pixi_mirror.fetch import Fetcher
 from pixi_mirror.formats.pypi import Listed, read_page
+from pixi_mirror.formats.simple import TEXT_HTML, V1_HTML, V1_JSON
 from pixi_mirror.model import MirrorPath, Package, Url
 from pixi_mirror.report import Report
 
-_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+_ACCEPT = f"{V1_JSON}, {V1_HTML};q=0.2, {TEXT_HTML};q=0.1"
 _LARGEST = 128 << 20
 """Bytes of a page; the largest seen has 30 MB."""
 

@@ -79,9 +79,12 @@ def _port(raw: str) -> int:
 
 
 def _run(options: Namespace) -> Outcome:
+    from pixi_mirror.fetch.routes import is_loopback
+
     if options.tls_key is not None and options.tls_cert is None:
         raise UsageError("--tls-key is of no use without --tls-cert.")
-    if options.users is not None and options.tls_cert is None and not (options.insecure or _is_loopback(options.host)):
+    is_private = options.tls_cert is not None or is_loopback(options.host.lower())
+    if options.users is not None and not (is_private or options.insecure):
         raise UsageError(
             f"with --users on {options.host}, passwords and tokens would cross the network in the clear. Give "
             "--tls-cert, or stay on 127.0.0.1 behind a proxy that speaks TLS; --insecure does it all the same."
@@ -107,16 +110,6 @@ def _tls(options: Namespace) -> "Tls | None":
     from pixi_mirror.serve import Tls
 
     return None if options.tls_cert is None else Tls(options.tls_cert, options.tls_key)
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can listen in; of names only one is sure to mean that."""
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _warn(what: str) -> None:

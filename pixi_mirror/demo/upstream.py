@@ -9,9 +9,7 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from pixi_mirror.errors import MachineError
-
-_PAGE = "application/vnd.pypi.simple.v1+json"
-"""Of what stands at a path that ends with a slash."""
+from pixi_mirror.formats.simple import V1_JSON
 
 
 class Upstream:
@@ -73,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._requests.append(path)
         data = self._content.get(path)
         self.send_response(404 if data is None else 200)
-        self.send_header("Content-Type", _PAGE if path.endswith("/") else "application/octet-stream")
+        self.send_header("Content-Type", V1_JSON if path.endswith("/") else "application/octet-stream")
         self.send_header("Content-Length", str(len(data or b"")))
         self.end_headers()
         if body and data:

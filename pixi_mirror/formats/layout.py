@@ -16,6 +16,9 @@ DEFAULT_HOST = "conda.anaconda.org"
 MAPPING_HOST = "conda-mapping.prefix.dev"
 """Whom pixi asks which PyPI projects a conda package stands for."""
 
+HEALTH = "-/health"
+"""Where a server of ours tells which mirror it shows: no path of a package, for no host or channel is named so."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LARGEST_PORT = 65535
 _DIGEST_LENGTH = 12

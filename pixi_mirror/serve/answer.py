@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from pixi_mirror.access import Gate, Verdict
+from pixi_mirror.formats.layout import HEALTH
+from pixi_mirror.formats.simple import PAGE_HTML, PAGE_JSON
 from pixi_mirror.model import MirrorPath, admit_path, canonical
 from pixi_mirror.serve.asked import Target, target_of
 from pixi_mirror.serve.conditions import ranges_count, status_of
 from pixi_mirror.serve.front import Front
-from pixi_mirror.serve.media import HTML, JSON, content_type, forms, is_index
+from pixi_mirror.serve.media import content_type, forms, is_index
 from pixi_mirror.serve.ranges import Span, spans
 from pixi_mirror.serve.request import Refused, Request
 from pixi_mirror.serve.shelf import Opened, Shelf
 
-_HEALTH = ("-", "health")
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache, max-age=0"
 """conda and libmamba read `max-age` alone, and without it they keep an index for an hour."""
@@ -58,7 +59,7 @@ def answer_to(request: Request, shelf: Shelf, gate: Gate | None = None, front: F
         OSError: a file is there and cannot be read.
     """
     target = target_of(request.target)
-    if target is not None and target.segments == _HEALTH and not target.is_folder:
+    if target is not None and "/".join(target.segments) == HEALTH and not target.is_folder:
         told = canonical({"status": "ok", "mirror": shelf.identity})
         return said(200, told, {"Content-Type": "application/json", "Cache-Control": "no-store"})
     if gate is None:
@@ -96,7 +97,7 @@ def _found(request: Request, target: Target | None, shelf: Shelf, front: Front |
     opened = shelf.opened(path)
     if opened is not None:
         return _shown(request, opened, content_type(path))
-    pages = (_below(path, name) for name in (HTML, JSON))
+    pages = (_below(path, name) for name in (PAGE_HTML, PAGE_JSON))
     if any(shelf.has(page) for page in pages if page is not None):
         return _redirected(target)
     return _missing()

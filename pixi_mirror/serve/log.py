@@ -5,6 +5,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 
+def moment(time_s: float) -> str:
+    """A time in seconds since 1970 as a log has it: RFC 3339, UTC, to the millisecond."""
+    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Access(NamedTuple):
     """One request and how it was answered."""
 
@@ -24,10 +29,9 @@ class Access(NamedTuple):
     @property
     def line(self) -> str:
         """One line of JSON, ASCII alone, without its end."""
-        at = datetime.fromtimestamp(self.time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return json.dumps(
             {
-                "time": at,
+                "time": moment(self.time_s),
                 "client": self.client,
                 "method": self.method,
                 "path": self.path,

@@ -4,13 +4,8 @@ import re
 from typing import NamedTuple
 
 from pixi_mirror.formats.layout import MAPPING_HOST
+from pixi_mirror.formats.simple import METADATA, PAGE_HTML, PAGE_JSON, TEXT_HTML, V1_HTML, V1_JSON
 
-HTML, JSON = "index.html", "index.v1_json"
-"""The forms of a page, as file names in its folder."""
-
-_V1_JSON = "application/vnd.pypi.simple.v1+json"
-_V1_HTML = "application/vnd.pypi.simple.v1+html"
-_TEXT_HTML = "text/html"
 _BYTES = "application/octet-stream"
 
 # No name here leads to a Content-Encoding: clients hash what they receive.
@@ -18,16 +13,23 @@ _TYPES = (
     (".json.zst", "application/zstd"),
     (".msgpack.zst", "application/zstd"),
     (".json", "application/json"),
-    (f"/{JSON}", _V1_JSON),
+    (f"/{PAGE_JSON}", V1_JSON),
     (".html", "text/html; charset=utf-8"),
-    (".metadata", "text/plain; charset=utf-8"),
+    (METADATA, "text/plain; charset=utf-8"),
     (".tar.bz2", "application/x-bzip2"),
     (".tar.gz", "application/gzip"),
     (".zip", "application/zip"),
     (".conda", _BYTES),
     (".whl", _BYTES),
 )
-_INDEXES = ("repodata.json", "repodata.json.zst", "repodata_shards.msgpack.zst", "pixi-mirror.json", HTML, JSON)
+_INDEXES = (
+    "repodata.json",
+    "repodata.json.zst",
+    "repodata_shards.msgpack.zst",
+    "pixi-mirror.json",
+    PAGE_HTML,
+    PAGE_JSON,
+)
 _ACCEPT = re.compile(r"\s*([^;,\s]+)\s*(?:;([^,]*))?")
 _Q = re.compile(r"(?:^|;)\s*q\s*=\s*([^;\s]*)", re.IGNORECASE)
 
@@ -39,11 +41,11 @@ class Form(NamedTuple):
     file_name: str
 
 
-_FORMS = (Form(_V1_JSON, JSON), Form(_V1_HTML, HTML), Form(f"{_TEXT_HTML}; charset=utf-8", HTML))
+_FORMS = (Form(V1_JSON, PAGE_JSON), Form(V1_HTML, PAGE_HTML), Form(f"{TEXT_HTML}; charset=utf-8", PAGE_HTML))
 """The first is preferred among those that a client names with the same weight."""
 _ALIASES = {
-    "application/vnd.pypi.simple.latest+json": _V1_JSON,
-    "application/vnd.pypi.simple.latest+html": _V1_HTML,
+    "application/vnd.pypi.simple.latest+json": V1_JSON,
+    "application/vnd.pypi.simple.latest+html": V1_HTML,
 }
 
 
@@ -56,7 +58,7 @@ def content_type(path: str) -> str:
 
 def is_index(path: str) -> bool:
     """Whether other bytes may stand at a path tomorrow; packages, and what is named by its hash, stay as they are."""
-    changes = path.startswith(f"{MAPPING_HOST}/") or path.endswith((".metadata", ".html", ".htm"))
+    changes = path.startswith(f"{MAPPING_HOST}/") or path.endswith((METADATA, ".html", ".htm"))
     return changes or path.rpartition("/")[2] in _INDEXES
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixi_mirror.errors import MachineError
+from pixi_mirror.formats.simple import METADATA
 from pixi_mirror.identity import Identity, identity_of, is_same
 from pixi_mirror.model import Derived, MirrorPath, Stored
 from pixi_mirror.serve.conditions import Validators
@@ -27,7 +28,6 @@ Absent = Callable[[MirrorPath], Path | None]
 It raises `Unobtainable` for what should be there and cannot be had now.
 """
 
-_METADATA = ".metadata"
 _PIECE = 1 << 20
 _MOST_HASHES = 1 << 16
 _HASHING_AT_ONCE = 16
@@ -137,8 +137,8 @@ class Shelf:
     def _is_ours(self, known: _Known, path: MirrorPath, found: os.stat_result) -> bool:
         if path in known.tree or path in known.announced or path == INVENTORY:
             return True
-        if path.endswith(_METADATA):
-            wheel = MirrorPath(path.removesuffix(_METADATA))
+        if path.endswith(METADATA):
+            wheel = MirrorPath(path.removesuffix(METADATA))
             return wheel in known.tree or wheel in known.announced
         # Only packages and what stands beside indexes are announced, and an update writes new index files as well.
         # Who may not read the announcements must take what is younger than the inventory for a part of the update.

@@ -6,13 +6,11 @@ from dataclasses import replace
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.fetch import Fetcher
 from pixi_mirror.fetch.routes import is_loopback, origin
-from pixi_mirror.formats.layout import url_path
+from pixi_mirror.formats.layout import HEALTH, url_path
 from pixi_mirror.model import Network, Url
 from pixi_mirror.report import Report
 from pixi_mirror.tree import Tree
 
-HEALTH = "/-/health"
-"""Where our own server tells which mirror it shows."""
 _LARGEST = 4096
 
 
@@ -54,7 +52,7 @@ def _is_itself(base: str, known: frozenset[str], network: Network, tree: Tree, r
         return False  # whoever serves on loopback has told us
     fetcher = Fetcher(replace(network, mirrors={}, retries=0), report, connections=1)
     try:
-        told = json.loads(fetcher.read(Url(base + HEALTH), accept="application/json", limit=_LARGEST).data)
+        told = json.loads(fetcher.read(Url(f"{base}/{HEALTH}"), accept="application/json", limit=_LARGEST).data)
     except (PixiMirrorError, ValueError):
         return base in known
     finally:

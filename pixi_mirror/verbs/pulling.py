@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from pixi_mirror.cache import Obtained, obtain_one
 from pixi_mirror.errors import BusyError, DiskFullError, FetchError, MachineError, PixiMirrorError, WrongBytesError
 from pixi_mirror.model import MirrorPath, Package
 from pixi_mirror.serve import Unobtainable
+from pixi_mirror.serve.log import moment
 from pixi_mirror.verbs.equipment import Equipment, Supply
 from pixi_mirror.verbs.keeping import Keeper
 from pixi_mirror.verbs.pins import Pins
@@ -47,8 +47,13 @@ class Fetch(NamedTuple):
     @property
     def line(self) -> str:
         """One line of JSON, ASCII alone, without its end."""
-        at = datetime.fromtimestamp(self.time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        told = {"time": at, "fetch": self.upstream, "path": self.path, "status": self.status, "bytes": self.size}
+        told = {
+            "time": moment(self.time_s),
+            "fetch": self.upstream,
+            "path": self.path,
+            "status": self.status,
+            "bytes": self.size,
+        }
         return json.dumps({**told, "seconds": round(self.seconds, 6), "error": self.error})
 
 
