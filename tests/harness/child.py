@@ -50,10 +50,10 @@ def user_environment(home: Path) -> dict[str, str]:
     }
 
 
-def run_python(*args: object, env: Mapping[str, str], cwd: Path) -> Completed:
-    """Run this interpreter with `args` to its end."""
+def run_program(*command: object, env: Mapping[str, str], cwd: Path) -> Completed:
+    """Run a program with its arguments to its end; nothing stands at its stdin."""
     done = subprocess.run(
-        [sys.executable, *map(str, args)],
+        [str(word) for word in command],
         env=dict(env),
         cwd=cwd,
         capture_output=True,
@@ -63,3 +63,8 @@ def run_python(*args: object, env: Mapping[str, str], cwd: Path) -> Completed:
         check=False,
     )
     return Completed(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def run_python(*args: object, env: Mapping[str, str], cwd: Path) -> Completed:
+    """Run this interpreter with `args` to its end."""
+    return run_program(sys.executable, *args, env=env, cwd=cwd)

@@ -3,20 +3,17 @@
 import functools
 import hashlib
 import os
-import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
-from harness.child import ROOT, Completed, user_environment
+from harness.child import ROOT, Completed, run_program, user_environment
 from harness.world import World
-
-_TIMEOUT_S = 100
 
 
 def uv_program() -> Path:
@@ -90,7 +87,7 @@ class PythonTools:
         surroundings = user_environment(self.directory / "home")
         surroundings.pop("PYTHONPATH")  # the packages of the checkout are not those of a target
         given = surroundings | {"UV_HTTP_RETRIES": "0"} | dict(env or {})
-        return _completed(command, cwd=self.directory, env=given)
+        return run_program(*command, cwd=self.directory, env=given)
 
 
 def pinned(*built: object) -> str:
@@ -128,22 +125,11 @@ class Installation:
     def run(self, world: World, *args: object, env: Mapping[str, str] | None = None) -> Completed:
         """Run pixi-mirror as the user of the world; no other program is on PATH."""
         libraries = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
-        return _completed(
-            [self.folder / "python", "-m", "pixi_mirror", *args],
+        return run_program(
+            self.folder / "python",
+            "-m",
+            "pixi_mirror",
+            *args,
             cwd=world.directory,
             env=world.environment | {"PYTHONPATH": libraries, "PATH": str(self.folder)} | dict(env or {}),
         )
-
-
-def _completed(command: Sequence[object], *, cwd: Path, env: Mapping[str, str]) -> Completed:
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
-    return Completed(status=done.returncode, stdout=done.stdout, stderr=done.stderr)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness.python_index import PythonIndex
+from harness.serving import running
 from harness.world import small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
@@ -42,26 +43,13 @@ def token_of(world, name, *words):
 
 
 @contextmanager
-def running(world, *words):
+def serving(world, *words):
     """A server of the world's mirror for the users: how it is asked, and a list that has what it said in the end."""
-    command = [sys.executable, "-m", "pixi_mirror", "serve", "mirror", "--port", "0", "--users", "users", *words]
     said = []
-    with subprocess.Popen(
-        command,
-        cwd=world.directory,
-        env=world.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            url = process.stdout.readline().strip()
-            assert url, process.stderr.read()
-            yield Asking(url), said
-        finally:
-            process.terminate()
-            said += process.communicate(timeout=60)
+    words = ("mirror", "--port", "0", "--users", "users", *words)
+    with running(*words, env=world.environment, cwd=world.directory) as server:
+        yield Asking(server.url), said
+    said += [server.stdout, server.stderr]
 
 
 class Asking:
@@ -192,7 +180,7 @@ def test_without_tls_passwords_stay_on_this_machine(world, mirror, host):
 
 def test_insecure_is_heeded(world, mirror):
     added(world, "ada")
-    with running(world, "--host", "0.0.0.0", "--insecure") as (ask, _):
+    with serving(world, "--host", "0.0.0.0", "--insecure") as (ask, _):
         assert ask.status(mirror["channel"]) == 401
         assert ask.status(mirror["channel"], basic("ada")) == 200
 
@@ -202,7 +190,7 @@ def test_insecure_is_heeded(world, mirror):
 
 def test_who_is_not_known_gets_401_with_the_realm_and_no_hint(world, mirror):
     added(world, "ada")
-    with running(world) as (ask, _):
+    with serving(world) as (ask, _):
         wrong = [None, basic("ada", GUESS), basic("nobody", GUESS), f"Bearer {GUESS}", "Basic !"]
         paths = [mirror["channel"], "/nothing/there", "/", "/%2e%2e/x", f"/t/{GUESS}{mirror['channel']}"]
         replies = [ask(path, each) for path in paths for each in wrong]
@@ -220,7 +208,7 @@ def test_whoever_is_known_reads_in_every_way_and_no_shared_cache_keeps_it(world,
     added(world, "ada")
     token = token_of(world, "ci")
     ways = [("", basic("ada")), ("", f"Bearer {token}"), (f"/t/{token}", None), ("", basic("ci", token))]
-    with running(world) as (ask, _):
+    with serving(world) as (ask, _):
         for prefix, authorization in ways:
             for path in (mirror["channel"], mirror["seen"], mirror["seen page"]):
                 status, fields, _ = ask(prefix + path, authorization)
@@ -236,7 +224,7 @@ def test_what_somebody_may_not_read_is_404_like_what_is_not_there(world, mirror)
     channel = mirror["channel"].rsplit("/", 2)[0]
     added(world, "ada", "--read", channel)
     token = token_of(world, "ci", "--read", f"/{world.authority_path}/open/")
-    with running(world) as (ask, _):
+    with serving(world) as (ask, _):
         for authorization in (basic("ada"), f"Bearer {token}"):
             missing = ask(f"{channel}/nothing", authorization)
             denied = ask(mirror["hidden"], authorization)
@@ -253,7 +241,7 @@ def test_what_somebody_may_not_read_is_404_like_what_is_not_there(world, mirror)
 
 def test_the_files_that_simple_lists_are_read_by_who_may_read_simple(world, mirror):
     token = token_of(world, "ci", "--read", "simple")
-    with running(world) as (ask, _):
+    with serving(world) as (ask, _):
         bearer = f"Bearer {token}"
         assert [
             ask.status(path, bearer) for path in ("/simple/", "/simple/seen/", mirror["seen"], mirror["hidden"])
@@ -265,7 +253,7 @@ def test_a_running_server_heeds_a_change_and_says_once_that_one_is_broken(world,
     added(world, "ada")
     token = token_of(world, "ci")
     file = world.directory / "users"
-    with running(world, "--access-log", "none") as (ask, said):
+    with serving(world, "--access-log", "none") as (ask, said):
         assert ask.status(mirror["channel"], basic("ada")) == 200
         users(world, "remove", "ada")
         assert ask.status(mirror["channel"], basic("ada")) == 401
@@ -283,7 +271,7 @@ def test_no_secret_is_ever_said(world, mirror):
     added(world, "ada")
     token = token_of(world, "ci")
     cut = token.replace("a", "b")
-    with running(world) as (ask, said):
+    with serving(world) as (ask, said):
         for path in (mirror["channel"], "/nothing", "/", mirror["seen page"].rstrip("/")):
             for authorization in (basic("ada"), basic("ada", GUESS), f"Bearer {token}", f"Bearer {GUESS}", "x cAnArY"):
                 replies = [

@@ -6,43 +6,28 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
+from harness.serving import running
 from serving import Client, written
 
 
-@contextmanager
-def running(world, *words, **variables):
-    """The process, and the URL that it tells first."""
-    command = [sys.executable, "-m", "pixi_mirror", "serve", *map(str, words)]
-    with subprocess.Popen(
-        command,
-        cwd=world.directory,
-        env={**world.environment, **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process, process.stdout.readline().rstrip("\n")
-        finally:
-            process.kill()
+def serving(world, *words, **variables):
+    return running(*words, env={**world.environment, **variables}, cwd=world.directory)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_the_first_line_is_the_url_and_a_signal_ends_it_after_the_download(world, mirror_of_large, number, status):
-    with running(world, "mirror", "--port", "0") as (process, url):
-        assert url.startswith("http://127.0.0.1:")
-        with Client(url) as client:
+    with serving(world, "mirror", "--port", "0") as server:
+        assert server.url.startswith("http://127.0.0.1:")
+        with Client(server.url) as client:
             client.send(b"GET /c/noarch/large-1-0.conda HTTP/1.1\r\nHost: x\r\nUser-Agent: me\r\n\r\n")
             client.stream.readline()
-            process.send_signal(number)
+            server.process.send_signal(number)
             assert client.stream.read().endswith(mirror_of_large)
-        rest, log = process.communicate(timeout=30)
-    assert (process.returncode, rest) == (status, "")
-    line = json.loads(log.splitlines()[0])
+        assert server.end() == status
+    assert server.stdout == ""
+    line = json.loads(server.stderr.splitlines()[0])
     assert line["path"] == "/c/noarch/large-1-0.conda"
     assert (line["method"], line["status"], line["bytes"], line["user_agent"]) == (
         "GET",
@@ -56,17 +41,17 @@ def test_the_first_line_is_the_url_and_a_signal_ends_it_after_the_download(world
 
 
 def test_a_second_signal_ends_it_at_once(world, mirror_of_large):
-    with running(world, "mirror", "--port", "0") as (process, url), Client(url) as client:
+    with serving(world, "mirror", "--port", "0") as server, Client(server.url) as client:
         client.send(b"GET /c/noarch/large-1-0.conda HTTP/1.1\r\nHost: x\r\n\r\n")
         client.stream.readline()
-        process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGTERM)
         try:
             while True:  # until the first is heeded
-                Client(url).__exit__()
+                Client(server.url).__exit__()
         except ConnectionError:
             pass
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == -signal.SIGTERM
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=30) == -signal.SIGTERM
 
 
 @pytest.fixture
@@ -79,7 +64,7 @@ def mirror_of_large(world):
 
 def test_a_log_that_nobody_reads_holds_up_no_client(world):
     written(world.mirror, {}, {})
-    with running(world, "mirror", "--port", "0") as (_, url), Client(url) as client:
+    with serving(world, "mirror", "--port", "0") as server, Client(server.url) as client:
         for _ in range(300):  # more than a pipe holds
             assert client.ask("/-/health", user_agent="x" * 1000).status == 200
 
@@ -88,12 +73,9 @@ def test_options_are_variables_too_and_the_log_goes_where_it_is_told(world):
     written(world.mirror, {}, {})
     variables = {"PIXI_MIRROR_PORT": "0", "PIXI_MIRROR_HOST": "127.0.0.1", "PIXI_MIRROR_ACCESS_LOG": "access.log"}
     for turn in (1, 2):
-        with running(world, **variables) as (process, url):
-            with Client(url) as client:
-                assert client.ask("/t/se-cret/x?y").status == 404
-            process.terminate()
-            _, told = process.communicate(timeout=30)
-        assert "health" not in told
+        with serving(world, **variables) as server, Client(server.url) as client:
+            assert client.ask("/t/se-cret/x?y").status == 404
+        assert "health" not in server.stderr
         lines = (world.directory / "access.log").read_text(encoding="utf-8").splitlines()
         assert [json.loads(line)["path"] for line in lines] == ["/t/***/x?***"] * turn
 

@@ -3,14 +3,12 @@
 import hashlib
 import json
 import socket
-import subprocess
-import sys
 import threading
 
 import pytest
 from harness import upstream as steps
 from harness.python_index import PythonIndex
-from harness.serving import served
+from harness.serving import running, served
 from harness.world import small_packages
 from serving import Client
 
@@ -153,17 +151,13 @@ def test_an_update_beside_the_server_brings_the_rest_and_both_are_right(deferred
 def test_a_server_that_is_killed_in_a_download_leaves_nothing_and_the_next_one_goes_on(deferred):
     deferred.upstream.script(upstream_path(TOOL), steps.stall(5000), steps.ok())
     before = (deferred.mirror / "pixi-mirror.json").read_bytes()
-    command = [sys.executable, "-m", "pixi_mirror", "serve", str(deferred.mirror), "--port", "0", "--upstream"]
-    with subprocess.Popen(
-        command, env=deferred.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        url = process.stdout.readline().strip()
-        with Client(url) as client:
-            client.send(f"GET /{place(deferred, TOOL)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            while not list(deferred.home.rglob("partial/*")) or not asked(deferred, TOOL):
-                pass
-            process.kill()
-            process.wait(timeout=30)
+    words = (deferred.mirror, "--port", "0", "--upstream")
+    with running(*words, env=deferred.environment) as server, Client(server.url) as client:
+        client.send(f"GET /{place(deferred, TOOL)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while not list(deferred.home.rglob("partial/*")) or not asked(deferred, TOOL):
+            pass
+        server.process.kill()
+        server.end()
     assert (deferred.mirror / "pixi-mirror.json").read_bytes() == before
     assert not (deferred.mirror / place(deferred, TOOL)).exists()
     with serving(deferred) as url, Client(url) as client:
@@ -185,20 +179,11 @@ def test_who_goes_away_does_not_end_the_download_for_the_others(deferred):
 
 def test_every_fetch_is_a_line_of_the_log_without_secrets(deferred):
     deferred.upstream.script(upstream_path(TOOL), steps.html200())
-    command = [sys.executable, "-m", "pixi_mirror", "serve", str(deferred.mirror), "--port", "0", "--upstream"]
-    with subprocess.Popen(
-        [*command, "--access-log", "none"],
-        env=deferred.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        with Client(process.stdout.readline().strip()) as client:
-            client.ask(f"/{place(deferred, BASE)}")
-            client.ask(f"/{place(deferred, TOOL)}")
-        process.terminate()
-        _, log = process.communicate(timeout=30)
-    good, bad = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
+    words = (deferred.mirror, "--port", "0", "--upstream", "--access-log", "none")
+    with running(*words, env=deferred.environment) as server, Client(server.url) as client:
+        client.ask(f"/{place(deferred, BASE)}")
+        client.ask(f"/{place(deferred, TOOL)}")
+    good, bad = (json.loads(line) for line in server.stderr.splitlines() if line.startswith("{"))
     assert (good["path"], good["status"], good["error"]) == (place(deferred, BASE), 200, None)
     assert good["fetch"] == deferred.upstream.url + upstream_path(BASE)
     assert good["bytes"] == len(small_packages()["base"].data)

@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import stat
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness.child import ROOT, Completed, run_python, user_environment
+from harness.child import ROOT, Completed, run_program, run_python, user_environment
 from harness.looking import archives, repodata
 from harness.world import World, small_packages
 
@@ -28,7 +27,6 @@ from pixi_mirror.formats.layout import channel
 
 CI = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 INSTALL = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
-_TIMEOUT_S = 100
 _VERBS = [verb for verb, _ in VERBS]
 _TITLES = {"github": "GitHub Actions", "gitlab": "GitLab CI", "azure": "Azure Pipelines"}
 _FLAGS = re.compile(r"(?<!\S)--?[A-Za-z][\w-]*")
@@ -215,17 +213,7 @@ class Runner:
 
 
 def run_shell(shell: Iterable[str], script: str, *, cwd: Path, env: Mapping[str, str], path: str) -> Completed:
-    done = subprocess.run(
-        [*shell, script],
-        cwd=cwd,
-        env={**env, "PATH": path},
-        capture_output=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
-    return Completed(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+    return run_program(*shell, script, cwd=cwd, env={**env, "PATH": path})
 
 
 @pytest.fixture(params=SYSTEMS)

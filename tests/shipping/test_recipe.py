@@ -8,20 +8,18 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from harness.child import ROOT, Completed, user_environment
+from harness.child import ROOT, Completed, run_program, user_environment
 from harness.runnable import packages_of_installed, python_package, rattler_index_package, write_channel
 
 import pixi_mirror
 
 RECIPE = ROOT / "recipe" / "recipe.yaml"
 _OFFLINE = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "all")}
-_TIMEOUT_S = 100
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +68,7 @@ def run(home: Path, *words: object, path: str = os.defpath) -> Completed:
     """Run a program as a user whose home is `home`, with no network and without this checkout on Python's path."""
     environment = user_environment(home) | _OFFLINE | {"RATTLER_CACHE_DIR": str(home / "rattler"), "PATH": path}
     del environment["PYTHONPATH"]
-    done = subprocess.run(
-        [str(word) for word in words],
-        env=environment,
-        cwd=home,
-        capture_output=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
-    return Completed(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+    return run_program(*words, env=environment, cwd=home)
 
 
 def tool(home: Path, *words: object) -> str:
