@@ -18,7 +18,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("process", "fetch", "tree", "settings", "unchanged"),
     ("sources", "cache", "archives", "pages", "building", "clients", "access", "page"),
     ("indexes", "solving", "serve", "installs"),
-    ("mirror",),
+    ("mirror", "unpacking", "standalone"),
+    ("packing",),
     ("verbs",),
     ("demo",),
     ("cli",),
@@ -37,18 +38,19 @@ KEEPERS: dict[str, set[str]] = {
     "botocore": {"fetch"},
     "platformdirs": {"settings"},
     "tqdm": {"cli"},
-    "argparse": {"cli"},
-    "subprocess": {"process"},
+    "argparse": {"cli", "standalone"},
+    "subprocess": {"process", "standalone"},
     "threading": {"access", "cache", "cli", "demo", "fetch", "serve", "settings", "verbs"},
-    "concurrent": {"tree", "sources", "pages", "installs"},
+    "concurrent": {"tree", "sources", "pages", "installs", "packing", "unpacking", "standalone"},
     "http": {"demo", "fetch", "serve"},
     "socketserver": {"serve"},
-    "tarfile": {"archives", "demo"},
-    "zipfile": {"archives", "demo"},
+    "tarfile": {"archives", "demo", "standalone"},
+    "zipfile": {"archives", "demo", "standalone"},
     "fcntl": {"tree"},
     "msvcrt": {"tree"},
 }
-"""Who alone may import what. The demo plays the part of other people's servers and builders, so it may more."""
+"""Who alone may import what. The demo plays the part of other people's servers and builders, so it may more; the
+standalone unpacker runs where nothing of ours is installed, so it has the standard library alone."""
 
 EFFECTS_OF_CLI = ("print(", "sys.exit(", "os.environ", "input(")
 
@@ -156,7 +158,7 @@ def test_hard_dependencies_are_the_four_of_the_design_card() -> None:
 
 def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() -> None:
     allowed = {"yaml", "requests", "urllib3", "tqdm", "platformdirs", "pixi_mirror"}
-    optional = {"rattler", "keyring", "zstandard", "compression", "botocore"}
+    optional = {"rattler", "installer", "keyring", "zstandard", "compression", "botocore"}
     for path in modules():
         for name in imports(path):
             top = name.split(".")[0]
