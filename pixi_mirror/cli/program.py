@@ -27,6 +27,8 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("users", "Keep the file of those who may read a mirror that is served: add, remove, list."),
     ("config", "Print, or --write, what a client needs to use the mirror where it is served."),
     ("prime", "Put the mirror's conda packages into pixi's package cache, to install with no server."),
+    ("pack", "Put one environment for one platform into one file, in the format of pixi-pack."),
+    ("unpack", "Make the environment that a pack of this program or of pixi-pack holds; no network is used."),
     ("demo", "Show all this on a small workspace that it makes itself; needs neither pixi nor network."),
 )
 """Every verb, each a room of `cli`, with what it is for."""
