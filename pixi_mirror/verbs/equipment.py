@@ -56,8 +56,8 @@ class Equipment:
     """Makes what stands beside indexes, given the paths of the locks that are mirrored."""
     lock_timeout_s: float = 0.0
 
-    def supply(self, packages: Iterable[Package], tree: Tree, *, workspace: Path | None = None) -> Supply:
-        """What can bring these packages into a mirror, as is told for a workspace.
+    def supply(self, packages: Iterable[Package], tree: Tree | None, *, workspace: Path | None = None) -> Supply:
+        """What can bring these packages into a mirror, or, with none, to this machine; as is told for a workspace.
 
         Raises:
             MachineError: a settings file does not parse.
@@ -71,7 +71,7 @@ class Equipment:
             self.report.warn(warning)
         plain = {_host(url) for package in packages for url in _asked(package) if url.startswith("http://")}
         network = replace(settings.network, http_hosts=settings.network.http_hosts | plain)
-        if network.mirrors:
+        if network.mirrors and tree is not None:
             from pixi_mirror.verbs.itself import without_itself
 
             network = without_itself(network, tree, self.report)
