@@ -1,8 +1,11 @@
 """Pure functions that decide: what several subscriptions want together, and how that differs from what is held."""
 
 import hashlib
+import posixpath
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from types import MappingProxyType
 
 from pixi_mirror.errors import UnmirrorableError
@@ -30,6 +33,17 @@ def compare(wanted: Mapping[MirrorPath, Sha256 | None], held: Mapping[MirrorPath
     changed = [path for path in wanted if path in held and not _suffices(held[path], wanted[path])]
     surplus = [path for path in held if path not in wanted]
     return Difference(missing=tuple(sorted(missing)), changed=tuple(sorted(changed)), surplus=tuple(sorted(surplus)))
+
+
+def twin(paths: Iterable[str]) -> tuple[str, str] | None:
+    """The first two of these paths, or of the folders above them, that differ in the case of letters alone, if any."""
+    names: dict[str, str] = {}
+    for path in sorted(paths):
+        for name in accumulate(path.split("/"), posixpath.join):
+            other = names.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+            if other != name:
+                return other, name
+    return None
 
 
 def _suffices(held: Sha256 | None, wanted: Sha256 | None) -> bool:

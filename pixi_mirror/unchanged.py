@@ -6,11 +6,13 @@ certain is decided in full. It is a room of its own, and imports almost nothing,
 start-up.
 """
 
+import errno
 import hashlib
 import json
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from io import BufferedReader
 from typing import Any
 
 from pixi_mirror import __version__
@@ -22,6 +24,7 @@ _PRIVATE = ".pixi-mirror"
 _STATE = f"{_PRIVATE}/state.json"
 _INVENTORY = "pixi-mirror.json"
 _FORMAT = 1
+_LARGEST = 1 << 27
 _PROGRAMS = ("pixi", "rattler-index", "pixi.exe", "rattler-index.exe")
 _VARIABLES = ("PIXI_HOME", "PIXI_PROJECT_MANIFEST")
 """Variables by which pixi, or a workspace, is found."""
@@ -48,14 +51,25 @@ def surroundings(environ: Mapping[str, str], python: str, path: Sequence[str]) -
     return found
 
 
+def _regular(path: str) -> BufferedReader:
+    # Else a FIFO that stands there would be waited for.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no regular file", path)
+
+
 def sha256_of(path: str) -> str | None:
     """The sha256 of a file; None: it does not exist.
 
     Raises:
-        OSError: it exists and cannot be read.
+        OSError: it exists and cannot be read, or is larger than any lock or manifest.
     """
     try:
-        with open(path, "rb") as file:
+        with _regular(path) as file:
+            if os.fstat(file.fileno()).st_size > _LARGEST:
+                raise OSError(errno.EFBIG, f"it is larger than {_LARGEST} bytes", path)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -89,7 +103,7 @@ def memo(
 def recalled(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
     """The answer to the same question if nothing has changed since; None: that must be found out."""
     try:
-        with open(os.path.join(mirror, _PRIVATE, FILE), "rb") as file:
+        with _regular(os.path.join(mirror, _PRIVATE, FILE)) as file:
             kept = json.loads(file.read())
         asked = json.loads(json.dumps(dict(question)))
         if (kept["format"], kept["program"], kept["question"]) != (_FORMAT, __version__, asked):
@@ -99,7 +113,7 @@ def recalled(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
             return None
         if not all(sha256_of(path) == sha256 for path, sha256 in kept["inputs"].items()):
             return None
-        with open(os.path.join(mirror, _STATE), "rb") as file:
+        with _regular(os.path.join(mirror, _STATE)) as file:
             identities = json.loads(file.read())["identities"]
         prefix = mirror + os.sep
         for path, row in identities.items():
@@ -107,5 +121,5 @@ def recalled(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
             if not stat.S_ISREG(found.st_mode) or not is_same(Identity(*row), found):
                 return None
         return {str(key): int(value) for key, value in kept["answer"].items()}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

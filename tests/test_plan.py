@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pixi_mirror.errors import UnmirrorableError
 from pixi_mirror.model import Cell, Channel, Package, Snapshot, Url, admit_path, admit_sha256
-from pixi_mirror.plan import compare, merge
+from pixi_mirror.plan import compare, merge, twin
 
 
 def digest(text):
@@ -133,3 +133,18 @@ def test_a_flat_mirror_takes_one_file_of_two_channels_if_they_say_the_same_of_it
     other = replace(there, record={"depends": ["b"]})
     with pytest.raises(UnmirrorableError, match="--flat"):
         merge([here, snapshot(1, [other], newest=0)], layout="flat", names=NAMES)
+
+
+@pytest.mark.parametrize(
+    ("paths", "found"),
+    [
+        (["a/x", "a/y", "b/x"], None),
+        (["a/x", "A/y"], ("A", "a")),
+        (["a/X.conda", "a/x.conda"], ("a/X.conda", "a/x.conda")),
+        (["a/stra\u00dfe", "a/strasse"], ("a/strasse", "a/stra\u00dfe")),
+        (["a/e\u0301", "a/\u00e9"], ("a/e\u0301", "a/\u00e9")),
+        (["a", "a/A"], None),
+    ],
+)
+def test_twins_are_names_that_differ_in_case_or_composition_alone(paths, found):
+    assert twin(paths) == found

@@ -69,6 +69,10 @@ def _opened(path: Path, package: Package, store: Store, report: Report) -> Parti
         partial = Partial(path, report, with_md5=package.sha256 is None and package.md5 is not None)
         with _closed_on_error(partial):
             current = hold(partial.descriptor, path)
+        if current and partial.has_other_names:  # planted: writing would spoil what the other name is for
+            path.unlink()
+            partial.close()
+            continue
         come = package.sha256 is not None and store.verified(package.sha256, suspect=False) is not None
         if current and not come:
             return partial

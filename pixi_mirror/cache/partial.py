@@ -1,12 +1,14 @@
 """One download under way: bytes go to a private file and into the hash at once, and survive a cut."""
 
+import errno
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
 from pixi_mirror.report import Report
-from pixi_mirror.tree.files import PUBLIC
+from pixi_mirror.tree.files import PUBLIC, bytes_of
 
 _CHUNK = 1 << 20
 
@@ -31,13 +33,21 @@ class Partial:
         self._note = note_of(path)
         self._report = report
         self._with_md5 = with_md5
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        self.descriptor = os.open(path, flags, PUBLIC)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+        self.descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), PUBLIC)
+        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            os.close(self.descriptor)
+            raise OSError(errno.EINVAL, "Not a regular file; remove it")
         self._sha256 = hashlib.sha256()
         self._md5 = self._new_md5()
 
     def _new_md5(self) -> "hashlib._Hash | None":
         return hashlib.md5(usedforsecurity=False) if self._with_md5 else None
+
+    @property
+    def has_other_names(self) -> bool:
+        """Whether somebody else may read, or has lent us, these bytes under a name of theirs."""
+        return os.fstat(self.descriptor).st_nlink > 1
 
     def resume(self) -> None:
         """Hash what is there already, so that the download may go on behind it."""
@@ -52,7 +62,7 @@ class Partial:
 
     def _read_note(self) -> str | None:
         with suppress(OSError, UnicodeDecodeError):
-            return self._note.read_text(encoding="utf-8") or None
+            return bytes_of(self._note).decode() or None
         return None
 
     def begin(self, offset: int, validator: str | None) -> None:
@@ -65,10 +75,10 @@ class Partial:
             self._sha256, self._md5, self.offset = hashlib.sha256(), self._new_md5(), 0
         if validator != self.validator or self.offset == 0:
             self.validator = validator
-            if validator is None:
-                self._note.unlink(missing_ok=True)
-            else:
-                self._note.write_text(validator, encoding="utf-8")
+            self._note.unlink(missing_ok=True)
+            if validator is not None:
+                with self._note.open("x", encoding="utf-8") as note:
+                    note.write(validator)
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes."""

@@ -8,7 +8,18 @@ from pathlib import Path
 
 from pixi_mirror.identity import Identity, identity_of, is_same
 from pixi_mirror.model import Sha256, admit_sha256
-from pixi_mirror.tree.files import PUBLIC, explained, free_bytes, hash_of, refuse_foreign, write_synced
+from pixi_mirror.tree.files import (
+    PUBLIC,
+    append_line,
+    bytes_of,
+    explained,
+    free_bytes,
+    hash_of,
+    is_true_directory,
+    open_own,
+    refuse_foreign,
+    write_synced,
+)
 from pixi_mirror.tree.lock import locked
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Files that pixi-mirror fetched; it can fetch them again.\n"
@@ -57,10 +68,10 @@ class Store:
     def _tag(self) -> None:
         tag = self.directory / "CACHEDIR.TAG"
         with suppress(FileNotFoundError):
-            if tag.read_bytes() == _TAG:
+            if bytes_of(tag) == _TAG:
                 return
         # Written in place: everybody writes the same bytes, and a torn tag is mended by whoever comes next.
-        descriptor = os.open(tag, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), PUBLIC)
+        descriptor = open_own(tag, os.O_WRONLY, mode=PUBLIC)
         try:
             os.write(descriptor, _TAG)
         finally:
@@ -101,7 +112,7 @@ class Store:
         path = self.path(sha256)
         try:
             status = os.lstat(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         recorded = self._recorded().get(sha256)
         if not suspect and recorded is not None and is_same(recorded, status):
@@ -124,7 +135,8 @@ class Store:
             OSError: the disk refuses.
         """
         target = self.path(sha256)
-        target.parent.mkdir(exist_ok=True)
+        if not is_true_directory(target.parent):
+            target.parent.mkdir(exist_ok=True)
         os.replace(partial, target)
         self.remember(sha256, os.lstat(target))
 
@@ -133,21 +145,14 @@ class Store:
         # Whoever takes a file links it, so its ctime is no part of its identity here.
         identity = identity_of(status)._replace(ctime_ns=None)
         self._recorded()[sha256] = identity
-        line = f"{sha256} {identity.size} {identity.mtime_ns} {identity.inode}\n".encode()
         with suppress(OSError):
-            descriptor = os.open(
-                self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600
-            )
-            try:
-                os.write(descriptor, line)  # one write below PIPE_BUF with O_APPEND: lines never mix
-            finally:
-                os.close(descriptor)
+            append_line(self._log, f"{sha256} {identity.size} {identity.mtime_ns} {identity.inode}")
 
     def _recorded(self) -> dict[str, Identity]:
         if self._identities is None:
             found: dict[str, Identity] = {}
             with suppress(OSError):
-                for line in self._log.read_text(encoding="ascii", errors="replace").splitlines():
+                for line in bytes_of(self._log).decode("ascii", "replace").splitlines():
                     with suppress(ValueError):  # a line torn by a power loss
                         sha256, size, mtime_ns, inode = line.split(" ")
                         found[sha256] = Identity(int(size), int(mtime_ns), int(inode), None)

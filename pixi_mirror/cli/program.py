@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -14,6 +15,8 @@ from typing import Any, NoReturn
 from pixi_mirror import __version__
 from pixi_mirror.cli.command import Command, Outcome
 from pixi_mirror.cli.parsing import Parser
+from pixi_mirror.cli.streams import give_up_notes, open_closed_streams, unprinted
+from pixi_mirror.cli.words import plain
 from pixi_mirror.errors import Interrupted, MachineError, PixiMirrorError, UsageError
 
 VERBS: tuple[tuple[str, str], ...] = (
@@ -61,12 +64,20 @@ disk or file of this machine; 75 another process is writing the mirror; 130, 143
 
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
+    open_closed_streams()
     _heed_signals()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a terminal without the character is no failure
     try:
         status = run(sys.argv[1:])
-        _flush()
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:
+            raise  # not of printing, and to be explained where it happens
+        status = unprinted(error)
     except (KeyboardInterrupt, Interrupted) as stop:
         _leave_at_once(stop.status if isinstance(stop, Interrupted) else 130)
+    give_up_notes()
     sys.exit(status)
 
 
@@ -131,16 +142,17 @@ def _print_help() -> None:
 def _told(outcome: Outcome, *, as_json: bool, report: Path | None) -> int:
     status = outcome.status if outcome.error is None else outcome.error.status
     told = json.dumps(_answer(outcome, status), indent=2, ensure_ascii=False) if as_json or report else ""
-    if as_json:
-        print(told)
-    else:
-        for line in outcome.lines:
-            print(line)
+    try:
+        for line in [told] if as_json else outcome.lines:
+            print(plain(line))
+        sys.stdout.flush()
+    except OSError as error:
+        status = status or unprinted(error)
     if outcome.error is not None:
         _complain(outcome.error)
     if report is not None:
         try:
-            report.write_text(told + "\n", encoding="utf-8")
+            report.write_text(plain(told) + "\n", encoding="utf-8")
         except OSError as error:
             failure = MachineError(f"the report {report} cannot be written: {error.strerror}.")
             _complain(failure)
@@ -157,15 +169,7 @@ def _answer(outcome: Outcome, status: int) -> Mapping[str, Any]:
 
 def _complain(error: PixiMirrorError) -> None:
     with suppress(OSError):
-        print(f"pixi-mirror: {error}", file=sys.stderr)
-
-
-def _flush() -> None:
-    """Let a reader that has gone away, as `| head` does, be no failure."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(plain(f"pixi-mirror: {error}"), file=sys.stderr)
 
 
 def _heed_signals() -> None:

@@ -2,9 +2,10 @@
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any, TextIO
 
-from pixi_mirror.cli.words import files_of, size
+from pixi_mirror.cli.words import files_of, plain, size
 from pixi_mirror.report import Report
 
 _HEARTBEAT_S = 20.0
@@ -30,14 +31,14 @@ class Notes:
 
     def note(self, message: str) -> None:
         """Say it."""
-        self._say(message)
+        self._say(plain(message))
 
     def warn(self, message: str) -> None:
         """Say it."""
-        self._say(f"warning: {message}")
+        self._say(plain(f"warning: {message}"))
 
     def _say(self, line: str) -> None:
-        with self._lock:
+        with self._lock, suppress(OSError):  # a terminal that is gone, or a full disk, is no reason to stop
             print(line, file=self._stream, flush=True)
 
     def begin(self, task: str, *, files: int, size: int) -> None:

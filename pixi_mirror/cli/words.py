@@ -1,8 +1,17 @@
-"""How numbers and lists read to people."""
+"""How numbers, lists and what others have written read to people."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 _STEP = 1000.0
+
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal would obey, what turns the order of writing, and halves of characters, which no stream takes."""
+
+
+def plain(text: str) -> str:
+    """The text with every control character as JSON escapes it: locks and servers are not trusted with a terminal."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def size(number: int) -> str:

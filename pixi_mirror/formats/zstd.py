@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from functools import cache
 
-_LONGEST = 1 << 30
-"""Bytes that a compressed file may become: no index that anybody could read is larger."""
+LONGEST = 1 << 26
+"""Bytes that a compressed file may become unless more is expected: a few of them can spell gigabytes."""
+
+_PIECE = 256
+"""Bytes that are decompressed at once: a block of 4 bytes can spell 128 KiB."""
 
 
 def is_readable() -> bool:
@@ -12,8 +15,8 @@ def is_readable() -> bool:
     return _reader() is not None
 
 
-def decompressed(data: bytes) -> bytes:
-    """The bytes that a zstd frame holds.
+def decompressed(data: bytes, *, limit: int = LONGEST) -> bytes:
+    """The bytes that a zstd frame holds, `limit` of them at most.
 
     Raises:
         ValueError: it is damaged, cut or too large, or there is no library to read it; the text is a sentence.
@@ -21,53 +24,55 @@ def decompressed(data: bytes) -> bytes:
     reader = _reader()
     if reader is None:
         raise ValueError("it cannot be read back without a zstd library: use Python 3.14, or install the extra `zstd`")
-    found = reader(data)
-    if len(found) > _LONGEST:
-        raise ValueError(f"it would be more than {_LONGEST} bytes long")
+    found = reader(data, limit)
+    if len(found) > limit:
+        raise ValueError(f"it would be more than {limit} bytes long")
     return found
 
 
 @cache
-def _reader() -> Callable[[bytes], bytes] | None:
+def _reader() -> Callable[[bytes, int], bytes] | None:
     return _own() or _installed()
 
 
-def _own() -> Callable[[bytes], bytes] | None:
+def _own() -> Callable[[bytes, int], bytes] | None:
     try:
         from compression import zstd
     except ImportError:
         return None
 
-    def read(data: bytes) -> bytes:
+    def read(data: bytes, limit: int) -> bytes:
         decompressor = zstd.ZstdDecompressor()
         try:
-            found: bytes = decompressor.decompress(data, _LONGEST + 1)
+            found: bytes = decompressor.decompress(data, limit + 1)
         except zstd.ZstdError as error:
             raise ValueError(f"it is no zstd: {error}") from None
-        if not decompressor.eof and len(found) <= _LONGEST:
+        if not decompressor.eof and len(found) <= limit:
             raise ValueError("its zstd frame is cut")
         return found
 
     return read
 
 
-def _installed() -> Callable[[bytes], bytes] | None:
+def _installed() -> Callable[[bytes, int], bytes] | None:
     try:
         import zstandard
     except ImportError:
         return None
 
-    def read(data: bytes) -> bytes:
+    def read(data: bytes, limit: int) -> bytes:
         decompressor = zstandard.ZstdDecompressor().decompressobj()
+        found = bytearray()
         try:
-            size = zstandard.frame_content_size(data)
-            if size > _LONGEST:
+            size = zstandard.frame_content_size(data)  # -1: the frame does not tell
+            if size > limit:
                 raise ValueError(f"it would be {size} bytes long")
-            found: bytes = decompressor.decompress(data)
+            for start in range(0, len(data), _PIECE):
+                found += decompressor.decompress(data[start : start + _PIECE])
+                if decompressor.eof or len(found) > limit:
+                    return bytes(found)
         except zstandard.ZstdError as error:
             raise ValueError(f"it is no zstd: {error}") from None
-        if not decompressor.eof:
-            raise ValueError("its zstd frame is cut")
-        return found
+        raise ValueError("its zstd frame is cut")
 
     return read

@@ -217,9 +217,11 @@ class PackageCache:
             with explained("write", target):
                 if os.path.lexists(target):
                     os.rename(target, workshop / fresh_name())  # a folder that is not empty cannot be replaced
+                    sync_directories([self.root])
+                # First: were it killed in between, a folder would stand there as made of another archive, or of any.
+                _record(self._lock(waiting.name), waiting.sha256)
                 os.rename(folder, target)
                 sync_directories([self.root])
-                _record(self._lock(waiting.name), waiting.sha256)
 
 
 def missing(path: MirrorPath) -> MachineError:

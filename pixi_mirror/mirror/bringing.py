@@ -5,9 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pixi_mirror.cache import Batch, Failed, Obtained, Store
-from pixi_mirror.errors import MachineError, WorkspaceError, WrongBytesError
+from pixi_mirror.errors import MachineError, UnmirrorableError, WorkspaceError, WrongBytesError
 from pixi_mirror.mirror.planning import Plan
 from pixi_mirror.model import MirrorPath, Package, Stored
+from pixi_mirror.plan import twin
 from pixi_mirror.report import Report
 from pixi_mirror.tree import Tree
 
@@ -32,12 +33,14 @@ def bring(tree: Tree, plan: Plan, store: Store, batch: Batch, report: Report, *,
     run.
 
     Raises:
+        UnmirrorableError: two paths are one on this disk, where the case of letters does not count.
         MachineError: a disk is too small, or refuses.
         WrongBytesError: a verified file changed before it was placed.
     """
     packages = _complete(plan)
     if not packages:
         return Brought(fetched=(), failed=(), stored={})
+    _require_own_names(tree, plan)
     with store.used():
         _require_room(tree, store, packages)
         report.begin("bringing", files=len(packages), size=plan.size)
@@ -75,6 +78,16 @@ def _complete(plan: Plan) -> tuple[Package, ...]:
             )
             urls.update({package.path: package.url for package in answer.snapshot.packages})
     return tuple(replace(package, url=urls.get(package.path, package.url)) for package in packages)
+
+
+def _require_own_names(tree: Tree, plan: Plan) -> None:
+    """Refuse, before the first byte, what would write over itself."""
+    twins = twin({*tree.inventory.tree, *plan.packages}) if tree.is_case_blind else None
+    if twins is not None:
+        raise UnmirrorableError(
+            f"{twins[0]} and {twins[1]} are one name on the disk of {tree.root}, which does not tell letters by their "
+            "case. Nothing was fetched. Mirror to a disk that does, or mirror the two into different directories."
+        )
 
 
 def _require_room(tree: Tree, store: Store, packages: tuple[Package, ...]) -> None:

@@ -3,7 +3,9 @@
 import tomllib
 from pathlib import Path
 
+from pixi_mirror.errors import MachineError
 from pixi_mirror.model import Json
+from pixi_mirror.settings.text import file_text
 
 
 def manifest_with_task(workspace: Path, task: str) -> Path | None:
@@ -13,8 +15,8 @@ def manifest_with_task(workspace: Path, task: str) -> Path | None:
     """
     for name, keys in (("pixi.toml", ()), ("pyproject.toml", ("tool", "pixi"))):
         try:
-            table: Json = tomllib.loads((workspace / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            table: Json = tomllib.loads(file_text(workspace / name) or "")
+        except (MachineError, ValueError, RecursionError):
             continue
         for key in (*keys, "tasks"):
             table = table.get(key, {}) if isinstance(table, dict) else {}

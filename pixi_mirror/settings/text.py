@@ -4,6 +4,9 @@ from pathlib import Path
 
 from pixi_mirror.errors import MachineError
 
+_LARGEST = 1 << 24
+"""Bytes; a workspace may hold a link to a device that never ends."""
+
 
 def file_text(path: Path) -> str | None:
     """The text of a file, without byte order mark; None if there is no such file.
@@ -12,12 +15,15 @@ def file_text(path: Path) -> str | None:
         MachineError: the file is there and cannot be read, or is not UTF-8.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no name of a file"
         raise MachineError(f"{path} cannot be read ({reason}): make it a readable file or move it away") from error
+    if len(raw) > _LARGEST:
+        raise MachineError(f"{path} is larger than {_LARGEST} bytes, so it is no such file: move it away")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -33,7 +33,8 @@ class LockSource:
 
     def __init__(self, path: Path) -> None:
         """Name a lock, or the directory that holds `pixi.lock`; nothing is read yet."""
-        self._path = (path / "pixi.lock" if path.is_dir() else path).resolve()
+        # Not `Path.resolve`, which fails on a circle of links before Python 3.13.
+        self._path = Path(os.path.realpath(path / "pixi.lock" if path.is_dir() else path))
         self._data: bytes | None = None
 
     @property

@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 from pixi_mirror.errors import BusyError
 from pixi_mirror.identity import identity_of
-from pixi_mirror.model import Inventory, MirrorPath, Sha256
-from pixi_mirror.tree import files, inventory, state
+from pixi_mirror.model import Derived, Inventory, MirrorPath, Sha256
+from pixi_mirror.tree import files, inventory, reserve, state
 from pixi_mirror.tree.files import explained
 from pixi_mirror.tree.lock import locked
 from pixi_mirror.tree.reading import INVENTORY, STATE, Looked, Reading
@@ -40,8 +40,10 @@ class Tree(Reading):
         self._holds: Callable[[], bool] = lambda: False
 
     @contextmanager
-    def writing(self, *, timeout_s: float) -> Iterator[None]:
+    def writing(self, *, timeout_s: float, freeing: bool = False) -> Iterator[None]:
         """Be the only writer for the whole block; what a killed writer left half-made is cleared first.
+
+        Who is `freeing` room gets some to begin with: what the writers before have held back.
 
         Raises:
             BusyError: another process is writing and did not finish within `timeout_s` seconds.
@@ -58,7 +60,18 @@ class Tree(Reading):
                 self._read()
                 for leftover in self._temporary.iterdir():
                     files.clear(leftover)
+            if freeing:
+                reserve.release(self._private / reserve.FILE)
             yield
+            reserve.hold(self._private / reserve.FILE, size=self._rewritable())
+
+    def _rewritable(self) -> int:
+        """Bytes of what has to be written anew where files are unlisted: indexes and, about as long, the records."""
+        derived = (path for path, made in self.inventory.tree.items() if isinstance(made, Derived))
+        sizes = sum(self._identities[path].size for path in derived if path in self._identities)
+        with suppress(OSError):
+            sizes += (self.root / INVENTORY).stat().st_size * 2
+        return sizes
 
     def _require_lock(self) -> None:
         """Refuse to go on where another process may have begun to write.
@@ -91,7 +104,7 @@ class Tree(Reading):
         """
         target = self.path(path)
         with explained("write", target):
-            self._unsynced |= files.made_directory(target.parent)
+            self._unsynced |= files.made_directory(target.parent, below=self.root)
             temporary = self._temporary / files.fresh_name()
             status = files.bring(source, target, sha256=sha256, temporary=temporary)
         self._identities[path] = identity_of(status)
@@ -107,7 +120,7 @@ class Tree(Reading):
         for path in contents:
             target = self.path(path)
             with explained("write", target):
-                self._unsynced |= files.made_directory(target.parent)
+                self._unsynced |= files.made_directory(target.parent, below=self.root)
             self._unsynced.add(target.parent)
 
         def put(path: MirrorPath) -> os.stat_result:
@@ -129,6 +142,8 @@ class Tree(Reading):
         """Remove a file of ours and the directories that are empty then; one that is gone already is fine."""
         target = self.path(path)
         with explained("remove", target):
+            for folder in list(target.parents)[: len(Path(path).parents) - 1]:
+                files.is_true_directory(folder)  # a link would lead to files that are not ours
             self._identities.pop(path, None)
             with suppress(FileNotFoundError):
                 target.unlink()
@@ -202,7 +217,7 @@ class Tree(Reading):
         """Keep something that is never served, unless it is kept already; losing it must cost time only."""
         target = self._private / name
         with explained("write", target):
-            with suppress(FileNotFoundError):
-                if target.read_bytes() == data:
+            with suppress(OSError):  # what is no file of ours is replaced
+                if files.bytes_of(target) == data:
                     return
             files.write_synced(target, data, temporary=self._temporary / files.fresh_name(), mode=0o600)

@@ -83,13 +83,28 @@ def bytes_of(path: Path) -> bytes:
         return file.read()
 
 
-def append_line(path: Path, line: str) -> None:
-    """Add a line to a small private file; one write, so that lines of several processes never mix.
+def open_own(path: Path, flags: int, *, mode: int = 0o600) -> int:
+    """A descriptor for a file that is written in place, made if absent: no link, and nobody has another name for it.
 
     Raises:
-        OSError: it cannot be written, or is a link.
+        OSError: as `open`; `EINVAL` for what somebody else may have planted there.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOFOLLOW, 0o600)
+    # No O_TRUNC among the flags: it would empty what a hard link leads to before that can be seen.
+    descriptor = os.open(path, flags | os.O_CREAT | _NOFOLLOW | getattr(os, "O_NONBLOCK", 0), mode)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"{path} is not a regular file with this one name; remove it")
+    return descriptor
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a small private file; one write below PIPE_BUF, so that lines of several processes never mix.
+
+    Raises:
+        OSError: it cannot be written, or is a link, a FIFO or another file's second name.
+    """
+    descriptor = open_own(path, os.O_WRONLY | os.O_APPEND)
     try:
         os.write(descriptor, f"{line}\n".encode())
     finally:
@@ -269,11 +284,34 @@ def relative_files(root: Path, *, without: str) -> set[str]:
     return found
 
 
-def made_directory(directory: Path) -> set[Path]:
-    """Make a directory and those above it that are missing; the directories whose entries have to be synced for it."""
-    if directory.is_dir():
-        return set()
-    unsynced = made_directory(directory.parent)
+def made_directory(directory: Path, *, below: Path | None = None) -> set[Path]:
+    """Make a directory and those above it that are missing; the directories whose entries have to be synced for it.
+
+    Raises:
+        OSError: one of them cannot be made, or one that lies `below` a directory is a link.
+    """
+    if below is None or directory == below:
+        if directory.is_dir():
+            return set()
+        below = None
+    unsynced = made_directory(directory.parent, below=below)
+    if below is not None and is_true_directory(directory):
+        return unsynced
     with suppress(FileExistsError):
         directory.mkdir()
     return {*unsynced, directory.parent}
+
+
+def is_true_directory(directory: Path) -> bool:
+    """Whether there is a directory of that name.
+
+    Raises:
+        OSError: there is something else, be it a link to a directory.
+    """
+    try:
+        status = os.lstat(directory)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.ENOTDIR, f"{directory} is a link or a file where a directory of ours is due; remove it")
+    return True

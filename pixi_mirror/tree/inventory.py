@@ -27,6 +27,10 @@ from pixi_mirror.model import (
     admit_sha256,
     canonical,
 )
+from pixi_mirror.tree.shapes import require_inventory
+
+FILE = "pixi-mirror.json"
+"""Its name at the root of a mirror."""
 
 FORMAT = 1
 """Raised when an older program could misread the file."""
@@ -67,8 +71,13 @@ def parse(data: bytes) -> Inventory:
         raw = json.loads(data)
         if raw["format"] != FORMAT:
             raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
+        require_inventory(raw)
+        if b"\\u" in data:
+            _text(raw)  # half of a character, which only an escape can spell, has no bytes
         waiting = raw.get("deferred", ())
         named = {*raw["tree"], *raw["listings"], *waiting, *(row["path"] for row in raw["packages"])}
+        if FILE in map(str.casefold, named):
+            raise ValueError(f"it names {FILE}, itself, as a file of the mirror")
         admitted = {path: admit_path(path) for path in named}
         pool = [_package(row, admitted) for row in raw["packages"]]
         return Inventory(
@@ -126,6 +135,7 @@ def _package_row(package: Package) -> Json:
 
 
 def _package(row: Json, admitted: Mapping[str, MirrorPath]) -> Package:
+    _require_segment(row["name"])  # it becomes a folder of an index
     return Package(
         path=admitted[row["path"]],
         url=Url(row["url"]),
@@ -139,6 +149,11 @@ def _package(row: Json, admitted: Mapping[str, MirrorPath]) -> Package:
         subdir=row["subdir"],
         record=MappingProxyType(row["record"]),
     )
+
+
+def _require_segment(raw: str) -> None:
+    if "/" in admit_path(raw):
+        raise ValueError(f"{raw!r} is not one part of a path")
 
 
 def _one_of(raw: str, alternatives: Json) -> Json:
@@ -176,6 +191,9 @@ def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
 
 
 def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
+    ours = {pool[number].path for number in row["packages"]}
+    if any(pool[number].path not in ours for cell in row["cells"] for number in cell["packages"]):
+        raise ValueError(f"an environment of the subscription {row['id']!r} has a package that the subscription lacks")
     return Snapshot(
         id=row["id"],
         workspace=row["workspace"],
@@ -191,6 +209,7 @@ def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
 
 
 def _cell(row: Json, pool: list[Package]) -> Cell:
+    _require_segment(row["subdir"])
     return Cell(
         environment=row["environment"],
         platform=row["platform"],

@@ -15,17 +15,18 @@ from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.tree.files import explained
 
 _POLL_S = 0.05
+_ADVICE = "Run the same command again when it is done, or give --lock-timeout SECONDS to wait for it."
 _BEYOND = 1 << 20
 
 
 @contextmanager
 def locked(
-    path: Path, *, timeout_s: float, shared: bool = False, signed: bool = True, what: str
+    path: Path, *, timeout_s: float, shared: bool = False, signed: bool = True, what: str, advice: str = _ADVICE
 ) -> Iterator[Callable[[], bool]]:
     """Hold the lock file `path` (made if absent) for the whole block; several may hold it `shared`.
 
     What is given answers whether the lock still keeps others out: it does not once its file was removed. One that is
-    not `signed` keeps its content, for other programs have their own use for it.
+    not `signed` keeps its content, for other programs have their own use for it. `advice` is for who finds it taken.
 
     Raises:
         BusyError: another process held it for `timeout_s` seconds; its pid, host and start are named.
@@ -46,16 +47,17 @@ def locked(
         finally:
             os.close(descriptor)
         if time.monotonic() >= deadline:
-            raise BusyError(
-                f"another process is writing {what} ({holder}). "
-                "Run the same command again when it is done, or give --lock-timeout SECONDS to wait for it."
-            )
+            raise BusyError(f"another process is writing {what} ({holder}). {advice}")
         time.sleep(_POLL_S)
 
 
 def _refuse_irregular(descriptor: int, path: Path) -> None:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise MachineError(f"the lock file {path} is no regular file; remove it and run the same command again.")
+    status = os.fstat(descriptor)
+    # It is written to: through a second name, that would spoil somebody's file.
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise MachineError(
+            f"the lock file {path} is not a regular file with this one name; remove it and run the same command again."
+        )
 
 
 def hold(descriptor: int, path: Path) -> bool:
@@ -113,7 +115,7 @@ def _host() -> str:
 
 
 def _holder(descriptor: int) -> str:
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         os.lseek(descriptor, 0, os.SEEK_SET)
         note = json.loads(os.read(descriptor, 4096))
         return f"process {note['pid']} on {note['host']}, since {note['since']}"

@@ -17,12 +17,12 @@ from pixi_mirror.tree.files import explained
 from pixi_mirror.tree.records import Seen, parsed
 from pixi_mirror.tree.state import State
 
-INVENTORY = "pixi-mirror.json"
+INVENTORY = inventory.FILE
 PRIVATE = ".pixi-mirror"
 STATE = "state.json"
 ADDRESSES = "addresses"
 
-_HASHING = 4
+_HASHING = max(4, os.cpu_count() or 1)
 """Threads; hashing leaves the interpreter free, and a disk likes more than one reader."""
 
 
@@ -74,6 +74,11 @@ class Reading:
     def exists(self) -> bool:
         """Whether somebody has begun a mirror here."""
         return self._private.is_dir() or (self.root / INVENTORY).exists()
+
+    @property
+    def is_case_blind(self) -> bool:
+        """Whether the disk holds names that differ in case alone to be one, as far as can be seen from a mirror."""
+        return (self.root / PRIVATE.upper()).exists()
 
     def _check(self) -> None:
         if self.root.exists() and not self.root.is_dir():
@@ -146,7 +151,7 @@ class Reading:
     def rehashed(self, report: Report) -> Mapping[MirrorPath, Looked]:
         """Every file of the tree that is there, read and hashed whatever its identity says."""
         paths = list(self.inventory.tree)
-        size = sum(content.size for content in self.inventory.tree.values() if isinstance(content, Stored))
+        size = sum(content.size for content in self.inventory.stored.values())
         report.begin("verifying", files=len(paths), size=size)
 
         def look(path: MirrorPath) -> Looked | None:

@@ -38,8 +38,9 @@ def parsed(path: Path, parse: Callable[[bytes], Parsed], absent: Parsed) -> Pars
         return parse(bytes_of(path))
     except FileNotFoundError:
         return absent
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         raise MachineError(
-            f"{path} does not parse: {error}. Nothing was changed. Restore it from a backup, or move it away and name "
+            f"{path} does not parse: {why}. Nothing was changed. Restore it from a backup, or move it away and name "
             "the locks again: the next update hashes the files that are there instead of fetching them."
         ) from error

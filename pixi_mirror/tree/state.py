@@ -1,13 +1,15 @@
 """The private side of a mirror as a file: `.pixi-mirror/state.json`, which is never served and never leaves."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pixi_mirror.identity import Identity
-from pixi_mirror.model import MirrorPath, admit_path
+from pixi_mirror.model import Json, MirrorPath, admit_path
 
+_CTIME = (int, type(None))
 FORMAT = 1
 """Raised when an older program could misread the file."""
 
@@ -61,13 +63,27 @@ def parse(data: bytes) -> State:
         if raw["format"] != FORMAT:
             raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
         return State(
-            locks=MappingProxyType({str(key): str(path) for key, path in raw["locks"].items()}),
-            manifests=MappingProxyType({str(key): str(path) for key, path in raw.get("manifests", {}).items()}),
-            found=MappingProxyType({str(key): (str(row[0]), str(row[1])) for key, row in raw.get("found", {}).items()}),
-            identities=MappingProxyType({path: Identity(*row) for path, row in raw["identities"].items()}),
+            locks=MappingProxyType({str(key): _path(path) for key, path in raw["locks"].items()}),
+            manifests=MappingProxyType({str(key): _path(path) for key, path in raw.get("manifests", {}).items()}),
+            found=MappingProxyType(
+                {_path(key): (_path(row[0]), str(row[1])) for key, row in raw.get("found", {}).items()}
+            ),
+            identities=MappingProxyType({path: _identity(row) for path, row in raw["identities"].items()}),
             unlisted=MappingProxyType({admit_path(path): float(at) for path, at in raw["unlisted"].items()}),
             attempts=MappingProxyType({admit_path(path): str(at) for path, at in raw.get("attempts", {}).items()}),
             placing=tuple(admit_path(path) for path in raw["placing"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it lacks or misspells {error}") from error
+
+
+def _path(raw: Json) -> str:
+    os.fsencode(str(raw))  # a ValueError where no name of a file can be it
+    return str(raw)
+
+
+def _identity(row: Json) -> Identity:
+    size, mtime_ns, inode, ctime_ns = row
+    if {type(size), type(mtime_ns), type(inode)} != {int} or type(ctime_ns) not in _CTIME:
+        raise ValueError(f"{row!r:.60} is no identity of a file")
+    return Identity(size, mtime_ns, inode, ctime_ns)

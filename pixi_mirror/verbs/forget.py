@@ -44,7 +44,7 @@ def forget(
     if sum(each is not None for each in (lock, manifest, name)) != 1:
         raise UsageError("name one subscription to forget: -m PATH, --lock PATH or --name NAME.")
     tree = existing(mirror)
-    with tree.writing(timeout_s=equipment.lock_timeout_s):
+    with tree.writing(timeout_s=equipment.lock_timeout_s, freeing=True):
         subscription = subscription_of(_location(lock, manifest), name)
         snapshot = _found(tree.inventory, subscription, str(lock or manifest or name))
         left = _without(snapshot, environments) if environments else None

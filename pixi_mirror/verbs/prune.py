@@ -4,6 +4,7 @@ It fails closed: whatever cannot be read or is missing though it is wanted refus
 """
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,8 +44,8 @@ def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, equipmen
 
     Raises:
         UsageError: the grace time is negative.
-        MachineError: there is no mirror; it has no subscription, or a wanted file is missing or wrong; more than half
-            of it would go and `force` is not given.
+        MachineError: there is no mirror; it has no subscription, its records do not parse, or a wanted file is missing
+            or wrong; more than half of it would go and `force` is not given.
         BusyError: another process is writing the mirror.
     """
     if not grace_days >= 0:  # which nan is neither
@@ -52,7 +53,7 @@ def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, equipmen
     tree = existing(mirror)
     if not apply:
         return _planned(tree, apply=False, grace_s=grace_days * DAY_S)[0]
-    with tree.writing(timeout_s=equipment.lock_timeout_s):
+    with tree.writing(timeout_s=equipment.lock_timeout_s, freeing=True):
         pruned, plan = _planned(tree, apply=True, grace_s=grace_days * DAY_S)
         _require_sense(tree, pruned, force=force)
         _carry_out(tree, plan, pruned, equipment.companion(tree.state.locks.values()), grace_s=grace_days * DAY_S)
@@ -112,9 +113,9 @@ def _carry_out(tree: Tree, plan: Plan, pruned: Pruned, companion: Companion, *, 
         for path, made in tree.inventory.tree.items()
         if isinstance(made, Derived) and path not in needed and companion.role(path) is None
     ]
-    for path in (*pruned.removed, *idle):
-        tree.remove(path)
     left = {path: content for path, content in tree.inventory.tree.items() if path not in {*pruned.removed, *idle}}
+    for path in _without_twins(tree, (*pruned.removed, *idle), left):
+        tree.remove(path)
     tree.record(
         replace(
             tree.inventory,
@@ -128,3 +129,9 @@ def _carry_out(tree: Tree, plan: Plan, pruned: Pruned, companion: Companion, *, 
         locks=plan.renewal.locks,
         unlisted={path: at for path, at in tree.state.unlisted.items() if path in left},
     )
+
+
+def _without_twins(tree: Tree, going: Iterable[MirrorPath], left: Iterable[MirrorPath]) -> Iterator[MirrorPath]:
+    """What of `going` is no other name of a file that is `left`, as `A` and `a` are where case does not count."""
+    names = {path.casefold() for path in left} if tree.is_case_blind else set()
+    yield from (path for path in going if path.casefold() not in names)

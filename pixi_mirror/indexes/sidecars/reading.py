@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from pixi_mirror.formats.matchspec import normal_record
 from pixi_mirror.formats.repodata import read_repodata
 from pixi_mirror.formats.shards import read_shard, read_shard_index
-from pixi_mirror.formats.zstd import decompressed
+from pixi_mirror.formats.zstd import LONGEST, decompressed
 from pixi_mirror.model import Json, Sha256
+
+_RECORD = 1 << 14
+"""Bytes that a record may take; most take a tenth of it."""
 
 Records = Mapping[str, Mapping[str, Json]]
 """By file name."""
@@ -16,7 +19,7 @@ Records = Mapping[str, Mapping[str, Json]]
 def zst_problem(data: bytes, subdir: str, expected: Records) -> str | None:
     """What is wrong with a `repodata.json.zst`."""
     try:
-        said, found = read_repodata(decompressed(data))
+        said, found = read_repodata(decompressed(data, limit=LONGEST + _RECORD * len(expected)))
     except ValueError as error:
         return str(error)
     return _difference(said, found, subdir, expected)

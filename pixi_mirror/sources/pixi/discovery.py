@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def manifest_of(path: Path) -> Path:
             raise WorkspaceError(
                 f"there is no manifest at {path}. Name a workspace's directory or its pixi.toml with -m."
             )
-        return path.parent.resolve() / path.name
+        return Path(os.path.realpath(path.parent)) / path.name
     except OSError as error:
         raise WorkspaceError(f"the manifest {path} cannot be read: {error.strerror}.") from None
 
@@ -53,7 +54,7 @@ def manifest_of(path: Path) -> Path:
 def lock_of(path: Path) -> Path:
     """The resolved path of the lock of `-m PATH`, be any of it there or not."""
     directory = path if path.is_dir() or path.suffix != ".toml" else path.parent
-    return (directory / "pixi.lock").resolve()
+    return Path(os.path.realpath(directory / "pixi.lock"))  # `Path.resolve` fails on a circle of links
 
 
 def workspace_here(directory: Path, environ: Mapping[str, str], *, known: tuple[str, str] | None) -> Here:
