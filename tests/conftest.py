@@ -1,15 +1,35 @@
-"""What every test can ask for, and what is asked of every test: that a mirror it leaves behind is true."""
+"""What every test can ask for, and what is asked of every test: a true mirror left behind, and no network."""
 
+import ipaddress
 import os
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from harness import oracle
+from harness.saying import pytest_terminal_summary, said  # noqa: F401 - pytest finds them here
 from harness.upstream import Upstream
 from harness.world import World
 
 _MARKS_OF_A_MIRROR = {"pixi-mirror.json", oracle.PRIVATE}
+
+
+def _refuse_the_network(event: str, arguments: tuple) -> None:
+    """Fail whatever connects to another machine; what is started besides us, CI starts without a route."""
+    if event != "socket.connect" or arguments[0].family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    host = arguments[1][0]
+    try:
+        is_here = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_here = host == "localhost"
+    if not is_here:
+        pytest.fail(f"a test connects to {host}: tests have no network but loopback")
+
+
+sys.addaudithook(_refuse_the_network)
 
 
 @pytest.fixture

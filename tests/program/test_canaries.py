@@ -3,14 +3,18 @@
 import base64
 import json
 import os
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import pytest
 import zstandard
 from harness import kill
 from harness.child import Completed, run_python
 from harness.kill import Point, killed_at
-from harness.upstream import Step, answer, status, truncate
+from harness.upstream import Reply, Step, answer, gzip_encoded, redirect, stall, status, truncate, wrong_length
 from harness.world import World, small_packages
 
 CANARY = "cAnArY7"
@@ -103,12 +107,38 @@ def test_no_secret_is_left_by_a_whole_life_of_a_mirror(cage):
     assert cage.traces() == []
 
 
+QUERY = f"?X-Amz-Signature={CANARY}&sig=%63AnArY7"
+
+
+def circle(reply: Reply) -> None:
+    """Send on for ever, to an address that is signed anew each time."""
+    reply.answer(302, b"", {"Location": f"{reply.request.path.partition('?')[0]}{QUERY}&n={time.monotonic_ns()}"})
+
+
+def signed_and_refused(reply: Reply) -> None:
+    """Send on to an address that is a password, and refuse it there."""
+    if "Signature" in reply.request.path:
+        reply.answer(403, b"", {})
+    else:
+        reply.answer(302, b"", {"Location": f"/signed{QUERY}"})
+
+
 FAULTS: dict[str, Step] = {
     "401": status(401),
     "404": status(404),
     "500": status(500),
     "wrong bytes": answer(b"a login page"),
     "truncated": truncate(100),
+    "too short a length": wrong_length(-10),
+    "encoded": gzip_encoded(),
+    "a circle of redirects": circle,
+    "a signed address that refuses": signed_and_refused,
+    "a redirect to a file": redirect(f"file:///{CANARY}/x"),
+    "a redirect to nobody": redirect(f"http://user:{CANARY}@127.0.0.1:1/t/{CANARY}/x{QUERY}#{CANARY}"),
+    "a challenge that tells it": status(401, {"WWW-Authenticate": f'Basic realm="{CANARY}"'}),
+    "a reason that tells it": lambda reply: reply.send_raw(
+        f"HTTP/1.1 403 {reply.request.authorization}\r\nContent-Length: 0\r\n\r\n".encode()
+    ),
 }
 
 
@@ -118,6 +148,87 @@ def test_no_secret_is_left_by_a_failure_upstream(cage, fault):
     for output in ("-v", "--json"):
         assert cage.run("--lock", "workspace", "-e", "prod", output, "--retries", "1").status in (5, 6)
     assert cage.sent == EVERY
+    assert cage.traces() == []
+
+
+def test_no_secret_is_left_by_a_redirect_to_a_signed_address(cage):
+    """As object stores have them: the address is a password."""
+    for request_path in ("noarch", "linux-64"):
+        for path in (cage.world.root / "conda-forge" / request_path).iterdir():
+            bare = f"/conda-forge/{request_path}/{path.name}"
+            cage.world.upstream.script(bare, redirect(f"/signed{bare}{QUERY}"))
+            cage.world.upstream.put(f"/signed{bare}", path.read_bytes())
+    assert cage.run("--lock", "workspace", "-v", "--json").status == 0
+    assert cage.run("verify", "--json").status == 0
+    assert any(CANARY in request.path for request in cage.world.requests if "/signed/" in request.path)
+    assert cage.traces() == []
+
+
+def test_no_secret_of_a_proxy_or_of_odd_characters_is_left(cage):
+    """A password with every character that has to be escaped, through a proxy that has one too."""
+    world = cage.world
+    odd = f"p@:/?#[]%{CANARY} \u00e9"
+    secret = quote(odd, safe="")
+    base = f"http://user:{secret}@{world.upstream.authority}"
+    entry = world.publish(small_packages()["base"], base=base)
+    world.lock("workspace", environments={"prod": {"linux-64": [entry]}})
+    proxy = {"HTTP_PROXY": f"http://proxy:{secret}@{world.upstream.authority}", "NO_PROXY": "x.example"}
+    assert cage.run("--lock", "workspace", "-e", "prod", "-v", env=proxy).status == 0
+    world.upstream.script("*", status(407))
+    assert cage.run("--lock", "workspace", "-e", "prod", "-o", "other", "--cache-dir", "c", env=proxy).status == 5
+    nobody = {"HTTP_PROXY": f"http://proxy:{secret}@127.0.0.1:1"}
+    assert cage.run("--lock", "workspace", "-e", "prod", "-o", "other", "--cache-dir", "c", env=nobody).status == 5
+    expected = base64.b64encode(f"user:{odd}".encode()).decode()
+    assert expected in {(request.authorization or "").removeprefix("Basic ") for request in world.requests}
+    forms = (CANARY, secret, expected, base64.b64encode(f"proxy:{odd}".encode()).decode())
+    assert [text for text in cage.said if any(form in text for form in forms)] == []
+    assert cage.traces() == []
+
+
+def test_no_secret_is_left_where_a_run_was_killed(cage):
+    """In the middle of a download, with the cache, the private part and partial files as they were."""
+    world = cage.world
+    path = f"/conda-forge/linux-64/{small_packages()['tool-linux'].file_name}"
+    world.upstream.script(path, stall(5000))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pixi_mirror", "--lock", "workspace", "-v"],
+        env=world.environment, cwd=world.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    )  # fmt: skip
+    partial = world.home / "cache/partial" / str(small_packages()["tool-linux"].record["sha256"])
+    while not partial.exists() or partial.stat().st_size < 5000:
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.kill()
+    cage.said += child.communicate()
+    assert partial.exists()
+    assert cage.traces() == []
+
+
+def test_no_secret_is_in_what_is_made_for_others(cage):
+    """What clients are told, what a reader of the mirror gets, and reports that are kept."""
+    assert cage.run("--lock", "workspace", "--report", "first.json").status == 0
+    for words in (
+        *(["config", "--for", client] for client in ("pixi", "conda", "mamba", "pip", "uv", "docker")),
+        ["verify", "--report", "second.json"],
+        ["prime", "--dry-run", "--json"],
+        ["prune", "--json"],
+        ["status", "--json"],
+    ):
+        assert cage.run(*words).status == 0, (words, cage.said[-1])
+    assert cage.traces() == []
+
+
+@pytest.mark.parametrize("where", ["upstream", "mirror"])
+def test_no_secret_is_in_a_pack(cage, where):
+    """It travels: to colleagues, to customers, across an air gap; manifest and lock go along only if they hold none."""
+    if where == "mirror":
+        assert cage.run("--lock", "workspace").status == 0
+    source = ["--from", "mirror"] if where == "mirror" else []
+    options = ["-e", "prod", "-p", "linux-64", "-v", "--json"]
+    for target in (["-o", "pack.tar"], ["-o", "pack", "--directory-only"]):
+        assert cage.run("pack", "workspace", *options, *source, *target).status == 0, cage.said[-1]
+    assert cage.sent == EVERY
+    assert (cage.world.directory / "pack.tar").stat().st_size > 20_000
     assert cage.traces() == []
 
 
