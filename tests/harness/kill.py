@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.child import Completed
 
+EVERY = 0
+"""As the number of a point: every call of that kind."""
 KILLED = -getattr(signal, "SIGKILL", -9)
 """The status of a child that was killed."""
 _PATH_CALLS = (
@@ -43,7 +45,17 @@ _PATH_CALLS = (
     "utime",
     "chmod",
 )
-_DESCRIPTOR_CALLS = ("fsync", "fdatasync", "ftruncate", "write", "pwrite", "writev", "sendfile", "copy_file_range")
+_DESCRIPTOR_CALLS = (
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "posix_fallocate",
+    "write",
+    "pwrite",
+    "writev",
+    "sendfile",
+    "copy_file_range",
+)
 _WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
@@ -82,7 +94,7 @@ class Injector:
             number = self._numbers[kind] if self._point and self._point.kind == kind else None
             if self._point and self._point.kind == "any":
                 number = len(self.calls)
-        if self._point and number == self._point.number:
+        if self._point and number is not None and self._point.number in (number, EVERY):
             self._stop(name)
 
     def opened(self, descriptor: int, path: object) -> None:
@@ -175,6 +187,7 @@ class _CountedFile(io.FileIO):
 _KINDS = {
     "remove": "unlink",
     "ftruncate": "truncate",
+    "posix_fallocate": "truncate",
     "fdatasync": "fsync",
     "pwrite": "write",
     "writev": "write",
@@ -208,9 +221,19 @@ def mutating_calls(
     options = ["--program", program, "--list", record, *_below(below)]
     done = run_python(__file__, *options, "--", *args, env=env, cwd=cwd)
     assert done.status == 0, f"the run that was to be counted ended with {done.status}:\n{done.stderr}"
-    lines = record.read_text(encoding="utf-8").splitlines()
+    return taken(record)
+
+
+def listed(calls: list[Point], record: Path) -> None:
+    """Write the calls that were heard to a file, one a line; what is written now is no part of them."""
+    text = "".join(f"{call.kind} {call.number} {call.path}\n" for call in [*calls])
+    record.write_text(text, encoding="utf-8")
+
+
+def taken(record: Path) -> list[Point]:
+    """The calls of such a file, which is gone then."""
+    parts = [line.split(" ", 2) for line in record.read_text(encoding="utf-8").splitlines()]
     record.unlink()
-    parts = [line.split(" ", 2) for line in lines]
     return [Point(kind=kind, number=int(number), path=path) for kind, number, path in parts]
 
 
@@ -260,7 +283,6 @@ def main() -> int:
     options = parser.parse_args()
     point = Point(kind=options.call, number=options.at) if options.at is not None else None
     injector = Injector(point, error=options.error, below=options.below)
-    true_open = io.open
     injector.install()
     import importlib
 
@@ -271,8 +293,7 @@ def main() -> int:
         status = stop.code
     calls = list(injector.calls)
     if options.list:
-        with true_open(options.list, "w", encoding="utf-8") as stream:
-            stream.writelines(f"{call.kind} {call.number} {call.path}\n" for call in calls)
+        listed(calls, Path(options.list))
     if options.count:
         for kind, number in sorted(collections.Counter(call.kind for call in calls).items()):
             print(kind, number)

@@ -3,11 +3,12 @@
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from harness import kill, oracle
+from harness import kill, nursery, oracle
 from harness.child import Completed
 from harness.looking import contents, identities, sha256
 from harness.world import World, small_packages
@@ -17,7 +18,7 @@ from pixi_mirror.demo.packages import build_package
 from pixi_mirror.demo.workspace import CondaEntry, PypiEntry
 
 _ALWAYS = ("rename", "replace", "link", "unlink")
-_PRIVATE = {".pixi-mirror/lock", ".pixi-mirror/state.json", ".pixi-mirror/unchanged.json"}
+_PRIVATE = {f".pixi-mirror/{name}" for name in ("lock", "reserve", "state.json", "unchanged.json")}
 _CACHE = {"CACHEDIR.TAG", "identities", "lock", "partial", "sha256"}
 
 
@@ -51,7 +52,7 @@ class Place:
         """What no finished run leaves in the private part or in the cache."""
         found = contents(self.mirror / ".pixi-mirror")
         names = {f".pixi-mirror/{path}" for path in found} - _PRIVATE
-        names |= {path.name for path in (self.mirror / ".pixi-mirror/tmp").iterdir()}
+        names |= {path.name for path in self.mirror.glob(".pixi-mirror/tmp/*")}
         if self.cache.is_dir():
             names |= {path.name for path in self.cache.iterdir()} - _CACHE
             names |= {path.name for path in (self.cache / "partial").iterdir()}
@@ -69,6 +70,14 @@ class Scenario:
     """How a second run may end where the first was complete."""
     is_true_before: bool = True
     """Whether OLD is a mirror that the oracle accepts."""
+    has_jobs: bool = True
+    """Whether the verb has the option `--jobs`."""
+    products: Callable[[Place], Mapping[str, object]] = lambda _place: {}
+    """What it makes beside the mirror, by name; each is at every instant absent, or wholly as it was or is to be."""
+    rewritten: frozenset[str] = frozenset()
+    """What every run writes, also one that changes nothing, as paths in a copy; folders of it are not looked into."""
+    litter: Callable[[Place], set[str]] = lambda _place: set()
+    """What no finished run leaves beside the mirror."""
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
@@ -87,31 +96,38 @@ class Scenario:
 
     def run(self, place: Place, *more: object) -> Completed:
         self.world.upstream.forget_requests()
-        return self.world.run(*self.args(place.mirror), *more, env=self.environment(place))
+        return nursery.run([*self.args(place.mirror), *more], **self.surroundings(place))
 
     def points(self, *, full: bool) -> list[kill.Point]:
         """Where to stop a run: at every call if `full`, else at every rename, link and removal and a sample."""
         place = self.fresh()
-        calls = kill.mutating_calls(
-            [*map(str, self.args(place.mirror)), "--jobs", "1"] if self._has_jobs else
-            [*map(str, self.args(place.mirror))],
-            env=self.environment(place), cwd=self.world.directory, below=place.directory,
-        )  # fmt: skip
+        record = self.world.directory / ".calls"
+        done = nursery.run(self.alone(place), **self.surroundings(place), below=place.directory, calls=record)
+        assert done.status == 0, f"the run that was to be counted ended with {done.status}:\n{done.stderr}"
         shutil.rmtree(place.directory)
+        calls = kill.taken(record)
         assert calls
         return [call for call in calls if full or call.kind in _ALWAYS or call.number % 5 == 1]
-
-    @property
-    def _has_jobs(self) -> bool:
-        return self.args(Path())[0] == "--lock"
 
     def stopped(self, point: kill.Point, *, error: str | None = None) -> tuple[Place, Completed]:
         """A fresh copy after a run that was killed, or whose call failed, at `point`."""
         place = self.fresh()
-        arguments = [*map(str, self.args(place.mirror)), *(["--jobs", "1"] if self._has_jobs else [])]
-        environment = self.environment(place)
-        options = {"env": environment, "cwd": self.world.directory, "error": error, "below": place.directory}
-        return place, kill.killed_at(point, arguments, **options)
+        options = {"point": point, "error": error, "below": place.directory}
+        return place, nursery.run(self.alone(place), **self.surroundings(place), **options)
+
+    def stopped_after(self, seconds: float, *more: object) -> tuple[Place, Completed]:
+        """A fresh copy after a run that was killed when it had run so long, or had ended by itself."""
+        place = self.fresh()
+        options = {"kill_after_s": seconds}
+        return place, nursery.run([*self.args(place.mirror), *more], **self.surroundings(place), **options)
+
+    def surroundings(self, place: Place) -> dict[str, Any]:
+        """Environment and directory of a run."""
+        return {"env": self.environment(place), "cwd": self.world.directory}
+
+    def alone(self, place: Place) -> list[object]:
+        """The command with as few threads as can be, so that calls have one order."""
+        return [*self.args(place.mirror), *(["--jobs", "1"] if self.has_jobs else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,11 +139,15 @@ class Judge:
     new: oracle.Listing
     end: dict[str, bytes]
     """What is served once the run has ended, path -> bytes."""
+    products: tuple[Mapping[str, object], Mapping[str, object]]
+    """What there was beside the mirror before and after."""
 
     def require_sound(self, place: Place, what: object) -> str:
         """Fail unless what clients see is OLD, NEW or BETWEEN; which of them."""
         found = oracle.verdict(place.mirror, old=self.old, new=self.new)
         assert found.state != "broken" or not self.scenario.is_true_before, (what, found.reasons)
+        for name, product in self.scenario.products(place).items():
+            assert product in [each[name] for each in self.products if name in each], (what, f"{name} is not whole")
         return found.state
 
     def require_end(self, place: Place, what: object, *, thrice: bool) -> None:
@@ -140,13 +160,15 @@ class Judge:
         asked = {sha256(path) for path in paths if path.is_file()}  # pages, which are none, may be asked for again
         assert not asked & had, (what, "a verified file was fetched again")
         assert place.served == self.end, what
-        assert place.litter == set(), what
+        assert self.scenario.products(place) == self.products[1], what
+        assert place.litter | self.scenario.litter(place) == set(), what
         if thrice:
             before = identities(place.directory)
             third = self.scenario.run(place)
             assert third.status in self.scenario.rerun_statuses, (what, third.stderr)
             assert self.scenario.world.requests == [], what
-            assert _written(before, identities(place.directory)) == set(), what
+            written = _written(before, identities(place.directory))
+            assert {path for path in written if path.split("/")[0] not in self.scenario.rewritten} == set(), what
 
 
 def _written(before: dict, after: dict) -> set[str]:
@@ -158,13 +180,14 @@ def _written(before: dict, after: dict) -> set[str]:
 def judge(scenario: Scenario) -> Judge:
     """What a run that nobody stops makes of a copy."""
     place = scenario.fresh()
-    old = oracle.listing(place.mirror)
+    old, before = oracle.listing(place.mirror), scenario.products(place)
     done = scenario.run(place)
     assert done.status == 0, done.stderr
     new, end = oracle.listing(place.mirror), place.served
-    assert place.litter == set()
+    assert place.litter | scenario.litter(place) == set()
+    products = (before, scenario.products(place))
     shutil.rmtree(place.directory)
-    return Judge(scenario=scenario, old=old, new=new, end=end)
+    return Judge(scenario=scenario, old=old, new=new, end=end, products=products)
 
 
 def require_survival(scenario: Scenario, points: Iterable[kill.Point]) -> str:
@@ -187,7 +210,7 @@ def update(world: World) -> Scenario:
     scenario = first_update(world)
     done = scenario.run(scenario.seed)
     assert done.status == 0, done.stderr
-    _locked(
+    locked(
         world,
         hotfixed=True,
         more=[build_package(name="added", subdir="linux-64", payload_size=300_000), build_package(name="also-added")],
@@ -197,7 +220,7 @@ def update(world: World) -> Scenario:
 
 def first_update(world: World) -> Scenario:
     """The first update, where there is neither mirror nor cache."""
-    lock = _locked(world)
+    lock = locked(world)
     scenario = Scenario(world=world, args=lambda mirror: ["--lock", lock, "-o", mirror])
     scenario.seed.directory.mkdir()
     return scenario
@@ -207,9 +230,10 @@ def prune(world: World) -> Scenario:
     """A prune that removes at once what an update no longer wants."""
     updating = first_update(world)
     assert updating.run(updating.seed).status == 0
-    _locked(world, without="pure")
+    locked(world, without="pure")
     assert updating.run(updating.seed).status == 0
-    return Scenario(world=world, args=lambda mirror: ["prune", mirror, "--apply", "--grace", "0"])
+    args = ["--apply", "--grace", "0"]
+    return Scenario(world=world, args=lambda mirror: ["prune", mirror, *args], has_jobs=False)
 
 
 def forget(world: World) -> Scenario:
@@ -219,8 +243,9 @@ def forget(world: World) -> Scenario:
     second = world.workspace("second")
     adding = Scenario(world=world, args=lambda mirror: ["--lock", second, "-e", "prod", "-o", mirror])
     assert adding.run(updating.seed).status == 0
+    args = ["--lock", second]
     return Scenario(
-        world=world, args=lambda mirror: ["forget", mirror, "--lock", second], rerun_statuses=(0, 2, 3)
+        world=world, args=lambda mirror: ["forget", mirror, *args], rerun_statuses=(0, 2, 3), has_jobs=False
     )  # fmt: skip
 
 
@@ -241,11 +266,11 @@ def repair(world: World) -> Scenario:
 def python(world: World) -> Scenario:
     """An update that brings a newer wheel of one project and the first of another, with purls for a conda package."""
     first = _wheels(world, ("thing", "1.0"))
-    lock = _locked(world, more=(), python=first)
+    lock = locked(world, more=(), python=first)
     scenario = Scenario(world=world, args=lambda mirror: ["--lock", lock, "-o", mirror])
     scenario.seed.directory.mkdir()
     assert scenario.run(scenario.seed).status == 0
-    _locked(world, python=_wheels(world, ("thing", "2.0"), ("other", "1.0")))
+    locked(world, python=_wheels(world, ("thing", "2.0"), ("other", "1.0")))
     return scenario
 
 
@@ -265,7 +290,7 @@ def _wheels(world: World, *which: tuple[str, str]) -> list[PypiEntry]:
     return entries
 
 
-def _locked(
+def locked(
     world: World,
     *,
     hotfixed: bool = False,
@@ -273,6 +298,7 @@ def _locked(
     without: str = "",
     python: Iterable[PypiEntry] = (),
 ) -> Path:
+    """Lock the workspace of the scenarios to the small packages and these."""
     names = [name for name in ("base", "pure", "tool-linux") if name != without]
     entries = {name: world.publish(small_packages()[name]) for name in names}
     if hotfixed:

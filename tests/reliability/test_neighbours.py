@@ -1,6 +1,5 @@
 """Several writers, readers, interruptions, hostile neighbours and small disks: no harm, and a right exit status."""
 
-import json
 import os
 import resource
 import shutil
@@ -233,35 +232,3 @@ def test_a_corrupt_file_of_a_cache_on_another_disk_is_found_while_copying_and_fe
         assert world.run(*args, "-o", "second").status == 0
     finally:
         shutil.rmtree(shared, ignore_errors=True)
-
-
-@pytest.mark.strace
-@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
-def test_every_file_is_synced_before_it_is_named_and_every_folder_before_the_inventory(world):
-    lock = world.workspace()
-    log = world.directory / "trace"
-    calls = "trace=fsync,rename,renameat,renameat2,link,linkat"
-    command = ["strace", "-f", "-y", "-s", "4096", "-o", log, "-e", calls, sys.executable, "-m", "pixi_mirror"]
-    subprocess.run(
-        [*command, "--lock", lock, "-e", "prod", "--jobs", "1", "-o", world.mirror],
-        env=world.environment, cwd=world.directory, check=True, capture_output=True,
-    )  # fmt: skip
-    synced, named = set(), []
-    for line in log.read_text().splitlines():
-        if "fsync(" in line:
-            synced.add(line.split("<", 1)[1].split(">", 1)[0])
-        elif "rename" in line and '"' in line:
-            source, target = line.split('"')[1::2][:2]
-            linked = "/tmp/" in source and source in {each for pair in named for each in pair}
-            assert source in synced or linked, line
-            if target.endswith("pixi-mirror.json"):
-                folders = {str(Path(path).parent) for _, path in named if ".pixi-mirror" not in path}
-                here = str(world.mirror)
-                assert {folder for folder in folders if folder.startswith(here)} <= synced
-            named.append((source, target))
-        elif "link" in line and '"' in line:
-            source, target = line.split('"')[1::2][:2]
-            assert source in {path for _, path in named}, line
-            named.append((source, target))
-    assert any(target.endswith("pixi-mirror.json") for _, target in named)
-    assert json.loads((world.mirror / "pixi-mirror.json").read_bytes())

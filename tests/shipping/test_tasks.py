@@ -11,7 +11,8 @@ import yaml
 from harness.child import ROOT
 
 TASKS = {
-    "develop", "mirror", "mirror-update", "mirror-index", "demo", "test", "lint", "types", "check", "build",
+    "develop", "mirror", "mirror-update", "mirror-index", "demo", "test", "test-full", "lint", "types", "check",
+    "build",
 }  # fmt: skip
 _SOLVED = ("workspace", "dependencies", "feature", "environments")
 

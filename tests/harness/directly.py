@@ -1,0 +1,92 @@
+"""Call the verbs in this process, as the command line would with a user who has configured nothing.
+
+    mirror = Directly(world)
+    mirror.update("workspace/pixi.lock")
+    assert mirror.prune(apply=True, grace_days=0).removed
+
+A start of Python costs more than most runs, so whatever needs many runs, and is about what verbs do and not about how
+that is told, goes this way.
+"""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.world import World
+
+from pixi_mirror.indexes.sidecars import Sidecars, Surroundings
+from pixi_mirror.model import Request
+from pixi_mirror.report import Silence
+from pixi_mirror.settings import Options, read_settings
+from pixi_mirror.verbs.equipment import Equipment
+from pixi_mirror.verbs.forget import Forgotten, forget
+from pixi_mirror.verbs.prune import Pruned, prune
+from pixi_mirror.verbs.update import Asked, Updated, update
+from pixi_mirror.verbs.verify import Verified, verify
+from pixi_mirror.verbs.wishes import Chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directly:
+    """One mirror of a world, and whoever runs the verbs on it."""
+
+    world: World
+    place: Path | None = None
+    """Of the mirror; None: the world's."""
+    retries: int = 0
+
+    @property
+    def mirror(self) -> Path:
+        return self.place or self.world.mirror
+
+    @property
+    def cache(self) -> Path:
+        return self.world.home / "cache"
+
+    @property
+    def equipment(self) -> Equipment:
+        return Equipment(
+            cache_directory=lambda: self.cache,
+            settings=lambda workspace: read_settings(
+                environ={},
+                workspace=workspace or self.world.directory,
+                home=self.world.home,
+                options=Options(retries=self.retries),
+            ),
+            report=Silence(),
+            environ=self.world.environment,
+            directory=lambda: self.world.directory,
+            companion=self._companion,
+        )
+
+    def _companion(self, _locks: Iterable[str]) -> Sidecars:
+        surroundings = Surroundings(
+            environ=self.world.environment, python=Path(sys.executable), prefix=Path(sys.prefix), workspaces=()
+        )
+        return Sidecars(surroundings, Silence(), choice="json", shards="never")
+
+    def update(self, *locks: Path | str, environments: Iterable[str] | None = None) -> Updated:
+        """Follow these locks, all their environments by default; none named: refresh what is followed."""
+        names = None if environments is None else tuple(environments)
+        chosen = Chosen(
+            locks=tuple(self.world.directory / lock for lock in locks),
+            request=Request(environments=names, platforms=()) if locks else None,
+        )
+        asked = Asked(mirror=self.mirror, chosen=chosen, flat=False, defer=False, dry_run=False, question={})
+        return update(asked, self.equipment, announce=lambda plan: None)
+
+    def forget(self, lock: Path | str, *, environments: Iterable[str] = ()) -> Forgotten:
+        return forget(
+            self.mirror,
+            lock=self.world.directory / lock,
+            name=None,
+            environments=tuple(environments),
+            equipment=self.equipment,
+        )
+
+    def prune(self, *, apply: bool, grace_days: float = 0, force: bool = True) -> Pruned:
+        return prune(self.mirror, apply=apply, grace_days=grace_days, force=force, equipment=self.equipment)
+
+    def verify(self, *, repair: bool = False, quick: bool = False) -> Verified:
+        return verify(self.mirror, repair=repair, quick=quick, equipment=self.equipment)
