@@ -2,19 +2,24 @@
 
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
+from pixi_mirror import __version__
 from pixi_mirror.cli import options as shared
 from pixi_mirror.cli.command import Command, Outcome
 from pixi_mirror.cli.equipping import equipment_for, report_for
-from pixi_mirror.cli.parsing import Parser
+from pixi_mirror.cli.parsing import Parser, path
 from pixi_mirror.cli.words import counted, files_of, some
 from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, WrongBytesError
 from pixi_mirror.model import Json
 from pixi_mirror.solving import Solution
-from pixi_mirror.verbs.verify import Changed, Verified, verify
+from pixi_mirror.verbs.closure import Misfit
+from pixi_mirror.verbs.verify import Changed, Hole, Verified, verify
 
 _SHOWN = 20
+_HOLE = "the mirror does not have it whole"
 _DIGITS = 12
 """Of a hash, to people; the JSON has all."""
 
@@ -22,7 +27,15 @@ _DIGITS = 12
 def _declare(parser: Parser) -> None:
     shared.declare_mirror(parser)
     parser.flag("--repair", help="fetch again what is missing or wrong, and write the indexes anew")
+    parser.flag("--quick", help="hash only what has changed its size, time or inode (default: hash every file)")
+    parser.flag("--strict", help="let it be a finding, too, if locked packages do not fit together")
     parser.flag("--solve", help="solve every environment again from the mirror (needs py-rattler)")
+    parser.value(
+        "--report",
+        convert=path,
+        metavar="FILE",
+        help="write what was found to a file, as JSON: with the digest of every file, what was left out, and by whom",
+    )
     shared.declare_lock_timeout(parser)
     shared.declare_network(parser)
     shared.declare_output(parser)
@@ -31,21 +44,24 @@ def _declare(parser: Parser) -> None:
 def _run(options: Namespace) -> Outcome:
     report = report_for(options)
     equipment = equipment_for(options, report)
-    found = verify(Path(options.dir), repair=options.repair, solve=options.solve, equipment=equipment)
-    status = FOUND if found.left or found.unsolvable else DONE
+    found = verify(
+        Path(options.dir), repair=options.repair, solve=options.solve, quick=options.quick, equipment=equipment
+    )
+    status = FOUND if found.left or found.unsolvable or (options.strict and found.misfits) else DONE
     error = found.error
     if error is not None and error.status == WrongBytesError.status:
         # What is wrong here is the mirror, and that is status 1; 6 is for what others promised.
         report.warn(str(error))
         status, error = FOUND, None
-    return Outcome(json=_json(found, error), lines=_lines(found), status=status, error=error)
+    told = {**_json(found, error, strict=options.strict), **(_evidence(found) if options.report else {})}
+    return Outcome(json=told, lines=_lines(found), status=status, error=error)
 
 
 def _lines(found: Verified) -> list[str]:
     lines = []
     mended = {*found.repaired}
     for title, items in (
-        ("missing", [path for path in found.missing if path not in mended]),
+        ("missing", [each for each in found.missing if each not in mended]),
         ("changed", [_changed(each) for each in found.changed if each.path not in mended]),
         (
             "indexes that are wrong",
@@ -56,22 +72,31 @@ def _lines(found: Verified) -> list[str]:
     ):
         if items:
             lines += [f"{title}:", *some(items, at_most=_SHOWN)]
-    lacking = sorted(
-        {
-            f"{hole.environment} of {hole.workspace} on {hole.platform}"
-            for hole in found.closure
-            if hole.path not in mended
-        }
-    )
+    lacking = sorted({_cell(hole) for hole in found.closure if hole.path not in mended})
     if lacking:
         lines += ["cannot be installed from here as it is:", *some(lacking, at_most=_SHOWN)]
+    lines += _misfit_lines(found)
     lines += _solved_lines(found)
     read = counted(found.indexes_read, "index", "indexes")
-    checked = f"{found.mirror}: hashed {files_of(found.files, found.size)}, read back {read}"
+    looked = "looked (--quick) at" if found.quick else "hashed"
+    checked = f"{found.mirror}: {looked} {files_of(found.files, found.size)}, read back {read}"
     if not found.left:
         return [*lines, f"{checked}; all is as recorded"]
     remedy = "" if mended or found.error else " (`pixi-mirror verify --repair` fetches what is wrong)"
     return [*lines, f"{checked}; {counted(len(found.left), 'file')} wrong{remedy}"]
+
+
+def _misfit_lines(found: Verified) -> list[str]:
+    where: dict[str, list[str]] = {}
+    for each in found.misfits:
+        where.setdefault(each.problem, []).append(_cell(each))
+    if not where:
+        return []
+    problems = [
+        f"{problem} ({cells[0]}{f' and {len(cells) - 1} more' if len(cells) > 1 else ''})"
+        for problem, cells in where.items()
+    ]
+    return ["does not fit together, though the locks have it so:", *some(problems, at_most=_SHOWN)]
 
 
 def _solved_lines(found: Verified) -> list[str]:
@@ -89,15 +114,18 @@ def _solved_lines(found: Verified) -> list[str]:
     return [*lines, f"{found.mirror}: {solved} of {counted(len(found.solutions), 'environment')} solved as locked"]
 
 
-def _cell(solution: Solution) -> str:
-    return f"{solution.environment} of {solution.workspace} on {solution.platform}"
+def _cell(each: Solution | Misfit | Hole) -> str:
+    return f"{each.environment} of {each.workspace} on {each.platform}"
 
 
 def _changed(changed: Changed) -> str:
     return f"{changed.path}: sha256 {changed.found[:_DIGITS]}... instead of {changed.expected[:_DIGITS]}..."
 
 
-def _json(found: Verified, error: PixiMirrorError | None) -> Mapping[str, Json]:
+def _json(found: Verified, error: PixiMirrorError | None, *, strict: bool) -> Mapping[str, Json]:
+    warnings = [str(found.error)] if found.error is not None and error is None else []
+    if not strict:
+        warnings += [f"{_cell(each)}: {each.problem}" for each in found.misfits]
     return {
         "verb": "verify",
         "mirror": str(found.mirror),
@@ -107,28 +135,39 @@ def _json(found: Verified, error: PixiMirrorError | None) -> Mapping[str, Json]:
         "unknown": list(found.unknown),
         "indexes": [{"path": each.path, "problem": each.problem} for each in found.indexes],
         "closure": [
-            {
-                "workspace": hole.workspace,
-                "environment": hole.environment,
-                "platform": hole.platform,
-                "path": hole.path,
-            }
-            for hole in found.closure
+            *({**_of_cell(hole), "path": hole.path, "problem": _HOLE} for hole in found.closure),
+            *({**_of_cell(each), "path": each.path, "problem": each.problem} for each in found.misfits),
         ],
         "repaired": list(found.repaired),
         "solved": None
         if found.solutions is None
         else [
-            {
-                "workspace": each.workspace,
-                "environment": each.environment,
-                "platform": each.platform,
-                "problem": each.problem,
-                "otherwise": list(each.otherwise),
-            }
-            for each in found.solutions
+            {**_of_cell(each), "problem": each.problem, "otherwise": list(each.otherwise)} for each in found.solutions
         ],
-        "warnings": [str(found.error)] if found.error is not None and error is None else [],
+        "warnings": warnings,
+    }
+
+
+def _of_cell(each: Solution | Misfit | Hole) -> dict[str, Json]:
+    return {"workspace": each.workspace, "environment": each.environment, "platform": each.platform}
+
+
+def _evidence(found: Verified) -> Mapping[str, Json]:
+    """What a report has besides, for whoever has to show later what was there and who looked."""
+    return {
+        "at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
+        "tool": f"pixi-mirror {__version__}",
+        "quick": found.quick,
+        "inventory_sha256": found.inventory_sha256,
+        "files": [{"path": name, "sha256": each.sha256, "size": each.size} for name, each in found.looked.items()],
+        "subscriptions": [
+            {
+                "workspace": snapshot.workspace,
+                "requests": [asdict(request) for request in snapshot.requests],
+                "left_out": [asdict(refusal) for refusal in snapshot.refused],
+            }
+            for snapshot in found.snapshots
+        ],
     }
 
 

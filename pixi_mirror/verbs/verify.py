@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixi_mirror.errors import PixiMirrorError, SeveralErrors
+from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors
 from pixi_mirror.indexes import INDEXES, Contents, Made
 from pixi_mirror.mirror import Plan, expected, planned, settle, standing, unsettled
-from pixi_mirror.model import Derived, Listing, MirrorPath, Sha256, Stored
+from pixi_mirror.model import Derived, Listing, MirrorPath, Sha256, Snapshot, Stored, admit_path
 from pixi_mirror.tree import Looked, Tree
+from pixi_mirror.tree.reading import INVENTORY
+from pixi_mirror.verbs.closure import Misfit, misfits
 from pixi_mirror.verbs.equipment import Equipment, existing, known_sources, only_workspace
 
 if TYPE_CHECKING:  # a run that needs them not must not pay for them
@@ -53,10 +55,14 @@ class Verified:
     """What a verification found."""
 
     mirror: Path
-    files: int
-    """Files hashed."""
-    size: int
-    """Bytes hashed."""
+    inventory_sha256: Sha256 | None
+    """Of `pixi-mirror.json`, by which all was judged; None: it has just been removed."""
+    snapshots: tuple[Snapshot, ...]
+    """For whom the mirror is."""
+    quick: bool
+    """Whether packages were believed that look as they did when they were last known to be right."""
+    looked: Mapping[MirrorPath, Looked]
+    """Every file of the mirror that is there, as it was found, before a repair."""
     indexes_read: int
     missing: tuple[MirrorPath, ...]
     changed: tuple[Changed, ...]
@@ -64,11 +70,23 @@ class Verified:
     """Files that the inventory does not know; no findings."""
     indexes: tuple[BadIndex, ...]
     closure: tuple[Hole, ...]
+    misfits: tuple[Misfit, ...]
+    """What the locked packages ask of each other and do not get; the mirror is what its locks say all the same."""
     repaired: tuple[MirrorPath, ...]
     solutions: tuple[Solution, ...] | None
     """Every environment solved again; None: that was not asked for."""
     error: PixiMirrorError | None
     """Why a repair did not succeed; None: it did, or none was asked for."""
+
+    @property
+    def files(self) -> int:
+        """Files looked at."""
+        return len(self.looked)
+
+    @property
+    def size(self) -> int:
+        """Bytes of these."""
+        return sum(looked.size for looked in self.looked.values())
 
     @property
     def left(self) -> tuple[MirrorPath, ...]:
@@ -87,23 +105,29 @@ class Verified:
         return tuple(solution for solution in self.solutions or () if solution.problem is not None)
 
 
-def verify(mirror: Path, *, repair: bool, equipment: Equipment, solve: bool = False) -> Verified:
+def verify(mirror: Path, *, repair: bool, equipment: Equipment, solve: bool = False, quick: bool = False) -> Verified:
     """What differs between the inventory and the disk; a repair fetches it again and makes the indexes anew.
 
-    With `solve`, every environment is solved again from what is then there.
+    With `solve`, every environment is solved again from what is then there. With `quick`, packages are hashed only
+    where their size, time or inode have changed; every index is read back all the same.
 
     Raises:
         ProgramError: it is to be solved, and py-rattler is not there or fails.
-        MachineError: there is no mirror, or it cannot be read or written.
+        MachineError: there is no mirror, it holds nothing yet, or it cannot be read or written.
         BusyError: another process is writing it, and it is to be repaired.
     """
     tree = existing(mirror)
     with tree.writing(timeout_s=equipment.lock_timeout_s) if repair else nullcontext():
-        found = tree.rehashed(equipment.report)
+        if not tree.inventory.tree:
+            raise MachineError(
+                f"{tree.root} holds nothing that could be verified: its first update has not ended, or its inventory "
+                "pixi-mirror.json is gone. Run that update again, or name another mirror."
+            )
+        found = _glanced(tree) if quick else tree.rehashed(equipment.report)
         held = {path: looked.sha256 for path, looked in found.items()}
         renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree, equipment.environ))
         plan = planned(tree, renewal, layout=tree.inventory.layout, held=held)
-        verified = _verdict(tree, plan, found)
+        verified = _verdict(tree, plan, found, quick=quick)
         if repair and (verified.left or unsettled(tree)):
             verified = _repaired(tree, plan, verified, equipment)
         if not solve:
@@ -118,7 +142,19 @@ def verify(mirror: Path, *, repair: bool, equipment: Equipment, solve: bool = Fa
         return replace(verified, solutions=solved(tree.root, questions, plan.packages))
 
 
-def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> Verified:
+def _glanced(tree: Tree) -> Mapping[MirrorPath, Looked]:
+    """Every file of the tree that is there: packages as they are recorded if nobody has touched them, others hashed."""
+    held = tree.held()
+    found = {}
+    for path, content in tree.inventory.tree.items():
+        if isinstance(content, Stored) and held.get(path) == content.sha256:
+            found[path] = Looked(content.sha256, content.size)
+        elif path in held and (hashed := tree.hashed(path)) is not None:
+            found[path] = Looked(hashed[0], hashed[1].st_size)
+    return found
+
+
+def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked], *, quick: bool) -> Verified:
     stored = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
     missing = tuple(sorted(path for path in tree.inventory.tree if path not in found))
     changed = tuple(
@@ -130,8 +166,10 @@ def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> Veri
     bad, read = _bad_indexes(tree, plan, found)
     return Verified(
         mirror=tree.root,
-        files=len(found),
-        size=sum(looked.size for looked in found.values()),
+        inventory_sha256=_inventory_sha256(tree),
+        snapshots=plan.renewal.snapshots,
+        quick=quick,
+        looked=found,
         indexes_read=read,
         missing=missing,
         changed=changed,
@@ -144,10 +182,16 @@ def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> Veri
             for path in cell.packages
             if path not in whole and path not in plan.deferred
         ),
+        misfits=misfits(plan.renewal.snapshots, plan.packages),
         repaired=(),
         solutions=None,
         error=None,
     )
+
+
+def _inventory_sha256(tree: Tree) -> Sha256 | None:
+    hashed = tree.hashed(admit_path(INVENTORY))
+    return None if hashed is None else hashed[0]
 
 
 def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> tuple[tuple[BadIndex, ...], int]:
