@@ -18,8 +18,10 @@ from pixi_mirror.model import Json
 
 LARGEST_INDEX = 4 << 20
 """Bytes of `info/index.json`."""
-LARGEST_TAR = 64 << 30
-"""Bytes of a decompressed tar that are looked at."""
+LARGEST_RATIO = 200
+"""How many times its size a package may become; what is not made of zeros does not get near it."""
+SMALLEST_LIMIT = 1 << 28
+"""Bytes that any may become: looking at so many takes some seconds, whatever the ratio is."""
 MOST_MEMBERS = 2_000_000
 
 _INDEX, _INDEX_PARTS = "info/index.json", [b"info", b"index.json"]
@@ -46,7 +48,9 @@ def index_record(path: Path, *, file_name: str | None = None) -> Mapping[str, Js
         name, version, build, extension = split_safe_file_name(called)
         sums = _sums(file)
         is_old = extension == "tar.bz2"
-        tar = _Tar(Stream(file, limit=2 * LARGEST_TAR).take_some) if is_old else _tar_of_conda(file)
+        limit = max(SMALLEST_LIMIT, LARGEST_RATIO * sums["size"])
+        # One byte more than is allowed: what ends there and what goes on are two things.
+        tar = _Tar(Stream(file, limit=limit + 1).take_some if is_old else _part_of_conda(file), limit=limit)
         record = _record(_index(tar))
         said = (record["name"].lower(), record["version"], record["build"])
         if said != (name.lower(), version, build):
@@ -69,8 +73,9 @@ def _sums(file: BinaryIO) -> dict[str, Json]:
 class _Tar:
     """The bytes of a tar, to be taken or skipped in order, whatever it was compressed with."""
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
+    def __init__(self, read: Callable[[int], bytes], *, limit: int) -> None:
         self._read = read
+        self._limit = limit
         self.taken = 0
         """Bytes taken or skipped so far."""
 
@@ -99,8 +104,8 @@ class _Tar:
     def _some(self, size: int) -> bytes:
         piece = self._read(size)
         self.taken += len(piece)
-        if self.taken > LARGEST_TAR:
-            raise ValueError(f"its tar would become more than {LARGEST_TAR} bytes")
+        if self.taken > self._limit:
+            raise ValueError(f"its tar would become more than {self._limit} bytes, far more than its size allows for")
         return piece
 
 
@@ -122,15 +127,15 @@ class _Part:
         return data
 
 
-def _tar_of_conda(file: BinaryIO) -> _Tar:
-    """The tar of a `.conda` that tells what the package is."""
+def _part_of_conda(file: BinaryIO) -> Callable[[int], bytes]:
+    """What reads the tar of a `.conda` that tells what the package is."""
     found = [member for member in members(file) if member.name.endswith(".tar.zst")]
     for prefix in ("pkg-", "info-"):
         count = sum(member.name.startswith(prefix) for member in found)
         if count != 1:
             raise ValueError(f"it has {count} members {prefix}*.tar.zst, and a conda package has one")
     info = next(member for member in found if member.name.startswith("info-"))
-    return _Tar(decompressing(_Part(file, info)).read)
+    return decompressing(_Part(file, info)).read
 
 
 def _index(tar: _Tar) -> bytes:

@@ -169,8 +169,11 @@ def test_an_index_that_is_missing_twice_a_link_or_huge_is_refused(tmp_path, exte
     refused(tmp_path, packed(tarred((link, b"")), extension), extension, "no regular file")
     huge = ("info/index.json", b" " * (records.LARGEST_INDEX + 1))
     refused(tmp_path, packed(tarred(huge), extension), extension, "are not read")
-    monkeypatch.setattr(records, "LARGEST_TAR", 100_000)
+    monkeypatch.setattr(records, "SMALLEST_LIMIT", 100_000)
+    monkeypatch.setattr(records, "LARGEST_RATIO", 0)
     refused(tmp_path, packed(tarred(index, ("b", bytes(200_000))), extension), extension, "more than 100000 bytes")
+    monkeypatch.setattr(records, "LARGEST_RATIO", 2000)
+    assert index_record(tmp_path / NAMES[extension])["name"] == INDEX["name"]  # the same, large enough for that
     monkeypatch.setattr(records, "MOST_MEMBERS", 3)
     refused(tmp_path, packed(tarred(index, *[("c", b"")] * 5), extension), extension, "more than 3 members")
 
