@@ -38,7 +38,8 @@ class Notes:
         self._say(plain(f"warning: {message}"))
 
     def _say(self, line: str) -> None:
-        with self._lock, suppress(OSError):  # a terminal that is gone, or a full disk, is no reason to stop
+        # A terminal that is gone, a full disk or a stream that was closed (ValueError) is no reason to stop.
+        with self._lock, suppress(OSError, ValueError):
             print(line, file=self._stream, flush=True)
 
     def begin(self, task: str, *, files: int, size: int) -> None:
