@@ -13,7 +13,7 @@ from pixi_mirror.installs.prefix import install, require_installer
 from pixi_mirror.installs.staging import Staging, staging
 from pixi_mirror.installs.wheels import Site, install_wheels
 from pixi_mirror.report import Report
-from pixi_mirror.tree.files import explained, fresh_name, write_synced
+from pixi_mirror.tree.files import explained, write_synced
 from pixi_mirror.unpacking import Difference, Pack, difference, lay_out, python_in, read
 
 _FILES = "pack"
@@ -73,9 +73,12 @@ def unpack(source: Path | Readable, destination: Destination, *, jobs: int, repo
         name, script = _script(pack, destination, prefix, built)
         if built == stage.new:
             stage.finish()
-    activation = prefix.parent / name
-    with explained("write", activation):
-        write_synced(activation, script, temporary=activation.with_name(f".{fresh_name()}"))
+        activation = prefix.parent / name
+        with explained("write", activation):
+            # A killed run has left it under this very name, if at all; nobody else is at work on this environment.
+            temporary = activation.with_name(f".{prefix.name}.{name}")
+            temporary.unlink(missing_ok=True)
+            write_synced(activation, script, temporary=temporary)
     return Unpacked(prefix=prefix, activation=activation, pack=pack, done=lacking, warnings=warnings)
 
 

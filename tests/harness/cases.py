@@ -94,7 +94,7 @@ def unpack(world: World) -> Scenario:
         args=lambda mirror: ["unpack", file, "--platform", "linux-64", "-s", "bash", "-o", mirror.parent],
         products=unpacked,
         rewritten=frozenset({"activate.sh"}),
-        litter=lambda place: left_beside(place) - _scripts(place),
+        litter=left_beside,
     )
     making.seed.directory.mkdir()
     for scene, version in ((making, "1.0"), (unpacking, ""), (making, "2.0")):
@@ -119,11 +119,6 @@ def unpacked(place: Place) -> Mapping[str, object]:
 def left_beside(place: Place) -> set[str]:
     """What no finished run leaves beside what it makes."""
     return {path.name for path in place.directory.glob(".*")}
-
-
-def _scripts(place: Place) -> set[str]:
-    """Scripts that a killed run has begun; they are not cleared yet: see `left_beside` in the tests."""
-    return {path.name for path in place.directory.glob(".*") if re.fullmatch(r"\.[0-9a-f]{16}", path.name)}
 
 
 def _workspace(world: World, version: str) -> Path:

@@ -63,7 +63,6 @@ def test_a_verb_killed_at_every_single_call_goes_on_in_the_next_run(said, verb, 
 
 
 @pytest.mark.rattler
-@pytest.mark.xfail(strict=True, reason="verbs/unpack.py does not clear a script that a killed run has begun")
 def test_a_script_that_a_killed_unpack_has_begun_is_gone_after_the_next(world):
     changing = cases.unpack(world)
     *_, point = [point for point in changing.points(full=True) if point.kind == "fsync" and "/." in point.path]
