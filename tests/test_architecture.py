@@ -46,7 +46,7 @@ KEEPERS: dict[str, set[str]] = {
     "socketserver": {"serve"},
     "tarfile": {"archives", "demo", "standalone"},
     "zipfile": {"archives", "demo", "standalone"},
-    "fcntl": {"tree"},
+    "fcntl": {"standalone", "tree"},
     "msvcrt": {"tree"},
 }
 """Who alone may import what. The demo plays the part of other people's servers and builders, so it may more; the

@@ -60,8 +60,8 @@ def _url(entry: CondaBinary, base: str) -> Url:
         return Url(local_url(location, base))
     if scheme is not None and scheme[1].lower() not in ("http", "https", "s3"):
         raise UnmirrorableError(
-            f"the package {_shown(entry)} cannot be mirrored: {scheme[1].lower()} URLs are not supported yet, only "
-            "http, https, s3 and local files. Leave its environment out, or pass --skip-unmirrorable."
+            f"the package {_shown(entry)} cannot be had: {scheme[1].lower()} URLs are not supported yet, only http, "
+            "https, s3 and local files. Lock it from another channel, or leave its environment out."
         )
     return Url(location)
 
@@ -128,7 +128,7 @@ def _archive_path(entry: CondaBinary, record: Mapping[str, Json]) -> MirrorPath:
     if record.get("sha256") is None:
         raise UnmirrorableError(
             f"the package {_shown(entry)} cannot be mirrored: a mirror files a local archive under its sha256, and "
-            "the lock has none. Put it into a channel, or pass --skip-unmirrorable."
+            "the lock has none. Put it into a channel, or leave its environment out."
         )
     return admit_path(f"local/{record['sha256']}/{entry.file_name}")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from pixi_mirror.errors import MachineError, ProgramError
+from pixi_mirror.errors import DiskFullError, MachineError, ProgramError
 from pixi_mirror.installs.staging import RECORDS
 from pixi_mirror.model import Json
 from pixi_mirror.process import run
@@ -17,6 +17,8 @@ from pixi_mirror.tree.files import bytes_of, explained
 
 _PATIENCE_S = 6 * 3600.0
 _DIST_INFO = re.compile(r"^(?:.*/)?([^/\n]+\.dist-info)/", re.MULTILINE)
+_FULL = re.compile(r"\(os error (?:27|28|112|122)\)")
+"""How Rust tells of a full disk (112: on Windows), an exhausted quota or a limit."""
 _HISTORY = b"// not relevant for pixi but for `conda run -p`"
 """What pixi writes there: conda takes no directory without a history for an environment."""
 
@@ -132,13 +134,18 @@ def install(
 
     Raises:
         ProgramError: py-rattler is not there, or failed; it is quoted.
-        MachineError: nothing can be written there.
+        MachineError: nothing can be written there, or the disk is full.
     """
     require_installer()
     with explained("write", work):
         question = _written_question(archives, channel=channel, at=at, prefix=prefix, subdir=subdir, work=work)
     command = [sys.executable, str(Path(__file__).with_name("linking.py")), str(question)]
     done = run(command, cwd=work, environ=_environ(jobs), timeout_s=_PATIENCE_S)
+    if done.status != 0 and _FULL.search(done.last_words):
+        raise DiskFullError(
+            f"the packages cannot be installed into {prefix}: no space is left on its disk, which needs room for the "
+            "pack and for what is in its packages. Free some and run the same command again; nothing was changed."
+        )
     if done.status != 0:
         raise ProgramError(
             f"the packages cannot be installed into {prefix}: py-rattler ended with status {done.status} and said: "

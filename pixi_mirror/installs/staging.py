@@ -23,6 +23,7 @@ RECORDS = "conda-meta"
 _LOCK = "lock"
 _NEW = "new"
 _REPLACED = "replaced"
+_ADVICE = "Run the same command again when it is done."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,23 +80,48 @@ def staging(place: Path) -> Iterator[Staging]:
         MachineError: no folder can be made there, or what stands in the place is no environment.
     """
     beside = place.parent / f".{place.name}.unpacking"
+    with _made(place.parent, beside):
+        with explained("make", beside):
+            with suppress(FileExistsError):
+                beside.mkdir(mode=0o700)
+            refuse_foreign(beside)
+        with locked(beside / _LOCK, timeout_s=0, what=f"the environment {place}", advice=_ADVICE):
+            try:
+                _recover(beside, place)
+                _refuse_other(place)
+                # A program that a killed run has started may still be writing under the name that it was given.
+                folder = beside / fresh_name()
+                with explained("make", folder):
+                    folder.mkdir()
+                yield Staging(folder=folder, place=place)
+            finally:
+                _clear_up(beside)
+
+
+@contextmanager
+def _made(directory: Path, beside: Path) -> Iterator[None]:
+    """Make a directory, and have it gone again, with all that were made for it, if nothing has come into it."""
+    new = [each for each in (directory, *directory.parents) if not os.path.lexists(each)]
     with explained("make", beside):
-        made_directory(place.parent)
-        with suppress(FileExistsError):
-            beside.mkdir(mode=0o700)
-        refuse_foreign(beside)
-    with locked(beside / _LOCK, timeout_s=0, what=f"the environment {place}"):
-        try:
-            _recover(beside, place)
-            _refuse_other(place)
-            # A program that a killed run has started may still be writing under the name that it was given.
-            folder = beside / fresh_name()
-            with explained("make", folder):
-                folder.mkdir()
-            yield Staging(folder=folder, place=place)
-        finally:
-            with suppress(OSError):  # what cannot be removed is cleared by the next run
-                clear(beside)
+        made_directory(directory)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # there is something in it
+            for each in new:
+                each.rmdir()
+
+
+def _clear_up(beside: Path) -> None:
+    """Remove our folder, even if somebody is impatient; what cannot be removed is cleared by the next run."""
+    try:
+        clear(beside)
+    except OSError:
+        pass
+    except BaseException:
+        with suppress(OSError):
+            clear(beside)
+        raise
 
 
 def _recover(beside: Path, place: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pixi_mirror.archives.zips import Member, content, members
-from pixi_mirror.errors import PixiMirrorError, ProgramError, WrongBytesError
+from pixi_mirror.errors import MachineError, PixiMirrorError, ProgramError, WrongBytesError
 from pixi_mirror.installs.distributions import INSTALLER, NOTE, Python
 from pixi_mirror.model import Json, Sha256
 from pixi_mirror.tree.files import explained
@@ -195,6 +195,11 @@ def _install(wheel: Wheel, site: Site) -> None:
             installer.install(source, destination, additional_metadata=notes)
     except PixiMirrorError:
         raise
+    except UnicodeEncodeError as error:
+        raise MachineError(
+            f"the path of the environment, {str(site.prefix)!r}, cannot be written into the commands of "
+            f"{os.path.basename(wheel.path)}: it is no UTF-8, or the locale is not. Choose another directory with -o."
+        ) from error
     except Exception as error:  # the library's own have no common kind
         raise _wrong(wheel, error) from error
 

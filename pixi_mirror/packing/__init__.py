@@ -5,7 +5,14 @@ from pixi_mirror.packing.contents import Part, Style, contents, place_of
 from pixi_mirror.packing.injecting import injected, names_of, refuse_doubles, refuse_misfits
 from pixi_mirror.packing.naming import STDOUT, Form, Target, output_names
 from pixi_mirror.packing.obtaining import OldCache, Ready, from_mirror, from_store
-from pixi_mirror.packing.outputs import Written, refuse_wrong, write_file, write_folder, write_stream
+from pixi_mirror.packing.outputs import (
+    Written,
+    refuse_occupied,
+    refuse_wrong,
+    write_file,
+    write_folder,
+    write_stream,
+)
 from pixi_mirror.packing.pouring import Fill, pour
 from pixi_mirror.packing.unpackers import self_extracting, unpacker_package
 
@@ -32,6 +39,7 @@ __all__ = [
     "pour",
     "refuse_doubles",
     "refuse_misfits",
+    "refuse_occupied",
     "refuse_wrong",
     "self_extracting",
     "unpacker_package",

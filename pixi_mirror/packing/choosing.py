@@ -94,7 +94,7 @@ def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Ru
         subdir=lock.platforms[name].subdir,
         packages=tuple(packages),
         skipped=tuple(skipped),
-        warnings=(*warnings, *unhashed, *_without_pip(packages, environment)),
+        warnings=(*warnings, *unhashed, *_uninstallable(packages, rules.given, environment)),
     )
 
 
@@ -107,9 +107,17 @@ def _unhashed(packages: Iterable[Package]) -> Iterator[str]:
             yield f"{package.url}: the lock has {promise}."
 
 
-def _without_pip(packages: Iterable[Package], environment: str) -> tuple[str, ...]:
-    named = {(package.kind, package.name) for package in packages}
-    if ("conda", "pip") in named or not any(kind == "pypi" for kind, _ in named):
+def _uninstallable(packages: Iterable[Package], given: Iterable[tuple[str, str]], environment: str) -> tuple[str, ...]:
+    """What to warn of where there are wheels, and not what would install them."""
+    named = {*((package.kind, package.name) for package in packages), *given}
+    if not any(kind == "pypi" for kind, _ in named):
+        return ()
+    if ("conda", "python") not in named:
+        return (
+            f"{environment} has wheels and no python to install them for: pixi-unpack and `pixi-mirror unpack` refuse "
+            "its pack. Add python to its dependencies, or inject it with -i FILE.conda.",
+        )
+    if ("conda", "pip") in named:
         return ()
     return (
         f"{environment} has wheels and no pip, with which conda and micromamba would install them: of its pack they "

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +18,8 @@ from pixi_mirror.tree.files import bring, explained, fresh_name, made_directory,
 from pixi_mirror.tree.lock import hold, locked
 
 _BUFFER = 1 << 20
+_LOCK, _NEW, _REPLACED = "lock", "new", "replaced"
+"""What is in a folder of ours: the lock, the pack, and the one that it takes the place of."""
 _END = re.compile(r"[0-9a-f]{16}\.partial")
 _PUBLIC, _EXECUTABLE = 0o666, 0o777
 """Modes, before the umask."""
@@ -39,9 +41,8 @@ def write_file(target: Path, fill: Fill, *, is_executable: bool = False) -> Writ
     Raises:
         MachineError: it cannot be written.
     """
+    refuse_occupied(target, is_folder=False)
     with explained("write the pack", target):
-        if target.is_dir():
-            raise MachineError(f"{target} is a directory, and the pack is to be a file. Choose another name with -o.")
         unsynced = {*made_directory(target.parent), target.parent}
         _clear_leftovers(target)
         temporary, descriptor = _begun(target, _EXECUTABLE if is_executable else _PUBLIC)
@@ -72,12 +73,23 @@ def _begun(target: Path, mode: int) -> tuple[Path, int]:
 
 
 def _clear_leftovers(target: Path) -> None:
-    """Remove what runs for the same target have left that were killed: what nobody has locked."""
+    """Remove what killed runs for the same target have left, which nobody has locked; put back what had made room."""
     beginning = _beginning(target)
     for path in sorted(target.parent.iterdir()):
-        if path.name.startswith(beginning) and _END.fullmatch(path.name, len(beginning)) and path.is_file():
-            with suppress(BusyError), locked(path, timeout_s=0, signed=False, what=f"the pack {target}"):
+        if not path.name.startswith(beginning) or not _END.fullmatch(path.name, len(beginning)) or path.is_symlink():
+            continue
+        lock = path / _LOCK if path.is_dir() else path
+        with suppress(BusyError, MachineError, OSError), _unlocked(lock, target):  # another user's stays
+            if path.is_file():
                 path.unlink()
+                continue
+            if (path / _REPLACED).is_dir() and not os.path.lexists(target):
+                os.rename(path / _REPLACED, target)
+            shutil.rmtree(path)
+
+
+def _unlocked(lock: Path, target: Path) -> AbstractContextManager[object]:
+    return locked(lock, timeout_s=0, signed=False, what=f"the pack {target}")
 
 
 def write_stream(stream: BinaryIO, fill: Fill) -> Written:
@@ -105,16 +117,18 @@ def write_folder(
         WrongBytesError: a file has changed since it was verified.
     """
     parts = tuple(parts)
-    _refuse_foreign(target)
+    refuse_occupied(target, is_folder=True)
     with explained("write the pack", target):
         made_directory(target.parent)
+        _clear_leftovers(target)
         with _workplace(target) as work:
-            for folder in sorted(folders(parts)):
-                (work / folder).mkdir()
+            new = work / _NEW
+            for folder in ("", *sorted(folders(parts))):
+                (new / folder).mkdir()
             for part in parts:
-                _place(part, work, distrust=distrust)
+                _place(part, new, distrust=distrust)
                 advance(part.size)
-            sync_directories([work, *(work / folder for folder in folders(parts))])
+            sync_directories([new, *(new / folder for folder in folders(parts))])
             _exchange(work, target)
         sync_directories([target.parent])
     return Written(size=sum(part.size for part in parts), sha256=None)
@@ -132,9 +146,16 @@ def refuse_wrong(parts: Iterable[Part], *, distrust: Callable[[Path], None]) -> 
             pass
 
 
-def _refuse_foreign(target: Path) -> None:
+def refuse_occupied(target: Path, *, is_folder: bool) -> None:
+    """Refuse a target at which something stands that a pack does not take the place of.
+
+    Raises:
+        MachineError: it does.
+    """
     with explained("look at", target):
-        if not os.path.lexists(target):
+        if not is_folder and target.is_dir():
+            raise MachineError(f"{target} is a directory, and the pack is to be a file. Choose another name with -o.")
+        if not is_folder or not os.path.lexists(target):
             return
         if not target.is_dir() or target.is_symlink():
             raise MachineError(f"{target} is no directory, and the pack is to be one. Choose another name with -o.")
@@ -147,12 +168,20 @@ def _refuse_foreign(target: Path) -> None:
 
 @contextmanager
 def _workplace(target: Path) -> Iterator[Path]:
-    work = _beside(target)
-    work.mkdir()
+    """A folder of ours beside `target`, empty but for its lock, and gone afterwards."""
+    while True:
+        work = _beside(target)
+        work.mkdir()
+        with suppress(FileNotFoundError):  # before it was locked, somebody took it for what a killed run has left
+            descriptor = os.open(work / _LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            if hold(descriptor, work / _LOCK):
+                break
+            os.close(descriptor)
     try:
         yield work
     finally:
-        with suppress(FileNotFoundError):  # it has become the pack
+        os.close(descriptor)
+        with suppress(OSError):  # the next run clears it
             shutil.rmtree(work)
 
 
@@ -167,18 +196,16 @@ def _place(part: Part, work: Path, *, distrust: Callable[[Path], None]) -> None:
 
 
 def _exchange(work: Path, target: Path) -> None:
-    """Name the folder; one that stands there makes room first, and comes back if that fails."""
+    """Name the folder that was made; one that stands there makes room first, and comes back if that fails."""
     if not target.exists():
-        os.rename(work, target)
+        os.rename(work / _NEW, target)
         return
-    old = _beside(target)
-    os.rename(target, old)
+    os.rename(target, work / _REPLACED)
     try:
-        os.rename(work, target)
+        os.rename(work / _NEW, target)
     except BaseException:
-        os.rename(old, target)
+        os.rename(work / _REPLACED, target)
         raise
-    shutil.rmtree(old)
 
 
 def _beside(target: Path) -> Path:

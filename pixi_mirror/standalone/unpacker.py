@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import re
 import shutil
 import signal
 import sys
@@ -40,7 +42,7 @@ def main(words: list[str]) -> int:
         _say(f"error: {refusal}.")
         return refusal.status
     except OSError as error:
-        _say(f"error: {error}. Nothing was unpacked.")
+        _say(f"error: {_refused(error, asked.output_directory)} Nothing was unpacked.")
         return MACHINE
     except KeyboardInterrupt:
         _say("error: interrupted. Nothing was unpacked.")
@@ -62,6 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _refused(error: OSError, output: str) -> str:
+    """What the machine refused, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{error.strerror}, where {output} is. Free some, or choose another folder with -o."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{error.filename}: {error.strerror}. Choose a folder that you may write with -o."
+    return f"{error}."
+
+
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
@@ -72,6 +83,7 @@ def _unpack(asked: argparse.Namespace) -> None:
         prefix = output / plain_name(asked.env_name, "-e")
     except Refusal as refusal:
         raise Refusal(f"{asked.env_name!r} is no name for the environment's folder", status=2) from refusal
+    _recover(output, prefix)
     _refuse_what_is_no_environment(prefix)
     loudness = asked.verbose - asked.quiet
     with _made(output), _staging(output, prefix.name) as staging:
@@ -164,6 +176,39 @@ def _refuse_what_is_no_environment(prefix: Path) -> None:
         raise Refusal(f"{prefix} is a folder with something else in it: {told}")
 
 
+def _recover(output: Path, prefix: Path) -> None:
+    """Clear what killed runs for the same environment have left, and put it back if it had made room."""
+    ours = re.compile(rf"\.{re.escape(prefix.name[:40])}\.[a-z0-9_]{{8}}\.unpacking")
+    left = [each for each in output.iterdir() if ours.fullmatch(each.name)] if output.is_dir() else []
+    for folder in left:
+        with suppress(OSError), _held(folder) as is_ours:
+            if not is_ours or (folder / "lock").exists():  # somebody is at work, or it is of pixi-mirror itself
+                continue
+            if (folder / "replaced").is_dir() and not os.path.lexists(prefix):
+                os.rename(folder / "replaced", prefix)
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Keep others from taking a folder for what a killed run has left; whether that could be done."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nothing is cleared
+        yield False
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def _made(output: Path) -> Iterator[None]:
     """The folder of `-o`, which is gone again with all that were made for it where nothing was unpacked."""
@@ -185,7 +230,8 @@ def _staging(output: Path, name: str) -> Iterator[Path]:
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = [signal.signal(number, _stop) for number in numbers]
     try:
-        yield folder
+        with _held(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         for number, handler in zip(numbers, before):  # noqa: B905 - `strict` is of Python 3.10

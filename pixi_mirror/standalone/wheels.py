@@ -30,7 +30,10 @@ def install_wheel(path: str, source: Source, site: Site) -> None:
     """
     python = site.python
     if python is None:
-        raise Refusal("No python record found.: the pack holds wheels, and no package called python")
+        raise Refusal(
+            "No python record found. The pack holds wheels, and no Python to install them for: add python to the "
+            "dependencies of its environment, and pack it again"
+        )
     try:
         with source.open() as file, zipfile.ZipFile(file) as archive:
             _Installation(archive, path, site, python).run()

@@ -48,7 +48,10 @@ def difference(pack: Pack, place: Path) -> Difference:
     if pack.wheels:
         require_wheel_installer()
         if python is None:
-            raise MachineError("No python record found. The pack holds wheels, and no Python to install them for.")
+            raise MachineError(
+                "No python record found. The pack holds wheels, and no Python to install them for: add python to the "
+                "dependencies of its environment, and pack it again."
+            )
     _refuse_twins(pack.wheels)
     of_conda = {folder for each in held.values() for folder in each.dist_infos}
     ours = [each for each in distributions(place, old) if each.is_ours and each.folder not in of_conda] if old else []

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WrongBytesError
@@ -145,6 +146,14 @@ def _read_repodata(data: bytes) -> Mapping[str, Json]:
     return found
 
 
+_KINDS: Mapping[str, type] = MappingProxyType(
+    dict.fromkeys(("depends", "constrains"), list)
+    | dict.fromkeys(("build_number", "size", "timestamp"), int)
+    | dict.fromkeys(("md5", "sha256", "license"), str)
+)
+"""What the fields of a record are: py-rattler tells only of a line and a column where one is something else."""
+
+
 def _admitted(name: str, record: Json, subdir: str) -> Mapping[str, Json]:
     """The record of a package, which has to be of the file that it is for."""
     if not isinstance(record, dict):
@@ -155,7 +164,10 @@ def _admitted(name: str, record: Json, subdir: str) -> Mapping[str, Json]:
         raise ValueError(f"the record of {name} is of another package: {'-'.join(map(str, said))[:200]}")
     if record.get("subdir", subdir) != subdir:
         raise ValueError(f"the record of {name} is of another subdir than the folder that it lies in")
-    return {**record, "subdir": subdir}
+    for key, kind in _KINDS.items():
+        if record.get(key) is not None and not isinstance(record[key], kind):
+            raise ValueError(f"the record of {name} has as its {key} {str(record[key])[:200]!r}")
+    return {**{key: value for key, value in record.items() if value is not None}, "subdir": subdir}
 
 
 def _wrong_by_record(laid: Laid, path: str, record: Mapping[str, Json]) -> Iterator[str]:

@@ -31,6 +31,7 @@ from pixi_mirror.packing import (
     pour,
     refuse_doubles,
     refuse_misfits,
+    refuse_occupied,
     refuse_wrong,
     self_extracting,
     unpacker_package,
@@ -174,11 +175,13 @@ def _plans(asked: Asked, given: tuple[Ready, ...], equipment: Equipment) -> list
     ]
     targets = [Target(plan.environment, plan.platform, plan.subdir) for plan in plans]
     outputs = output_names(asked.output, asked.form, targets)
+    for output in outputs:
+        if output != STDOUT:
+            refuse_occupied(equipment.directory() / output, is_folder=asked.form == "folder")
+    left_out = (f"left out {refusal.entry}: {refusal.reason}." for plan in plans for refusal in plan.skipped)
+    for warning in dict.fromkeys((*(warning for plan in plans for warning in plan.warnings), *left_out)):
+        equipment.report.warn(warning)
     for plan in plans:
-        for warning in plan.warnings:
-            equipment.report.warn(warning)
-        for refusal in plan.skipped:
-            equipment.report.warn(f"left out {refusal.entry}: {refusal.reason}.")
         if given:
             refuse_doubles(plan.packages, given)
             refuse_misfits(plan.packages, given, subdir=plan.subdir, warn=equipment.report.warn)

@@ -240,6 +240,20 @@ def test_what_was_damaged_is_not_started(place: Place) -> None:
 
 
 @posix
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_what_was_cut_within_its_script_neither_begins_nor_ends_well(place: Place, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell}")
+    header = made().partition(b"@@END_HEADER@@")[0]
+    ends = [found.end() for found in re.finditer(rb"(?m)^(?:#.*|set.*|\}|esac|fi)\n", header)]
+    assert len(ends) > 15
+    for end in ends[1:-1]:  # after its first line there is nothing yet that could tell
+        place.put(header[:end])
+        assert place.run(shell=[shell]).returncode != 0
+    assert place.left == ["env.sh"]
+
+
+@posix
 def test_it_cannot_be_read_from_a_pipe_and_says_so() -> None:
     done = subprocess.run(["sh", "-s"], input=made(), capture_output=True, check=False, cwd="/")
     assert done.returncode == 8

@@ -1,11 +1,15 @@
 """An environment is built beside its place, and put there in one step or not at all."""
 
 import os
+import signal
 import stat
+import threading
+import time
+from contextlib import suppress
 
 import pytest
 
-from pixi_mirror.errors import BusyError, MachineError
+from pixi_mirror.errors import BusyError, Interrupted, MachineError
 from pixi_mirror.installs.staging import staging
 
 
@@ -44,9 +48,14 @@ def test_a_new_environment_appears_with_all_that_was_made(place):
 
 
 def test_a_failure_leaves_neither_environment_nor_litter(place):
+    out = place.parent.parent
     with pytest.raises(ZeroDivisionError):
         failing(place)
-    assert names(place.parent) == []
+    assert names(out) == [], "what was made for it is gone, too"
+    place.parent.mkdir()
+    with pytest.raises(ZeroDivisionError):
+        failing(place)
+    assert names(out) == [place.parent.name], "and what was there is not"
 
 
 def test_a_failure_leaves_the_environment_that_was_there_untouched(place):
@@ -102,11 +111,40 @@ def test_what_a_killed_run_was_about_to_replace_is_put_back(place):
     assert names(place.parent) == ["env"]
 
 
+def test_who_is_impatient_while_it_clears_up_finds_no_litter_either(place):
+    class Impatient(threading.Thread):
+        """Sends a signal as soon as the environment is there, which is while the rest is being removed."""
+
+        def run(self):
+            while not place.exists():
+                time.sleep(0)
+            signal.raise_signal(signal.SIGINT)
+
+    def stop(number, _frame):
+        signal.signal(number, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    before, thread = signal.signal(signal.SIGINT, stop), Impatient()
+    try:
+        with suppress(Interrupted), staging(place) as stage:  # it may be too late to be heard
+            stage.begin()
+            for number in range(1000):
+                (stage.folder / f"{number}").touch()
+            thread.start()
+            stage.finish()
+        with suppress(Interrupted):
+            thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert names(place.parent) == ["env"]
+
+
 def test_a_second_run_to_the_same_place_is_refused_while_the_first_is_at_work(place):
     with staging(place) as stage:
         stage.begin()
-        with pytest.raises(BusyError, match="another process is writing the environment"), staging(place):
+        with pytest.raises(BusyError, match="another process is writing the environment") as told, staging(place):
             pass
+        assert "--lock-timeout" not in str(told.value), "unpack has no such option"
         stage.finish()
     assert place.is_dir()
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,13 @@ def files(site):
 
 def packages(site):
     return site.at / PYTHON.site_packages
+
+
+def test_a_place_that_no_command_can_name_is_no_fault_of_the_wheel(site, install):
+    nowhere = replace(site, prefix=site.prefix / os.fsdecode(b"\xff"))
+    commands = build_wheel(name="hello", version="1.0", entry_points={"console_scripts": {"hello": "hello:main"}})
+    with pytest.raises(MachineError, match="Choose another directory with -o"):
+        install(commands, site=nowhere)
 
 
 def test_a_wheel_is_installed_with_its_command_for_the_final_place(site, install):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError, WrongBytesError
 from pixi_mirror.model import Package, Url
-from pixi_mirror.packing import Part, Ready, Style, Target, contents, output_names, pour, write_file
+from pixi_mirror.packing import Part, Ready, Style, Target, contents, output_names, pour, write_file, write_folder
 from pixi_mirror.packing.requirements import accepts, is_conditional
 
 LINUX = Target("default", "linux-64", "linux-64")
@@ -129,6 +129,36 @@ def test_what_a_killed_run_has_left_is_cleared_and_what_a_running_one_writes_is_
     write_file(tmp_path / "pack", fill)
     assert (tmp_path / "pack").read_bytes() == b"outer"
     assert sorted(path.name for path in tmp_path.iterdir()) == [others.name, "pack"]
+
+
+def folder(target, parts, advance=lambda _: None):
+    return write_folder(target, parts, distrust=lambda _: None, advance=advance)
+
+
+def test_the_folders_that_killed_runs_have_left_are_cleared_and_that_of_a_running_one_is_not(tmp_path):
+    out = tmp_path / "out"
+    for left in (".pack.0123456789abcdef.partial/new/channel", ".pack.notours.partial"):
+        (out / left).mkdir(parents=True)
+    metadata = Part(name="pixi-pack.json", size=2, sha256=hashlib.sha256(b"{}").hexdigest(), source=b"{}")
+    first = part(tmp_path / "a", b"outer", name="a")
+
+    def meanwhile(_size):
+        if not (out / "pack").exists():
+            folder(out / "pack", [metadata])
+
+    folder(out / "pack", [first, metadata], meanwhile)
+    assert sorted(path.name for path in (out / "pack").iterdir()) == ["a", "pixi-pack.json"]
+    assert sorted(path.name for path in out.iterdir()) == [".pack.notours.partial", "pack"]
+
+
+def test_a_folder_that_a_killed_run_was_about_to_replace_is_put_back_even_if_the_next_fails(tmp_path):
+    out = tmp_path / "out"
+    (out / ".pack.0123456789abcdef.partial/replaced/channel").mkdir(parents=True)
+    changed = part(tmp_path / "a", b"same!")
+    (tmp_path / "a").write_bytes(b"other")
+    with pytest.raises(WrongBytesError):
+        folder(out / "pack", [changed])
+    assert [path.relative_to(out).as_posix() for path in sorted(out.rglob("*"))] == ["pack", "pack/channel"]
 
 
 def test_a_pack_is_not_written_over_a_directory(tmp_path):

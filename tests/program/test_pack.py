@@ -180,6 +180,16 @@ def test_wheels_lie_in_a_folder_of_their_own_and_the_missing_pip_is_told(world, 
     assert "no pip" in json.loads(told.out)["warnings"][0]
 
 
+def test_wheels_without_a_python_are_told_of_once_unless_it_is_injected(world, pack):
+    wheel = wheel_entry(world, build_wheel(name="ordered-enum", version="1.0"), name="ordered-enum")
+    world.lock("workspace", environments={"default": {"linux-64": [wheel], "win-64": [wheel]}})
+    told = pack("workspace", *LINUX, "-p", "win-64")
+    assert told.err.count("no python to install them for") == 1
+    python = build_package(name="python", version="3.12.3", subdir="linux-64")
+    (world.directory / python.file_name).write_bytes(python.data)
+    assert "no python" not in pack("workspace", *LINUX, "-i", python.file_name).err
+
+
 # What is chosen
 
 
@@ -574,6 +584,7 @@ def test_a_folder_of_something_else_is_not_replaced(world, pack):
     assert "holds other things than a pack" in told.err
     assert (world.root / "conda-forge").is_dir()
     pack("workspace", *LINUX, "-o", "upstream", status=8)
+    assert world.requests == [], "it is told before anything is fetched"
     (world.directory / "empty").mkdir()
     pack("workspace", *LINUX, "--directory-only", "-o", "empty")
 

@@ -346,6 +346,21 @@ def test_a_pack_for_another_platform_is_refused_unless_that_is_asked_for(unpack,
     assert (tmp_path / "activate.bat").read_bytes().startswith(b"@chcp 65001 > nul\r\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_a_disk_without_room_for_the_packages_is_named_and_nothing_is_left(packed, unpack, tmp_path):
+    import resource
+
+    packed(build_package(name="large", subdir="linux-64", extension="tar.bz2", files={"share/large": bytes(1 << 20)}))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, limits[1]))
+    try:
+        told = unpack("-o", "new", status=8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f"cannot be installed into {tmp_path / 'new/env'}: no space is left" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["environment.tar"]
+
+
 def test_wheels_without_a_python_are_refused_with_the_words_of_pixi_pack(unpack, packed, tmp_path):
     packed(TOOL, wheels=[WHEEL])
     assert "No python record found." in unpack(status=8)

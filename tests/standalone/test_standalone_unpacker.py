@@ -361,6 +361,34 @@ def test_what_is_no_environment_is_left_alone(bench):
     assert "invalid choice: 'tcsh'" in bench.run(simple(), "-s", "tcsh", status=2)
 
 
+def test_what_a_killed_run_has_left_is_cleared_and_what_it_was_about_to_replace_is_put_back(bench):
+    import fcntl
+
+    bench.run(simple())
+    before, out = contents(bench.env), bench.folder / "out"
+    killed, running, another = (out / f".env.{name}.unpacking" for name in ("abcd123_", "zyxw9876", "with.dot"))
+    for each in (killed, running, another):
+        each.mkdir()
+    bench.env.rename(killed / "replaced")
+    (out / "activate.sh").unlink()
+    descriptor = os.open(running, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        bench.run(b"no pack", status=6)
+    finally:
+        os.close(descriptor)
+    assert contents(bench.env) == before
+    assert sorted(os.listdir(out)) == sorted([another.name, running.name, "env"])
+
+
+def test_where_nothing_can_be_written_another_folder_is_asked_for(bench):
+    (bench.folder / "environment.tar").write_bytes(tar(simple()))
+    said = bench._inside("-o", "/sys/kernel/new")
+    assert said[0] == 8
+    assert "/sys/kernel/new" in said[1]
+    assert "-o" in said[1]
+
+
 def test_a_package_that_is_not_what_was_promised_changes_nothing(bench):
     bench.run(simple())
     before = contents(bench.folder / "out")

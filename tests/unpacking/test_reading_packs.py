@@ -287,6 +287,16 @@ def test_metadata_of_another_format_are_refused_with_the_words_of_pixi_pack(file
     refused(unpacked, {**files, "pixi-pack.json": metadata}, match)
 
 
+def test_a_field_that_is_null_is_none(files, unpacked):
+    path = "channel/linux-64/repodata.json"
+    document = json.loads(files[path])
+    document["packages.conda"][TOOL.file_name]["constrains"] = None
+    (tool,) = [
+        each for each in unpacked({**files, path: json.dumps(document).encode()}).archives if each.name == "tool"
+    ]
+    assert "constrains" not in tool.record, "py-rattler takes a null for no list"
+
+
 @pytest.mark.parametrize(
     ("repodata", "match"),
     [
@@ -300,6 +310,10 @@ def test_metadata_of_another_format_are_refused_with_the_words_of_pixi_pack(file
         (
             b'{"packages": {"a-1-0.conda": {"name": "a", "version": "1", "build": "0", "subdir": "win-64"}}}',
             "is of another subdir",
+        ),
+        (
+            b'{"packages": {"a-1-0.conda": {"name": "a", "version": "1", "build": "0", "depends": "b"}}}',
+            "has as its depends 'b'",
         ),
     ],
 )

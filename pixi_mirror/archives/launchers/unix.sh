@@ -1,4 +1,5 @@
 #!/bin/sh
+{ # All is read up to the end of this before any of it is done: what was cut short neither begins nor ends well.
 # An environment that installs itself:   sh THIS_FILE [-o DIRECTORY] [-e NAME] [-s SHELL] [-v] [-q] [-h]
 # Between the marks below stand a tar and the program that unpacks it, both in base64, line by line: nothing here
 # ever holds more than a few lines of them.
@@ -155,4 +156,5 @@ fi
 work=$(folder_in "${TMPDIR:-/tmp}") || work=$(folder_in "$(target "$@")") || complain "no file can be made in ${TMPDIR:-/tmp}; set TMPDIR to a directory where one can." 8
 "run_$kind" "$@"
 exit $?
+}
 @@END_HEADER@@
