@@ -63,12 +63,12 @@ def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> 
             for _ in range(rounds):
                 for place in ("cache", "theirs") if is_cold else ():
                     shutil.rmtree(directory / place, ignore_errors=True)
-                runs.append(_run(command))
+                runs.append(run(command))
             seconds, peak = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
             print(f"{name + ', ' + what:30}{seconds:9.3f}{peak:7.0f}", flush=True)
 
 
-def _run(command: Sequence[object]) -> tuple[float, float]:
+def run(command: Sequence[object]) -> tuple[float, float]:
     """Seconds until all is on the disk, and MiB of the greatest resident memory."""
     os.sync()  # what an earlier round left to be written must not be counted here
     start = time.perf_counter()

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import zstandard
-from packing import SHAPES, _run
+from packing import SHAPES, run
 
 from pixi_mirror.formats.packs import Metadata, metadata_bytes, repodata_bytes
 
@@ -61,7 +61,7 @@ def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> 
             if is_new:
                 shutil.rmtree(out, ignore_errors=True)
                 out.mkdir()
-            runs.append(_run(command))
+            runs.append(run(command))
         seconds, peak = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
         print(f"{name + ', ' + what:30}{seconds:9.3f}{peak:7.0f}", flush=True)
 

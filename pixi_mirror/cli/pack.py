@@ -47,7 +47,8 @@ def _declare(parser: Parser) -> None:
         "--pixi-unpack-source",
         convert=word,
         metavar="PATH|URL",
-        help="the program that such a file unpacks itself with (default: our own, which needs a Python there)",
+        help="the program that such a file unpacks itself with (default: our own, which needs a Python 3.14 there, or "
+        "3.9 and zstd)",
     )
     parser.value("--pixi-unpack-sha256", convert=word, metavar="HEX", help="what that program has to be")
     parser.flag("--strict-compat", help="what pixi-pack writes, byte for byte, and nothing else")

@@ -29,7 +29,7 @@ from pixi_mirror.tree.files import (
     open_regular,
     sync_directories,
 )
-from pixi_mirror.tree.lock import locked
+from pixi_mirror.tree.lock import WAITING, locked
 
 _GLOBAL_LOCK = ".cache.lock"
 _WORKSHOP = ".pixi-mirror-"
@@ -140,7 +140,8 @@ class PackageCache:
         with explained("open the lock file", path):
             # With the mode that rattler gives it: other users of a shared cache have to open it, too.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o666))
-        with locked(path, timeout_s=timeout_s, signed=False, what=f"the package cache {self.root}, at {path.name}"):
+        what = f"the package cache {self.root}, at {path.name}"
+        with locked(path, timeout_s=timeout_s, signed=False, what=what, advice=WAITING):
             yield
 
     @contextmanager

@@ -23,7 +23,8 @@ RECORDS = "conda-meta"
 _LOCK = "lock"
 _NEW = "new"
 _REPLACED = "replaced"
-_ADVICE = "Run the same command again when it is done."
+_PATIENCE_S = 1.0
+"""A child that a killed run was about to start holds the lock until it has become another program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def staging(place: Path) -> Iterator[Staging]:
             with suppress(FileExistsError):
                 beside.mkdir(mode=0o700)
             refuse_foreign(beside)
-        with locked(beside / _LOCK, timeout_s=0, what=f"the environment {place}", advice=_ADVICE):
+        with locked(beside / _LOCK, timeout_s=_PATIENCE_S, what=f"the environment {place}"):
             try:
                 _recover(beside, place)
                 _refuse_other(place)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pixi_mirror.cache import Batch, Failed, Obtained
 from pixi_mirror.errors import MachineError
-from pixi_mirror.model import Package, Sha256, Stored
+from pixi_mirror.model import Package, Sha256
 from pixi_mirror.report import Report
 from pixi_mirror.tree import Tree
 from pixi_mirror.tree.files import (
@@ -66,16 +66,15 @@ def from_mirror(packages: Iterable[Package], tree: Tree) -> list[Ready]:
     Raises:
         MachineError: it does not have some of them; they are all named.
     """
-    places = {content.sha256: path for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
+    stored = tree.inventory.stored
+    places = {content.sha256: path for path, content in stored.items()}
     ready, missing = [], []
     for package in packages:
         place = package.path if package.sha256 is None else places.get(package.sha256, package.path)
-        content = tree.inventory.tree.get(place)
-        known = isinstance(content, Stored) and package.sha256 in (None, content.sha256)
-        if not isinstance(content, Stored) or not known or not tree.path(place).is_file():
+        content, path = stored.get(place), tree.path(place)
+        if content is None or package.sha256 not in (None, content.sha256) or not path.is_file():
             missing.append(package.path)
         else:
-            path = tree.path(place)
             ready.append(Ready(package=package, path=path, sha256=content.sha256, size=content.size))
     if missing:
         summary = (

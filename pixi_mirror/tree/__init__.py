@@ -15,7 +15,7 @@ from pixi_mirror.identity import identity_of
 from pixi_mirror.model import Derived, Inventory, MirrorPath, Sha256
 from pixi_mirror.tree import files, inventory, reserve, state
 from pixi_mirror.tree.files import explained
-from pixi_mirror.tree.lock import locked
+from pixi_mirror.tree.lock import WAITING, locked
 from pixi_mirror.tree.reading import INVENTORY, STATE, Looked, Reading
 from pixi_mirror.tree.state import State
 
@@ -54,7 +54,8 @@ class Tree(Reading):
             for private in (self._private, self._temporary):
                 private.mkdir(mode=0o700, exist_ok=True)
                 files.refuse_foreign(private)
-        with locked(self._private / "lock", timeout_s=timeout_s, what=f"the mirror {self.root}") as holds:
+        lock = self._private / "lock"
+        with locked(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING) as holds:
             self._holds = holds
             with explained("read the mirror", self.root):
                 self._read()

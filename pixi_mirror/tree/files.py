@@ -32,8 +32,7 @@ def explained(what: str, where: Path | str) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFullError(
-                f"cannot {what} {where}: {error.strerror}. "
-                "Free some space and run the same command again; what was brought so far is kept."
+                f"cannot {what} {where}: {error.strerror}. Free some space and run the same command again."
             ) from error
         raise MachineError(f"cannot {what} {where}: {_reason(error)}") from error
 

@@ -15,7 +15,9 @@ from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.tree.files import explained
 
 _POLL_S = 0.05
-_ADVICE = "Run the same command again when it is done, or give --lock-timeout SECONDS to wait for it."
+_ADVICE = "Run the same command again when it is done."
+WAITING = "Run the same command again when it is done, or give --lock-timeout SECONDS to wait for it."
+"""What to do, where the verb has that option."""
 _BEYOND = 1 << 20
 
 

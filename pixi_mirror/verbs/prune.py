@@ -11,7 +11,7 @@ from pathlib import Path
 from pixi_mirror.errors import MachineError, UsageError
 from pixi_mirror.indexes import Companion
 from pixi_mirror.mirror import Plan, needed_indexes, planned, settle, standing
-from pixi_mirror.model import Derived, MirrorPath, Stored
+from pixi_mirror.model import Derived, MirrorPath
 from pixi_mirror.tree import Tree
 from pixi_mirror.verbs.equipment import DAY_S, Equipment, existing
 
@@ -86,13 +86,13 @@ def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[Pruned, Plan]:
         removed=due,
         waiting=tuple(path for path in surplus if path not in unlisted and path not in due),
         unknown=tree.unknown(),
-        size=sum(content.size for path in due if isinstance(content := tree.inventory.tree[path], Stored)),
+        size=sum(stored.size for path in due if (stored := tree.inventory.stored_at(path))),
     )
     return pruned, plan
 
 
 def _require_sense(tree: Tree, pruned: Pruned, *, force: bool) -> None:
-    stored = [path for path, content in tree.inventory.tree.items() if isinstance(content, Stored)]
+    stored = tree.inventory.stored
     going = {*pruned.unlisted, *pruned.removed}.intersection(stored)
     if not force and len(going) * 2 > len(stored):
         raise MachineError(

@@ -155,7 +155,7 @@ def _glanced(tree: Tree) -> Mapping[MirrorPath, Looked]:
 
 
 def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked], *, quick: bool) -> Verified:
-    stored = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Stored)}
+    stored = tree.inventory.stored
     missing = tuple(sorted(path for path in tree.inventory.tree if path not in found))
     changed = tuple(
         Changed(path=path, expected=content.sha256, found=found[path].sha256)
