@@ -49,6 +49,16 @@ extra = "*"
 [environments]
 more = ["more"]
 """
+PLAIN = """\
+[workspace]
+name = "plain"
+channels = ["{channel}"]
+platforms = ["linux-64"]
+
+[dependencies]
+python = "*"
+greeting = "*"
+"""
 MAPPING = "https://conda-mapping.prefix.dev"
 
 
@@ -103,15 +113,15 @@ def url(world, workspace):
     assert world.requests == [], "something was asked of upstream"
 
 
-def pixi(world, *words, cache, more=None):
-    """Run pixi in the workspace, with a cache of its own that begins empty."""
+def pixi(world, *words, cache, more=None, workspace="small"):
+    """Run pixi in a workspace, with a cache of its own that begins empty."""
     environment = world.environment | {
         "PATH": os.environ["PATH"],
         "PIXI_CACHE_DIR": str(world.directory / f"pixi-cache-{cache}"),
         **(more or {}),
     }
     done = subprocess.run(
-        ["pixi", *words], cwd=world.directory / "small", env=environment, capture_output=True, text=True, check=False
+        ["pixi", *words], cwd=world.directory / workspace, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -152,3 +162,21 @@ def test_pixi_exec_takes_a_mirrored_package(world, workspace, url):
     words = ("--channel", channel, "--spec", "python", "--spec", "greeting", "python", "-c")
     said = pixi(world, "exec", *words, "import greeting; print(greeting.greet())", cache="exec")
     assert "hello from the mirror" in said
+
+
+def test_a_primed_cache_is_enough_to_install_with_no_server(world, workspace, url):
+    plain = world.directory / "plain"
+    plain.mkdir()
+    channel = f"{world.upstream.url}/conda-forge"
+    (plain / "pixi.toml").write_text(PLAIN.format(channel=channel), encoding="utf-8")
+    assert world.run("config", world.mirror, "--url", url, "--write", cwd=plain).status == 0
+    pixi(world, "lock", cache="lock", workspace="plain")
+    assert world.run("config", world.mirror, "--remove", cwd=plain).status == 0  # nobody is to be asked from here on
+    followed = world.run("--lock", plain / "pixi.lock", env={"PATH": os.environ["PATH"]})
+    assert followed.status == 0, followed.stderr
+    cache = world.directory / "pixi-cache-primed"
+    primed = world.run("prime", "--lock", plain / "pixi.lock", "--pixi-cache-dir", cache)
+    assert primed.status == 0, primed.stderr
+    pixi(world, "install", "--frozen", "--offline", cache="primed", workspace="plain")
+    words = ("run", "--frozen", "python", "-c", "import greeting; print(greeting.greet())")
+    assert "hello from the mirror" in pixi(world, *words, cache="primed", workspace="plain")
