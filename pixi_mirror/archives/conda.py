@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from pixi_mirror.archives.parts import parts_of_conda
 from pixi_mirror.archives.streams import Stream
-from pixi_mirror.archives.zips import members, stored
+from pixi_mirror.archives.zips import stored
 from pixi_mirror.archives.zstd import Readable, decompressing
 
 LARGEST_EXTRACTED = 64 << 30
@@ -82,12 +83,8 @@ class _Part:
 
 def _parts(file: BinaryIO) -> Iterator[Readable]:
     """The two tars of a `.conda`: `pkg-` and then `info-`, each to be read before the next."""
-    found = [member for member in members(file) if member.name.endswith(".tar.zst")]
-    for prefix in ("pkg-", "info-"):
-        named = [member for member in found if member.name.startswith(prefix)]
-        if len(named) != 1:
-            raise ValueError(f"it has {len(named)} members {prefix}*.tar.zst, and a conda package has one")
-        yield _Part(file, stored(file, named[0]))
+    for member in parts_of_conda(file):
+        yield _Part(file, stored(file, member))
 
 
 class _Header(tarfile.TarInfo):

@@ -70,7 +70,7 @@ def windows_executable(write: Write, *, tar: Callable[[Write], object], unpacker
         if size > LARGEST_IN_POWERSHELL:
             raise ValueError(
                 f"PowerShell cannot read a script that holds more than {LARGEST_IN_POWERSHELL >> 20} MiB; "
-                "make a plain pack, and unpack it with `pixi mirror unpack` or pixi-unpack"
+                "make a plain pack, and unpack it with `pixi-mirror unpack` or pixi-unpack"
             )
         encoder.write(data)
 

@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from pixi_mirror.archives.opening import opened
+from pixi_mirror.archives.parts import parts_of_conda
 from pixi_mirror.archives.streams import Stream
 from pixi_mirror.archives.tarheaders import BLOCK, Header, extended, extended_size, header
-from pixi_mirror.archives.zips import Member, members, stored
+from pixi_mirror.archives.zips import Member, stored
 from pixi_mirror.archives.zstd import decompressing
 from pixi_mirror.formats.cep26 import SUBDIRS, is_subdir, split_safe_file_name
 from pixi_mirror.model import Json
@@ -129,12 +130,7 @@ class _Part:
 
 def _part_of_conda(file: BinaryIO) -> Callable[[int], bytes]:
     """What reads the tar of a `.conda` that tells what the package is."""
-    found = [member for member in members(file) if member.name.endswith(".tar.zst")]
-    for prefix in ("pkg-", "info-"):
-        count = sum(member.name.startswith(prefix) for member in found)
-        if count != 1:
-            raise ValueError(f"it has {count} members {prefix}*.tar.zst, and a conda package has one")
-    info = next(member for member in found if member.name.startswith("info-"))
+    _, info = parts_of_conda(file)
     return decompressing(_Part(file, info)).read
 
 

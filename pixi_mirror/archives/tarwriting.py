@@ -5,8 +5,9 @@
 
 from collections.abc import Callable, Iterable
 
-_BLOCK = 512
-_END = bytes(2 * _BLOCK)
+from pixi_mirror.archives.tarheaders import BLOCK
+
+_END = bytes(2 * BLOCK)
 _TIME_S = 1_153_704_088
 """When every member was last changed: 2006-07-24T01:21:28Z, which pixi-pack's library stamps."""
 _LONGEST_NAME = 100
@@ -46,7 +47,7 @@ class TarWriter:
         if written != size:
             found = "more" if written > size else f"only {written}"
             raise ValueError(f"{name} was announced with {size} bytes, and there are {found}")
-        self._write(bytes(-size % _BLOCK))
+        self._write(bytes(-size % BLOCK))
 
     def finish(self) -> None:
         """Write the end mark: without it a reader takes the tar for one that was cut short."""
@@ -60,7 +61,7 @@ class TarWriter:
             self._write(
                 _header(b"././@LongLink", kind=b"L", size=len(raw) + 1, mode=_PLAIN, time_s=0, device=bytes(16))
             )
-            self._write(raw + bytes(1 + -(len(raw) + 1) % _BLOCK))
+            self._write(raw + bytes(1 + -(len(raw) + 1) % BLOCK))
         short = raw[:_LONGEST_NAME].decode(errors="ignore").encode()  # never half a letter
         self._write(_header(short, kind=kind, size=size, mode=mode, time_s=_TIME_S, device=_NO_DEVICE))
 
@@ -91,7 +92,7 @@ def _header(name: bytes, *, kind: bytes, size: int, mode: int, time_s: int, devi
             )
         )
     )
-    block += bytes(_BLOCK - len(block))
+    block += bytes(BLOCK - len(block))
     block[_CHECKSUM] = _octal(sum(block), 8)
     return bytes(block)
 

@@ -22,8 +22,11 @@ from pixi_mirror.tree.files import (
 )
 from pixi_mirror.tree.lock import locked
 
-_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# Files that pixi-mirror fetched; it can fetch them again.\n"
-"""Cache Directory Tagging Specification: backups leave such directories out."""
+TAG = "CACHEDIR.TAG"
+SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
+"""Cache Directory Tagging Specification: backups leave out a directory that has such a file, which begins so."""
+
+_TAG = SIGNATURE + b"\n# Files that pixi-mirror fetched; it can fetch them again.\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class Store:
         return locked(self.directory / "lock", timeout_s=60, shared=True, what=f"the cache {self.directory}")
 
     def _tag(self) -> None:
-        tag = self.directory / "CACHEDIR.TAG"
+        tag = self.directory / TAG
         with suppress(FileNotFoundError):
             if bytes_of(tag) == _TAG:
                 return

@@ -45,14 +45,16 @@ def declare_network(parser: Parser) -> None:
     parser.values("--insecure-host", metavar="HOST", help="do not check the certificate of this host")
 
 
-def declare_lock_timeout(parser: Parser) -> None:
+def declare_lock_timeout(
+    parser: Parser, *, default_s: float = 0.0, meanwhile: str = "another process writes the mirror"
+) -> None:
     """Declare how long to wait for another writer."""
     parser.value(
         "--lock-timeout",
         convert=float,
-        default=0.0,
+        default=default_s,
         metavar="SECONDS",
-        help="how long to wait while another process writes the mirror (default: 0)",
+        help=f"how long to wait while {meanwhile} (default: {default_s:.0f})",
     )
 
 

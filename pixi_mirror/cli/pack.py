@@ -1,6 +1,5 @@
 """`pixi mirror pack`."""
 
-import platform
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from pixi_mirror.cli.parsing import Parser, path, word
 from pixi_mirror.cli.words import counted, size
 from pixi_mirror.errors import UsageError
 from pixi_mirror.formats.packs import COMPATIBLE
-from pixi_mirror.installs.machine import subdir_of
+from pixi_mirror.installs.machine import own_subdir
 from pixi_mirror.model import Json, Package
 from pixi_mirror.packing import STDOUT, Form, Rules, Style, place_of
 from pixi_mirror.verbs.pack import Asked, Pack, Packed, pack
@@ -81,11 +80,10 @@ def _run(options: Namespace) -> Outcome:
 
 def _asked(options: Namespace) -> Asked:
     form: Form = "folder" if options.directory_only else "executable" if options.create_executable else "tar"
-    here = subdir_of(system=sys.platform, machine=platform.machine())
     return Asked(
         manifest=path(options.manifest or "."),
         environments=tuple(dict.fromkeys(options.environment)) or ("default",),
-        platforms=tuple(dict.fromkeys(options.platform)) or (here,),
+        platforms=tuple(dict.fromkeys(options.platform)) or (own_subdir(),),
         output=options.output_file if options.output_file in (None, STDOUT) else str(path(options.output_file)),
         form=form,
         style=Style(is_strict=options.strict_compat, compat_version=options.compat_version),

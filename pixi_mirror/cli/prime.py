@@ -1,7 +1,5 @@
 """`pixi mirror prime`."""
 
-import platform
-import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +10,9 @@ from pixi_mirror.cli.equipping import equipment_for, report_for
 from pixi_mirror.cli.parsing import Parser, path, positive
 from pixi_mirror.cli.words import counted, files_of
 from pixi_mirror.installs import Waiting
-from pixi_mirror.installs.machine import subdir_of
+from pixi_mirror.installs.machine import own_subdir
 from pixi_mirror.model import Json
+from pixi_mirror.sources.selection import SUBDIR
 from pixi_mirror.verbs.prime import Choice, Primed, prime
 
 _JOBS = 4
@@ -40,25 +39,18 @@ def _declare(parser: Parser) -> None:
     )
     parser.flag("--dry-run", help="say what would be put there, and write nothing")
     parser.value("--jobs", convert=positive, default=_JOBS, metavar="N", help=f"packages at a time (default: {_JOBS})")
-    parser.value(
-        "--lock-timeout",
-        convert=float,
-        default=_PATIENCE_S,
-        metavar="SECONDS",
-        help=f"how long to wait while a running pixi keeps the cache locked (default: {_PATIENCE_S:.0f})",
-    )
+    shared.declare_lock_timeout(parser, default_s=_PATIENCE_S, meanwhile="a running pixi keeps the cache locked")
     shared.declare_output(parser)
 
 
 def _run(options: Namespace) -> Outcome:
     asked = tuple(dict.fromkeys(options.platform))
-    here = subdir_of(system=sys.platform, machine=platform.machine())
     choice = Choice(
         lock=options.lock,
         manifest=options.manifest_path,
         name=options.name,
         environments=() if options.all_environments else tuple(dict.fromkeys(options.environment)),
-        platforms=asked or (f"subdir:{here}",),
+        platforms=asked or (f"{SUBDIR}{own_subdir()}",),
     )
     primed = prime(
         Path(options.dir),

@@ -62,8 +62,9 @@ class Quiet(Notes):
 class Plain(Notes):
     """A line when a task begins, and one at least every 30 s while it runs, even if nothing moves."""
 
-    def __init__(self, stream: TextIO, *, verbose: bool) -> None:
+    def __init__(self, stream: TextIO, *, verbose: bool, heartbeat_s: float = _HEARTBEAT_S) -> None:
         super().__init__(stream, verbose=verbose)
+        self._heartbeat_s = heartbeat_s
         self._task = ""
         self._files = self._of_files = self._size = self._of_size = 0
         self._beating = False
@@ -85,7 +86,7 @@ class Plain(Notes):
 
     def _beat(self) -> None:
         while True:
-            time.sleep(_HEARTBEAT_S)
+            time.sleep(self._heartbeat_s)
             with self._lock:
                 if self._files < self._of_files:
                     done, total = size(self._size), size(self._of_size)

@@ -1,7 +1,6 @@
 """`pixi mirror unpack`."""
 
 import os
-import platform
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from pixi_mirror.cli.words import counted
 from pixi_mirror.errors import UsageError
 from pixi_mirror.formats.cep26 import SUBDIRS
 from pixi_mirror.installs.activation import SHELLS
-from pixi_mirror.installs.machine import subdir_of
+from pixi_mirror.installs.machine import own_subdir
 from pixi_mirror.model import Json
 from pixi_mirror.verbs.unpack import Destination, Unpacked, unpack
 
@@ -63,7 +62,7 @@ def _run(options: Namespace) -> Outcome:
             directory=options.output_directory,
             name=options.env_name,
             shell=options.shell,
-            platform=options.platform or subdir_of(system=sys.platform, machine=platform.machine()),
+            platform=options.platform or own_subdir(),
         ),
         jobs=options.jobs or os.cpu_count() or 1,
         report=report_for(options),

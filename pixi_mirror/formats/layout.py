@@ -4,6 +4,7 @@ Names are admitted by grammar, never by containment: every hostile name tried pa
 """
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
@@ -106,6 +107,14 @@ def file_url(location: str) -> str:
     if _DRIVE.match(path):
         path = "/" + path.replace("\\", "/")
     return "file://" + quote(path, safe="/:!$&'()*+,;=@~")
+
+
+def local_path(url: str) -> Path:
+    """The path on this machine that a `file:` URL names."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    return Path(url2pathname(urlsplit(url).path))
 
 
 def local_url(location: str, base: str) -> str:

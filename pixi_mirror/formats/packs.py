@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pixi_mirror.formats.cep26 import SUBDIRS
+from pixi_mirror.formats.timestamps import milliseconds
 from pixi_mirror.model import Json, Sha256, admit_sha256
 
 METADATA = "pixi-pack.json"
@@ -34,8 +35,6 @@ _FIELDS = frozenset(
 )  # fmt: skip
 """The fields of a record that pixi-pack writes."""
 _RUN_EXPORTS = ("weak", "strong", "noarch", "weak_constrains", "strong_constrains")
-_SECONDS_BELOW = 253_402_300_799
-"""conda: a timestamp up to this one, the end of the year 9999, is in seconds, a greater one in milliseconds."""
 _SUM = re.compile(r"([0-9A-Fa-f]{64}) [ *](.+)")
 
 
@@ -106,8 +105,8 @@ def repodata_bytes(subdir: str, records: Mapping[str, Mapping[str, Json]], *, is
 def _record(record: Mapping[str, Json]) -> Mapping[str, Json]:
     """As rattler writes it: fields by name, times in milliseconds."""
     found = {key: record[key] for key in sorted(_FIELDS & record.keys()) if record[key] is not None}
-    if isinstance(timestamp := found.get("timestamp"), int) and timestamp <= _SECONDS_BELOW:
-        found["timestamp"] = timestamp * 1000
+    if isinstance(timestamp := found.get("timestamp"), int):
+        found["timestamp"] = milliseconds(timestamp)
     if exports := found.get("run_exports"):
         found["run_exports"] = {key: exports[key] for key in _RUN_EXPORTS if exports.get(key)}
     if groups := found.get("extra_depends"):

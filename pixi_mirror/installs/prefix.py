@@ -57,6 +57,7 @@ class Installed:
     build: str
     sha256: str | None
     md5: str | None
+    """Of the archive, both; None: its record does not say."""
     site_packages: str | None
     """Of Python: the folder of its packages, from the prefix; None: where it is by default, or this is no Python."""
     dist_infos: frozenset[str]

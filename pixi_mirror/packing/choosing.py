@@ -4,18 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
-from pixi_mirror.formats.layout import is_local, local_url
+from pixi_mirror.formats.layout import is_local, local_path, local_url
 from pixi_mirror.formats.lock import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
 from pixi_mirror.formats.pypi import called, form_of, normalised
 from pixi_mirror.model import Layout, Package, Refusal, Request, Sha256
-from pixi_mirror.sources.selection import Selection
+from pixi_mirror.sources.selection import SUBDIR, Selection
 from pixi_mirror.tree.files import hash_of
 
-_SUBDIR = "subdir:"
 _NO_DIGEST = Sha256("0" * 64)
 _WHEELS = ("wheel", "direct wheel", "local wheel")
 
@@ -135,7 +132,7 @@ def _platform(
     """The name of the platform that is meant, and what to warn of."""
     if asked in locked.packages:
         return asked, ()
-    subdir = asked.removeprefix(_SUBDIR)
+    subdir = asked.removeprefix(SUBDIR)
     names = [name for name, each in lock.platforms.items() if each.subdir == subdir and name in locked.packages]
     if not names:
         known = ", ".join(locked.packages) or "none"
@@ -201,11 +198,14 @@ def _promised(entry: CondaBinary, directory: Path) -> CondaBinary:
     """The entry; of a file of this machine with its hash, which locks often lack: the lock names the file itself."""
     if entry.record.get("sha256") is not None or not is_local(entry.location):
         return entry
-    path = Path(url2pathname(urlsplit(local_url(entry.location, directory.as_uri() + "/")).path))
+    path = local_path(local_url(entry.location, directory.as_uri() + "/"))
     try:
         sha256, status = hash_of(path)
     except OSError as error:
-        raise UnmirrorableError(f"the package {path} that the lock names cannot be read: {error.strerror}.") from None
+        raise UnmirrorableError(
+            f"the package {path} that the lock names cannot be read: {error.strerror}. Put it there, or lock again "
+            "without it."
+        ) from None
     return replace(entry, record=MappingProxyType({"size": status.st_size, **entry.record, "sha256": sha256}))
 
 

@@ -11,7 +11,7 @@ from pixi_mirror.formats import packs
 from pixi_mirror.model import Json, Package, Sha256, admit_sha256
 from pixi_mirror.packing.obtaining import Ready
 
-NOTHING_CARRIED: Mapping[str, bytes] = MappingProxyType({})
+_NOTHING_CARRIED: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Part:
 
 
 def contents(
-    files: Sequence[Ready], *, subdir: str, style: Style, carried: Mapping[str, bytes] = NOTHING_CARRIED
+    files: Sequence[Ready], *, subdir: str, style: Style, carried: Mapping[str, bytes] = _NOTHING_CARRIED
 ) -> tuple[Part, ...]:
     """The parts of a pack of these files for a platform of `subdir`, in the order in which pixi-pack writes them.
 
@@ -68,14 +68,14 @@ def contents(
     return tuple(sorted(parts, key=lambda part: part.name.encode().split(b"/")))
 
 
-def folders(parts: Iterable[Part]) -> Iterable[str]:
+def folders(parts: Iterable[Part]) -> frozenset[str]:
     """Every folder that the parts lie in, those above it included."""
     found = set()
     for part in parts:
         path = part.name
         while path := path.rpartition("/")[0]:
             found.add(path)
-    return found
+    return frozenset(found)
 
 
 def place_of(package: Package) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from pixi_mirror.archives.records import index_record
 from pixi_mirror.archives.wheel import wheel_metadata
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError
+from pixi_mirror.formats.cep26 import SUFFIXES
 from pixi_mirror.formats.closure import unjudged, unmet
 from pixi_mirror.formats.pypi import fits, normalised, read_metadata, required_name, wheel_name
 from pixi_mirror.model import Json, MirrorPath, Package, Url, admit_md5, admit_path, admit_sha256
@@ -13,7 +14,6 @@ from pixi_mirror.packing.obtaining import Ready
 from pixi_mirror.packing.requirements import accepts, is_conditional
 from pixi_mirror.tree.files import explained, hash_of
 
-_CONDA = (".conda", ".tar.bz2")
 _WHEEL = ".whl"
 _PURL = "pkg:pypi/"
 
@@ -89,8 +89,8 @@ def _refuse(why: str, wrong: Sequence[str]) -> None:
 
 def _injected(path: Path) -> Ready:
     name = path.name
-    if not name.endswith((*_CONDA, _WHEEL)):
-        raise UsageError(f"--inject {path}: its name ends in neither {', '.join(_CONDA)} nor {_WHEEL}.")
+    if not name.endswith((*SUFFIXES, _WHEEL)):
+        raise UsageError(f"--inject {path}: its name ends in neither {', '.join(SUFFIXES)} nor {_WHEEL}.")
     with explained("read the package", path):
         real = path.resolve(strict=True)
     try:

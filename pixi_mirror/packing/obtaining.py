@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.cache import Batch, Failed, Obtained
+from pixi_mirror.cache.store import SIGNATURE, TAG
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model import Package, Sha256
 from pixi_mirror.report import Report
@@ -23,12 +24,7 @@ from pixi_mirror.tree.files import (
     write_synced,
 )
 
-_TAG = (
-    b"Signature: 8a477f597d28d172789f06886806bc55\n"
-    b"# Packages that pixi-pack and pixi-mirror fetched; they can fetch them again.\n"
-)
-"""Cache Directory Tagging Specification: backups leave such directories out."""
-_SIGNATURE = _TAG[: _TAG.index(b"\n")]
+_TAG = SIGNATURE + b"\n# Packages that pixi-pack and pixi-mirror fetched; they can fetch them again.\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +136,11 @@ class OldCache:
         Raises:
             MachineError: it cannot be written.
         """
-        tag = self._root / "CACHEDIR.TAG"
+        tag = self._root / TAG
         with explained("make the cache", self._root):
             made_directory(self._root)
             with suppress(FileNotFoundError):
-                if bytes_of(tag).startswith(_SIGNATURE):
+                if bytes_of(tag).startswith(SIGNATURE):
                     return
             write_synced(tag, _TAG, temporary=_beside(tag))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pixi_mirror.archives.executables import Unpacker, unix_executable, windows_executable
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError, WrongBytesError
-from pixi_mirror.formats.layout import file_url, is_local, url_path
+from pixi_mirror.formats.layout import file_url, is_local, local_path, url_path
 from pixi_mirror.model import Package, Sha256, Url, admit_path, admit_sha256
 from pixi_mirror.packing.obtaining import Ready
 from pixi_mirror.packing.pouring import Fill, Write
@@ -34,12 +34,12 @@ def unpacker_package(source: str | None, sha256: str | None, *, directory: Path)
         raise UsageError(f"--pixi-unpack-sha256: {error}.") from None
     if not is_local(source):
         return _package(Url(source), expected)
-    path = Path(source) if not source.lower().startswith("file:") else _of_url(source)
+    path = Path(source) if not source.lower().startswith("file:") else local_path(file_url(source))
     path = directory / path
     with explained("read the unpacker", path):
         found, status = hash_of(path.resolve(strict=True))
     if expected not in (None, found):
-        raise WrongBytesError(f"{path}: expected sha256 {expected}, found {found}. It is not the program you mean.")
+        raise WrongBytesError(f"{path}: expected sha256 {expected}, found {found}. Name the right program or hash.")
     package = _package(Url(path.as_uri()), found)
     return Ready(package=package, path=path.resolve(), sha256=found, size=status.st_size)
 
@@ -50,6 +50,7 @@ def self_extracting(fill: Fill, *, subdir: str, unpacker: Ready | None) -> Fill:
     Raises:
         MachineError: the unpacker cannot be read.
         WrongBytesError: it has changed since it was verified.
+        UnmirrorableError: while it is written, that the whole is too large for PowerShell.
     """
     embedded = Unpacker(content=assembled(), kind="python") if unpacker is None else _embedded(unpacker)
 
@@ -79,12 +80,6 @@ def _package(url: Url, sha256: Sha256 | None) -> Package:
         subdir=None,
         record={},
     )
-
-
-def _of_url(source: str) -> Path:
-    from urllib.parse import unquote, urlsplit
-
-    return Path(unquote(urlsplit(file_url(source)).path))
 
 
 def _embedded(unpacker: Ready) -> Unpacker:

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.formats.cep26 import SUBDIRS
 from pixi_mirror.formats.layout import url_path
-from pixi_mirror.formats.simple import PAGE_HTML
+from pixi_mirror.formats.simple import PAGE_HTML, SIMPLE
 from pixi_mirror.model import Inventory, Kind, MirrorPath, Package
 
-_SIMPLE = "simple"
 _NUMBERS = re.compile(r"([0-9]+)")
 
 
@@ -156,7 +155,7 @@ def _rows(packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath,
 
 
 def _row(name: str, packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> Row:
-    page = f"{_SIMPLE}/{name}"
+    page = f"{SIMPLE}/{name}"
     has_page = packages[0].kind == "pypi" and f"{page}/{PAGE_HTML}" in inventory.tree
     versions = sorted({package.version for package in packages}, key=_age, reverse=True)
     return Row(
@@ -179,7 +178,7 @@ def _age(version: str) -> tuple[tuple[int, int, str], ...]:
 def _indexes(kind: Kind, path: str, tree: Mapping[MirrorPath, object]) -> Iterator[tuple[str, str]]:
     lead = f"{path}/" if path else ""
     if kind == "pypi":
-        for folder in dict.fromkeys((path, _SIMPLE)):
+        for folder in dict.fromkeys((path, SIMPLE)):
             if f"{folder}/{PAGE_HTML}" in tree:
                 yield f"{folder}/", f"{folder}/"
         return

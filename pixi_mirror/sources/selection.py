@@ -1,14 +1,11 @@
 """Choose from a lock what requests ask for: environments, platforms, and what of them can be mirrored."""
 
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.formats.conda import conda_package
-from pixi_mirror.formats.layout import channel, is_pseudo
+from pixi_mirror.formats.layout import channel, is_pseudo, local_path
 from pixi_mirror.formats.lock import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
 from pixi_mirror.formats.pypi import called, pypi_package
 from pixi_mirror.model import (
@@ -27,7 +24,8 @@ from pixi_mirror.model import (
 from pixi_mirror.sources.interface import Answer, Lacking
 from pixi_mirror.tree.files import hash_of
 
-_SUBDIR = "subdir:"
+SUBDIR = "subdir:"
+"""What may stand before the subdir where a platform is asked for, as pixi names platforms that have no name."""
 
 
 class Selection:
@@ -111,7 +109,7 @@ class Selection:
         """An exact name wins, as in pixi; else a subdir means all platforms of it."""
         if asked in environment.packages:
             return [asked]
-        subdir = asked.removeprefix(_SUBDIR)
+        subdir = asked.removeprefix(SUBDIR)
         return [name for name in environment.packages if self._lock.platforms[name].subdir == subdir]
 
     def _add_channels(self, environment: LockedEnvironment, request: Request) -> None:
@@ -236,7 +234,7 @@ def _source_refusal(entry: CondaSource) -> Refusal:
 
 
 def _sha256_of_local(url: Url) -> Sha256:
-    path = Path(url2pathname(urlsplit(url.raw).path))
+    path = local_path(url.raw)
     try:
         return hash_of(path)[0]
     except OSError as error:

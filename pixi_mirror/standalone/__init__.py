@@ -1,7 +1,7 @@
 """The unpacker that a self-extracting pack carries: one file for a bare Python 3.9, assembled of the rooms of this one.
 
-The rooms import the standard library, each other and `installs.activation` and nothing else, so that there is one
-source of every rule, which is linted, typed and tested as all others are. Nobody but `assembled` knows of them.
+The rooms import the standard library, each other and two of `installs` and nothing else, so that there is one source
+of every rule, which is linted, typed and tested as all others are. Nobody but `assembled` knows of them.
 """
 
 import ast
@@ -10,6 +10,7 @@ from importlib.resources import files
 
 _ROOMS = (
     ("pixi_mirror.installs", "activation"),
+    ("pixi_mirror.installs", "machine"),
     ("pixi_mirror.standalone", "refusal"),
     ("pixi_mirror.standalone", "tars"),
     ("pixi_mirror.standalone", "packs"),

@@ -6,21 +6,19 @@ import hashlib
 import io
 import json
 import os
-import platform as machine
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from pixi_mirror.installs.machine import own_subdir
 from pixi_mirror.standalone.refusal import WRONG_BYTES, Refusal, plain, plain_name
 from pixi_mirror.standalone.tars import members
 
 _STEP = 1 << 20
 _LARGEST_DOCUMENT = 1 << 30
 _SUM = re.compile(r"([0-9A-Fa-f]{64}) [ *](.+)")
-_SYSTEMS = {"linux": "linux", "darwin": "osx", "win32": "win"}
-_ARCHITECTURES = {"x86_64": "64", "amd64": "64", "i686": "32", "i386": "32", "x86": "32"}
 
 
 class Source(NamedTuple):
@@ -35,7 +33,11 @@ class Source(NamedTuple):
         return cast("BinaryIO", io.BufferedReader(_Window(self), 1 << 16))
 
     def document(self) -> bytes:
-        """All of it."""
+        """All of it.
+
+        Raises:
+            Refusal: it is too large to be a document.
+        """
         if self.size > _LARGEST_DOCUMENT:
             raise Refusal(f"{self.path}: a document of {self.size} bytes")
         with self.open() as file:
@@ -125,21 +127,15 @@ def opened(archive: str, scratch: Path) -> Pack:
     metadata = _object(files["pixi-pack.json"], "pixi-pack.json")
     if metadata.get("version") != "1":
         raise Refusal(f"Unsupported pixi-pack version: {metadata.get('version')}")
-    if metadata.get("platform") != this_platform():
-        told = f"it is for {metadata.get('platform')}, and this is {this_platform()}"
+    if metadata.get("platform") != own_subdir():
+        told = f"it is for {metadata.get('platform')}, and this is {own_subdir()}"
         raise Refusal(f"The pack was created for a different platform: {told}")
     packages = [each for subdir in _subdirs(files) for each in _packages(files, subdir)]
     names = [each.record["name"] for each in packages]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Refusal(f"{archive} holds several packages called {', '.join(twice)}, of which one can be installed")
     wheels = sorted(name for name in files if re.fullmatch(r"pypi/[^/]+\.whl", name))
-    return Pack(files, this_platform(), packages, wheels, sums)
-
-
-def this_platform() -> str:
-    """The conda subdir of this machine."""
-    name = machine.machine().lower()
-    return f"{_SYSTEMS.get(sys.platform, sys.platform)}-{_ARCHITECTURES.get(name, name)}"
+    return Pack(files, own_subdir(), packages, wheels, sums)
 
 
 def verify(pack: Pack, path: str, record: dict[str, Any] | None = None) -> bool:

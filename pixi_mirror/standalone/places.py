@@ -42,7 +42,9 @@ class Site(NamedTuple):
     prefix: str
     """Where it will be."""
     platform: str
+    """The subdir that it is for."""
     python: Python | None
+    """None: the pack holds none."""
     owners: dict[str, str]
     """Path -> package, of the files that are there."""
     links: list[str]

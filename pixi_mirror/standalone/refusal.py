@@ -33,7 +33,11 @@ def plain(raw: str, where: str) -> str:
 
 
 def plain_name(raw: object, where: str) -> str:
-    """A name of one part, or as `plain`."""
+    """A name in an archive of one part, which does not begin with a dot.
+
+    Raises:
+        Refusal: it is none, or as `plain`.
+    """
     if not isinstance(raw, str) or not plain(raw, where) or "/" in raw or "\\" in raw or raw.startswith("."):
         raise Refusal(f"{where} names {str(raw)[:200]!r}, which is no name of a file")
     return raw

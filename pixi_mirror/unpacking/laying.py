@@ -18,6 +18,8 @@ from pixi_mirror.model import Sha256, admit_sha256
 from pixi_mirror.tree.files import explained, hash_of
 
 LOCK = "pixi.lock"
+AGAIN = "Make the pack again, or copy it again; nothing was unpacked."
+"""What to do about a pack that is not right."""
 
 _DOCUMENTS = frozenset({CHECKSUMS, METADATA, LOCK})
 """What is read of the files that lie at the top."""
@@ -84,9 +86,7 @@ def _complaining(name: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise MachineError(
-            f"{name} is no pack that can be read: {error}. Make the pack again, or copy it again; nothing was unpacked."
-        ) from error
+        raise MachineError(f"{name} is no pack that can be read: {error}. {AGAIN}") from error
 
 
 def _from_stream(stream: Readable, name: str, folder: Path, advance: Callable[[int], None]) -> Laid:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WrongBytesError
-from pixi_mirror.formats.cep26 import is_subdir, split_safe_file_name
+from pixi_mirror.formats.cep26 import SUFFIXES, is_subdir, split_safe_file_name
 from pixi_mirror.formats.packs import (
     CHANNEL,
     CHECKSUMS,
@@ -24,12 +24,11 @@ from pixi_mirror.installs.prefix import Archive
 from pixi_mirror.installs.wheels import Wheel
 from pixi_mirror.model import Json, Sha256
 from pixi_mirror.tree.files import bytes_of, explained
-from pixi_mirror.unpacking.laying import LOCK, Found, Laid, is_used
+from pixi_mirror.unpacking.laying import AGAIN, LOCK, Found, Laid, is_used
 from pixi_mirror.unpacking.origins import Origins
 
 _REPODATA = "repodata.json"
 _LARGEST_DOCUMENT = 256 << 20
-_AGAIN = "Make the pack again, or copy it again; nothing was unpacked."
 _Read = TypeVar("_Read")
 
 
@@ -81,14 +80,14 @@ def read(laid: Laid) -> Pack:
 
 
 def _is_archive(path: str) -> bool:
-    return is_used(path) and path.startswith(f"{CHANNEL}/") and path.endswith((".conda", ".tar.bz2"))
+    return is_used(path) and path.startswith(f"{CHANNEL}/") and path.endswith(SUFFIXES)
 
 
 def _bytes(laid: Laid, path: str) -> bytes:
     if path not in laid.found:
-        raise MachineError(f"{laid.name} is no pack: it has no {path}. {_AGAIN}")
+        raise MachineError(f"{laid.name} is no pack: it has no {path}. {AGAIN}")
     if laid.found[path].size > _LARGEST_DOCUMENT:
-        raise MachineError(f"{laid.name} is no pack that can be read: its {path} is too large. {_AGAIN}")
+        raise MachineError(f"{laid.name} is no pack that can be read: its {path} is too large. {AGAIN}")
     with explained("read", laid.root / path):
         return bytes_of(laid.root / path)
 
@@ -97,7 +96,7 @@ def _parsed(laid: Laid, path: str, parse: Callable[[bytes], _Read]) -> _Read:
     try:
         return parse(_bytes(laid, path))
     except (ValueError, RecursionError) as error:
-        raise MachineError(f"{laid.name} cannot be unpacked: {error}. {_AGAIN}") from None
+        raise MachineError(f"{laid.name} cannot be unpacked: {error}. {AGAIN}") from None
 
 
 def _wrong_by_sums(laid: Laid, sums: Mapping[str, Sha256] | None) -> Iterator[str]:
@@ -120,13 +119,13 @@ def _listed(laid: Laid) -> Iterator[tuple[str, Mapping[str, Json]]]:
     for folder in sorted(laid.folders):
         subdir = folder.removeprefix(f"{CHANNEL}/")
         if not is_subdir(subdir):
-            raise MachineError(f"{laid.name} cannot be unpacked: {folder} is no subdir of conda. {_AGAIN}")
+            raise MachineError(f"{laid.name} cannot be unpacked: {folder} is no subdir of conda. {AGAIN}")
         document = _parsed(laid, f"{folder}/{_REPODATA}", _read_repodata)
         for name, record in document.items():
             try:
                 yield f"{folder}/{name}", _admitted(name, record, subdir)
             except ValueError as error:
-                raise MachineError(f"{laid.name} cannot be unpacked: {folder}/{_REPODATA}: {error}. {_AGAIN}") from None
+                raise MachineError(f"{laid.name} cannot be unpacked: {folder}/{_REPODATA}: {error}. {AGAIN}") from None
 
 
 def _read_repodata(data: bytes) -> Mapping[str, Json]:
@@ -194,7 +193,7 @@ def _md5(laid: Laid, path: str) -> str:
 
 
 def _refusal(laid: Laid, wrong: Iterable[str]) -> PixiMirrorError:
-    errors = [WrongBytesError(f"{laid.name}: {each}. {_AGAIN}") for each in wrong]
+    errors = [WrongBytesError(f"{laid.name}: {each}. {AGAIN}") for each in wrong]
     if len(errors) == 1:
         return errors[0]
     return SeveralErrors(f"{len(errors)} files of {laid.name} are not what it promises:", errors)
@@ -230,7 +229,7 @@ def _wheels(laid: Laid, sums: Mapping[str, Sha256] | None) -> Iterator[Wheel]:
         try:
             told = wheel_name(name)
         except ValueError as error:
-            raise MachineError(f"{laid.name} cannot be unpacked: {path}: {error}. {_AGAIN}") from None
+            raise MachineError(f"{laid.name} cannot be unpacked: {path}: {error}. {AGAIN}") from None
         found: Found = laid.found[path]
         yield Wheel(
             path=laid.root / path,

@@ -199,7 +199,7 @@ def _carried(manifest: Path, equipment: Equipment) -> Mapping[str, bytes]:
         try:
             data = bytes_of(path.resolve())
         except OSError as error:
-            raise WorkspaceError(f"{path} cannot be read: {error.strerror}.") from None
+            raise WorkspaceError(f"{path} cannot be read: {error.strerror}. Let this user read it.") from None
         if _SECRET.search(data):
             equipment.report.warn(f"{path.name} has a user or a token in a URL, so the pack does not carry it.")
         else:

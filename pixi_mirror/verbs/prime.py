@@ -12,13 +12,12 @@ from pixi_mirror.model import Cell, Inventory, MirrorPath, Package, Snapshot
 from pixi_mirror.settings.pixi_cache import named_pixi_cache, usual_pixi_cache
 from pixi_mirror.sources import LockSource, lock_of
 from pixi_mirror.sources.pixi.caches import told_cache
+from pixi_mirror.sources.selection import SUBDIR
 from pixi_mirror.tree import Tree
 from pixi_mirror.verbs.equipment import Equipment, existing
 
 PACKAGES = "pkgs"
 """The folder of pixi's cache that workspaces are installed from."""
-
-_SUBDIR = "subdir:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +144,7 @@ def _matching(asked: str, cells: Iterable[Cell]) -> list[Cell]:
     """Those of a platform; in an environment, an exact name wins, else a subdir means all platforms of it."""
     cells = list(cells)
     exact = {cell.environment for cell in cells if cell.platform == asked}
-    subdir = asked.removeprefix(_SUBDIR)
+    subdir = asked.removeprefix(SUBDIR)
     return [
         cell for cell in cells if cell.platform == asked or (cell.environment not in exact and cell.subdir == subdir)
     ]

@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.child import Completed
+from harness.child import Completed, run_program
 
-_TIMEOUT_S = 100
 _READY = "ready"
 
 
@@ -33,16 +32,7 @@ class Namespace:
 
     def call(self, *command: object, env: Mapping[str, str], cwd: Path) -> Completed:
         """Run a program here to its end."""
-        done = subprocess.run(
-            [*self.enter(cwd), *map(str, command)],
-            env=dict(env),
-            capture_output=True,
-            encoding="utf-8",
-            stdin=subprocess.DEVNULL,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-        return Completed(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+        return run_program(*self.enter(cwd), *command, env=env, cwd=cwd)
 
     def enter(self, cwd: Path) -> list[str]:
         """What to put before a command to have it run here."""

@@ -1,8 +1,7 @@
 """Run a program with no network but loopback, where this machine can do that: `no_network.py PROGRAM [ARGUMENT...]`.
 
 It is started in a network namespace of its own, in which only loopback is up; every program that it starts is in there
-too. Where namespaces are forbidden or unknown, it is run as it is, and that
-is said.
+too. Where namespaces are forbidden or unknown, it is run as it is, and that is said.
 """
 
 import fcntl

@@ -13,7 +13,6 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,9 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.child import ROOT, Completed
+from harness.child import ROOT, Completed, run_python
 
-_TIMEOUT_S = 100
 _LIMIT_S = 10
 
 
@@ -46,15 +44,12 @@ def run_several(
         asked.write_text(json.dumps([[str(word) for word in line] for line in lines]), encoding="utf-8")
         told.touch()
         paths = os.pathsep.join([env["PYTHONPATH"], str(ROOT / "tests")])
-        done = subprocess.run(
-            [sys.executable, "-m", "harness.several", asked, told, str(limit_s)],
-            env={**env, "PYTHONPATH": paths}, cwd=cwd, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL,
-            timeout=_TIMEOUT_S, check=False,
-        )  # fmt: skip
+        command = ["-m", "harness.several", asked, told, limit_s]
+        done = run_python(*command, env={**env, "PYTHONPATH": paths}, cwd=cwd)
         rows = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
     found = [Ran(**row) for row in rows]
     if len(found) < len(lines):
-        why = f"{' '.join(map(str, lines[len(found)]))}: did not end within {limit_s} s, or crashed ({done.returncode})"
+        why = f"{' '.join(map(str, lines[len(found)]))}: did not end within {limit_s} s, or crashed ({done.status})"
         raise AssertionError(f"{why}\n{done.stderr[-3000:]}")
     return found
 

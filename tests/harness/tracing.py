@@ -9,13 +9,12 @@ import collections
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.child import Completed
+from harness.child import Completed, run_program
 
 MISSING = shutil.which("strace") is None
 NAMES = (
@@ -26,7 +25,6 @@ NAMES = (
 """The calls that change a disk; of `openat` those that can."""
 _LINE = re.compile(r"(?P<thread>\d+) +(?P<name>\w+)\((?P<rest>.*)")
 _WRITING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC")
-_TIMEOUT_S = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +79,4 @@ def run(
     command = ["strace", *options, "-e", f"trace={','.join(f'?{name}' for name in names)}"]
     # The interpreter itself, so that no shim is traced, and the same imports in every run.
     command += [sys.executable, "-m", "pixi_mirror", *map(str, args)]
-    done = subprocess.run(
-        command,
-        env={**env, "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd=cwd,
-        capture_output=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
-    return Completed(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+    return run_program(*command, env={**env, "PYTHONDONTWRITEBYTECODE": "1"}, cwd=cwd)

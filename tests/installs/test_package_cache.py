@@ -269,6 +269,7 @@ def test_a_name_that_leads_elsewhere_is_refused(name):
         ("darwin", "x86_64", "osx-64"),
         ("win32", "AMD64", "win-64"),
         ("win32", "ARM64", "win-arm64"),
+        ("win32", "x86", "win-32"),
     ],
 )
 def test_a_machine_has_the_subdir_of_its_packages(system, machine, subdir):

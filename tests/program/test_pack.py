@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import platform
 import re
 import shutil
 import stat
@@ -24,10 +23,10 @@ from pixi_mirror.demo.distributions import build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.demo.workspace import CondaEntry, Platform, PypiEntry
 from pixi_mirror.formats.packs import read_checksums
-from pixi_mirror.installs.machine import subdir_of
+from pixi_mirror.installs.machine import own_subdir
 
 LINUX = ("-p", "linux-64")
-HERE = subdir_of(system=sys.platform, machine=platform.machine())
+HERE = own_subdir()
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
 """What is easily forgotten: the cache, status, silence, a reader that leaves, PyPI entries, empty environments."""
 
+import inspect
 import json
 import os
+import queue
 import subprocess
 import sys
+import types
 
 import pytest
 from harness.looking import contents, repodata
 from harness.world import small_packages
 
+from pixi_mirror.cli.progress import Plain
 from pixi_mirror.tree import inventory
 
 LOCK = "workspace/pixi.lock"
@@ -89,6 +93,18 @@ def test_without_a_terminal_progress_is_a_plain_line(world):
     done = world.run("--lock", LOCK)
     assert "bringing 5 files" in done.stderr
     assert "\r" not in done.stderr
+
+
+def test_a_task_of_which_nothing_moves_is_told_again_and_again_until_it_is_done():
+    assert inspect.signature(Plain).parameters["heartbeat_s"].default <= 30
+    told = queue.SimpleQueue()
+    report = Plain(types.SimpleNamespace(write=told.put, flush=lambda: None), verbose=False, heartbeat_s=0.01)
+    report.begin("bringing", files=2, size=2000)
+    report.advance(files=1, size=1000)
+    lines = "".join(told.get(timeout=30) for _ in range(20)).splitlines()
+    assert lines[0].startswith("bringing 2 files")
+    assert lines[2:].count("bringing: 1 of 2 files, 1.0 kB of 2.0 kB") > 2
+    report.advance(files=1, size=1000)
 
 
 def test_an_empty_environment_still_makes_a_channel(world):

@@ -21,8 +21,8 @@ import pytest
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import zstd_frame
 from pixi_mirror.installs.activation import activation_script
+from pixi_mirror.installs.machine import own_subdir
 from pixi_mirror.standalone import assembled
-from pixi_mirror.standalone.packs import this_platform
 from pixi_mirror.standalone.unpacker import main
 
 if sys.platform == "win32":
@@ -30,7 +30,7 @@ if sys.platform == "win32":
 
 ZSTD = shutil.which("zstd")
 needs_zstd = pytest.mark.skipif(ZSTD is None and sys.version_info < (3, 14), reason="neither zstd nor Python 3.14")
-HERE = this_platform()
+HERE = own_subdir()
 PLACEHOLDER = "/build/" + "placehold_" * 20
 SITE = "lib/python3.11/site-packages"
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pixi_mirror.formats.cep26 import SUBDIRS, split_stem
 from pixi_mirror.formats.lock.entries import CondaBinary
 from pixi_mirror.formats.lock.malformed import Malformed, mapping, number, text, texts
+from pixi_mirror.formats.timestamps import milliseconds
 from pixi_mirror.model import Json, admit_md5, admit_sha256
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -221,9 +222,7 @@ def _add_arch(record: dict[str, Json]) -> None:
 
 def timestamp_ms(record: Mapping[str, Json]) -> int:
     """The record's timestamp in milliseconds, 0 without one; told from seconds as rattler does."""
-    found = int(record.get("timestamp") or 0)
-    last_second_of_9999 = 253_402_300_799
-    return found if found > last_second_of_9999 else found * 1000
+    return milliseconds(int(record.get("timestamp") or 0))
 
 
 def source_name(entry: dict[str, Json]) -> tuple[str, str]:

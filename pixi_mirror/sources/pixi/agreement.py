@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.formats.lock import CondaBinary, CondaSource, Entry, PypiEntry
+from pixi_mirror.formats.timestamps import milliseconds
 from pixi_mirror.model import Json, Url
 from pixi_mirror.sources.pixi.listing import Rows
 
@@ -27,9 +28,6 @@ _CONDA_FIELDS = {
     "track_features": "track_features",
 }
 """Field of pixi's row -> field of the record."""
-
-_IN_MILLISECONDS_FROM = 253_402_300_800
-"""The year 10000 in seconds: below it a timestamp is in seconds, as in old records; pixi makes that milliseconds."""
 
 
 def refuse_disagreement(rows: Rows, entries: Iterable[Entry], *, place: str) -> None:
@@ -136,8 +134,8 @@ def _comparable(field: str, value: Json) -> Json:
         return None
     if field == "track_features" and isinstance(value, str):
         return re.split(r"[,\s]+", value.strip())
-    if field == "timestamp" and isinstance(value, int) and value < _IN_MILLISECONDS_FROM:
-        return value * 1000
+    if field == "timestamp" and isinstance(value, int):
+        return milliseconds(value)  # as pixi shows it
     return list(value) if isinstance(value, tuple) else value
 
 
