@@ -104,7 +104,7 @@ def recalled(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
     """The answer to the same question if nothing has changed since; None: that must be found out."""
     try:
         with _regular(os.path.join(mirror, _PRIVATE, FILE)) as file:
-            kept = json.loads(file.read())
+            kept = json.loads(file.read(_LARGEST))
         asked = json.loads(json.dumps(dict(question)))
         if (kept["format"], kept["program"], kept["question"]) != (_FORMAT, __version__, asked):
             return None
@@ -114,7 +114,7 @@ def recalled(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
         if not all(sha256_of(path) == sha256 for path, sha256 in kept["inputs"].items()):
             return None
         with _regular(os.path.join(mirror, _STATE)) as file:
-            identities = json.loads(file.read())["identities"]
+            identities = json.loads(file.read(_LARGEST))["identities"]
         prefix = mirror + os.sep
         for path, row in identities.items():
             found = os.lstat(prefix + path)

@@ -72,13 +72,17 @@ def hash_of(path: Path) -> tuple[Sha256, os.stat_result]:
         return admit_sha256(hashlib.file_digest(file, "sha256").hexdigest()), found
 
 
-def bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path, *, limit: int | None = None) -> bytes:
     """All bytes of a small regular file.
 
     Raises:
         OSError: it cannot be read, or is a link or no regular file.
+        ValueError: it has more bytes than `limit`.
     """
     with open(open_regular(path), "rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if limit is not None and size > limit:
+            raise ValueError(f"it is {size} bytes long, and more than {limit} are not read")
         return file.read()
 
 
@@ -297,7 +301,7 @@ def made_directory(directory: Path, *, below: Path | None = None) -> set[Path]:
     if below is not None and is_true_directory(directory):
         return unsynced
     with suppress(FileExistsError):
-        directory.mkdir()
+        directory.mkdir(mode=0o755)  # others may look, whatever the umask lets them do
     return {*unsynced, directory.parent}
 
 

@@ -22,6 +22,9 @@ PRIVATE = ".pixi-mirror"
 STATE = "state.json"
 ADDRESSES = "addresses"
 
+LONGEST_INDEX = 1 << 28
+"""Bytes; a `repodata.json` of 200 000 packages has less."""
+
 _HASHING = max(4, os.cpu_count() or 1)
 """Threads; hashing leaves the interpreter free, and a disk likes more than one reader."""
 
@@ -165,11 +168,14 @@ class Reading:
             return {path: looked for path, looked in zip(paths, pool.map(look, paths), strict=True) if looked}
 
     def read(self, path: MirrorPath) -> bytes | None:
-        """The bytes of a small file; None: it is missing."""
-        with explained("read", self.path(path)):
+        """The bytes of an index file; None: it is missing, no regular file or longer than any index."""
+        where = self.path(path)
+        with explained("read", where):
             try:
-                return self.path(path).read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
+                if not stat.S_ISREG(os.lstat(where).st_mode):
+                    return None
+                return files.bytes_of(where, limit=LONGEST_INDEX)
+            except (FileNotFoundError, NotADirectoryError, ValueError):
                 return None
 
     def leftovers(self) -> tuple[MirrorPath, ...]:

@@ -10,6 +10,9 @@ from pixi_mirror.tree.files import bytes_of
 
 Parsed = TypeVar("Parsed")
 
+_LONGEST = 1 << 29
+"""Bytes; a record of 200 000 packages has half of that."""
+
 
 class Seen:
     """Which records have changed since they were last read; reading is what an unchanged run spends its time on."""
@@ -35,7 +38,7 @@ def parsed(path: Path, parse: Callable[[bytes], Parsed], absent: Parsed) -> Pars
         MachineError: it does not parse.
     """
     try:
-        return parse(bytes_of(path))
+        return parse(bytes_of(path, limit=_LONGEST))
     except FileNotFoundError:
         return absent
     except (ValueError, RecursionError) as error:

@@ -14,7 +14,7 @@ from pixi_mirror.indexes import INDEXES, Contents, Made
 from pixi_mirror.mirror import Plan, expected, planned, settle, standing, unsettled
 from pixi_mirror.model import Derived, Listing, MirrorPath, Sha256, Snapshot, Stored, admit_path
 from pixi_mirror.tree import Looked, Tree
-from pixi_mirror.tree.reading import INVENTORY
+from pixi_mirror.tree.reading import INVENTORY, LONGEST_INDEX
 from pixi_mirror.verbs.closure import Misfit, misfits
 from pixi_mirror.verbs.equipment import Equipment, existing, known_sources, only_workspace
 
@@ -201,10 +201,15 @@ def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> 
     for path, content in sorted(tree.inventory.tree.items()):
         if isinstance(content, Derived) and path in found:
             read += 1
-            if problem := _problem(tree, path, made.get(path), contents):
+            if problem := _too_long(found[path]) or _problem(tree, path, made.get(path), contents):
                 bad.append(BadIndex(path=path, problem=problem))
     bad += [BadIndex(path=path, problem="it is missing") for path in made if path not in found]
     return tuple(bad), read
+
+
+def _too_long(looked: Looked) -> str | None:
+    """What is wrong with a file that would fill the memory if it was read as an index."""
+    return f"it is {looked.size} bytes long, longer than any index" if looked.size > LONGEST_INDEX else None
 
 
 def _problem(tree: Tree, path: MirrorPath, made: Made | None, contents: Contents) -> str | None:

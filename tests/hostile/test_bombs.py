@@ -4,6 +4,7 @@ import bz2
 import hashlib
 import io
 import json
+import os
 import struct
 import sys
 import tarfile
@@ -137,6 +138,25 @@ def test_an_index_that_is_a_bomb_is_a_finding(world, told):
     assert "bytes long" in problems[f"{name}.zst"]
     assert done.peak < BYTES, done.peak
     assert done.seconds < SECONDS
+
+
+@pytest.mark.broken_mirror("its indexes or its records are bombs")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory it took")
+def test_an_index_or_a_record_without_end_is_not_read_into_memory(world):
+    """Such files are sparse: they cost who plants them nothing."""
+    one = world.publish(build_package(name="one", subdir="linux-64"))
+    lock = world.lock("workspace", environments={"default": {"linux-64": [one]}})
+    assert world.run("--lock", lock).status == 0
+    name = f"{world.authority_path}/conda-forge/linux-64/repodata.json"
+    os.truncate(world.mirror / name, 600 << 20)
+    (done,) = run_several([["verify", "--json"]], env=world.environment, cwd=world.directory)
+    assert done.status == 1, done
+    assert [row["path"] for row in json.loads(done.stdout)["indexes"]] == [name]
+    assert done.peak < BYTES, done.peak
+    os.truncate(world.mirror / "pixi-mirror.json", 2 << 30)
+    (done,) = run_several([["status"]], env=world.environment, cwd=world.directory)
+    assert (done.status, "pixi-mirror.json does not parse" in done.stderr) == (8, True), done
+    assert done.peak < BYTES, done.peak
 
 
 def conda_of(info):

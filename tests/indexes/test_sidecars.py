@@ -1,6 +1,7 @@
 """`repodata.json.zst` and shards: with the same records as `repodata.json`, or not there."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -203,6 +204,18 @@ def test_verify_finds_a_sidecar_that_says_something_else_and_repairs_it(indexed,
     assert victim.name in {each["path"].rpartition("/")[2] for each in found["indexes"]}
     assert indexed.world.run("verify", "--repair", env=indexed.env).status == 0
     assert indexed.world.run("verify").status == 0
+
+
+def test_verify_does_not_wait_for_a_shard_that_became_a_fifo(indexed):
+    indexed.update("--lock", indexed.world.workspace(), "--shards", "always")
+    shard = next(indexed.world.mirror.rglob("shards/*"))
+    shard.unlink()
+    os.mkfifo(shard)
+    found = indexed.world.run_json("verify", status=1)
+    path = shard.relative_to(indexed.world.mirror).as_posix()
+    assert found["missing"] == [path]
+    assert [row["path"].rpartition("/")[2] for row in found["indexes"]] == [SHARDS]
+    indexed.world.run_json("verify", "--repair", env=indexed.env)
 
 
 def test_a_sidecar_that_is_gone_is_made_again(indexed):

@@ -1,5 +1,7 @@
 """`prune` takes out what nobody wants, in two steps, and refuses wherever it cannot be sure."""
 
+import json
+
 import pytest
 from harness.looking import archives, contents, identities, repodata
 
@@ -80,6 +82,17 @@ def test_what_waits_is_status_0_and_stays_unlisted(world, surplus):
     run(world)
     assert listed(world) == {*KEPT}
     assert (world.mirror / path(world, "extra")).is_file()
+
+
+def test_to_apply_it_again_does_not_begin_the_waiting_anew(world, surplus):
+    def unlisted():
+        return json.loads((world.mirror / ".pixi-mirror/state.json").read_bytes())["unlisted"]
+
+    world.run_json("prune", "--apply")
+    before = unlisted()
+    assert before
+    world.run_json("prune", "--apply")
+    assert unlisted() == before
 
 
 def test_what_was_unlisted_long_enough_is_removed(world, surplus):

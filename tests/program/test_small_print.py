@@ -107,6 +107,16 @@ def test_a_task_of_which_nothing_moves_is_told_again_and_again_until_it_is_done(
     report.advance(files=1, size=1000)
 
 
+def test_an_update_into_a_home_given_by_mistake_asks_for_nothing_and_leaves_it_as_it_is(world):
+    world.workspace()
+    home = world.directory / "somebody"
+    home.mkdir()
+    (home / "thesis.txt").write_text("years")
+    done = world.run("--lock", LOCK, "-o", home)
+    assert (done.status, "not a mirror" in done.stderr) == (8, True), done.stderr
+    assert (contents(home), world.requests) == ({"thesis.txt": b"years"}, [])
+
+
 def test_an_empty_environment_still_makes_a_channel(world):
     world.lock("workspace", environments={"default": {"linux-64": []}}, channels=[f"{world.upstream.url}/conda-forge"])
     assert world.run("--lock", LOCK).status == 0

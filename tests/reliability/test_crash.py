@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 import pytest
-from harness import cases, kill, nursery, scenario
+from harness import cases, kill, nursery, oracle, scenario
 
 ERRORS = ("ENOSPC", "EIO", "EMFILE")
 VERBS = {
@@ -53,6 +53,21 @@ def changing(world, request):
 def test_a_verb_killed_at_any_kind_of_call_goes_on_in_the_next_run(said, verb, changing):
     points = sample(changing.points(full=True), number=[*VERBS].index(verb))
     said(verb, "killed,", scenario.require_survival(changing, points))
+
+
+def test_an_update_killed_after_any_rename_and_taken_back_leaves_a_true_mirror(world):
+    """The next run need not want what the killed one did: no identity of a new file may stand for the old bytes."""
+    changing = scenario.update(world)
+    points = [point for point in changing.points(full=True) if point.kind in {"rename", "replace"}]
+    assert len(points) > 5
+    places = [(point, changing.stopped(point)[0]) for point in points]
+    scenario.locked(world)
+    for point, place in places:
+        done = changing.run(place)
+        assert done.status == 0, (point, done.stderr)
+        assert oracle.problems(place.mirror) == [], point
+        verified = nursery.run(["verify", place.mirror, "--json"], **changing.surroundings(place))
+        assert (verified.status, verified.json["unknown"]) == (0, []), (point, verified.stdout)
 
 
 @pytest.mark.full

@@ -52,6 +52,7 @@ def test_every_umask_makes_the_same_bytes_readable_for_whom_it_lets_and_writable
     public = [mode for path, mode in found.items() if path not in private]
     assert {mode & 0o055 for mode in public if mode & 0o100} == {0o055 & ~umask}, "folders"
     assert {mode for mode in public if not mode & 0o100} == {0o644 & ~umask}, "files"
+    assert not any(mode & 0o022 for mode in public), "what others may write"
     again = nursery.run([*LOCK, "-o", "mirror"], env=world.environment, cwd=world.directory, umask=umask)
     assert again.status == 0, again.stderr
 
