@@ -20,6 +20,8 @@ from pixi_mirror.demo.workspace import CondaEntry, PypiEntry
 _ALWAYS = ("rename", "replace", "link", "unlink")
 _PRIVATE = {f".pixi-mirror/{name}" for name in ("lock", "reserve", "state.json", "unchanged.json")}
 _CACHE = {"CACHEDIR.TAG", "identities", "lock", "partial", "sha256"}
+_FEW = 3
+"""Writes that the counted run may have had more than others: the network decides in how many pieces a body comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +196,13 @@ def require_survival(scenario: Scenario, points: Iterable[kill.Point]) -> str:
     """Kill a run at each point; how many there were, and where the kills left the mirror."""
     judging = judge(scenario)
     states: dict[str, int] = {}
+    unreached = 0
     for number, point in enumerate(points):
         place, done = scenario.stopped(point)
+        if done.status == 0 and point.kind == "write" and unreached < _FEW:
+            unreached += 1
+            shutil.rmtree(place.directory)
+            continue
         assert done.status == kill.KILLED, (point, done)
         state = judging.require_sound(place, point)
         states[state] = states.get(state, 0) + 1
