@@ -21,24 +21,34 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
-SHAPES = {"300 x 1 MiB": (300, 1 << 20), "8 x 50 MiB": (8, 50 << 20)}
+Shapes: TypeAlias = Mapping[str, tuple[int, int]]
+SHAPES: Shapes = {"300 x 1 MiB": (300, 1 << 20), "8 x 50 MiB": (8, 50 << 20)}
 START = "import argparse, json, hashlib"
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=5)
-    rounds = options.parse_args().rounds
-    print(f"{'':26}{'ours':>9}{'theirs':>9}{'ratio':>8}")
-    for name, (count, size) in SHAPES.items():
-        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-            _measure(Path(directory), name, count, size, rounds)
+    rounds = each_shape(__doc__, SHAPES, f"{'':26}{'ours':>9}{'theirs':>9}{'ratio':>8}", _measure, rounds=5)
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         _measure_unchanged(Path(directory), rounds * 3)
+
+
+def each_shape(
+    about: str, shapes: Shapes, header: str, measure: Callable[[Path, str, int, int, int], None], *, rounds: int
+) -> int:
+    """Measure each shape, by its name, count and size, in a directory of its own; the rounds that were asked for."""
+    options = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=rounds)
+    asked = options.parse_args().rounds
+    print(header)
+    for name, (count, size) in shapes.items():
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+            measure(Path(directory), name, count, size, asked)
+    return asked
 
 
 def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> None:

@@ -11,18 +11,16 @@ files, synced to the disk as ours is:
 The files are no archives, so these packs cannot be unpacked: `benchmarks/unpacking.py` measures that.
 """
 
-import argparse
 import os
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bringing import nginx, workspace
+from bringing import each_shape, nginx, workspace
 
 _MEASURED = """
 import resource, subprocess, sys
@@ -33,13 +31,7 @@ SHAPES = {"300 x 1 MiB": (300, 1 << 20), "8 x 100 MiB": (8, 100 << 20)}
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=3)
-    rounds = options.parse_args().rounds
-    print(f"{'':30}{'seconds':>9}{'MiB':>7}")
-    for name, (count, size) in SHAPES.items():
-        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-            _measure(Path(directory), name, count, size, rounds)
+    each_shape(__doc__, SHAPES, f"{'':30}{'seconds':>9}{'MiB':>7}", _measure, rounds=3)
 
 
 def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> None:
@@ -59,16 +51,25 @@ def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> 
             theirs = (*theirs, "--use-cache", directory / "theirs")
             commands |= {"pixi-pack, cold": (theirs, True), "pixi-pack, cached": (theirs, False)}
         for what, (command, is_cold) in commands.items():
-            runs = []
-            for _ in range(rounds):
+
+            def before(*, is_cold: bool = is_cold) -> None:
                 for place in ("cache", "theirs") if is_cold else ():
                     shutil.rmtree(directory / place, ignore_errors=True)
-                runs.append(run(command))
-            seconds, peak = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
-            print(f"{name + ', ' + what:30}{seconds:9.3f}{peak:7.0f}", flush=True)
+
+            repeated(f"{name}, {what}", command, rounds, before)
 
 
-def run(command: Sequence[object]) -> tuple[float, float]:
+def repeated(title: str, command: Sequence[object], rounds: int, before: Callable[[], None]) -> None:
+    """Print the median of the seconds of some runs, and the greatest memory; `before` prepares each."""
+    runs = []
+    for _ in range(rounds):
+        before()
+        runs.append(_run(command))
+    seconds, peak = statistics.median(each[0] for each in runs), max(each[1] for each in runs)
+    print(f"{title:30}{seconds:9.3f}{peak:7.0f}", flush=True)
+
+
+def _run(command: Sequence[object]) -> tuple[float, float]:
     """Seconds until all is on the disk, and MiB of the greatest resident memory."""
     os.sync()  # what an earlier round left to be written must not be counted here
     start = time.perf_counter()

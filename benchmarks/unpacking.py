@@ -9,22 +9,20 @@ The packs hold conda packages of random bytes, compressed as real ones are; each
 * pixi-unpack: where it is on PATH.
 """
 
-import argparse
 import hashlib
 import io
 import json
 import random
 import shutil
-import statistics
 import sys
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import zstandard
-from packing import SHAPES, run
+from bringing import each_shape
+from packing import SHAPES, repeated
 
 from pixi_mirror.formats.packs import Metadata, metadata_bytes, repodata_bytes
 
@@ -32,13 +30,7 @@ _SUBDIR = "linux-64"
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=3)
-    rounds = options.parse_args().rounds
-    print(f"{'':30}{'seconds':>9}{'MiB':>7}")
-    for name, (count, size) in SHAPES.items():
-        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-            _measure(Path(directory), name, count, size, rounds)
+    each_shape(__doc__, SHAPES, f"{'':30}{'seconds':>9}{'MiB':>7}", _measure, rounds=3)
 
 
 def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> None:
@@ -56,14 +48,13 @@ def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> 
     if shutil.which("pixi-unpack"):
         commands["pixi-unpack"] = (("pixi-unpack", pack, "-o", out), True)
     for what, (command, is_new) in commands.items():
-        runs = []
-        for _ in range(rounds):
+
+        def before(*, is_new: bool = is_new) -> None:
             if is_new:
                 shutil.rmtree(out, ignore_errors=True)
                 out.mkdir()
-            runs.append(run(command))
-        seconds, peak = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
-        print(f"{name + ', ' + what:30}{seconds:9.3f}{peak:7.0f}", flush=True)
+
+        repeated(f"{name}, {what}", command, rounds, before)
 
 
 def _write_pack(folder: Path, count: int, size: int) -> None:

@@ -9,29 +9,21 @@ What is printed is the median of the rounds, and the ratio of the medians. A sta
 records are in ours, and count for most where there is little to hash.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bringing import nginx, workspace
+from bringing import each_shape, nginx, workspace
 
 SHAPES = {"300 x 1 MiB": (300, 1 << 20), "8 x 50 MiB": (8, 50 << 20), "3000 x 20 kB": (3000, 20_000)}
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=5)
-    rounds = options.parse_args().rounds
-    print(f"{'':26}{'ours':>9}{'theirs':>9}{'ratio':>8}")
-    for name, (count, size) in SHAPES.items():
-        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-            _measure(Path(directory), name, count, size, rounds)
+    each_shape(__doc__, SHAPES, f"{'':26}{'ours':>9}{'theirs':>9}{'ratio':>8}", _measure, rounds=5)
 
 
 def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> None:
