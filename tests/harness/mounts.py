@@ -41,7 +41,7 @@ class Namespace:
 
     def seen(self, path: Path) -> Path:
         """Where we can see what stands here at an absolute path."""
-        return Path(f"/proc/{self.holder}/root{path}")
+        return Path("/proc", str(self.holder), "root", path.relative_to("/"))
 
 
 @contextmanager
