@@ -10,7 +10,7 @@ from pixi_mirror.formats.layout import is_local, local_path, local_url
 from pixi_mirror.formats.lock import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
 from pixi_mirror.formats.pypi import called, form_of, normalised
 from pixi_mirror.model import Layout, Package, Refusal, Request, Sha256
-from pixi_mirror.sources.selection import SUBDIR, Selection
+from pixi_mirror.sources.selection import SUBDIR, Selection, meant
 from pixi_mirror.tree.files import hash_of
 
 _NO_DIGEST = Sha256("0" * 64)
@@ -130,10 +130,9 @@ def _platform(
     lock: Lock, locked: LockedEnvironment, asked: str, environment: str, path: Path
 ) -> tuple[str, tuple[str, ...]]:
     """The name of the platform that is meant, and what to warn of."""
-    if asked in locked.packages:
-        return asked, ()
+    # In the order of the lock, as in pixi-pack, and not in that of the environment.
+    names = meant(asked, {name: each.subdir for name, each in lock.platforms.items() if name in locked.packages})
     subdir = asked.removeprefix(SUBDIR)
-    names = [name for name, each in lock.platforms.items() if each.subdir == subdir and name in locked.packages]
     if not names:
         known = ", ".join(locked.packages) or "none"
         raise WorkspaceError(

@@ -28,6 +28,17 @@ SUBDIR = "subdir:"
 """What may stand before the subdir where a platform is asked for, as pixi names platforms that have no name."""
 
 
+def meant(asked: str, platforms: Mapping[str, str]) -> list[str]:
+    """The names of the platforms that `asked` means, of those given with their subdirs, in their order.
+
+    An exact name wins, as in pixi; else a subdir means all platforms of it.
+    """
+    if asked in platforms:
+        return [asked]
+    subdir = asked.removeprefix(SUBDIR)
+    return [name for name, of in platforms.items() if of == subdir]
+
+
 class Selection:
     """Grows by requests made of one lock."""
 
@@ -106,11 +117,7 @@ class Selection:
         return chosen
 
     def _matching(self, asked: str, environment: LockedEnvironment) -> list[str]:
-        """An exact name wins, as in pixi; else a subdir means all platforms of it."""
-        if asked in environment.packages:
-            return [asked]
-        subdir = asked.removeprefix(SUBDIR)
-        return [name for name in environment.packages if self._lock.platforms[name].subdir == subdir]
+        return meant(asked, {name: self._lock.platforms[name].subdir for name in environment.packages})
 
     def _add_channels(self, environment: LockedEnvironment, request: Request) -> None:
         for url in environment.channels:

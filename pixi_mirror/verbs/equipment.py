@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.indexes import Companion
-from pixi_mirror.model import Package, Url
+from pixi_mirror.model import Listing, MirrorPath, Package, Url
 from pixi_mirror.report import Report
 from pixi_mirror.sources import LockSource, PixiSource, Source
 from pixi_mirror.tree import Tree
@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.cache import Batch, Store
     from pixi_mirror.fetch import Fetcher
     from pixi_mirror.formats.pypi import Resolved
+    from pixi_mirror.mirror import Plan
+    from pixi_mirror.mirror.bringing import Brought
     from pixi_mirror.pages import Pages
     from pixi_mirror.settings import Settings
 
@@ -87,6 +89,26 @@ class Equipment:
             batch=Batch(store, fetcher, self.report, jobs=settings.jobs),
             pages=Pages(Fetcher(hasty, self.report, connections=settings.jobs), self.report, jobs=settings.jobs),
         )
+
+    def bring(
+        self, tree: Tree, plan: Plan, *, each_alone: bool = False
+    ) -> tuple[Brought, Mapping[MirrorPath, Listing]]:
+        """Bring what a plan lacks into a mirror, and learn what its indexes are to say of it.
+
+        If any package cannot be had, nothing is placed and nothing learnt, unless `each_alone`.
+
+        Raises:
+            WrongBytesError: an index page promises other bytes than the lock, or a file changed before it was placed.
+            MachineError: a settings file does not parse, or a file or disk cannot be used.
+        """
+        from pixi_mirror.mirror.bringing import bring
+        from pixi_mirror.mirror.learning import learnt
+
+        supply = self.supply(plan.packages.values(), tree, workspace=only_workspace(plan.renewal.sources))
+        brought = bring(tree, plan, supply.store, supply.batch, self.report, each_alone=each_alone)
+        if brought.failed and not each_alone:
+            return brought, {}
+        return brought, learnt(tree, plan, brought.stored, supply.pages, self.report)
 
     def resolve(self, question: Question, *, workspace: Path | None = None) -> tuple[Resolved, ...]:
         """What a question about build requirements comes to, asked of the indexes where `[mirrors]` has them.

@@ -193,15 +193,10 @@ def _brought(asked: Asked, plan: Plan, tree: Tree, equipment: Equipment) -> Upda
     companion = equipment.companion(plan.renewal.locks.values())
     require_program(tree, plan, companion)
     if plan.to_bring or is_ignorant(tree, plan):
-        from pixi_mirror.mirror.bringing import bring
-        from pixi_mirror.mirror.learning import learnt
-
-        supply = equipment.supply(plan.packages.values(), tree, workspace=only_workspace(plan.renewal.sources))
-        brought = bring(tree, plan, supply.store, supply.batch, equipment.report)
+        brought, listings = equipment.bring(tree, plan)
         if brought.failed:
             return _result(asked, plan, failed=brought.failed, error=_failure(brought.failed, plan))
         fetched, stored = brought.fetched, brought.stored
-        listings = learnt(tree, plan, stored, supply.pages, equipment.report)
     settled = settle(tree, plan, stored, companion=companion, learnt=listings)
     indexes = tuple(path for path in settled.written if not _is_part(companion, path))
     return _result(asked, plan, indexes=indexes, fetched=fetched, stored=stored, error=settled.error)

@@ -16,7 +16,7 @@ from pixi_mirror.model import Derived, Listing, MirrorPath, Sha256, Snapshot, St
 from pixi_mirror.tree import Looked, Tree
 from pixi_mirror.tree.reading import INVENTORY, LONGEST_INDEX
 from pixi_mirror.verbs.closure import Misfit, misfits
-from pixi_mirror.verbs.equipment import Equipment, existing, known_sources, only_workspace
+from pixi_mirror.verbs.equipment import Equipment, existing, known_sources
 
 if TYPE_CHECKING:  # a run that needs them not must not pay for them
     from pixi_mirror.cache import Failed
@@ -228,13 +228,8 @@ def _repaired(tree: Tree, plan: Plan, verified: Verified, equipment: Equipment) 
     failed: tuple[Failed, ...] = ()
     listings: Mapping[MirrorPath, Listing] = {}
     if plan.to_bring or unsettled(tree):
-        from pixi_mirror.mirror.bringing import bring
-        from pixi_mirror.mirror.learning import learnt
-
-        supply = equipment.supply(plan.packages.values(), tree, workspace=only_workspace(plan.renewal.sources))
-        brought = bring(tree, plan, supply.store, supply.batch, equipment.report, each_alone=True)
+        brought, listings = equipment.bring(tree, plan, each_alone=True)
         stored, failed = brought.stored, brought.failed
-        listings = learnt(tree, plan, stored, supply.pages, equipment.report)
     companion = equipment.companion(plan.renewal.locks.values())
     settled = settle(tree, plan, stored, companion=companion, learnt=listings)
     summary = f"{len(failed)} of {len(plan.to_bring)} bad files could not be fetched again:"
