@@ -51,7 +51,7 @@ def lock(size: int) -> bytes:
 def read(reader: str, path: Path) -> int:
     """Read the lock to the end and count what was found."""
     if reader == "pixi-mirror":
-        from pixi_mirror.formats.lock import read_lock
+        from pixi_mirror.lockfile.reader import read_lock
 
         return sum(map(len, read_lock(path.read_bytes(), name=path.name).environments["default"].packages.values()))
     if reader == "PyYAML CSafeLoader":

@@ -31,7 +31,7 @@ from bringing import _remove, _run, _seconds, nginx
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.workspace import Environment, LockDescription, PypiEntry, lock_text
-from pixi_mirror.formats.pypi import normalised, wheel_name
+from pixi_mirror.pypi.names import normalised, wheel_name
 
 MEDIAN, SIGMA, LARGEST = 200_000, 1.7, 40_000_000
 COMPARED = "default"

@@ -24,7 +24,7 @@ import zstandard
 from bringing import each_shape
 from packing import SHAPES, repeated
 
-from pixi_mirror.formats.packs import Metadata, metadata_bytes, repodata_bytes
+from pixi_mirror.pack.documents import Metadata, metadata_bytes, repodata_bytes
 
 _SUBDIR = "linux-64"
 

@@ -1,5 +1,5 @@
 """`python -m pixi_mirror` is `pixi-mirror`."""
 
-from pixi_mirror.cli import main
+from pixi_mirror.commands.program import main
 
 main()

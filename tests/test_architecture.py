@@ -1,4 +1,4 @@
-"""The house rules that code can check: floors, keepers, sizes. Read this first to learn how the house is built."""
+"""What code can check of the architecture beside the import contracts of `pyproject.toml`: owners, sizes, names."""
 
 import ast
 import re
@@ -11,48 +11,32 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pixi_mirror"
 
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
-    ("model",),
-    ("plan", "report", "identity", "formats"),
-    ("process", "fetch", "tree", "settings", "unchanged"),
-    ("sources", "cache", "archives", "pages", "building", "clients", "access", "page"),
-    ("indexes", "solving", "serve", "installs"),
-    ("mirror", "unpacking", "standalone"),
-    ("packing",),
-    ("verbs",),
-    ("demo",),
-    ("cli",),
-    ("__main__",),
-)
-"""A room imports only from floors below its own (the lowest comes first); inside a room everything goes."""
-
 KEEPERS: dict[str, set[str]] = {
-    "requests": {"fetch"},
-    "urllib3": {"fetch"},
-    "yaml": {"formats"},
-    "tomllib": {"settings", "formats", "clients"},
+    "requests": {"http"},
+    "urllib3": {"http"},
+    "yaml": {"lockfile"},
+    "tomllib": {"clients", "pypi", "settings"},
     "netrc": {"settings"},
     "keyring": {"settings"},
-    "boto3": {"fetch"},
-    "botocore": {"fetch"},
+    "boto3": {"http"},
+    "botocore": {"http"},
     "platformdirs": {"settings"},
-    "tqdm": {"cli"},
-    "argparse": {"cli", "standalone"},
-    "subprocess": {"process", "standalone"},
-    "threading": {"access", "cache", "cli", "demo", "fetch", "serve", "settings", "verbs"},
-    "concurrent": {"tree", "sources", "pages", "installs", "packing", "unpacking", "standalone"},
-    "http": {"demo", "fetch", "serve"},
+    "tqdm": {"commands"},
+    "argparse": {"commands", "pack"},
+    "subprocess": {"pack", "process"},
+    "threading": {"cache", "commands", "demo", "http", "serve", "settings"},
+    "concurrent": {"environments", "mirror", "pack", "pixi", "pypi"},
+    "http": {"demo", "http", "serve"},
     "socketserver": {"serve"},
-    "tarfile": {"archives", "demo", "standalone"},
-    "zipfile": {"archives", "demo", "standalone"},
-    "fcntl": {"standalone", "tree"},
-    "msvcrt": {"tree"},
+    "tarfile": {"conda", "demo", "pack", "pypi"},
+    "zipfile": {"demo", "pack"},
+    "fcntl": {"disk", "pack"},
+    "msvcrt": {"disk"},
 }
-"""Who alone may import what. The demo plays the part of other people's servers and builders, so it may more; the
-standalone unpacker runs where nothing of ours is installed, so it has the standard library alone."""
+"""Which folders alone may import what. `pack` has the unpacker of self-extracting files, which runs where nothing of
+ours is installed; the demo plays the part of other people's servers and builders."""
 
-EFFECTS_OF_CLI = ("print(", "sys.exit(", "os.environ", "input(")
+EFFECTS_OF_COMMANDS = ("print(", "sys.exit(", "os.environ", "input(")
 
 LONGEST_MODULE = 320
 LONGEST_FUNCTION = 55
@@ -62,13 +46,9 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def room(path: Path) -> str:
+def folder(path: Path) -> str:
     relative = path.relative_to(PACKAGE)
     return relative.parts[0].removesuffix(".py")
-
-
-def floor(name: str) -> int:
-    return next(number for number, rooms in enumerate(FLOORS) if name in rooms)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -82,37 +62,20 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def ours(path: Path) -> Iterator[str]:
-    for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "pixi_mirror" and len(parts) > 1 and parts[1] != "__version__":
-            yield parts[1]
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_from_floors_below(path: Path) -> None:
-    if path == PACKAGE / "__init__.py":
-        assert not list(ours(path))
-        return
-    here = room(path)
-    for other in ours(path):
-        assert other == here or floor(other) < floor(here), f"{here} must not import {other}"
-
-
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_its_keeper_imports_a_thing(path: Path) -> None:
     for name in imports(path):
         keepers = KEEPERS.get(name.split(".")[0])
-        assert keepers is None or room(path) in keepers, f"{name} is kept by {keepers}"
+        assert keepers is None or folder(path) in keepers, f"{name} is kept by {keepers}"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_the_command_line_prints_exits_and_reads_the_environment(path: Path) -> None:
-    if room(path) == "cli":
+    if folder(path) == "commands":
         return
     text = "\n".join(line.partition("#")[0] for line in _code_lines(path))
-    for effect in EFFECTS_OF_CLI:
-        assert not re.search(rf"(?<![\w.]){re.escape(effect)}", text), f"{effect} belongs into cli"
+    for effect in EFFECTS_OF_COMMANDS:
+        assert not re.search(rf"(?<![\w.]){re.escape(effect)}", text), f"{effect} belongs into commands"
 
 
 def _code_lines(path: Path) -> list[str]:
@@ -138,27 +101,22 @@ def test_a_module_tells_one_thing_and_says_which(path: Path) -> None:
             assert node.end_lineno - node.lineno <= LONGEST_FUNCTION, node.name
 
 
-def test_no_room_is_named_after_nothing() -> None:
+def test_no_module_is_named_after_nothing() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base"}
     assert not [path for path in modules() if path.stem in vague]
 
 
-def test_every_room_stands_on_a_floor() -> None:
-    rooms = {room(path) for path in modules()} - {"__init__"}
-    assert rooms == {name for rooms_of_floor in FLOORS for name in rooms_of_floor}
-
-
-def test_hard_dependencies_are_the_four_of_the_design_card() -> None:
+def test_hard_dependencies_are_those_of_the_design_card() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {re.split(r"[<>=~!;\[ ]", entry)[0] for entry in project["dependencies"]}
-    assert names == {"pyyaml", "requests", "tqdm", "platformdirs"}
+    assert names == {"pyyaml", "requests", "tqdm", "platformdirs", "packaging", "backports.zstd"}
 
 
 def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() -> None:
     allowed = {"yaml", "requests", "urllib3", "tqdm", "platformdirs", "pixi_mirror"}
-    optional = {"rattler", "installer", "keyring", "zstandard", "compression", "botocore"}
+    optional = {"rattler", "installer", "keyring", "zstandard", "compression", "packaging", "backports", "botocore"}
     for path in modules():
         for name in imports(path):
             top = name.split(".")[0]

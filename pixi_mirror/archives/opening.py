@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pixi_mirror.tree.files import explained, open_regular
+from pixi_mirror.disk.files import explained, open_regular
 
 
 @contextmanager

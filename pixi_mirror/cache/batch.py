@@ -14,9 +14,10 @@ from pixi_mirror.cache.download import Verified, admit, downloaded, explain_size
 from pixi_mirror.cache.partial import note_of
 from pixi_mirror.cache.store import Store
 from pixi_mirror.errors import DiskFullError, PixiMirrorError
-from pixi_mirror.fetch import Fetcher
-from pixi_mirror.model import Package, Sha256
-from pixi_mirror.report import Report
+from pixi_mirror.http.fetcher import Fetcher
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.values import Sha256
+from pixi_mirror.progress import Progress
 
 _SYNCING = 4
 """Threads that fsync, so that those that hash never wait for the disk."""
@@ -71,10 +72,10 @@ class Batch:
     server was as fast as this machine).
     """
 
-    def __init__(self, store: Store, fetcher: Fetcher, report: Report, *, jobs: int) -> None:
+    def __init__(self, store: Store, fetcher: Fetcher, progress: Progress, *, jobs: int) -> None:
         self._store = store
         self._fetcher = fetcher
-        self._report = report
+        self._progress = progress
         self._jobs = jobs
         self._groups: queue.SimpleQueue[_Group] = queue.SimpleQueue()
         self._verified: queue.Queue[tuple[_Group, Verified] | None] = queue.Queue(_UNSYNCED)
@@ -178,7 +179,7 @@ class Batch:
     def _bring(self, package: Package, group: _Group) -> None:
         if self._delivered_from_store(group, self._suspect):
             return
-        verified = downloaded(package, self._store, self._fetcher, self._report)
+        verified = downloaded(package, self._store, self._fetcher, self._progress)
         if verified is not None:
             self._verified.put((group, verified))
         else:  # another process was quicker
@@ -191,7 +192,7 @@ class Batch:
             return False
         with suppress(OSError):  # left by a run that was killed right after it had named the file
             note_of(self._store.partial / sha256).unlink()
-        self._report.advance(size=size)
+        self._progress.advance(size=size)
         self._deliver(group, sha256, size)
         return True
 
@@ -207,13 +208,13 @@ class Batch:
 
     def _deliver(self, group: _Group, sha256: Sha256, size: int) -> None:
         for package in group:
-            explain_size(package, size, self._report)
-            self._report.advance(files=1)
+            explain_size(package, size, self._progress)
+            self._progress.advance(files=1)
             self._outcomes.put(Obtained(package, self._store.path(sha256), sha256, size))
 
     def _fail(self, failures: Iterable[Failed]) -> None:
         for failure in failures:
-            self._report.advance(files=1)
+            self._progress.advance(files=1)
             self._outcomes.put(failure)
 
 

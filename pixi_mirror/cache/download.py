@@ -10,12 +10,13 @@ from pathlib import Path
 
 from pixi_mirror.cache.partial import Partial
 from pixi_mirror.cache.store import Store
+from pixi_mirror.disk.files import explained
+from pixi_mirror.disk.lock import hold
 from pixi_mirror.errors import MachineError, WrongBytesError
-from pixi_mirror.fetch import Fetcher
-from pixi_mirror.model import Package, Sha256, admit_sha256
-from pixi_mirror.report import Report
-from pixi_mirror.tree.files import explained
-from pixi_mirror.tree.lock import hold
+from pixi_mirror.http.fetcher import Fetcher
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.values import Sha256, admit_sha256
+from pixi_mirror.progress import Progress
 
 _SLACK = 1 << 20
 """A record's size may be stale under the right sha256 (178 real files), so a body may be this much longer."""
@@ -33,7 +34,7 @@ class Verified:
     size: int
 
 
-def downloaded(package: Package, store: Store, fetcher: Fetcher, report: Report) -> Verified | None:
+def downloaded(package: Package, store: Store, fetcher: Fetcher, progress: Progress) -> Verified | None:
     """The package's bytes, verified; None: another process has put them into the store meanwhile.
 
     Raises:
@@ -43,7 +44,7 @@ def downloaded(package: Package, store: Store, fetcher: Fetcher, report: Report)
     """
     path = store.partial / _key(package)
     with explained("write", path):
-        partial = _opened(path, package, store, report)
+        partial = _opened(path, package, store, progress)
         if partial is None:
             return None
         with _closed_on_error(partial):
@@ -64,9 +65,9 @@ def _key(package: Package) -> str:
     return package.sha256 or "url-" + hashlib.sha256(package.url.stripped.encode()).hexdigest()
 
 
-def _opened(path: Path, package: Package, store: Store, report: Report) -> Partial | None:
+def _opened(path: Path, package: Package, store: Store, progress: Progress) -> Partial | None:
     while True:
-        partial = Partial(path, report, with_md5=package.sha256 is None and package.md5 is not None)
+        partial = Partial(path, progress, with_md5=package.sha256 is None and package.md5 is not None)
         with _closed_on_error(partial):
             current = hold(partial.descriptor, path)
         if current and partial.has_other_names:  # planted: writing would spoil what the other name is for
@@ -141,7 +142,7 @@ def admit(verified: Verified, store: Store) -> None:
             partial.close()
 
 
-def explain_size(package: Package, size: int, report: Report) -> None:
+def explain_size(package: Package, size: int, progress: Progress) -> None:
     """Warn of a size that the lock has wrong; the sha256 decided."""
     if package.size not in (None, size):
-        report.warn(f"{package.path}: the lock says {package.size} bytes, the file with its sha256 has {size}")
+        progress.warn(f"{package.path}: the lock says {package.size} bytes, the file with its sha256 has {size}")

@@ -7,8 +7,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from pixi_mirror.report import Report
-from pixi_mirror.tree.files import PUBLIC, bytes_of
+from pixi_mirror.disk.files import PUBLIC, bytes_of
+from pixi_mirror.progress import Progress
 
 _CHUNK = 1 << 20
 
@@ -21,7 +21,7 @@ def note_of(path: Path) -> Path:
 class Partial:
     """The sink of one download, to be used by one thread; locked against other processes while open."""
 
-    def __init__(self, path: Path, report: Report, *, with_md5: bool) -> None:
+    def __init__(self, path: Path, progress: Progress, *, with_md5: bool) -> None:
         """Open or make the file and take up what an earlier run left.
 
         Raises:
@@ -31,7 +31,7 @@ class Partial:
         self.offset = 0
         self.validator: str | None = None
         self._note = note_of(path)
-        self._report = report
+        self._progress = progress
         self._with_md5 = with_md5
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
         self.descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), PUBLIC)
@@ -68,7 +68,7 @@ class Partial:
     def begin(self, offset: int, validator: str | None) -> None:
         """Bytes from `offset` follow: all that were taken so far, or 0 to start again."""
         if offset == 0:
-            self._report.advance(size=-self.offset)
+            self._progress.advance(size=-self.offset)
             self._note.unlink(missing_ok=True)  # first: it must never vouch for other bytes
             os.ftruncate(self.descriptor, 0)
             os.lseek(self.descriptor, 0, os.SEEK_SET)
@@ -92,7 +92,7 @@ class Partial:
         if self._md5 is not None:
             self._md5.update(chunk)
         self.offset += len(chunk)
-        self._report.advance(size=len(chunk))
+        self._progress.advance(size=len(chunk))
 
     @property
     def sha256(self) -> str:
@@ -106,7 +106,7 @@ class Partial:
 
     def discard(self) -> None:
         """Leave nothing of it."""
-        self._report.advance(size=-self.offset)
+        self._progress.advance(size=-self.offset)
         for path in (self._note, self.path):
             with suppress(FileNotFoundError):
                 path.unlink()

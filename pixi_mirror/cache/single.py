@@ -4,13 +4,14 @@ from pixi_mirror.cache.batch import Obtained
 from pixi_mirror.cache.download import admit, downloaded
 from pixi_mirror.cache.store import Store
 from pixi_mirror.errors import FetchError
-from pixi_mirror.fetch import Fetcher
-from pixi_mirror.model import Package, Sha256
-from pixi_mirror.report import Report
+from pixi_mirror.http.fetcher import Fetcher
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.values import Sha256
+from pixi_mirror.progress import Progress
 
 
 def obtain_one(
-    package: Package, sha256: Sha256, store: Store, fetcher: Fetcher, report: Report
+    package: Package, sha256: Sha256, store: Store, fetcher: Fetcher, progress: Progress
 ) -> tuple[Obtained, bool]:
     """The package's verified bytes in the store, and whether they were fetched for it; `store` is in use.
 
@@ -22,7 +23,7 @@ def obtain_one(
     size = store.verified(sha256, suspect=False)
     if size is not None:
         return Obtained(package, store.path(sha256), sha256, size), False
-    verified = downloaded(package, store, fetcher, report)
+    verified = downloaded(package, store, fetcher, progress)
     if verified is not None:
         admit(verified, store)
         return Obtained(package, store.path(sha256), verified.sha256, verified.size), True

@@ -6,9 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.identity import Identity, identity_of, is_same
-from pixi_mirror.model import Sha256, admit_sha256
-from pixi_mirror.tree.files import (
+from pixi_mirror.disk.files import (
     PUBLIC,
     append_line,
     bytes_of,
@@ -20,7 +18,9 @@ from pixi_mirror.tree.files import (
     refuse_foreign,
     write_synced,
 )
-from pixi_mirror.tree.lock import locked
+from pixi_mirror.disk.identity import Identity, identity_of, is_same
+from pixi_mirror.disk.lock import locked
+from pixi_mirror.model.values import Sha256, admit_sha256
 
 TAG = "CACHEDIR.TAG"
 SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"

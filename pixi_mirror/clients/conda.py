@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pixi_mirror.clients.marked_lines import lines_of, merged
 from pixi_mirror.clients.offer import Offer
-from pixi_mirror.clients.region import lines_of, merged
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.formats.document import load
+from pixi_mirror.lockfile.document import load
 
 _KEY = re.compile(r"[\ufeff]?([A-Za-z_][A-Za-z0-9_]*)\s*:")
 _NODEFAULTS = (

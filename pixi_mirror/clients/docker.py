@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from pixi_mirror.clients.marked_lines import merged
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.pixi import Pixi, workspace_of
-from pixi_mirror.clients.region import merged
 from pixi_mirror.errors import WorkspaceError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pixi_mirror.errors import PixiMirrorError, UsageError
-from pixi_mirror.fetch.routes import is_loopback
-from pixi_mirror.formats.layout import DEFAULT_HOST, MAPPING_HOST, url_path
-from pixi_mirror.formats.simple import PAGE_HTML
-from pixi_mirror.model import Inventory, MirrorPath, Package
+from pixi_mirror.http.origins import is_loopback
+from pixi_mirror.model.packages import Inventory, Package
+from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.paths import DEFAULT_HOST, MAPPING_HOST, url_path
+from pixi_mirror.pypi.simple import PAGE_HTML
 
 _LEADS = ("http", "https")
 # What RFC 3986 lets stand in a URL, less what would begin a query or a fragment.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixi_mirror.clients.conda import home
+from pixi_mirror.clients.marked_lines import lines_of, merged
 from pixi_mirror.clients.offer import Offer
-from pixi_mirror.clients.region import lines_of, merged
 
 _HEADER = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"([^\s=:#;][^=:]*?)\s*[=:]")

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from pixi_mirror.clients.marked_lines import merged
 from pixi_mirror.clients.offer import Offer
-from pixi_mirror.clients.region import merged
 from pixi_mirror.clients.toml import parsed, statements
 
 _TABLE = "[mirrors]"

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pixi_mirror.clients.marked_lines import merged
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.pixi import workspace_of
-from pixi_mirror.clients.region import merged
 from pixi_mirror.clients.toml import parsed, statements
 
 _TABLE = "[[index]]"

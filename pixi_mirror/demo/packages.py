@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from pixi_mirror.model import Json
+from pixi_mirror.model.values import Json
 
 Extension: TypeAlias = Literal["conda", "tar.bz2"]
 

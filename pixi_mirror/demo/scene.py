@@ -18,7 +18,7 @@ from pixi_mirror.demo.workspace import (
     manifest_text,
 )
 from pixi_mirror.errors import MachineError
-from pixi_mirror.model import Json
+from pixi_mirror.model.values import Json
 
 CHANNEL = "https://conda.anaconda.org/conda-forge"
 LOCK = "workspace/pixi.lock"

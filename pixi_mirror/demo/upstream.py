@@ -9,7 +9,7 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from pixi_mirror.errors import MachineError
-from pixi_mirror.formats.simple import V1_JSON
+from pixi_mirror.pypi.simple import V1_JSON
 
 
 class Upstream:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from pixi_mirror.model import Json
+from pixi_mirror.model.values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from pixi_mirror.errors import ProgramError
-from pixi_mirror.indexes import Beside, Companion, Made, Makings, Role
-from pixi_mirror.mirror.planning import Plan, standing_indexes
-from pixi_mirror.model import Derived, MirrorPath, Sha256
-from pixi_mirror.tree import Tree
+from pixi_mirror.mirror.plan import Plan, standing_indexes
+from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.indexes import Beside, Companion, Made, Makings, Role
+from pixi_mirror.model.packages import Derived
+from pixi_mirror.model.values import MirrorPath, Sha256
 
 _PARTS_AT_ONCE = 256
 GRACE_S = 7 * 86_400.0

@@ -99,3 +99,17 @@ class Network:
     """Bytes a second, averaged over `idle_timeout_s`, below which a download counts as stalled."""
     longest_wait_s: float = 120.0
     """Longest `Retry-After` that is honoured; a longer one ends the attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user has told pixi and us."""
+
+    network: Network
+    """Of `http_hosts` only those of mirrors; the locks' are the caller's to add."""
+    jobs: int
+    """How many downloads at once."""
+    sources: tuple[str, ...]
+    """The configuration files that were read, the highest first."""
+    warnings: tuple[str, ...]
+    """Sentences to be said on every run."""

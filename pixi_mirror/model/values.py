@@ -17,6 +17,9 @@ Md5 = NewType("Md5", str)
 MirrorPath = NewType("MirrorPath", str)
 """A relative POSIX path inside a mirror, admitted by `admit_path`."""
 
+DAY_S = 86_400.0
+"""Seconds of a day."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 # By allow-list and not by containment: 16 of 16 hostile names pass a normpath and prefix check.

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from pixi_mirror.serve.answer import Answer
+from pixi_mirror.serve.app import Answer
+from pixi_mirror.serve.files import piece_of
 from pixi_mirror.serve.ranges import Span
 from pixi_mirror.serve.request import LONGEST_HEAD, Refused
-from pixi_mirror.serve.shelf import piece_of
 
 _PIECE = 1 << 18
 _SMALL = 1 << 16

@@ -9,7 +9,8 @@ from threading import Lock
 from typing import TypeAlias
 
 from pixi_mirror.errors import MachineError
-from pixi_mirror.model import Basic, Bearer, CondaToken, Credential, Json, S3Keys, Url
+from pixi_mirror.model.network import Basic, Bearer, CondaToken, Credential, S3Keys
+from pixi_mirror.model.values import Json, Url
 from pixi_mirror.settings.mirrors import host_of
 from pixi_mirror.settings.text import file_text
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pixi_mirror.model import Basic, CondaToken, Credential, Url
+from pixi_mirror.model.network import Basic, CondaToken, Credential
+from pixi_mirror.model.values import Url
 
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<user>[^/?#\s\\]*)@)?(?P<place>(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:\s\\]*)(?::[0-9]*)?)"

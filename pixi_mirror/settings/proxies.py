@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from pixi_mirror.model import Proxies
-from pixi_mirror.settings.files import Told
+from pixi_mirror.model.network import Proxies
+from pixi_mirror.settings.configuration import Told
 
 
 def chosen_proxies(told: Told, environ: Mapping[str, str]) -> tuple[Proxies, tuple[str, ...]]:

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 from pixi_mirror.errors import MachineError
-from pixi_mirror.model import Json
+from pixi_mirror.model.values import Json
 from pixi_mirror.settings.text import file_text
 
 

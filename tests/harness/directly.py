@@ -15,16 +15,17 @@ from pathlib import Path
 
 from harness.world import World
 
-from pixi_mirror.indexes.sidecars import Sidecars, Surroundings
-from pixi_mirror.model import Request
-from pixi_mirror.report import Silence
-from pixi_mirror.settings import Options, read_settings
-from pixi_mirror.verbs.equipment import Equipment
-from pixi_mirror.verbs.forget import Forgotten, forget
-from pixi_mirror.verbs.prune import Pruned, prune
-from pixi_mirror.verbs.update import Asked, Updated, update
-from pixi_mirror.verbs.verify import Verified, verify
-from pixi_mirror.verbs.wishes import Chosen
+from pixi_mirror.context import Context
+from pixi_mirror.mirror.forget import Forgotten, forget
+from pixi_mirror.mirror.indexers.programs import Surroundings
+from pixi_mirror.mirror.indexers.sidecars import Sidecars
+from pixi_mirror.mirror.prune import Pruned, prune
+from pixi_mirror.mirror.requests import Chosen
+from pixi_mirror.mirror.update import Asked, Updated, update
+from pixi_mirror.mirror.verify import Verified, verify
+from pixi_mirror.model.packages import Request
+from pixi_mirror.progress import NoProgress
+from pixi_mirror.settings.read import Options, read_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,8 @@ class Directly:
         return self.world.home / "cache"
 
     @property
-    def equipment(self) -> Equipment:
-        return Equipment(
+    def context(self) -> Context:
+        return Context(
             cache_directory=lambda: self.cache,
             settings=lambda workspace: read_settings(
                 environ={},
@@ -54,7 +55,7 @@ class Directly:
                 home=self.world.home,
                 options=Options(retries=self.retries),
             ),
-            report=Silence(),
+            progress=NoProgress(),
             environ=self.world.environment,
             directory=lambda: self.world.directory,
             companion=self._companion,
@@ -64,7 +65,7 @@ class Directly:
         surroundings = Surroundings(
             environ=self.world.environment, python=Path(sys.executable), prefix=Path(sys.prefix), workspaces=()
         )
-        return Sidecars(surroundings, Silence(), choice="json", shards="never")
+        return Sidecars(surroundings, NoProgress(), choice="json", shards="never")
 
     def update(self, *locks: Path | str, environments: Iterable[str] | None = None) -> Updated:
         """Follow these locks, all their environments by default; none named: refresh what is followed."""
@@ -74,7 +75,7 @@ class Directly:
             request=Request(environments=names, platforms=()) if locks else None,
         )
         asked = Asked(mirror=self.mirror, chosen=chosen, flat=False, defer=False, dry_run=False, question={})
-        return update(asked, self.equipment, announce=lambda plan: None)
+        return update(asked, self.context, announce=lambda plan: None)
 
     def forget(self, lock: Path | str, *, environments: Iterable[str] = ()) -> Forgotten:
         return forget(
@@ -82,11 +83,11 @@ class Directly:
             lock=self.world.directory / lock,
             name=None,
             environments=tuple(environments),
-            equipment=self.equipment,
+            context=self.context,
         )
 
     def prune(self, *, apply: bool, grace_days: float = 0, force: bool = True) -> Pruned:
-        return prune(self.mirror, apply=apply, grace_days=grace_days, force=force, equipment=self.equipment)
+        return prune(self.mirror, apply=apply, grace_days=grace_days, force=force, context=self.context)
 
     def verify(self, *, repair: bool = False, quick: bool = False) -> Verified:
-        return verify(self.mirror, repair=repair, quick=quick, equipment=self.equipment)
+        return verify(self.mirror, repair=repair, quick=quick, context=self.context)

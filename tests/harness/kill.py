@@ -204,7 +204,7 @@ def mutating_calls(
     env: Mapping[str, str],
     cwd: Path,
     below: Path | None = None,
-    program: str = "pixi_mirror.cli.program",
+    program: str = "pixi_mirror.commands.program",
 ) -> list[Point]:
     """The calls that a whole run with these arguments makes, in order; the run is to end with status 0.
 
@@ -245,7 +245,7 @@ def killed_at(
     cwd: Path,
     error: str | None = None,
     below: Path | None = None,
-    program: str = "pixi_mirror.cli.program",
+    program: str = "pixi_mirror.commands.program",
 ) -> "Completed":
     """How a run ends (a `Completed`) that is killed before the call at `point`, or whose call there raises `error`."""
     from harness.child import run_python
@@ -277,7 +277,7 @@ def main() -> int:
     parser.add_argument("--count", action="store_true")
     parser.add_argument("--list")
     parser.add_argument(
-        "--program", default="pixi_mirror.cli.program", help="the module whose run(args), or main(args), is run"
+        "--program", default="pixi_mirror.commands.program", help="the module whose run(args), or main(args), is run"
     )
     parser.add_argument("args", nargs="*")
     options = parser.parse_args()

@@ -30,10 +30,10 @@ from harness import kill
 from harness.child import Completed, python_environment, run_python
 
 CAN_FORK = hasattr(os, "fork")
-_PROGRAM = "pixi_mirror.cli.program"
+_PROGRAM = "pixi_mirror.commands.program"
 _VERBS = ("update", "status", "verify", "forget", "prune", "prime", "pack", "unpack")
-_HEAVY = ("requests", "yaml", "tqdm", "platformdirs", "zstandard", "tarfile", "zipfile", "bz2", "pixi_mirror.cache",
-          "pixi_mirror.fetch", "concurrent.futures.thread", "json", "ssl")  # fmt: skip
+_HEAVY = ("requests", "yaml", "tqdm", "platformdirs", "zstandard", "tarfile", "zipfile", "bz2",
+          "pixi_mirror.cache.batch", "pixi_mirror.http.fetcher", "concurrent.futures.thread", "json", "ssl")  # fmt: skip
 
 
 def run(
@@ -126,7 +126,7 @@ def _nursery() -> _Nursery:
 
 
 def _main() -> None:
-    for name in (_PROGRAM, *(f"pixi_mirror.cli.{verb}" for verb in _VERBS), *_HEAVY):
+    for name in (_PROGRAM, *(f"pixi_mirror.commands.{verb}" for verb in _VERBS), *_HEAVY):
         with suppress(ImportError):  # the run that needs it says so itself
             importlib.import_module(name)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -63,7 +63,7 @@ def peak_memory() -> int:
 
 
 def _main() -> None:
-    from pixi_mirror.cli.program import run
+    from pixi_mirror.commands.program import run
 
     asked, told, limit_s = sys.argv[1:]
     if hasattr(signal, "alarm"):

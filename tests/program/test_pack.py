@@ -18,12 +18,12 @@ from harness.looking import contents
 from harness.upstream import status as answering
 from harness.world import small_packages
 
-from pixi_mirror.cli.program import run
+from pixi_mirror.commands.program import run
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.demo.workspace import CondaEntry, Platform, PypiEntry
-from pixi_mirror.formats.packs import read_checksums
-from pixi_mirror.installs.machine import own_subdir
+from pixi_mirror.environments.platform import own_subdir
+from pixi_mirror.pack.documents import read_checksums
 
 LINUX = ("-p", "linux-64")
 HERE = own_subdir()

@@ -236,7 +236,7 @@ def test_a_mirror_that_is_not_there_is_named(world):
 def test_without_a_zstd_library_the_extra_is_named(mirrored):
     hidden = (
         "import sys; sys.modules['zstandard'] = sys.modules['compression'] = None\n"
-        "from pixi_mirror.cli.program import main; main()"
+        "from pixi_mirror.commands.program import main; main()"
     )
     done = run_python("-c", hidden, "prime", *CHOICE, env=mirrored.environment, cwd=mirrored.directory)
     assert done.status == 7, done.stderr

@@ -12,7 +12,7 @@ from harness.serving import served
 
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.errors import BusyError, MachineError
-from pixi_mirror.tree import Tree
+from pixi_mirror.mirror.tree import Tree
 
 LOCK = "workspace/pixi.lock"
 KEPT = ("kept", "also")

@@ -12,8 +12,8 @@ import pytest
 from harness.looking import contents, repodata
 from harness.world import small_packages
 
-from pixi_mirror.cli.progress import Plain
-from pixi_mirror.tree import inventory
+from pixi_mirror.commands.show_progress import Plain
+from pixi_mirror.mirror import inventory_file
 
 LOCK = "workspace/pixi.lock"
 
@@ -126,7 +126,7 @@ def test_an_empty_environment_still_makes_a_channel(world):
 
 def test_the_inventory_is_read_back_as_it_was_written(mirrored):
     data = (mirrored.mirror / "pixi-mirror.json").read_bytes()
-    assert inventory.dump(inventory.parse(data)) == data
+    assert inventory_file.dump(inventory_file.parse(data)) == data
     assert str(mirrored.directory).encode() not in data
 
 

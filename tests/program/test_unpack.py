@@ -12,7 +12,7 @@ from harness.child import user_environment
 from harness.packs import pack_files, tar_of, write_folder
 from harness.world import CHANNEL
 
-from pixi_mirror.cli.program import run
+from pixi_mirror.commands.program import run
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.demo.workspace import PypiEntry

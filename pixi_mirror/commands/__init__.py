@@ -1,0 +1,1 @@
+"""One module a verb: its options, the call, and what is printed of the result."""

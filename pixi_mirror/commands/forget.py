@@ -1,0 +1,73 @@
+"""`pixi mirror forget`."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from pixi_mirror.commands import options as shared
+from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.parsing import Parser, path
+from pixi_mirror.commands.words import counted
+from pixi_mirror.mirror.forget import Forgotten, forget
+from pixi_mirror.model.values import Json
+
+
+def _declare(parser: Parser) -> None:
+    shared.declare_mirror(parser)
+    parser.value(
+        "-m",
+        "--manifest-path",
+        convert=path,
+        metavar="PATH",
+        help="the workspace to follow no longer: its manifest or directory, which may be gone",
+    )
+    parser.value(
+        "--lock", convert=path, metavar="PATH", help="the lock to follow no longer; the file itself may be gone"
+    )
+    parser.value("--name", metavar="NAME", help="the name to follow no longer, as given to `update --name`")
+    parser.values("-e", "--environment", metavar="NAME", help="only this environment of the lock")
+    shared.declare_lock_timeout(parser)
+    shared.declare_output(parser)
+
+
+def _run(options: Namespace) -> Outcome:
+    forgotten = forget(
+        Path(options.dir),
+        lock=options.lock,
+        manifest=options.manifest_path,
+        name=options.name,
+        environments=tuple(dict.fromkeys(options.environment)),
+        context=make_context(options, make_progress(options)),
+    )
+    return Outcome(json=_json(forgotten), lines=_lines(forgotten))
+
+
+def _lines(forgotten: Forgotten) -> list[str]:
+    what = ", ".join(forgotten.environments) + " of " if forgotten.environments else ""
+    line = f"{forgotten.mirror} no longer follows {what}{forgotten.workspace}"
+    if not forgotten.surplus:
+        return [line]
+    return [f"{line}; {counted(len(forgotten.surplus), 'file')} no longer wanted: see `pixi-mirror prune`"]
+
+
+def _json(forgotten: Forgotten) -> Mapping[str, Json]:
+    return {
+        "verb": "forget",
+        "mirror": str(forgotten.mirror),
+        "workspace": forgotten.workspace,
+        "environments": list(forgotten.environments),
+        "surplus": list(forgotten.surplus),
+    }
+
+
+def _blank(options: Namespace) -> Mapping[str, Json]:
+    return {"verb": "forget", "mirror": str(options.dir), "workspace": None, "environments": [], "surplus": []}
+
+
+COMMAND = Command(
+    description="Stop following a lock, or some of its environments. Their packages stay until `pixi-mirror prune`.",
+    declare=_declare,
+    run=_run,
+    blank=_blank,
+)

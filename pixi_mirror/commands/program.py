@@ -1,0 +1,192 @@
+"""Choose the verb, run it, and turn whatever happens into output and an exit status."""
+
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from pixi_mirror import __version__
+from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.streams import give_up_notes, open_closed_streams, unprinted
+from pixi_mirror.commands.words import plain
+from pixi_mirror.errors import Interrupted, MachineError, PixiMirrorError, UsageError
+
+VERBS: tuple[tuple[str, str], ...] = (
+    ("update", "Bring the mirror to hold what the locks pin. Never removes a package."),
+    ("status", "Say what the mirror holds, which locks it follows, and what is out of date."),
+    ("verify", "Hash every file again, read every index back, say what differs; --repair fetches it."),
+    ("forget", "Stop following a lock, or some of its environments."),
+    ("prune", "Show what no followed lock wants any more; --apply removes it."),
+    ("cache", "Say what the shared cache holds; `cache prune` shows what of it can go."),
+    ("serve", "Show the mirror over HTTP, read-only, for pixi, conda, mamba, pip and uv."),
+    ("users", "Keep the file of those who may read a mirror that is served: add, remove, list."),
+    ("config", "Print, or --write, what a client needs to use the mirror where it is served."),
+    ("prime", "Put the mirror's conda packages into pixi's package cache, to install with no server."),
+    ("pack", "Put one environment for one platform into one file, in the format of pixi-pack."),
+    ("unpack", "Make the environment that a pack of this program or of pixi-pack holds; no network is used."),
+    ("demo", "Show all this on a small workspace that it makes itself; needs neither pixi nor network."),
+)
+"""Every verb, each a room of `cli`, with what it is for."""
+
+_HELP = """\
+usage: pixi-mirror [VERB] [OPTIONS]        (with pixi installed also: pixi mirror [VERB] [OPTIONS])
+
+Mirror exactly the packages that pixi.lock pins, of conda and of PyPI, into a directory: verified, indexed, ready for
+use without a network. The mirror remembers which locks it follows, so that the next run needs no options.
+
+  pixi-mirror --lock pixi.lock -e prod       make ./mirror, or add to it
+  pixi-mirror -e prod                        the same for the workspace around you; needs pixi
+  pixi-mirror                                refresh ./mirror: bring what is new in the locks that it follows
+  pixi-mirror demo                           see it work
+
+verbs (`update` if none is given; `pixi-mirror VERB --help` tells more):
+{verbs}
+
+options:
+  -h, --help     show this
+  -V, --version  show the version
+
+Every option can be set by an environment variable too: PIXI_MIRROR_<OPTION>, for example PIXI_MIRROR_CACHE_DIR; several
+values are separated by commas.
+
+exit status: 0 done; 1 something found (verify, status --check, prune); 2 usage; 3 workspace, lock, environment or
+platform; 4 cannot be mirrored; 5 could not be fetched; 6 wrong bytes; 7 a program that was run failed; 8 a directory,
+disk or file of this machine; 75 another process is writing the mirror; 130, 143 interrupted."""
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit."""
+    open_closed_streams()
+    _heed_signals()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a terminal without the character is no failure
+    try:
+        status = run(sys.argv[1:])
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:
+            raise  # not of printing, and to be explained where it happens
+        status = unprinted(error)
+    except (KeyboardInterrupt, Interrupted) as stop:
+        _leave_at_once(stop.status if isinstance(stop, Interrupted) else 130)
+    give_up_notes()
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit status, with everything printed.
+
+    Raises:
+        KeyboardInterrupt: the user stopped it.
+        Interrupted: a signal stopped it.
+    """
+    try:
+        verb, rest = _chosen(list(arguments))
+        if verb is None:
+            return 0
+        command: Command = importlib.import_module(f"pixi_mirror.commands.{verb}").COMMAND
+        parser = Parser(f"pixi-mirror {verb}", command.description, os.environ)
+        command.declare(parser)
+        options = parser.parse_args(rest)
+        if options is None:
+            return 0
+    except UsageError as error:
+        _complain(error)
+        return error.status
+    try:
+        outcome = command.run(options)
+    except UsageError as error:
+        _complain(error)
+        return error.status
+    except PixiMirrorError as error:
+        outcome = Outcome(error=error, json=command.blank(options))
+    return _told(outcome, as_json=getattr(options, "json", False), report=getattr(options, "report", None))
+
+
+def _chosen(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The verb and its arguments; None: what was asked for is printed already."""
+    if arguments in (["-h"], ["--help"]):
+        _print_help()
+        return None, []
+    if arguments in (["-V"], ["--version"]):
+        print(f"pixi-mirror {__version__}")
+        return None, []
+    if not arguments or arguments[0].startswith("-"):
+        return "update", arguments
+    names = [name for name, _ in VERBS]
+    if arguments[0] in names:
+        return arguments[0], arguments[1:]
+    raise UsageError(f"there is no verb {arguments[0]!r}{_nearest(arguments[0], names)}; see `pixi-mirror --help`.")
+
+
+def _nearest(word: str, names: list[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, names, n=1)
+    return f", perhaps {close[0]!r} was meant" if close else ""
+
+
+def _print_help() -> None:
+    verbs = "\n".join(f"  {name:<9}{sentence}" for name, sentence in VERBS)
+    print(_HELP.format(verbs=verbs))
+
+
+def _told(outcome: Outcome, *, as_json: bool, report: Path | None) -> int:
+    status = outcome.status if outcome.error is None else outcome.error.status
+    told = json.dumps(_answer(outcome, status), indent=2, ensure_ascii=False) if as_json or report else ""
+    try:
+        for line in [told] if as_json else outcome.lines:
+            print(plain(line))
+        sys.stdout.flush()
+    except OSError as error:
+        status = status or unprinted(error)
+    if outcome.error is not None:
+        _complain(outcome.error)
+    if report is not None:
+        try:
+            report.write_text(plain(told) + "\n", encoding="utf-8")
+        except OSError as error:
+            failure = MachineError(f"the report {report} cannot be written: {error.strerror}.")
+            _complain(failure)
+            return status or failure.status
+    return status
+
+
+def _answer(outcome: Outcome, status: int) -> Mapping[str, Any]:
+    if outcome.error is None:
+        return outcome.json
+    error = {"status": status, "message": str(outcome.error), "items": list(outcome.error.items)}
+    return {**outcome.json, "error": error}
+
+
+def _complain(error: PixiMirrorError) -> None:
+    with suppress(OSError):
+        print(plain(f"pixi-mirror: {error}"), file=sys.stderr)
+
+
+def _heed_signals() -> None:
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
+        raise Interrupted(number)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, stop)
+
+
+def _leave_at_once(status: int) -> NoReturn:
+    """Leave without waiting for threads: a server that has stalled would hold them for a minute."""
+    with suppress(OSError, ValueError):
+        print("pixi-mirror: stopped; run the same command again and it goes on from here.", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)

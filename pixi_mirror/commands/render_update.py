@@ -1,0 +1,195 @@
+"""Carry out an update and tell what it found and did."""
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pixi_mirror.commands.command import Outcome
+from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.words import counted, files_of, nothing_to_do, size, table
+from pixi_mirror.mirror.plan import Plan
+from pixi_mirror.mirror.requests import Chosen
+from pixi_mirror.mirror.update import Asked, Updated, update
+from pixi_mirror.model.packages import Package, Request, Target
+from pixi_mirror.model.values import Json
+
+
+def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
+    """Do what the options ask; `question` is what to remember it by if nothing was wrong."""
+    report = make_progress(options)
+    asked = Asked(
+        mirror=options.output,
+        chosen=Chosen(
+            manifests=tuple(options.manifest_path),
+            locks=tuple(options.lock),
+            name=options.name,
+            request=_request(options),
+            locked=options.locked,
+        ),
+        flat=options.flat,
+        defer=options.defer,
+        dry_run=options.dry_run,
+        question=question,
+    )
+
+    def announce(plan: Plan) -> None:
+        for message in (*plan.renewal.warnings, *plan.disagreements):
+            report.warn(message)
+        for line in _refused(plan):
+            report.note(line)
+        if plan.to_bring or plan.deferred:
+            for line in _plan_lines(plan):
+                report.note(line)
+
+    updated = update(asked, make_context(options, report), announce=announce)
+    if options.dry_run:
+        for message in (*updated.plan.renewal.warnings, *updated.plan.disagreements):
+            report.warn(message)
+    return Outcome(json=_json(updated), lines=_lines(updated, verbose=options.verbose), error=updated.error)
+
+
+def _request(options: Namespace) -> Request | None:
+    """What is asked of the locks; None: nothing was chosen, so the default or what was asked before."""
+    chosen = options.environment or options.all_environments or options.platform
+    if not chosen and not options.lock and not options.manifest_path:
+        return None
+    return Request(
+        environments=None if options.all_environments else tuple(dict.fromkeys(options.environment)) or ("default",),
+        platforms=tuple(dict.fromkeys(options.platform)),
+        pypi=not options.no_pypi,
+        build_packages=not options.no_build_packages,
+        skip_unmirrorable=options.skip_unmirrorable,
+        allow_md5=options.allow_md5,
+        allow_unhashed=options.allow_unhashed,
+        build_requires=tuple(sorted(set(options.build_requires))),
+        with_build_requirements=options.with_build_requirements,
+    )
+
+
+def _place(package: Package) -> str:
+    """The row of a package: its channel and subdir, or the host of a PyPI file."""
+    return package.path.partition("/")[0] if package.kind == "pypi" else package.path.rpartition("/")[0]
+
+
+def _plan_lines(plan: Plan) -> list[str]:
+    """A row a channel and platform, or a host of PyPI files: new, changed, deferred if any, present, unwanted."""
+    absent = {*plan.difference.missing, *plan.difference.changed, *plan.deferred}
+    columns: tuple[Sequence[Package], ...] = (
+        [plan.packages[path] for path in plan.difference.missing],
+        [plan.packages[path] for path in plan.difference.changed],
+        [plan.packages[path] for path in sorted(plan.deferred)],
+        [package for path, package in plan.packages.items() if path not in absent],
+        [plan.kept[path] for path in plan.difference.surplus if path in plan.kept],
+    )
+    places = sorted({_place(package) for column in columns for package in column})
+    if not places:
+        return []
+    titles = ["new", "changed", "deferred", "present", "no longer wanted"]
+    if not plan.deferred:
+        titles.remove("deferred")
+        columns = (*columns[:2], *columns[3:])
+    rows = [["", *titles]]
+    rows += [
+        [place, *(_cell([package for package in column if _place(package) == place]) for column in columns)]
+        for place in places
+    ]
+    if len(places) > 1:
+        rows.append(["total", *(_cell(column) for column in columns)])
+    return table(rows)
+
+
+def _cell(packages: Sequence[Package]) -> str:
+    if not packages:
+        return "-"
+    known = [package.size for package in packages if package.size is not None]
+    if not known:
+        return f"{len(packages)} (size unknown)"
+    return f"{len(packages)} ({size(sum(known))}{'' if len(known) == len(packages) else ' and more'})"
+
+
+def _refused(plan: Plan) -> list[str]:
+    return [
+        f"left out {refusal.entry}: {refusal.reason}"
+        for snapshot in plan.renewal.snapshots
+        for refusal in snapshot.refused
+    ]
+
+
+def _lines(updated: Updated, *, verbose: bool) -> list[str]:
+    plan = updated.plan
+    held = sum(package.size or 0 for path, package in plan.packages.items() if path not in updated.fetched)
+    nothing = nothing_to_do(
+        updated.mirror,
+        files=len(plan.packages),
+        bytes=held + updated.fetched_size,
+        deferred=len(plan.deferred),
+        deferred_bytes=plan.deferred_size,
+    )
+    holds = nothing.partition(": ")[2]
+    indexes = counted(len(updated.indexes), "index", "indexes")
+    if updated.dry_run:
+        lines = [*_plan_lines(plan), *_refused(plan)]
+        if plan.to_bring or updated.indexes:
+            bring = files_of(len(plan.to_bring), plan.size)
+            return [*lines, f"would bring {bring}, and write {indexes}; nothing was changed in {updated.mirror}"]
+        return [*lines, nothing]
+    if updated.failed or updated.error is not None:
+        return []
+    if not updated.fetched and not updated.indexes:
+        return [nothing]
+    brought = files_of(len(updated.fetched), updated.fetched_size)
+    verb = f"brought {brought}" if updated.fetched else "no package was missing"
+    lines = [f"  {path}" for path in updated.fetched] if verbose else []
+    return [*lines, f"{verb}; wrote {indexes}; {holds}"]
+
+
+def _json(updated: Updated) -> Mapping[str, Json]:
+    plan = updated.plan
+    refused = [*plan.renewal.unacceptable, *(r for snapshot in plan.renewal.snapshots for r in snapshot.refused)]
+    return {
+        "verb": "update",
+        "mirror": str(updated.mirror),
+        "dry_run": updated.dry_run,
+        "wanted": [_row(package, plan.targets.get(path, ())) for path, package in plan.packages.items()],
+        "missing": list(plan.difference.missing),
+        "changed": list(plan.difference.changed),
+        "deferred": sorted(plan.deferred),
+        "surplus": list(plan.difference.surplus),
+        "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in refused],
+        "warnings": [*plan.renewal.warnings, *plan.disagreements],
+        "bytes": plan.size,
+        "bytes_unknown": sum(package.size is None for package in plan.to_bring),
+        "indexes": list(updated.indexes),
+        "fetched": list(updated.fetched),
+        "failed": [
+            {
+                "path": failure.package.path,
+                "url": str(failure.package.url),
+                "status": failure.error.status,
+                "message": str(failure.error),
+            }
+            for failure in updated.failed
+        ],
+    }
+
+
+def _row(package: Package, targets: Sequence[Target]) -> Json:
+    row: dict[str, Json] = {
+        "kind": package.kind,
+        "name": package.name,
+        "version": package.version,
+        "build": package.build,
+        "subdir": package.subdir,
+        "path": package.path,
+        "url": str(package.url),
+        "sha256": package.sha256,
+        "md5": package.md5,
+        "size": package.size,
+        "targets": [
+            {"workspace": target.workspace, "environment": target.environment, "platform": target.platform}
+            for target in targets
+        ],
+    }
+    if package.kind == "conda":
+        row["record"] = dict(package.record)
+    return row

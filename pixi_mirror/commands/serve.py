@@ -1,0 +1,185 @@
+"""`pixi mirror serve`."""
+
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
+from pathlib import Path
+from queue import Full, Queue
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from pixi_mirror.commands import options as shared
+from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.parsing import Parser, path
+from pixi_mirror.errors import MachineError, UsageError
+from pixi_mirror.model.values import Json
+
+if TYPE_CHECKING:  # `--help` must not pay for a server
+    from pixi_mirror.mirror.tree import Tree
+    from pixi_mirror.serve.connection import Log
+    from pixi_mirror.serve.pull_through.pull import Pulling
+    from pixi_mirror.serve.transport import Tls
+
+_LAST_PORT = 65535
+_STDERR, _NOWHERE = "-", "none"
+_MOST_WAITING = 10_000
+"""Lines; those behind them are lost."""
+_LAST_WORDS_S = 1.0
+
+
+class Line(Protocol):
+    """Something that has happened."""
+
+    @property
+    def line(self) -> str:
+        """It as a line of JSON."""
+
+
+def _declare(parser: Parser) -> None:
+    shared.declare_mirror(parser)
+    parser.value(
+        "--host",
+        convert=_host,
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="the address to listen on (default: 127.0.0.1, this machine alone; 0.0.0.0 or :: for everybody)",
+    )
+    parser.value("--port", convert=_port, default=8765, metavar="PORT", help="0 picks a free one (default: 8765)")
+    parser.value("--tls-cert", convert=path, metavar="FILE", help="serve https with this certificate chain (PEM)")
+    parser.value("--tls-key", convert=path, metavar="FILE", help="its key (PEM; default: in the same file)")
+    parser.value(
+        "--users",
+        convert=path,
+        metavar="FILE",
+        help="answer only the users of this file, which `pixi-mirror users` makes (default: everybody)",
+    )
+    parser.flag("--insecure", help="let passwords and tokens cross a network in the clear: --users without --tls-cert")
+    parser.flag("--upstream", help="fetch what `update --defer` left out when it is first asked for, and keep it")
+    parser.value(
+        "--access-log",
+        default=_STDERR,
+        metavar="FILE",
+        help="where a line of JSON goes for each request: a file, `-` for stderr (default), or `none`",
+    )
+    shared.declare_network(parser)
+
+
+def _host(raw: str) -> str:
+    bare = raw.removeprefix("[").removesuffix("]")
+    if not bare or any(letter.isspace() or letter == "/" for letter in bare):
+        raise ValueError(raw)
+    return bare
+
+
+def _port(raw: str) -> int:
+    if not (raw.isascii() and raw.isdigit()) or int(raw) > _LAST_PORT:
+        raise ValueError(raw)
+    return int(raw)
+
+
+def _run(options: Namespace) -> Outcome:
+    from pixi_mirror.http.origins import is_loopback
+
+    if options.tls_key is not None and options.tls_cert is None:
+        raise UsageError("--tls-key is of no use without --tls-cert.")
+    is_private = options.tls_cert is not None or is_loopback(options.host.lower())
+    if options.users is not None and not (is_private or options.insecure):
+        raise UsageError(
+            f"with --users on {options.host}, passwords and tokens would cross the network in the clear. Give "
+            "--tls-cert, or stay on 127.0.0.1 behind a proxy that speaks TLS; --insecure does it all the same."
+        )
+    from pixi_mirror.serve.run import serve
+
+    with _lines(sys.stderr) as tell, _log(options.access_log, tell) as log:
+        serve(
+            Path(options.dir),
+            host=options.host,
+            port=options.port,
+            tls=_tls(options),
+            announce=_announce,
+            log=log,
+            users=options.users,
+            warn=_warn,
+            absent=partial(_pulling, options, tell) if options.upstream else None,
+        )
+    raise MachineError("the server has ended, and nobody asked it to; start it again.")
+
+
+def _tls(options: Namespace) -> "Tls | None":
+    from pixi_mirror.serve.transport import Tls
+
+    return None if options.tls_cert is None else Tls(options.tls_cert, options.tls_key)
+
+
+def _warn(what: str) -> None:
+    with suppress(OSError, ValueError):
+        print(f"pixi-mirror: {what}", file=sys.stderr, flush=True)
+
+
+def _announce(url: str) -> None:
+    with suppress(OSError):  # whoever does not read it may all the same be served
+        print(url, flush=True)
+
+
+def _pulling(options: Namespace, tell: "Callable[[Line], None]", tree: "Tree") -> "Pulling":
+    from pixi_mirror.commands.make_context import make_context
+    from pixi_mirror.commands.show_progress import Notes
+    from pixi_mirror.serve.pull_through.pull import Pulling
+
+    return Pulling(tree.root, make_context(options, Notes(sys.stderr, verbose=False)), tell=tell)
+
+
+def _log(where: str, to_stderr: "Log") -> "AbstractContextManager[Log]":
+    if where == _NOWHERE:
+        return nullcontext(lambda _: None)
+    return nullcontext(to_stderr) if where == _STDERR else _lines(_appended(path(where)))
+
+
+def _appended(file: Path) -> TextIO:
+    try:
+        return file.open("a", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise MachineError(f"the access log {file} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def _lines(target: TextIO) -> "Iterator[Callable[[Line], None]]":
+    """Write a line a request in a thread of its own: whoever reads them slowly, or not at all, holds up no client."""
+    waiting: Queue[Line | None] = Queue(_MOST_WAITING)
+
+    def write() -> None:
+        for told in iter(waiting.get, None):
+            with suppress(OSError, ValueError):  # a full disk, or a terminal that is gone, stops no server
+                target.write(f"{told.line}\n")
+                if waiting.empty():
+                    target.flush()
+
+    def tell(told: Line) -> None:
+        with suppress(Full):
+            waiting.put_nowait(told)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield tell
+    finally:
+        with suppress(Full):
+            waiting.put(None, timeout=_LAST_WORDS_S)
+        writer.join(_LAST_WORDS_S)
+
+
+def _blank(options: Namespace) -> Mapping[str, Json]:
+    return {"verb": "serve", "mirror": str(options.dir)}
+
+
+COMMAND = Command(
+    description="""\
+Show the mirror over HTTP, read-only, to pixi, conda, mamba, pip, uv and browsers. The first line on stdout is the
+URL. It may be updated meanwhile. Ctrl-C or SIGTERM ends it once running downloads are finished (60 s at most); a
+second one ends it at once.""",
+    declare=_declare,
+    run=_run,
+    blank=_blank,
+)

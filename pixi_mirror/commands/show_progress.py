@@ -1,0 +1,138 @@
+"""Show progress on stderr: a bar on a terminal, plain lines elsewhere; nothing of it is a result."""
+
+import threading
+import time
+from contextlib import suppress
+from typing import Any, TextIO
+
+from pixi_mirror.commands.words import files_of, plain, size
+from pixi_mirror.progress import Progress
+
+_HEARTBEAT_S = 20.0
+"""Without a terminal no more than 30 s may pass in silence."""
+
+
+def reporter(progress: str, stream: TextIO, *, verbose: bool) -> Progress:
+    """The report for `--progress`."""
+    if progress == "auto":
+        progress = "bar" if stream.isatty() else "plain"
+    if progress == "none":
+        return Notes(stream, verbose=verbose)
+    return Bar(stream, verbose=verbose) if progress == "bar" else Plain(stream, verbose=verbose)
+
+
+class Notes:
+    """Notes and warnings, without progress."""
+
+    def __init__(self, stream: TextIO, *, verbose: bool) -> None:
+        self._stream = stream
+        self.verbose = verbose
+        self._lock = threading.RLock()
+
+    def note(self, message: str) -> None:
+        """Say it."""
+        self._say(plain(message))
+
+    def warn(self, message: str) -> None:
+        """Say it."""
+        self._say(plain(f"warning: {message}"))
+
+    def _say(self, line: str) -> None:
+        # A terminal that is gone, a full disk or a stream that was closed (ValueError) is no reason to stop.
+        with self._lock, suppress(OSError, ValueError):
+            print(line, file=self._stream, flush=True)
+
+    def begin(self, task: str, *, files: int, size: int) -> None:
+        """Ignore it."""
+
+    def advance(self, *, files: int = 0, size: int = 0) -> None:
+        """Ignore it."""
+
+
+class Quiet(Notes):
+    """Warnings alone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream, verbose=False)
+
+    def note(self, message: str) -> None:
+        """Ignore it."""
+
+
+class Plain(Notes):
+    """A line when a task begins, and one at least every 30 s while it runs, even if nothing moves."""
+
+    def __init__(self, stream: TextIO, *, verbose: bool, heartbeat_s: float = _HEARTBEAT_S) -> None:
+        super().__init__(stream, verbose=verbose)
+        self._heartbeat_s = heartbeat_s
+        self._task = ""
+        self._files = self._of_files = self._size = self._of_size = 0
+        self._beating = False
+
+    def begin(self, task: str, *, files: int, size: int) -> None:
+        """Say what starts."""
+        with self._lock:
+            self._task, self._files, self._of_files, self._size, self._of_size = task, 0, files, 0, size
+            self._say(f"{task} {files_of(files, size)}")
+            if not self._beating:
+                self._beating = True
+                threading.Thread(target=self._beat, daemon=True).start()
+
+    def advance(self, *, files: int = 0, size: int = 0) -> None:
+        """Count it, and say when all is done."""
+        with self._lock:
+            self._files += files
+            self._size += size
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(self._heartbeat_s)
+            with self._lock:
+                if self._files < self._of_files:
+                    done, total = size(self._size), size(self._of_size)
+                    self._say(f"{self._task}: {self._files} of {self._of_files} files, {done} of {total}")
+
+
+class Bar(Notes):
+    """One bar of bytes at a time, on a terminal."""
+
+    def __init__(self, stream: TextIO, *, verbose: bool) -> None:
+        super().__init__(stream, verbose=verbose)
+        self._bar: Any = None
+        self._files = self._of_files = 0
+
+    def begin(self, task: str, *, files: int, size: int) -> None:
+        """Draw it."""
+        from tqdm import tqdm
+
+        with self._lock:
+            self._close()
+            self._files, self._of_files = 0, files
+            self._bar = tqdm(
+                total=size or None, desc=task, unit="B", unit_scale=True, file=self._stream, leave=False, miniters=1
+            )
+            self._bar.set_postfix_str(f"0/{files} files", refresh=False)
+
+    def advance(self, *, files: int = 0, size: int = 0) -> None:
+        """Move it, and take it away at the end."""
+        with self._lock:
+            if self._bar is None:
+                return
+            self._files += files
+            if files:
+                self._bar.set_postfix_str(f"{self._files}/{self._of_files} files", refresh=False)
+            self._bar.update(size)
+            if self._files >= self._of_files:
+                self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _say(self, line: str) -> None:
+        with self._lock:
+            if self._bar is None:
+                super()._say(line)
+            else:
+                self._bar.write(line, file=self._stream)

@@ -1,0 +1,131 @@
+"""`pixi mirror status`."""
+
+import os
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from pixi_mirror.commands import options as shared
+from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.words import counted, files_of
+from pixi_mirror.errors import DONE, FOUND
+from pixi_mirror.mirror.status import Held, Status, Subscription, status
+from pixi_mirror.model.values import Json
+
+_STATES = {
+    "current": "current",
+    "changed": "the lock has changed since: run `pixi-mirror update`",
+    "missing": "the lock is not there; what it wanted last stays",
+    "unreadable": "the lock cannot be read; what it wanted last stays",
+}
+
+
+def _declare(parser: Parser) -> None:
+    shared.declare_mirror(parser)
+    parser.flag("--check", help="exit with status 1 if anything is out of date")
+    shared.declare_output(parser)
+
+
+def _run(options: Namespace) -> Outcome:
+    found = status(Path(options.dir), environ=os.environ)
+    code = FOUND if options.check and not found.is_current else DONE
+    return Outcome(json=_json(found), lines=_lines(found), status=code)
+
+
+def _lines(found: Status) -> list[str]:
+    lines = [f"{found.mirror}: {files_of(found.files, found.size)}"]
+    for subscription in found.subscriptions:
+        lines += _subscription_lines(subscription)
+    for channel in found.channels:
+        lines.append(f"channel {channel.url} in {channel.path}/: {files_of(channel.files, channel.size)}")
+    for index in found.indexes:
+        lines.append(f"index {index.url} in {index.path}/: {files_of(index.files, index.size)}")
+    for sdist in found.sdists:
+        needs = ", ".join(sdist.build_requires)
+        lines.append(f"will not build offline: {sdist.path} needs {needs}")
+    difference = found.plan.difference
+    if difference.missing or difference.changed:
+        bad = counted(len(difference.missing) + len(difference.changed), "file")
+        lines.append(f"{bad} missing or changed on disk: run `pixi-mirror update` or `pixi-mirror verify --repair`")
+    if found.plan.deferred:
+        waiting = files_of(len(found.plan.deferred), found.plan.deferred_size)
+        lines.append(f"{waiting} deferred: `pixi-mirror serve --upstream` fetches each when it is first asked for")
+    if found.stale:
+        lines.append(f"{counted(len(found.stale), 'index', 'indexes')} out of date: run `pixi-mirror update`")
+    if difference.surplus:
+        lines.append(f"{counted(len(difference.surplus), 'file')} no longer wanted: see `pixi-mirror prune`")
+    return lines
+
+
+def _subscription_lines(subscription: Subscription) -> list[str]:
+    lines = [
+        f"follows {subscription.workspace}: "
+        f"{', '.join(subscription.environments) or 'nothing'} on {', '.join(subscription.platforms) or 'no platform'}",
+        f"  {subscription.lock or 'lock not known on this machine'}: {_STATES[subscription.state]}",
+    ]
+    lines += [f"  left out: {entry}" for entry in subscription.refused]
+    return lines
+
+
+def _json(found: Status) -> Mapping[str, Json]:
+    return {
+        "verb": "status",
+        "mirror": str(found.mirror),
+        "subscriptions": [
+            {
+                "workspace": subscription.workspace,
+                "lock": subscription.lock,
+                "environments": list(subscription.environments),
+                "platforms": list(subscription.platforms),
+                "state": subscription.state,
+                "refused": list(subscription.refused),
+            }
+            for subscription in found.subscriptions
+        ],
+        "channels": [_held(channel) for channel in found.channels],
+        "indexes": [_held(index) for index in found.indexes],
+        "sdists": [{"path": sdist.path, "build_requires": list(sdist.build_requires)} for sdist in found.sdists],
+        "missing": list(found.plan.difference.missing),
+        "changed": list(found.plan.difference.changed),
+        "deferred": sorted(found.plan.deferred),
+        "surplus": list(found.plan.difference.surplus),
+        "stale_indexes": list(found.stale),
+        "files": found.files,
+        "bytes": found.size,
+    }
+
+
+def _held(held: Held) -> Json:
+    return {"url": held.url, "path": held.path, "files": held.files, "bytes": held.size}
+
+
+def _blank(options: Namespace) -> Mapping[str, Json]:
+    return {
+        "verb": "status",
+        "mirror": str(options.dir),
+        **{key: [] for key in _LISTS},
+        "files": 0,
+        "bytes": 0,
+    }
+
+
+_LISTS = (
+    "subscriptions",
+    "channels",
+    "indexes",
+    "sdists",
+    "missing",
+    "changed",
+    "deferred",
+    "surplus",
+    "stale_indexes",
+)
+
+
+COMMAND = Command(
+    description="Say what the mirror holds, which locks it follows, how large it is and what is out of date.",
+    declare=_declare,
+    run=_run,
+    blank=_blank,
+)

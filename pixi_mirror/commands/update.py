@@ -1,0 +1,129 @@
+"""`pixi mirror [update]`: its options, and the answer of a run with nothing to do; `updating` does the rest."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from pixi_mirror.commands import options as shared
+from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.parsing import Parser, path, word
+from pixi_mirror.commands.words import nothing_to_do
+from pixi_mirror.mirror.memo import recalled, surroundings
+
+_DESCRIPTION = """\
+Bring the mirror to hold what the locks pin: fetch what is missing, verify every byte, write the channel indexes.
+Never removes a package. With nothing chosen it refreshes the locks that the mirror follows.
+
+  pixi-mirror --lock pixi.lock -e prod      one environment, for every platform that it is locked for; without pixi
+  pixi-mirror -e prod                       the same for the workspace around you; asks pixi where it is
+  pixi-mirror --lock a/pixi.lock --lock b/pixi.lock --all-environments -p linux-64 -o /srv/mirror
+  pixi-mirror                               refresh what ./mirror follows
+  pixi-mirror --dry-run                     what a refresh would bring"""
+
+
+def _declare(parser: Parser) -> None:
+    parser.group("what to mirror")
+    parser.values(
+        "-m",
+        "--manifest-path",
+        convert=path,
+        metavar="PATH",
+        help="a workspace that pixi is asked about: its manifest or directory (default: the one around you)",
+    )
+    parser.flag("--locked", help="have pixi check that the lock is current (default: mirror it as it stands)")
+    parser.values("--lock", convert=path, metavar="PATH", help="a pixi.lock, or the directory that holds it")
+    parser.value(
+        "--name", metavar="NAME", help="follow the lock by this name and not by its path, which may change (CI)"
+    )
+    parser.values("-e", "--environment", metavar="NAME", help="an environment of the lock (default: `default`)")
+    parser.flag("--all-environments", help="every environment of the lock")
+    parser.values(
+        "-p",
+        "--platform",
+        metavar="PLATFORM",
+        help="a platform: its name, or a conda subdir (default: all that the lock has for the environment)",
+    )
+    parser.flag("--no-pypi", help="leave PyPI packages out")
+    parser.flag("--no-build-packages", help="leave out what building source packages needs (locks of version 7)")
+    parser.flag("--skip-unmirrorable", help="report what cannot be mirrored, and go on")
+    parser.flag("--allow-md5", help="accept packages for which the lock has only an md5")
+    parser.flag("--allow-unhashed", help="accept packages without a hash; the first fetch pins the hash")
+    parser.values(
+        "--build-requires",
+        convert=word,
+        metavar="NAME",
+        help="mirror, too, what building sdists needs: a requirement, resolved once with uv or pip",
+    )
+    parser.flag("--with-build-requirements", help="the same for all that the mirrored sdists themselves ask for")
+    parser.group("where to, and how")
+    parser.value(
+        "-o",
+        "--output",
+        convert=path,
+        default=shared.DEFAULT_MIRROR,
+        metavar="DIR",
+        help="the mirror's directory (default: ./mirror)",
+    )
+    parser.flag("--flat", help="make one merged channel, not a directory per channel (new mirrors only)")
+    shared.declare_indexes(parser)
+    parser.flag("--defer", help="pin and list what is not there without fetching it; `serve --upstream` does on demand")
+    parser.flag("--dry-run", help="say what would be brought, and stop")
+    parser.value("--report", convert=path, metavar="FILE", help="write the JSON of the run to a file, too")
+    shared.declare_lock_timeout(parser)
+    shared.declare_network(parser)
+    shared.declare_output(parser)
+
+
+_DECIDES = (
+    *("manifest_path", "lock", "name", "environment", "all_environments", "platform"),
+    *("no_pypi", "no_build_packages", "skip_unmirrorable", "allow_md5", "allow_unhashed", "flat", "index", "shards"),
+    *("build_requires", "with_build_requirements", "defer"),
+)
+"""Options that change what an update decides; the others say how to fetch and how to talk."""
+
+
+def _run(options: Namespace) -> Outcome:
+    question = _question(options)
+    if not (options.json or options.dry_run or options.locked or options.report):
+        known = recalled(str(options.output), question)
+        if known is not None:
+            return Outcome(lines=[nothing_to_do(options.output, **known)], json={})
+    from pixi_mirror.commands.render_update import run
+
+    return run(options, question)
+
+
+def _question(options: Namespace) -> Mapping[str, Any]:
+    """All that decides what an update does, but for the contents of files."""
+    asked = {key: getattr(options, key) for key in _DECIDES}
+    for key in ("manifest_path", "lock"):  # what a relative path or a symbolic link means may change
+        asked[key] = [os.path.realpath(each) for each in asked[key]]
+    here = None if options.lock or options.manifest_path else os.path.realpath(os.curdir)
+    return {**asked, "here": here, "surroundings": surroundings(os.environ, sys.executable, sys.path)}
+
+
+def _blank(options: Namespace) -> Mapping[str, Any]:
+    lists = (
+        "wanted",
+        "missing",
+        "changed",
+        "deferred",
+        "surplus",
+        "refused",
+        "warnings",
+        "indexes",
+        "fetched",
+        "failed",
+    )
+    return {
+        "verb": "update",
+        "mirror": str(options.output),
+        "dry_run": options.dry_run,
+        **{key: [] for key in lists},
+        **dict.fromkeys(("bytes", "bytes_unknown"), 0),
+    }
+
+
+COMMAND = Command(description=_DESCRIPTION, declare=_declare, run=_run, blank=_blank)

@@ -1,0 +1,189 @@
+"""`pixi mirror verify`."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pixi_mirror import __version__
+from pixi_mirror.commands import options as shared
+from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.parsing import Parser, path
+from pixi_mirror.commands.words import counted, files_of, some
+from pixi_mirror.conda.solve import Solution
+from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, WrongBytesError
+from pixi_mirror.mirror.closure import Misfit
+from pixi_mirror.mirror.verify import Changed, Hole, Verified, verify
+from pixi_mirror.model.values import Json
+
+_SHOWN = 20
+_HOLE = "the mirror does not have it whole"
+_DIGITS = 12
+"""Of a hash, to people; the JSON has all."""
+
+
+def _declare(parser: Parser) -> None:
+    shared.declare_mirror(parser)
+    parser.flag("--repair", help="fetch again what is missing or wrong, and write the indexes anew")
+    parser.flag("--quick", help="hash only what has changed its size, time or inode (default: hash every file)")
+    parser.flag("--strict", help="let it be a finding, too, if locked packages do not fit together")
+    parser.flag("--solve", help="solve every environment again from the mirror (needs py-rattler)")
+    parser.value(
+        "--report",
+        convert=path,
+        metavar="FILE",
+        help="write what was found to a file, as JSON: with the digest of every file, what was left out, and by whom",
+    )
+    shared.declare_lock_timeout(parser)
+    shared.declare_network(parser)
+    shared.declare_output(parser)
+
+
+def _run(options: Namespace) -> Outcome:
+    report = make_progress(options)
+    context = make_context(options, report)
+    found = verify(Path(options.dir), repair=options.repair, solve=options.solve, quick=options.quick, context=context)
+    status = FOUND if found.left or found.unsolvable or (options.strict and found.misfits) else DONE
+    error = found.error
+    if error is not None and error.status == WrongBytesError.status:
+        # What is wrong here is the mirror, and that is status 1; 6 is for what others promised.
+        report.warn(str(error))
+        status, error = FOUND, None
+    told = {**_json(found, error, strict=options.strict), **(_evidence(found) if options.report else {})}
+    return Outcome(json=told, lines=_lines(found), status=status, error=error)
+
+
+def _lines(found: Verified) -> list[str]:
+    lines = []
+    mended = {*found.repaired}
+    for title, items in (
+        ("missing", [each for each in found.missing if each not in mended]),
+        ("changed", [_changed(each) for each in found.changed if each.path not in mended]),
+        (
+            "indexes that are wrong",
+            [f"{each.path}: {each.problem}" for each in found.indexes if each.path not in mended],
+        ),
+        ("not of this mirror, and left alone", list(found.unknown)),
+        ("repaired", list(found.repaired)),
+    ):
+        if items:
+            lines += [f"{title}:", *some(items, at_most=_SHOWN)]
+    lacking = sorted({_cell(hole) for hole in found.closure if hole.path not in mended})
+    if lacking:
+        lines += ["cannot be installed from here as it is:", *some(lacking, at_most=_SHOWN)]
+    lines += _misfit_lines(found)
+    lines += _solved_lines(found)
+    read = counted(found.indexes_read, "index", "indexes")
+    looked = "looked (--quick) at" if found.quick else "hashed"
+    checked = f"{found.mirror}: {looked} {files_of(found.files, found.size)}, read back {read}"
+    if not found.left:
+        return [*lines, f"{checked}; all is as recorded"]
+    remedy = "" if mended or found.error else " (`pixi-mirror verify --repair` fetches what is wrong)"
+    return [*lines, f"{checked}; {counted(len(found.left), 'file')} wrong{remedy}"]
+
+
+def _misfit_lines(found: Verified) -> list[str]:
+    where: dict[str, list[str]] = {}
+    for each in found.misfits:
+        where.setdefault(each.problem, []).append(_cell(each))
+    if not where:
+        return []
+    problems = [
+        f"{problem} ({cells[0]}{f' and {len(cells) - 1} more' if len(cells) > 1 else ''})"
+        for problem, cells in where.items()
+    ]
+    return ["does not fit together, though the locks have it so:", *some(problems, at_most=_SHOWN)]
+
+
+def _solved_lines(found: Verified) -> list[str]:
+    if found.solutions is None:
+        return []
+    lines = []
+    if found.unsolvable:
+        unsolvable = [f"{_cell(each)}: {each.problem}" for each in found.unsolvable]
+        lines += ["not solved as locked:", *some(unsolvable, at_most=_SHOWN)]
+    if others := [each for each in found.solutions if each.otherwise]:
+        lines.append("by names alone a solve takes others, since the mirror holds what several environments want:")
+        for each in others:
+            lines += [f"  {_cell(each)}:", *(f"  {line}" for line in some(each.otherwise, at_most=3))]
+    solved = len(found.solutions) - len(found.unsolvable)
+    return [*lines, f"{found.mirror}: {solved} of {counted(len(found.solutions), 'environment')} solved as locked"]
+
+
+def _cell(each: Solution | Misfit | Hole) -> str:
+    return f"{each.environment} of {each.workspace} on {each.platform}"
+
+
+def _changed(changed: Changed) -> str:
+    return f"{changed.path}: sha256 {changed.found[:_DIGITS]}... instead of {changed.expected[:_DIGITS]}..."
+
+
+def _json(found: Verified, error: PixiMirrorError | None, *, strict: bool) -> Mapping[str, Json]:
+    warnings = [str(found.error)] if found.error is not None and error is None else []
+    if not strict:
+        warnings += [f"{_cell(each)}: {each.problem}" for each in found.misfits]
+    return {
+        "verb": "verify",
+        "mirror": str(found.mirror),
+        "checked": {"files": found.files, "bytes": found.size, "indexes": found.indexes_read},
+        "missing": list(found.missing),
+        "changed": [{"path": each.path, "expected": each.expected, "found": each.found} for each in found.changed],
+        "unknown": list(found.unknown),
+        "indexes": [{"path": each.path, "problem": each.problem} for each in found.indexes],
+        "closure": [
+            *({**_of_cell(hole), "path": hole.path, "problem": _HOLE} for hole in found.closure),
+            *({**_of_cell(each), "path": each.path, "problem": each.problem} for each in found.misfits),
+        ],
+        "repaired": list(found.repaired),
+        "solved": None
+        if found.solutions is None
+        else [
+            {**_of_cell(each), "problem": each.problem, "otherwise": list(each.otherwise)} for each in found.solutions
+        ],
+        "warnings": warnings,
+    }
+
+
+def _of_cell(each: Solution | Misfit | Hole) -> dict[str, Json]:
+    return {"workspace": each.workspace, "environment": each.environment, "platform": each.platform}
+
+
+def _evidence(found: Verified) -> Mapping[str, Json]:
+    """What a report has besides, for whoever has to show later what was there and who looked."""
+    return {
+        "at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
+        "tool": f"pixi-mirror {__version__}",
+        "quick": found.quick,
+        "inventory_sha256": found.inventory_sha256,
+        "files": [{"path": name, "sha256": each.sha256, "size": each.size} for name, each in found.looked.items()],
+        "subscriptions": [
+            {
+                "workspace": snapshot.workspace,
+                "requests": [asdict(request) for request in snapshot.requests],
+                "left_out": [asdict(refusal) for refusal in snapshot.refused],
+            }
+            for snapshot in found.snapshots
+        ],
+    }
+
+
+def _blank(options: Namespace) -> Mapping[str, Json]:
+    return {
+        "verb": "verify",
+        "mirror": str(options.dir),
+        "checked": {"files": 0, "bytes": 0, "indexes": 0},
+        **{key: [] for key in ("missing", "changed", "unknown", "indexes", "closure", "repaired", "warnings")},
+        "solved": None,
+    }
+
+
+COMMAND = Command(
+    description="""\
+Hash every file again, read every index back, and say what differs from the mirror's inventory. Ends with status 1
+if anything does, and after --repair if anything is left.""",
+    declare=_declare,
+    run=_run,
+    blank=_blank,
+)

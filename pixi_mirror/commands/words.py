@@ -1,0 +1,65 @@
+"""How numbers, lists and what others have written read to people."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_STEP = 1000.0
+
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal would obey, what turns the order of writing, and halves of characters, which no stream takes."""
+
+
+def plain(text: str) -> str:
+    """The text with every control character as JSON escapes it: locks and servers are not trusted with a terminal."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def size(number: int) -> str:
+    """A number of bytes with a decimal unit, as pixi and conda write it."""
+    if abs(number) < _STEP:
+        return f"{number} B"
+    value = number / _STEP
+    for unit in ("kB", "MB", "GB"):
+        if abs(value) < _STEP:
+            return f"{value:.1f} {unit}"
+        value /= _STEP
+    return f"{value:.1f} TB"
+
+
+def files_of(number: int, size_of_all: int) -> str:
+    """`3 files, 1.2 MB`; the size is left out where it is not known."""
+    count = counted(number, "file")
+    return f"{count}, {size(size_of_all)}" if size_of_all else count
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def table(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines with aligned columns: the first to the left, the others to the right."""
+    rows = list(rows)
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def some(items: Sequence[str], *, at_most: int) -> list[str]:
+    """The first of many lines, and how many more there are."""
+    shown = [f"  {item}" for item in items[:at_most]]
+    return [*shown, f"  and {len(items) - at_most} more"] if len(items) > at_most else shown
+
+
+def nothing_to_do(mirror: Path, *, files: int, bytes: int, deferred: int = 0, deferred_bytes: int = 0) -> str:  # noqa: A002 - as the memo has it
+    """What an update says that finds everything as it should be; `files` and `bytes` are of all, deferred ones too."""
+    holds = f"nothing to do: {mirror} holds the packages that its locks pin: {files_of(files, bytes)}"
+    return f"{holds}, of which {files_of(deferred, deferred_bytes)} deferred" if deferred else holds

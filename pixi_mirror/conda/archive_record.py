@@ -1,0 +1,269 @@
+"""Read from a conda package the record that it has in no index yet: what it says of itself, and what it measures."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from pixi_mirror.archives.compression import Stream
+from pixi_mirror.archives.opening import opened
+from pixi_mirror.archives.tar_headers import BLOCK, Header, extended, extended_size, header
+from pixi_mirror.archives.zip import Member, stored
+from pixi_mirror.archives.zstd import decompressing
+from pixi_mirror.conda.archive_parts import parts_of_conda
+from pixi_mirror.conda.names import SUBDIRS, is_subdir, split_safe_file_name
+from pixi_mirror.model.values import Json
+
+LARGEST_INDEX = 4 << 20
+"""Bytes of `info/index.json`."""
+LARGEST_RATIO = 200
+"""How many times its size a package may become; what is not made of zeros does not get near it."""
+SMALLEST_LIMIT = 1 << 28
+"""Bytes that any may become: looking at so many takes some seconds, whatever the ratio is."""
+MOST_MEMBERS = 2_000_000
+
+_INDEX, _INDEX_PARTS = "info/index.json", [b"info", b"index.json"]
+_CHUNK = 1 << 20
+_LARGEST_EXTENDED = 1 << 20
+_FILES, _LONG_NAME, _PAX, _EXTENDED = b"0\x007", b"L", b"xX", b"LKxXg"
+_WITHOUT_CONTENT = b"123456"
+_LARGEST_NUMBER = 2**64 - 1
+_OMITTED_WHEN_EMPTY = ("constrains", "extra_depends", "flags", "track_features", "noarch", "features")
+
+
+def index_record(path: Path, *, file_name: str | None = None) -> Mapping[str, Json]:
+    """The record of a `.conda` or `.tar.bz2` as it belongs in `repodata.json`, with md5, sha256 and size.
+
+    `file_name` is what the package is called, by default the name of `path`; it has to be that of its record.
+
+    Raises:
+        ValueError: it is no conda package, damaged, hostile, or contradicts itself.
+        ProgramError: it is a `.conda`, and there is no zstd library.
+        MachineError: the file cannot be read.
+    """
+    called = path.name if file_name is None else file_name
+    with opened(path, file_name=called) as file:
+        name, version, build, extension = split_safe_file_name(called)
+        sums = _sums(file)
+        is_old = extension == "tar.bz2"
+        limit = max(SMALLEST_LIMIT, LARGEST_RATIO * sums["size"])
+        # One byte more than is allowed: what ends there and what goes on are two things.
+        tar = _Tar(Stream(file, limit=limit + 1).take_some if is_old else _part_of_conda(file), limit=limit)
+        record = _record(_index(tar))
+        said = (record["name"].lower(), record["version"], record["build"])
+        if said != (name.lower(), version, build):
+            raise ValueError(
+                f"its {_INDEX} says that it is {'-'.join(said)}, so that is what its file has to be called"
+            )
+        return dict(sorted({**record, **sums}.items()))
+
+
+def _sums(file: BinaryIO) -> dict[str, Json]:
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    while chunk := file.read(_CHUNK):
+        sha256.update(chunk)
+        md5.update(chunk)
+        size += len(chunk)
+    file.seek(0)
+    return {"md5": md5.hexdigest(), "sha256": sha256.hexdigest(), "size": size}
+
+
+class _Tar:
+    """The bytes of a tar, to be taken or skipped in order, whatever it was compressed with."""
+
+    def __init__(self, read: Callable[[int], bytes], *, limit: int) -> None:
+        self._read = read
+        self._limit = limit
+        self.taken = 0
+        """Bytes taken or skipped so far."""
+
+    def take(self, size: int) -> bytes:
+        """Exactly the next `size` bytes."""
+        return b"".join(self._pieces(size))
+
+    def skip(self, size: int) -> None:
+        """Go on by exactly `size` bytes."""
+        for _ in self._pieces(size):
+            pass
+
+    def drain(self) -> None:
+        """Go on to the end: a checksum stands behind the last byte."""
+        while self._some(_CHUNK):
+            pass
+
+    def _pieces(self, size: int) -> Iterator[bytes]:
+        while size:
+            piece = self._some(min(size, _CHUNK))
+            if not piece:
+                raise ValueError("its tar ends in the middle; it was cut short")
+            size -= len(piece)
+            yield piece
+
+    def _some(self, size: int) -> bytes:
+        piece = self._read(size)
+        self.taken += len(piece)
+        if self.taken > self._limit:
+            raise ValueError(f"its tar would become more than {self._limit} bytes, far more than its size allows for")
+        return piece
+
+
+class _Part:
+    """The bytes of one stored member of a zip archive, and their checksum at its end."""
+
+    def __init__(self, file: BinaryIO, member: Member) -> None:
+        self._left = stored(file, member)
+        self._file = file
+        self._member = member
+        self._crc = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        self._crc = zlib.crc32(data, self._crc)
+        if data and not self._left and self._crc != self._member.crc:
+            raise ValueError(f"{self._member.name} is damaged: its CRC-32 is not the one in the zip directory")
+        return data
+
+
+def _part_of_conda(file: BinaryIO) -> Callable[[int], bytes]:
+    """What reads the tar of a `.conda` that tells what the package is."""
+    _, info = parts_of_conda(file)
+    return decompressing(_Part(file, info)).read
+
+
+def _index(tar: _Tar) -> bytes:
+    """The content of the one `info/index.json`; the tar is read to its end, so that a damaged one is noticed."""
+    found: bytes | None = None
+    for name, kind, size in _members(tar):
+        if [part for part in name.split(b"/") if part not in (b"", b".")] != _INDEX_PARTS:
+            continue
+        if found is not None:
+            raise ValueError(f"it has more than one {_INDEX}, and which counts is anybody's guess")
+        if kind not in _FILES:
+            raise ValueError(f"{_INDEX} in it is no regular file")
+        if size > LARGEST_INDEX:
+            raise ValueError(f"{_INDEX} in it is {size} bytes long, more than {LARGEST_INDEX} are not read")
+        found = tar.take(size)
+    if found is None:
+        raise ValueError(f"it has no {_INDEX}, so it is no conda package")
+    return found
+
+
+def _members(tar: _Tar) -> Iterator[tuple[bytes, bytes, int]]:
+    """Name, kind and size of each member; its content may be taken before the next one is asked."""
+    path: bytes | None = None
+    size: int | None = None
+    for _ in range(MOST_MEMBERS):
+        block = tar.take(BLOCK)
+        if not any(block):
+            tar.drain()
+            return
+        found = header(block)
+        if found.kind in _EXTENDED:
+            data = _extended_content(tar, found)
+            if found.kind == _LONG_NAME:
+                path = data.partition(b"\0")[0]
+            elif found.kind in _PAX:
+                said = extended(data)
+                path = said["path"].encode() if "path" in said else path
+                size = extended_size(said["size"]) if "size" in said else size
+            continue
+        length = 0 if found.kind in _WITHOUT_CONTENT else found.size if size is None else size
+        end = tar.taken + length + -length % BLOCK
+        yield path or found.name, found.kind, length
+        tar.skip(end - tar.taken)
+        path = size = None
+    raise ValueError(f"its tar has more than {MOST_MEMBERS} members")
+
+
+def _extended_content(tar: _Tar, found: Header) -> bytes:
+    if found.size > _LARGEST_EXTENDED:
+        raise ValueError(f"an extended header of its tar is {found.size} bytes long")
+    return tar.take(found.size + -found.size % BLOCK)[: found.size]
+
+
+def _record(index: bytes) -> dict[str, Json]:
+    """The record that an `info/index.json` makes, with what repodata has of it and nothing else."""
+    said = _table(index)
+    record = {key: said[key] for key in _KINDS if said.get(key) is not None}
+    if _is_texts(record.get("track_features")):
+        record["track_features"] = " ".join(record["track_features"])
+    record.setdefault("depends", [])
+    record = {key: value for key, value in record.items() if value or key not in _OMITTED_WHEN_EMPTY}
+    for key, value in record.items():
+        if not _KINDS[key](value):
+            raise ValueError(f"{key} in its {_INDEX} is not what a record has there: {str(value)[:80]!r}")
+    record.setdefault("subdir", _subdir(record))
+    for key in ("name", "version", "build", "build_number", "subdir"):
+        if record.get(key, "") == "":
+            raise ValueError(f"its {_INDEX} does not say its {key}")
+    if not is_subdir(record["subdir"]):
+        raise ValueError(f"{record['subdir']!r} in its {_INDEX} is no subdir of a channel")
+    return record
+
+
+def _table(index: bytes) -> dict[str, Json]:
+    try:
+        said = json.loads(index)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"its {_INDEX} is no JSON: {error}") from error
+    if not isinstance(said, dict):
+        raise ValueError(f"its {_INDEX} is no table")  # noqa: TRY004 - it is wrong bytes, not a wrong call
+    return said
+
+
+def _subdir(record: Mapping[str, Json]) -> str:
+    """What the oldest packages, which do not say their subdir, were made for; empty: nobody knows."""
+    if record.get("noarch"):
+        return "noarch"
+    made_for = (record.get("arch"), record.get("platform"))
+    return next((subdir for subdir, each in SUBDIRS.items() if each == made_for and made_for[1]), "")
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: Json) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_groups(value: Json) -> bool:
+    return isinstance(value, dict) and all(map(_is_texts, value.values()))
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_NUMBER
+
+
+def _is_noarch(value: Json) -> bool:
+    return value in ("python", "generic") or value is True
+
+
+_KINDS: Mapping[str, Callable[[Json], bool]] = MappingProxyType(
+    {
+        "arch": _is_text,
+        "build": _is_text,
+        "build_number": _is_number,
+        "constrains": _is_texts,
+        "depends": _is_texts,
+        "extra_depends": _is_groups,
+        "features": _is_text,
+        "flags": _is_texts,
+        "license": _is_text,
+        "license_family": _is_text,
+        "name": _is_text,
+        "noarch": _is_noarch,
+        "platform": _is_text,
+        "purls": _is_texts,
+        "python_site_packages_path": _is_text,
+        "subdir": _is_text,
+        "timestamp": _is_number,
+        "track_features": _is_text,
+        "version": _is_text,
+    }
+)
+"""What of `info/index.json` stands in repodata, and how to tell that it is what should stand there."""

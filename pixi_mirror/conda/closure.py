@@ -1,0 +1,139 @@
+"""Tell what the records of one environment ask of each other and do not get, in the words of pixi's solver; pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pixi_mirror.conda.match_spec import Spec
+from pixi_mirror.conda.versions import Version
+from pixi_mirror.model.values import Json
+
+_VIRTUAL = "__"
+"""What the names of packages that stand for the machine begin with."""
+_KINDS: tuple[Literal["depends", "constrains"], ...] = ("depends", "constrains")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmet:
+    """One demand of one package that the others of its environment do not meet."""
+
+    number: int
+    """Where its record stands among those that were judged, from 0."""
+    kind: Literal["depends", "constrains"]
+    package: str
+    """Whose demand: `NAME=VERSION=BUILD`."""
+    spec: str
+    """The demand as the record has it."""
+    violator: str | None
+    """The package that breaks a constraint, `NAME=VERSION=BUILD`; None: a dependency is missing."""
+
+    @property
+    def text(self) -> str:
+        """The sentence that pixi-pack says, and `PackageRecord.validate` of py-rattler."""
+        if self.violator is None:
+            return f"package '{self.package}' has dependency '{self.spec}', which is not in the environment"
+        return (
+            f"package '{self.package}' has constraint '{self.spec}', which is not satisfied by '{self.violator}' in "
+            "the environment"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unjudged:
+    """One demand of one package of which nobody here can say whether it is met."""
+
+    number: int
+    """Where its record stands among those that were judged, from 0."""
+    package: str
+    """Whose demand: `NAME=VERSION=BUILD`."""
+    spec: str
+    """The demand as the record has it."""
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """The whole in one sentence."""
+        return f"package '{self.package}' asks for '{self.spec}', which was not judged: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """A package that is in the environment, or a virtual one."""
+
+    record: Mapping[str, Json]
+    label: str
+    version: Version | None
+    """None: its record has no valid one."""
+
+
+def unmet(records: Iterable[Mapping[str, Json]], *, virtual: Iterable[str] = ()) -> tuple[Unmet, ...]:
+    """Every `depends` that no record meets and every `constrains` that one breaks, in the order of the records.
+
+    `virtual` are the virtual packages that are known, as `__glibc=2.28`, as a lock has them; dependencies on others
+    are skipped, as are those of `unjudged`. A record needs `name`, `version` and `build`.
+    """
+    return tuple(found for found in _judged(records, virtual) if isinstance(found, Unmet))
+
+
+def unjudged(records: Iterable[Mapping[str, Json]]) -> tuple[Unjudged, ...]:
+    """Every `depends` and `constrains` that has a condition or is no spec, in the order of the records."""
+    return tuple(found for found in _judged(records, ()) if isinstance(found, Unjudged))
+
+
+def _judged(records: Iterable[Mapping[str, Json]], virtual: Iterable[str]) -> Iterator[Unmet | Unjudged]:
+    packages = [_present(record) for record in records]
+    named: dict[str, list[_Present]] = {}
+    for package in (*packages, *map(_virtual, virtual)):
+        named.setdefault(package.record["name"].lower(), []).append(package)
+    for number, package in enumerate(packages):
+        for kind in _KINDS:
+            for text in package.record.get(kind) or ():
+                yield from _broken(number, package.label, kind, text, named)
+
+
+def _broken(
+    number: int, label: str, kind: Literal["depends", "constrains"], text: str, named: Mapping[str, list[_Present]]
+) -> Iterator[Unmet | Unjudged]:
+    """What is wrong with one demand: nothing, mostly."""
+    try:
+        spec = Spec.parse(text)
+    except ValueError as error:
+        yield Unjudged(number=number, package=label, spec=text, reason=str(error))
+        return
+    if spec.condition is not None:
+        # It asks for nothing unless the condition holds, which may be about what is no package.
+        yield Unjudged(number=number, package=label, spec=text, reason=f"it holds only if {spec.condition}")
+        return
+    candidates = named.get(spec.name, [])
+    if kind == "depends":
+        is_unknown = spec.name.startswith(_VIRTUAL) and not candidates
+        if not is_unknown and not any(_meets(spec, each) for each in candidates):
+            yield Unmet(number=number, kind=kind, package=label, spec=text, violator=None)
+        return
+    for each in candidates:
+        if not _meets(spec, each):
+            yield Unmet(number=number, kind=kind, package=label, spec=text, violator=each.label)
+
+
+def _meets(spec: Spec, package: _Present) -> bool:
+    record = package.record
+    return package.version is not None and spec.matches(
+        name=record["name"],
+        version=package.version,
+        build=record["build"],
+        build_number=record.get("build_number"),
+        record=record,
+    )
+
+
+def _present(record: Mapping[str, Json]) -> _Present:
+    try:
+        version = Version.parse(record["version"])
+    except ValueError:
+        version = None
+    return _Present(record, f"{record['name']}={record['version']}={record['build']}", version)
+
+
+def _virtual(text: str) -> _Present:
+    name, version, build = (*text.split("="), "0", "0")[:3]
+    return _present({"name": name, "version": version, "build": build, "build_number": 0})

@@ -1,0 +1,117 @@
+"""The index of conda channels: a canonical `repodata.json` for every subdir, made from pins."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from pixi_mirror.conda.repodata import read_repodata, repodata
+from pixi_mirror.model.indexes import Contents, Made
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.values import Json, MirrorPath, admit_path
+
+_FILE = "repodata.json"
+_ZST = "repodata.json.zst"
+_SHARD_INDEX = "repodata_shards.msgpack.zst"
+_SHARD = ".msgpack.zst"
+_NOARCH = "noarch"
+
+
+class CondaIndex:
+    """`repodata.json`, in `noarch` always: without it no client takes a directory for a channel."""
+
+    def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
+        """Every `repodata.json`, those of noarch first."""
+        listed: dict[str, dict[str, Mapping[str, Json]]] = {}
+        for channel, subdir in contents.channels:
+            for name in (_NOARCH, subdir):
+                listed.setdefault(f"{channel.path}/{name}" if channel.path else name, {})
+        for path in contents.standing:
+            folder, _, name = path.rpartition("/")
+            if name == _FILE:
+                listed.setdefault(folder, {})
+        for package in contents.packages:
+            place, file_name = _place(package)
+            if place is not None:
+                listed.setdefault(place, {})[file_name] = _record(package)
+                listed.setdefault(_beside(place, _NOARCH), {})
+        ordered = sorted(listed, key=lambda place: (not place.endswith(_NOARCH), place))
+        return {admit_path(f"{place}/{_FILE}"): _made(place, listed[place]) for place in ordered}
+
+    def problem(
+        self,
+        path: MirrorPath,
+        data: bytes,
+        contents: Contents,
+        *,
+        read: Callable[[MirrorPath], bytes | None],
+    ) -> str | None:
+        """What is wrong with a `repodata.json` or one of its sidecars, read back."""
+        place, _, name = path.rpartition("/")
+        if name == _FILE:
+            return _json_problem(place, data, _expected(place, contents.packages))
+        if name in (_ZST, _SHARD_INDEX) or name.endswith(_SHARD):
+            return _sidecar_problem(path, data, contents.packages, read)
+        return None
+
+
+def _json_problem(place: str, data: bytes, expected: Mapping[str, Mapping[str, Json]]) -> str | None:
+    try:
+        subdir, found = read_repodata(data)
+    except ValueError as error:
+        return str(error)
+    if subdir != place.rpartition("/")[2]:
+        return f"it says subdir {subdir!r}"
+    wrong = sorted(file for file in found.keys() | expected.keys() if found.get(file) != expected.get(file))
+    if not wrong:
+        return None
+    return f"{len(wrong)} of its records are not what the inventory says, the first is {wrong[0]}"
+
+
+def _sidecar_problem(
+    path: MirrorPath,
+    data: bytes,
+    packages: Iterable[Package],
+    read: Callable[[MirrorPath], bytes | None],
+) -> str | None:
+    from pixi_mirror.conda import sidecars
+
+    place, _, name = path.rpartition("/")
+    if name.endswith(_SHARD) and name != _SHARD_INDEX:
+        return sidecars.shard_problem(data, name.removesuffix(_SHARD))
+    subdir = place.rpartition("/")[2]
+    expected = _expected(place, packages)
+    if name == _ZST:
+        return sidecars.zst_problem(data, subdir, expected)
+    return sidecars.shards_problem(
+        data, subdir, expected, lambda sha256: read(admit_path(f"{place}/shards/{sha256}{_SHARD}"))
+    )
+
+
+def _expected(place: str, packages: Iterable[Package]) -> Mapping[str, Mapping[str, Json]]:
+    return {
+        file_name: _record(package) for package in packages for where, file_name in [_place(package)] if where == place
+    }
+
+
+def _place(package: Package) -> tuple[str | None, str]:
+    """The directory whose index lists a package, and its file name there; a package by direct URL is in none."""
+    place, _, file_name = package.path.rpartition("/")
+    listed = package.kind == "conda" and place.rpartition("/")[2] == package.subdir
+    return (place if listed else None), file_name
+
+
+def _beside(place: str, name: str) -> str:
+    parent, slash, _ = place.rpartition("/")
+    return f"{parent}{slash}{name}"
+
+
+def _record(package: Package) -> Mapping[str, Json]:
+    """The record as clients get it: hashes pinned at the first fetch are told."""
+    record = dict(package.record)
+    if package.sha256 is not None:
+        record.setdefault("sha256", package.sha256)
+    if package.size is not None:
+        record.setdefault("size", package.size)
+    return record
+
+
+def _made(place: str, records: Mapping[str, Mapping[str, Json]]) -> Made:
+    return Made.of(repodata(place.rpartition("/")[2], records))

@@ -1,0 +1,218 @@
+"""Read a match spec, and tell whether a package is one that it means, as CEP 29 and pixi's solver do; pure.
+
+Indexers and solvers are lenient: `foo =1.2` is a prefix, `foo =1.2=b` is exact, `foo ==1.2.*` is a prefix again.
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+
+from pixi_mirror.conda.version_ranges import Range, read_range
+from pixi_mirror.conda.versions import Version
+from pixi_mirror.model.values import Json
+
+_NAME = re.compile(r"[0-9A-Za-z_.-]+")
+_BEFORE_NAME = re.compile(r"(?:(?P<channel>.*?):(?P<namespace>[^:]*):)?(?P<rest>[^:]*)", re.DOTALL)
+_CONDITION = re.compile(r"\s*;\s*if\s+")
+_OPENING = re.compile(r"\[\s*[\w-]+\s*=")
+"""A regular expression has brackets too, but no key in them."""
+_FIELD = re.compile(
+    r"""\s*(?P<key>[\w-]+)\s*=\s*
+    (?: "(?P<double>(?:[^"\\]|\\.)*)" | '(?P<single>(?:[^'\\]|\\.)*)' | \[(?P<list>[^\]]*)\] | (?P<bare>[^,\]'"]+) )
+    \s*(?:,|$)""",
+    re.VERBOSE,
+)
+_ESCAPED = re.compile(r"\\([\"'\\])")
+_BUILD_NUMBER = re.compile(r"(==|!=|<=|>=|<|>)?([0-9]{1,20})")
+_COMPARED: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
+    {
+        "==": lambda number, limit: number == limit,
+        "!=": lambda number, limit: number != limit,
+        "<=": lambda number, limit: number <= limit,
+        ">=": lambda number, limit: number >= limit,
+        "<": lambda number, limit: number < limit,
+        ">": lambda number, limit: number > limit,
+    }
+)
+_REPEATS = re.compile(r"[*+{]")
+_MOST_REPEATS, _LONGEST_PATTERN, _LONGEST_SPEC = 3, 200, 4000
+"""A pattern of anybody's must not keep us busy for ever."""
+
+_COMPARED_AS_IT_IS = frozenset({"md5", "sha256", "license", "license_family"})
+_WORDS = frozenset({"track_features", "features"})
+_SAYS_WHENCE = frozenset({"channel", "subdir", "fn", "url", "extras", "flags"})
+"""They pick among the packages of channels; no solver asks them of one that it has, and a lock has no such word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What one text of `depends` or `constrains` asks of a package."""
+
+    text: str
+    """As it was spelled."""
+    name: str
+    """Normalised: in lower case."""
+    version: Range | None
+    """None: any."""
+    build: str | None
+    """None: any; else an exact text, a glob, or a regular expression between `^` and `$`."""
+    fields: Mapping[str, str] = field(hash=False)
+    """What stands in brackets, apart from version, build and condition; unescaped."""
+    channel: str | None
+    """The channel, and maybe its subdir, that stands before `::`; not judged."""
+    condition: str | None
+    """What stands behind `; if` or in `when`: it asks nothing unless that is so; None: it always does."""
+    _is_build: Callable[[str], object] | None = field(repr=False, compare=False)
+
+    @staticmethod
+    def parse(text: str) -> "Spec":
+        """The spec that `text` spells.
+
+        Raises:
+            ValueError: CEP 29 has no such spec, or it is no spec of an exact name.
+        """
+        return _parsed(text)
+
+    def matches(
+        self,
+        *,
+        name: str,
+        version: Version | str,
+        build: str,
+        build_number: int | None = None,
+        record: Mapping[str, Json] = MappingProxyType({}),
+    ) -> bool:
+        """Whether it means this package, whatever its condition; `record` has what brackets may ask for.
+
+        Raises:
+            ValueError: `version` is a text, and no version.
+        """
+        if name.lower() != self.name:
+            return False
+        parsed = Version.parse(version) if isinstance(version, str) else version
+        if self.version is not None and not self.version.holds(parsed):
+            return False
+        if self._is_build is not None and not self._is_build(build):
+            return False
+        return all(_has(key, asked, build_number, record) for key, asked in self.fields.items())
+
+
+def _has(key: str, asked: str, build_number: int | None, record: Mapping[str, Json]) -> bool:
+    if key == "build_number":
+        found = _BUILD_NUMBER.fullmatch(asked)
+        assert found is not None  # noqa: S101 - it was parsed
+        return build_number is not None and _COMPARED[found[1] or "=="](build_number, int(found[2]))
+    if key in _COMPARED_AS_IT_IS:
+        return bool(record.get(key) == asked)
+    if key in _WORDS:
+        return _words(asked) <= _words(record.get(key) or "")
+    return True
+
+
+def _words(value: Json) -> frozenset[str]:
+    return frozenset(value.replace(",", " ").split() if isinstance(value, str) else value)
+
+
+@lru_cache(maxsize=1 << 14)
+def _parsed(text: str) -> Spec:
+    try:
+        return _read(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no match spec: {error}") from error
+
+
+def _read(text: str) -> Spec:
+    if len(text) > _LONGEST_SPEC:
+        raise ValueError(f"it is {len(text)} characters long")
+    rest, asked_if = _condition(text)
+    rest, fields = _brackets(rest)
+    condition = fields.pop("when", asked_if)
+    found = _BEFORE_NAME.fullmatch(rest.partition("#")[0].strip())
+    if found is None or "://" in found["rest"]:
+        raise ValueError("it has more colons than a channel and a namespace need")
+    named = _NAME.match(found["rest"])
+    if named is None:
+        raise ValueError("it does not begin with the name of a package")
+    after = found["rest"][named.end() :]
+    if after and after[0] not in "=!<>~" and not after[0].isspace():
+        raise ValueError(f"a name does not go on with {after[0]!r}")
+    version, build = read_range(after.strip()) if after.strip() else (None, None)
+    # What stands in brackets is said last and counts, as in pixi.
+    if "version" in fields:
+        version = read_range(fields.pop("version"), is_bare=True)[0]
+    build = fields.pop("build", build)
+    _refuse_fields(fields)
+    return Spec(
+        text=text,
+        name=named[0].lower(),
+        version=version,
+        build=build,
+        fields=MappingProxyType(fields),
+        channel=found["channel"] or fields.get("channel"),
+        condition=condition,
+        _is_build=None if build is None else _matcher(build),
+    )
+
+
+def _refuse_fields(fields: Mapping[str, str]) -> None:
+    for key, value in fields.items():
+        if key not in {"build_number"} | _COMPARED_AS_IT_IS | _WORDS | _SAYS_WHENCE:
+            raise ValueError(f"what {key!r} in its brackets asks for is not known")
+        if key == "build_number" and not _BUILD_NUMBER.fullmatch(value):
+            raise ValueError(f"the build number {value!r} is no number behind an operator")
+
+
+def _condition(text: str) -> tuple[str, str | None]:
+    """What stands before `; if`, and what behind it."""
+    for found in _CONDITION.finditer(text):
+        before = text[: found.start()]
+        if before.count('"') % 2 == before.count("'") % 2 == 0:
+            return before, text[found.end() :].strip()
+    return text, None
+
+
+def _brackets(text: str) -> tuple[str, dict[str, str]]:
+    """What stands before the brackets at the end of `text`, and what in them."""
+    opening = _OPENING.search(text)
+    if opening is None:
+        return text, {}
+    inner = text[opening.start() :].strip()
+    if not inner.endswith("]"):
+        raise ValueError("its brackets are not closed, or not its end")
+    inner = inner[1:-1]
+    fields: dict[str, str] = {}
+    position = 0
+    while position < len(inner) and inner[position:].strip():
+        found = _FIELD.match(inner, position)
+        if found is None:
+            raise ValueError("its brackets do not hold KEY=VALUE with commas between")
+        quoted = found["double"] if found["double"] is not None else found["single"]
+        if quoted is not None:
+            value = _ESCAPED.sub(r"\1", quoted)
+        else:
+            value = (found["list"] if found["list"] is not None else found["bare"]).strip()
+        fields[found["key"]] = value
+        position = found.end()
+    return text[: opening.start()], fields
+
+
+def _matcher(build: str) -> Callable[[str], object]:
+    """Tells of a build whether the spec means it. CEP 29: upper and lower case are the same."""
+    if len(build) > _LONGEST_PATTERN:
+        raise ValueError(f"its build is {len(build)} characters long")
+    if build.startswith("^") and build.endswith("$"):
+        if len(_REPEATS.findall(build)) > _MOST_REPEATS or re.search(r"\)[*+{]", build):
+            raise ValueError(f"the regular expression {build!r} would take too long")
+        try:
+            search = re.compile(build, re.IGNORECASE).search
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"{build!r} is no regular expression: {error}") from error
+        return lambda other: len(other) <= _LONGEST_PATTERN and search(other)
+    if "*" in build:
+        # The pattern that `translate` makes never goes back behind a star.
+        return re.compile(fnmatch.translate(build), re.IGNORECASE).fullmatch
+    exact = build.lower()
+    return lambda other: other.lower() == exact

@@ -1,0 +1,49 @@
+"""Read sharded repodata (CEP 16): an index of package names, and a shard for each; pure."""
+
+from collections.abc import Mapping
+
+from pixi_mirror.archives.zstd_frames import decompressed
+from pixi_mirror.conda.msgpack import unpacked
+from pixi_mirror.model.values import Json, Sha256, admit_sha256
+
+SHARDS = "shards"
+"""The directory of shards beside their index."""
+
+
+def read_shard_index(data: bytes) -> tuple[str, Mapping[str, Sha256]]:
+    """Subdir, and the sha256 of the compressed shard of every package name.
+
+    CEP 16: a shard lies at `<shards_base_url><sha256 of the compressed shard>.msgpack.zst`.
+
+    Raises:
+        ValueError: it is none, or sends clients elsewhere than to the directory beside it; the text is a sentence.
+    """
+    document = unpacked(decompressed(data))
+    info = document.get("info") if isinstance(document, dict) else None
+    shards = document.get("shards") if isinstance(document, dict) else None
+    if not isinstance(info, dict) or not isinstance(shards, dict) or not isinstance(info.get("subdir"), str):
+        raise ValueError("it is no shard index")  # noqa: TRY004 - what was read is wrong, not the caller
+    if info.get("base_url") or info.get("shards_base_url") not in (f"./{SHARDS}/", f"{SHARDS}/"):
+        raise ValueError(f"it sends clients to {info.get('base_url') or info.get('shards_base_url')!r}")
+    found = {}
+    for name, digest in shards.items():
+        if not isinstance(name, str) or not isinstance(digest, bytes):
+            raise ValueError("its `shards` is not a mapping of digests")  # noqa: TRY004 - what was read is wrong
+        found[name] = admit_sha256(digest.hex())
+    return info["subdir"], found
+
+
+def read_shard(data: bytes) -> Mapping[str, Mapping[str, Json]]:
+    """The records by file name of one compressed shard.
+
+    Raises:
+        ValueError: it is none; the text is a sentence.
+    """
+    document = unpacked(decompressed(data))
+    records: dict[str, Mapping[str, Json]] = {}
+    for section in ("packages", "packages.conda"):
+        listed = document.get(section, {}) if isinstance(document, dict) else None
+        if not isinstance(listed, dict) or not all(isinstance(record, dict) for record in listed.values()):
+            raise ValueError(f"its `{section}` is not a mapping of records")
+        records.update(listed)
+    return records

@@ -1,0 +1,65 @@
+"""Read sidecars back: whether `repodata.json.zst`, a shard index and its shards say what the records say."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+from pixi_mirror.archives.zstd_frames import LONGEST, decompressed
+from pixi_mirror.conda.repodata import read_repodata
+from pixi_mirror.conda.shards import read_shard, read_shard_index
+from pixi_mirror.conda.spec_spelling import normal_record
+from pixi_mirror.model.values import Json, Sha256
+
+_RECORD = 1 << 14
+"""Bytes that a record may take; most take a tenth of it."""
+
+Records = Mapping[str, Mapping[str, Json]]
+"""By file name."""
+
+
+def zst_problem(data: bytes, subdir: str, expected: Records) -> str | None:
+    """What is wrong with a `repodata.json.zst`."""
+    try:
+        said, found = read_repodata(decompressed(data, limit=LONGEST + _RECORD * len(expected)))
+    except ValueError as error:
+        return str(error)
+    return _difference(said, found, subdir, expected)
+
+
+def shards_problem(data: bytes, subdir: str, expected: Records, shard: Callable[[Sha256], bytes | None]) -> str | None:
+    """What is wrong with a shard index and the shards that it names; `shard` gives one by its sha256."""
+    try:
+        said, digests = read_shard_index(data)
+        found: dict[str, Mapping[str, Json]] = {}
+        for name, sha256 in sorted(digests.items()):
+            content = shard(sha256)
+            if content is None:
+                return f"the shard of {name} is missing"
+            if problem := shard_problem(content, sha256):
+                return f"the shard of {name}: {problem}"
+            records = read_shard(content)
+            if strangers := sorted(file for file, record in records.items() if record.get("name") != name):
+                return f"the shard of {name} lists {strangers[0]}"
+            found.update(records)
+    except ValueError as error:
+        return str(error)
+    return _difference(said, found, subdir, expected)
+
+
+def shard_problem(data: bytes, sha256: str) -> str | None:
+    """What is wrong with a shard, whose name is the sha256 of its bytes."""
+    found = hashlib.sha256(data).hexdigest()
+    return None if found == sha256 else f"its bytes have the sha256 {found}"
+
+
+def _difference(said: str, found: Records, subdir: str, expected: Records) -> str | None:
+    if said != subdir:
+        return f"it says subdir {said!r}"
+    if extra := sorted(found.keys() ^ expected.keys()):
+        verb = "lists" if extra[0] in found else "lacks"
+        return f"it {verb} {extra[0]}" + (f" and differs in {len(extra) - 1} more files" if extra[1:] else "")
+    wrong = sorted(file for file in found if normal_record(found[file]) != normal_record(expected[file]))
+    if not wrong:
+        return None
+    one, other = normal_record(found[wrong[0]]), normal_record(expected[wrong[0]])
+    keys = ", ".join(sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key)))
+    return f"{len(wrong)} of its records are not what the inventory says, the first is {wrong[0]} ({keys})"

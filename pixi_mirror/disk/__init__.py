@@ -1,0 +1,1 @@
+"""Touch files safely: atomic writes, hashes, links, locks and file identities."""

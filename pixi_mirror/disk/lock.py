@@ -1,0 +1,124 @@
+"""Lock a directory against other writers: one advisory lock on an open file, gone with the process."""
+
+import errno
+import json
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from pixi_mirror.disk.files import explained
+from pixi_mirror.errors import BusyError, MachineError
+
+_POLL_S = 0.05
+_ADVICE = "Run the same command again when it is done."
+WAITING = "Run the same command again when it is done, or give --lock-timeout SECONDS to wait for it."
+"""What to do, where the verb has that option."""
+_BEYOND = 1 << 20
+
+
+@contextmanager
+def locked(
+    path: Path, *, timeout_s: float, shared: bool = False, signed: bool = True, what: str, advice: str = _ADVICE
+) -> Iterator[Callable[[], bool]]:
+    """Hold the lock file `path` (made if absent) for the whole block; several may hold it `shared`.
+
+    What is given answers whether the lock still keeps others out: it does not once its file was removed. One that is
+    not `signed` keeps its content, for other programs have their own use for it. `advice` is for who finds it taken.
+
+    Raises:
+        BusyError: another process held it for `timeout_s` seconds; its pid, host and start are named.
+        MachineError: the file cannot be opened or locked.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with explained("open the lock file", path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            _refuse_irregular(descriptor, path)
+            if _acquired(descriptor, path, shared=shared) and _still_there(descriptor, path):
+                if signed and not shared:
+                    _sign(descriptor)
+                yield partial(_still_there, descriptor, path)
+                return
+            holder = _holder(descriptor)
+        finally:
+            os.close(descriptor)
+        if time.monotonic() >= deadline:
+            raise BusyError(f"another process is writing {what} ({holder}). {advice}")
+        time.sleep(_POLL_S)
+
+
+def _refuse_irregular(descriptor: int, path: Path) -> None:
+    status = os.fstat(descriptor)
+    # It is written to: through a second name, that would spoil somebody's file.
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise MachineError(
+            f"the lock file {path} is not a regular file with this one name; remove it and run the same command again."
+        )
+
+
+def hold(descriptor: int, path: Path) -> bool:
+    """Wait until the open file `path` is locked for us; whether it still is the file of that name then.
+
+    Raises:
+        MachineError: it cannot be locked.
+    """
+    while not _acquired(descriptor, path, shared=False):
+        time.sleep(_POLL_S)
+    return _still_there(descriptor, path)
+
+
+def _acquired(descriptor: int, path: Path, *, shared: bool) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(descriptor, _BEYOND, os.SEEK_SET)  # a locked byte cannot be read, and the note must be
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        with explained("lock", path):
+            raise
+    return True
+
+
+def _still_there(descriptor: int, path: Path) -> bool:
+    """Whether the locked file is the one that others will open: it may have been replaced meanwhile."""
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    return False
+
+
+def _sign(descriptor: int) -> None:
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    note = json.dumps({"pid": os.getpid(), "host": _host(), "since": since})
+    with suppress(OSError):  # a full disk must not keep `prune` from freeing it
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, note.encode())
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket  # where it is needed: 4 ms of every start
+
+    return socket.gethostname()
+
+
+def _holder(descriptor: int) -> str:
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        note = json.loads(os.read(descriptor, 4096))
+        return f"process {note['pid']} on {note['host']}, since {note['since']}"
+    return "it did not leave its name"

@@ -1,0 +1,1 @@
+"""Read `pixi.lock` of every format version, and choose from it what is asked for."""

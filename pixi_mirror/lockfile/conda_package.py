@@ -1,0 +1,141 @@
+"""The package that a conda entry of a lock stands for: its name, its URL and its place admitted by grammar."""
+
+import re
+from collections.abc import Mapping
+
+from pixi_mirror.conda.names import SUBDIRS, is_subdir, split_file_name, split_safe_file_name
+from pixi_mirror.errors import UnmirrorableError, WorkspaceError
+from pixi_mirror.lockfile.entries import CondaBinary
+from pixi_mirror.model.packages import Layout, Package
+from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256
+from pixi_mirror.paths import channel, file_url, is_local, local_url, unsafe_segment, url_path
+
+__all__ = [
+    "SUBDIRS",
+    "conda_package",
+    "is_subdir",
+    "split_file_name",
+]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
+
+def conda_package(entry: CondaBinary, *, layout: Layout, base: str) -> Package:
+    """The package that `entry` of a lock stands for; `base` is the `file:///dir/` URL that relative paths start at.
+
+    Hashes and size are as the lock has them, None where it has none. The record is as it belongs in `repodata.json`:
+    its subdir is the folder that the package lies in.
+
+    Raises:
+        UnmirrorableError: it lies where nothing can be mirrored from.
+        WorkspaceError: its name or its URL is unsafe, or contradicts its record.
+    """
+    url = _url(entry, base)
+    record = _placed(entry)
+    _refuse_name(entry, record)
+    sha256, md5 = record.get("sha256"), record.get("md5")
+    return Package(
+        path=_path(entry, record, layout),
+        url=url,
+        sha256=admit_sha256(sha256) if sha256 is not None else None,
+        md5=admit_md5(md5) if md5 is not None else None,
+        size=record.get("size"),
+        kind="conda",
+        name=record["name"],
+        version=record["version"],
+        build=record["build"],
+        subdir=record["subdir"],
+        record=record,
+    )
+
+
+def _shown(entry: CondaBinary) -> str:
+    shown = str(Url(entry.location))
+    return shown if len(shown) <= 200 else shown[:200] + "..."  # noqa: PLR2004 - about two lines
+
+
+def _url(entry: CondaBinary, base: str) -> Url:
+    location = entry.location
+    scheme = _SCHEME.match(location)
+    if is_local(location):
+        return Url(local_url(location, base))
+    if scheme is not None and scheme[1].lower() not in ("http", "https", "s3"):
+        raise UnmirrorableError(
+            f"the package {_shown(entry)} cannot be had: {scheme[1].lower()} URLs are not supported yet, only http, "
+            "https, s3 and local files. Lock it from another channel, or leave its environment out."
+        )
+    return Url(location)
+
+
+def _placed(entry: CondaBinary) -> Mapping[str, Json]:
+    """The record with the folder as its subdir: old locks name the subdir of the platform instead."""
+    record = entry.record
+    if entry.subdir is None or entry.subdir == record["subdir"]:
+        return record
+    placed = {key: value for key, value in record.items() if key not in ("arch", "platform")}
+    placed["subdir"] = entry.subdir
+    told = zip(("arch", "platform"), SUBDIRS.get(entry.subdir, (None, None)), strict=True)
+    return placed | {key: value for key, value in told if value is not None}
+
+
+def _refuse_name(entry: CondaBinary, record: Mapping[str, Json]) -> None:
+    try:
+        parts = split_safe_file_name(entry.file_name)
+    except ValueError as error:
+        raise _unsafe(entry, f"{error}") from None
+    problem = unsafe_segment(entry.file_name)
+    if problem is not None:
+        raise _unsafe(entry, problem)
+    said = (record["name"], record["version"], record["build"])
+    if parts[:3] != said:
+        raise _unsafe(entry, f"its record says {'-'.join(said)[:200]!r}, which is another package than the file name")
+    if not is_subdir(record["subdir"]):
+        raise _unsafe(entry, f"its subdir {record['subdir'][:80]!r} is none that CEP 26 allows")
+
+
+def _path(entry: CondaBinary, record: Mapping[str, Json], layout: Layout) -> MirrorPath:
+    subdir = record["subdir"]
+    if not is_local(entry.location):
+        whole = url_path(entry.location)  # an unsafe URL is refused as such, before anything is made of its parts
+        if entry.subdir is None and layout == "channels":
+            return whole  # a package by direct URL: of no channel, so that no index lists it
+        # The channel is where the file lies, which need not be what the lock calls its channel.
+        home = channel(_home(entry.location), layout)
+    elif entry.channel is not None and is_local(entry.channel) and _lies_in(entry):
+        home = channel(entry.channel, layout)
+    elif layout == "channels":
+        return _archive_path(entry, record)
+    else:
+        return admit_path(f"{subdir}/{entry.file_name}")
+    top = f"{home.path}/" if home.path is not None else ""
+    try:
+        return admit_path(f"{top}{subdir}/{entry.file_name}")
+    except ValueError as error:
+        raise _unsafe(entry, str(error)[:200]) from None
+
+
+def _home(location: str) -> str:
+    return "/".join(location.partition("#")[0].partition("?")[0].split("/")[:-2])
+
+
+def _lies_in(entry: CondaBinary) -> bool:
+    """Whether a local package lies in a subdir of the local channel that the lock names for it."""
+    if entry.subdir is None or entry.channel is None:
+        return False
+    return file_url(entry.location) == file_url(f"{entry.channel}/{entry.subdir}/{entry.file_name}")
+
+
+def _archive_path(entry: CondaBinary, record: Mapping[str, Json]) -> MirrorPath:
+    if record.get("sha256") is None:
+        raise UnmirrorableError(
+            f"the package {_shown(entry)} cannot be mirrored: a mirror files a local archive under its sha256, and "
+            "the lock has none. Put it into a channel, or leave its environment out."
+        )
+    return admit_path(f"local/{record['sha256']}/{entry.file_name}")
+
+
+def _unsafe(entry: CondaBinary, problem: str) -> WorkspaceError:
+    return WorkspaceError(
+        f"the package {_shown(entry)!r} cannot stand in a mirror: {problem}. Nothing was written; correct the lock, "
+        "most simply with `pixi lock`."
+    )

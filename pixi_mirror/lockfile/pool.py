@@ -1,0 +1,220 @@
+"""The `packages:` of a lock, and how an environment's references find their entry in it; pure.
+
+rattler_lock/src/parse/deserialize.rs is the rule.
+"""
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, PypiEntry
+from pixi_mirror.lockfile.fields import Malformed, mapping, optional_text, sequence, text, texts
+from pixi_mirror.lockfile.records import conda_binary, derived, is_path, source_name, timestamp_ms
+from pixi_mirror.model.values import Json, admit_md5, admit_sha256
+
+Key: TypeAlias = tuple[str, ...]
+"""What tells one entry of a pool from all others."""
+_KINDS = ("conda", "conda_source", "pypi")
+_SELECTING_FROM = 6
+"""From here on a reference says which of several entries with one location it means; before, they are merged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Every entry of a lock."""
+
+    find: Callable[[Json, str], tuple[Key, Entry]]
+    """Reference and platform name -> what it refers to; raises Malformed where it refers to nothing."""
+    needs: Mapping[Key, tuple[Json, ...]] = field(default_factory=dict)
+    """Entry -> references to what building it takes; only entries that take anything."""
+    newest_timestamp: int
+    """Milliseconds, of any record; 0: none has one."""
+
+
+def current_pool(packages: Json, version: int) -> Pool:
+    """The pool of a lock of version 7, where a location is one entry.
+
+    Raises:
+        Malformed: an entry is not what the format says.
+    """
+    entries: dict[Key, Entry] = {}
+    needs: dict[Key, tuple[Json, ...]] = {}
+    share: dict[tuple[str, ...], list[str]] = {}
+    newest = 0
+    for raw in sequence(packages, "packages"):
+        key = _reference(raw)
+        kind, location = key
+        found: Entry
+        try:
+            match kind:
+                case "conda":
+                    found = conda_binary(raw, location, version, share)
+                    newest = max(newest, timestamp_ms(found.record))
+                case "conda_source":
+                    name, place = source_name(raw)
+                    found = CondaSource(name=name, location=place)
+                case _:
+                    found = _pypi(raw, location)
+            wanted = (*sequence(raw.get("build_packages"), "build_packages"),
+                      *sequence(raw.get("host_packages"), "host_packages"))  # fmt: skip
+        except Malformed as error:
+            raise Malformed(f"the entry {location} under packages is damaged: {error}") from None
+        # The first of several entries stays; version 7 has never been seen to hold two.
+        if key not in entries:
+            entries[key] = found
+            if wanted:
+                needs[key] = wanted
+
+    def find(reference: Json, _platform: str) -> tuple[Key, Entry]:
+        key = _reference(reference)
+        if key not in entries:
+            raise Malformed(f"{key[1]} has no entry under packages")
+        return key, entries[key]
+
+    return Pool(find=find, needs=needs, newest_timestamp=newest)
+
+
+def _reference(raw: Json) -> Key:
+    """Kind and location of an entry or of a reference to one."""
+    found = mapping(raw, "an entry of packages")
+    for kind in _KINDS:
+        if kind in found:
+            return kind, text(found[kind], kind)
+    raise Malformed(f"an entry of packages has none of {', '.join(_KINDS)}: {str(found)[:120]}")
+
+
+def legacy_pool(packages: Json, version: int) -> Pool:
+    """The pool of a lock of version 4 to 6, where several entries may have one location.
+
+    Raises:
+        Malformed: an entry is not what the format says.
+    """
+    conda: dict[str, list[_Candidate]] = {}
+    pypi: dict[str, PypiEntry] = {}
+    share: dict[tuple[str, ...], list[str]] = {}
+    newest = 0
+    for raw in sequence(packages, "packages"):
+        kind, location = _reference(raw) if version >= _SELECTING_FROM else _reference_5(raw)
+        try:
+            if kind == "pypi":
+                pypi[_same(location)] = _pypi(raw, location)
+            else:
+                candidate = _candidate(raw, location, version, share)
+                conda.setdefault(_same(location), []).append(candidate)
+                newest = max(newest, candidate.timestamp)
+        except Malformed as error:
+            raise Malformed(f"the entry {location} under packages is damaged: {error}") from None
+    choose = _selected if version >= _SELECTING_FROM else _merged
+    chosen: dict[Key, tuple[Key, Entry]] = {}
+
+    def find(reference: Json, platform: str) -> tuple[Key, Entry]:
+        kind, location = _reference(reference)
+        same = _same(location)
+        found: Entry | None
+        if kind == "pypi":
+            found = pypi.get(same)
+            if found is None:
+                raise Malformed(f"{location} has no entry under packages")
+            return (kind, same), found
+        selector = tuple(optional_text(reference.get(key), key) or "" for key in ("name", "version", "build", "subdir"))
+        asked = (kind, same, platform, *selector)
+        if asked not in chosen:
+            found = choose(conda.get(same, []), selector, platform)
+            if found is None:
+                raise Malformed(f"{location} has no entry under packages")
+            chosen[asked] = asked, found
+        return chosen[asked]
+
+    return Pool(find=find, newest_timestamp=newest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    entry: CondaBinary | CondaSource
+    identity: tuple[str, ...]
+    """Name, version, build, subdir."""
+    timestamp: int
+
+
+def _reference_5(raw: Json) -> Key:
+    found = mapping(raw, "an entry of packages")
+    kind = found.get("kind")
+    if kind not in ("conda", "pypi"):
+        raise Malformed(f"an entry of packages is of neither kind conda nor pypi: {str(found)[:120]}")
+    return kind, text(found.get("url") or found.get("path"), "url")
+
+
+def _same(location: str) -> str:
+    """One spelling for all that rattler takes for the same location (url_or_path.rs)."""
+    if location.startswith("file://"):
+        from urllib.parse import unquote
+
+        return posixpath.normpath(unquote(location.removeprefix("file://")))
+    return posixpath.normpath(location) if is_path(location) else location
+
+
+def _candidate(
+    raw: dict[str, Json], location: str, version: int, share: dict[tuple[str, ...], list[str]]
+) -> _Candidate:
+    # Version 6 tells source packages from binary ones by the end of the location alone.
+    if version >= _SELECTING_FROM and derived(location).parts is None:
+        identity = tuple(optional_text(raw.get(key), key) or "" for key in ("name", "version", "build", "subdir"))
+        name = text(raw.get("name"), "name")
+        return _Candidate(entry=CondaSource(name=name, location=location), identity=identity, timestamp=0)
+    binary = conda_binary(raw, location, version, share)
+    record = binary.record
+    identity = (record["name"], record["version"], record["build"], record["subdir"])
+    return _Candidate(entry=binary, identity=identity, timestamp=timestamp_ms(record))
+
+
+def _selected(candidates: list[_Candidate], selector: tuple[str, ...], _platform: str) -> Entry | None:
+    """The first that is all that the selector says."""
+    for candidate in candidates:
+        if all(not asked or asked == have for asked, have in zip(selector, candidate.identity, strict=True)):
+            return candidate.entry
+    return None
+
+
+def _merged(candidates: list[_Candidate], _selector: tuple[str, ...], platform: str) -> Entry | None:
+    """The first of those with the platform's subdir, else of all, completed from the others."""
+    alike = [candidate for candidate in candidates if candidate.identity[3] == platform] or candidates
+    if not alike:
+        return None
+    first = alike[0].entry
+    record = dict(first.record) if isinstance(first, CondaBinary) else {}
+    missing = [key for key in ("purls", "md5", "sha256") if key not in record]
+    for other in alike[1:]:
+        for key in missing:
+            if isinstance(other.entry, CondaBinary) and key not in record and key in other.entry.record:
+                record[key] = other.entry.record[key]
+    if not isinstance(first, CondaBinary) or record == first.record:
+        return first
+    return CondaBinary(
+        location=first.location,
+        channel=first.channel,
+        subdir=first.subdir,
+        file_name=first.file_name,
+        record=record,
+    )
+
+
+def _pypi(raw: dict[str, Json], location: str) -> PypiEntry:
+    sha256 = optional_text(raw.get("sha256"), "sha256")
+    md5 = optional_text(raw.get("md5"), "md5")
+    try:
+        return PypiEntry(
+            name=text(raw.get("name"), "name"),
+            version=optional_text(raw.get("version"), "version"),
+            location=location,
+            sha256=admit_sha256(sha256) if sha256 is not None else None,
+            md5=admit_md5(md5) if md5 is not None else None,
+            index=optional_text(raw.get("index"), "index"),
+            requires_dist=texts(raw.get("requires_dist"), "requires_dist"),
+            requires_python=optional_text(raw.get("requires_python"), "requires_python"),
+            editable=raw.get("editable") == "true",
+        )
+    except Malformed:
+        raise
+    except ValueError as error:
+        raise Malformed(str(error)) from None

@@ -1,0 +1,138 @@
+"""The package that a PyPI entry of a lock stands for: classified by its location alone, its name and place admitted."""
+
+import re
+from collections.abc import Callable, Iterable
+from types import MappingProxyType
+
+from pixi_mirror.errors import PixiMirrorError, UnmirrorableError, WorkspaceError
+from pixi_mirror.lockfile.entries import PypiEntry
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_path, admit_sha256
+from pixi_mirror.paths import local_url, unsafe_segment, url_path
+from pixi_mirror.pypi.names import (
+    ARCHIVES,
+    Form,
+    file_name_of,
+    form_of,
+    is_wheel_name,
+    normalised,
+    sdist_version,
+    wheel_name,
+)
+
+_FRAGMENT_SHA256 = re.compile(r"#(?:.*&)?sha256=([0-9A-Fa-f]{64})(?:&|\Z)")
+_REASONS: dict[Form, str] = {
+    "git": "it is built from a git repository where it is installed, so there is no archive to mirror",
+    "directory": "it is a source directory, built where it is installed, so there is no archive to mirror",
+    "unsupported": "only http, https and local files are supported",
+}
+
+
+def pypi_package(
+    entry: PypiEntry,
+    *,
+    indexes: Iterable[str],
+    find_links: Iterable[str],
+    base: str,
+    sha256_of: Callable[[Url], Sha256],
+) -> Package:
+    """The package that `entry` stands for in an environment with these indexes and pages of links.
+
+    `base` is the `file:///dir/` URL that relative paths start at. `sha256_of` hashes a local archive, for which locks
+    of version 7 promise nothing: the lock names the file itself.
+
+    Raises:
+        UnmirrorableError: there is no archive to mirror.
+        WorkspaceError: its name or its URL is unsafe, or contradicts the entry.
+    """
+    form = form_of(entry.location)
+    if form in _REASONS:
+        raise UnmirrorableError(_REASONS[form])
+    is_local = form in ("local wheel", "local sdist")
+    url = Url(local_url(entry.location, base) if is_local else entry.location.removeprefix("direct+"))
+    file_name = _file_name(entry, url)
+    sha256 = entry.sha256 or _promised(entry.location)
+    if is_local and sha256 is None:
+        sha256 = sha256_of(url)
+    of_index = form in ("wheel", "sdist")
+    record = {
+        "indexes": _urls([*([entry.index] if entry.index else []), *indexes]) if of_index else [],
+        "find-links": _urls(find_links) if of_index else [],
+    }
+    return Package(
+        path=admit_path(f"local/{sha256}/{file_name}") if is_local else _path(entry, url),
+        url=url,
+        sha256=sha256,
+        md5=entry.md5,
+        size=None,
+        kind="pypi",
+        name=normalised(entry.name),
+        version=entry.version or _version(file_name, entry.name),
+        build=None,
+        subdir=None,
+        record=MappingProxyType(record),
+    )
+
+
+def called(entry: PypiEntry) -> str:
+    """How a message names an entry."""
+    shown = str(Url(entry.location))
+    return f"{entry.name} @ {shown if len(shown) <= 200 else shown[:200] + '...'}"  # noqa: PLR2004 - about two lines
+
+
+def _promised(location: str) -> Sha256 | None:
+    found = _FRAGMENT_SHA256.search(location)
+    return admit_sha256(found[1]) if found else None
+
+
+def _file_name(entry: PypiEntry, url: Url) -> str:
+    try:
+        name = file_name_of(url.raw)
+    except ValueError as error:
+        raise _unsafe(entry, str(error)) from None
+    problem = unsafe_segment(name)
+    if problem is not None:
+        raise _unsafe(entry, problem)
+    if not name.lower().endswith(ARCHIVES):
+        raise UnmirrorableError(f"{name!r} is no archive that can be told by its name ({', '.join(ARCHIVES)})")
+    if is_wheel_name(name) and normalised(wheel_name(name).name) != normalised(entry.name):
+        raise _unsafe(entry, f"its file is a wheel of {wheel_name(name).name!r}, which is another project")
+    return name
+
+
+def _path(entry: PypiEntry, url: Url) -> MirrorPath:
+    try:
+        return url_path(url.raw)
+    except WorkspaceError as error:
+        raise _unsafe(entry, str(error)) from None
+
+
+def _version(file_name: str, project: str) -> str:
+    if is_wheel_name(file_name):
+        return wheel_name(file_name).version
+    return sdist_version(file_name, project) or ""
+
+
+def _urls(urls: Iterable[str]) -> list[str]:
+    """Those that can stand in a mirror, stripped; an index of this machine is passed over, since nobody else has it."""
+    found = []
+    for url in urls:
+        stripped = Url(url).stripped.rstrip("/")
+        if stripped.lower().startswith(("http://", "https://")) and _is_safe(stripped):
+            found.append(stripped)
+    return list(dict.fromkeys(found))
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        url_path(url)
+    except PixiMirrorError:
+        return False
+    return True
+
+
+def _unsafe(entry: PypiEntry, problem: str) -> WorkspaceError:
+    return WorkspaceError(
+        f"the PyPI package {called(entry)!r} cannot stand in a mirror: {problem}. Nothing was written; correct the "
+        "lock, most simply with `pixi lock`."
+    )

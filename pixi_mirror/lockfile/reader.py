@@ -1,0 +1,156 @@
+"""Read a whole lock: its version decides how, its references are resolved, and what does not fit is named; pure."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+from pixi_mirror.conda.names import SUBDIRS
+from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.document import cut_off, load
+from pixi_mirror.lockfile.entries import Entry, Lock, LockedEnvironment, Platform
+from pixi_mirror.lockfile.fields import Malformed, mapping, number, optional_text, sequence, text, texts
+from pixi_mirror.lockfile.old_versions import read_old_lock
+from pixi_mirror.lockfile.pool import Key, Pool, current_pool, legacy_pool
+from pixi_mirror.model.values import Json
+
+_NEWEST = 7
+_NAMED_PLATFORMS_FROM = 7
+_OWN_READER_FROM = 4
+
+_Platforms: TypeAlias = Mapping[str, Platform]
+
+
+def read_lock(data: bytes, *, name: str) -> Lock:
+    """The lock that `data`, a `pixi.lock` of format version 1 to 7, spells; `name` is how messages call it.
+
+    Versions 1 to 3 take py-rattler.
+
+    Raises:
+        WorkspaceError: it is damaged, refers to what it does not hold, or has a version that cannot be read; the
+            message names the line, or environment, platform and entry.
+    """
+    document = load(data, name=name)
+    if not isinstance(document, dict) or "version" not in document:
+        raise WorkspaceError(
+            f"{name} is no pixi.lock: it has no `version`.{cut_off(data)} Check the path, or write the lock with "
+            "`pixi lock`."
+        )
+    try:
+        version = number(document["version"], "version")
+        _refuse_version(version, name)
+        if version < _OWN_READER_FROM:
+            return read_old_lock(data, version=version, name=name)
+        return _lock(document, version)
+    except Malformed as error:
+        raise WorkspaceError(
+            f"{name} is damaged: {error}.{cut_off(data)} Such locks mostly come of a line-wise git merge; restore the "
+            "file from version control or write it anew with `pixi lock`."
+        ) from None
+
+
+def _refuse_version(version: int, name: str) -> None:
+    if version > _NEWEST:
+        raise WorkspaceError(
+            f"{name} has the lock format version {version}; this pixi-mirror reads 1 to {_NEWEST}. Use a newer "
+            "pixi-mirror."
+        )
+    if version < 1:
+        raise WorkspaceError(f"{name} has the lock format version {version}, which never was. Check the file.")
+
+
+def _lock(document: dict[str, Json], version: int) -> Lock:
+    for key in ("environments", "packages"):
+        if key not in document:
+            raise Malformed(f"it has no `{key}`")
+    raw_environments = mapping(document["environments"], "environments")
+    build_pool = current_pool if version >= _NAMED_PLATFORMS_FROM else legacy_pool
+    pool = build_pool(document["packages"], version)
+    named = _named_platforms(document) if version >= _NAMED_PLATFORMS_FROM else None
+    used: dict[str, Platform] = {}
+    environments = {}
+    for environment, raw in raw_environments.items():
+        try:
+            environments[environment] = _environment(mapping(raw, "it"), pool, lambda key: _platform(key, named, used))
+        except Malformed as error:
+            raise Malformed(f"environment {environment}: {error}") from None
+    return Lock(
+        version=version,
+        platforms=MappingProxyType(used if named is None else dict(named)),
+        environments=MappingProxyType(environments),
+        newest_timestamp=pool.newest_timestamp,
+    )
+
+
+def _named_platforms(document: dict[str, Json]) -> _Platforms:
+    found: dict[str, Platform] = {}
+    for item in sequence(document.get("platforms"), "platforms"):
+        raw = mapping(item, "an entry of platforms")
+        name = text(raw.get("name"), "the name of a platform")
+        subdir = optional_text(raw.get("subdir"), f"subdir of the platform {name}") or name
+        if name in found:
+            raise Malformed(f"the platform {name} is listed twice")
+        if subdir not in SUBDIRS:
+            raise Malformed(f"the platform {name} has the unknown subdir {subdir!r}")
+        virtual_packages = texts(raw.get("virtual-packages"), f"virtual-packages of the platform {name}")
+        found[name] = Platform(name=name, subdir=subdir, virtual_packages=virtual_packages)
+    return found
+
+
+def _platform(key: str, named: _Platforms | None, used: dict[str, Platform]) -> None:
+    """Know the platform of an environment: one that is listed, or below version 7 any subdir."""
+    if named is not None:
+        if key not in named:
+            raise Malformed(f"platform {key} is not listed under platforms")
+    elif key not in SUBDIRS:
+        raise Malformed(f"platform {key} is unknown")
+    else:
+        used.setdefault(key, Platform(name=key, subdir=key, virtual_packages=()))
+
+
+def _environment(raw: dict[str, Json], pool: Pool, admit_platform: Callable[[str], None]) -> LockedEnvironment:
+    packages: dict[str, tuple[Entry, ...]] = {}
+    build_packages: dict[str, tuple[Entry, ...]] = {}
+    for key in ("channels", "packages"):
+        if key not in raw:
+            raise Malformed(f"it has no `{key}`")
+    for platform, references in mapping(raw["packages"], "packages").items():
+        admit_platform(platform)
+        try:
+            found = dict(pool.find(item, platform) for item in sequence(references, "its list of packages"))
+            packages[platform] = tuple(found.values())
+            build_packages[platform] = _closure(pool, found, platform)
+        except Malformed as error:
+            raise Malformed(f"platform {platform}: {error}") from None
+    return LockedEnvironment(
+        channels=tuple(_channel(item) for item in sequence(raw["channels"], "channels")),
+        indexes=texts(raw.get("indexes"), "indexes"),
+        find_links=tuple(_find_link(item) for item in sequence(raw.get("find-links"), "find-links")),
+        packages=MappingProxyType(packages),
+        build_packages=MappingProxyType(build_packages),
+    )
+
+
+def _closure(pool: Pool, installed: dict[Key, Entry], platform: str) -> tuple[Entry, ...]:
+    """What building `installed` takes, through source packages that are themselves built; each entry once."""
+    seen = dict(installed)
+    waiting = [key for key in installed if key in pool.needs]
+    for wanted in waiting:  # grows while it is walked; `seen` ends cycles
+        for reference in pool.needs[wanted]:
+            try:
+                key, entry = pool.find(reference, platform)
+            except Malformed as error:
+                raise Malformed(f"to build {wanted[1]}: {error}") from None
+            if key not in seen:
+                seen[key] = entry
+                if key in pool.needs:
+                    waiting.append(key)
+    return tuple(entry for key, entry in seen.items() if key not in installed)
+
+
+def _channel(item: Json) -> str:
+    return text(item if isinstance(item, str) else mapping(item, "a channel").get("url"), "the URL of a channel")
+
+
+def _find_link(item: Json) -> str:
+    found = mapping(item, "an entry of find-links")
+    return text(found.get("url") or found.get("path"), "an entry of find-links")

@@ -1,0 +1,100 @@
+"""A pixi.lock alone, with no pixi on the machine, as the source."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixi_mirror.disk.files import hash_of
+from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.document import SIZE_LIMIT
+from pixi_mirror.lockfile.interface import Answer
+from pixi_mirror.model.packages import Layout, Request
+from pixi_mirror.model.values import Sha256, admit_sha256
+
+if TYPE_CHECKING:  # a run with nothing to do must not pay for it
+    from pixi_mirror.lockfile.entries import Lock
+
+_RULES = b"pixi-mirror reads locks by rules 4\n"
+"""Changed whenever the same lock would be answered differently, so that pins of an older program are renewed."""
+
+
+_LOCAL_ARCHIVE = re.compile(
+    rb"\n[ -]*(?:pypi|path|url): (?:file://)?([./][^\n]*\.(?:whl|zip|tar(?:\.[a-z0-9]+)?|t[gbx]z2?))[ \r]*(?=\n)"
+)
+"""Where a lock names a Python archive of this machine, for which version 7 has no hash."""
+
+
+class LockSource:
+    """One lock file."""
+
+    def __init__(self, path: Path) -> None:
+        """Name a lock, or the directory that holds `pixi.lock`; nothing is read yet."""
+        # Not `Path.resolve`, which fails on a circle of links before Python 3.13.
+        self._path = Path(os.path.realpath(path / "pixi.lock" if path.is_dir() else path))
+        self._data: bytes | None = None
+
+    @property
+    def location(self) -> Path:
+        """The resolved path of the lock."""
+        return self._path
+
+    @property
+    def manifest(self) -> None:
+        """None: nobody is asked about a manifest."""
+
+    def digest(self) -> Sha256:
+        """The sha256 of the lock, of the local Python archives that it names and of the rules by which it is read.
+
+        Raises:
+            WorkspaceError: there is none, or it cannot be read.
+        """
+        digest = hashlib.sha256(_RULES + self._bytes())
+        for name in sorted(set(_LOCAL_ARCHIVE.findall(self._bytes()))):
+            with suppress(OSError):  # one that is not there is refused when the lock is read
+                digest.update(hash_of(self._path.parent / os.fsdecode(name))[0].encode())
+        return admit_sha256(digest.hexdigest())
+
+    def _bytes(self) -> bytes:
+        if self._data is None:
+            try:
+                with self._path.open("rb") as file:
+                    self._data = file.read(SIZE_LIMIT + 1)
+            except (FileNotFoundError, NotADirectoryError):
+                raise WorkspaceError(
+                    f"there is no lock at {self._path}. Run `pixi lock` in the workspace, or name another file."
+                ) from None
+            except OSError as error:
+                raise WorkspaceError(f"the lock {self._path} cannot be read: {error.strerror}.") from None
+            if len(self._data) > SIZE_LIMIT:
+                self._data = None
+                raise WorkspaceError(f"the lock {self._path} is larger than {SIZE_LIMIT} bytes, so it is no real lock.")
+        return self._data
+
+    def read(self) -> Lock:
+        """What the lock says.
+
+        Raises:
+            WorkspaceError: there is none, or it cannot be read.
+        """
+        from pixi_mirror.lockfile.reader import read_lock
+
+        return read_lock(self._bytes(), name=str(self._path))
+
+    def answer(self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout) -> Answer:
+        """What the requests want now.
+
+        Raises:
+            WorkspaceError: the lock cannot be read, or has no such environment.
+        """
+        from pixi_mirror.lockfile.selection import Selection
+
+        digest = self.digest()
+        selection = Selection(self.read(), name=str(self._path), base=self._path.parent.as_uri() + "/", layout=layout)
+        for request in requests:
+            selection.add(request)
+        return selection.answer(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)

@@ -1,0 +1,228 @@
+"""Choose the program that makes sidecars: a pixi task, rattler-index, py-rattler, or none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from pixi_mirror.errors import ProgramError
+
+if TYPE_CHECKING:
+    from pixi_mirror.process import Output
+
+Choice: TypeAlias = Literal["auto", "task", "rattler-index", "exec", "rattler", "json"]
+
+TASK = "mirror-index"
+_NAME = "rattler-index.exe" if sys.platform == "win32" else "rattler-index"
+_PATIENCE_S = 3600.0
+"""An hour: 4,217 records and their shards take 25 s on a disk that waits for each file."""
+_ASKING_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where we run."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    python: Path
+    """The interpreter; programs of its environment stand beside it."""
+    prefix: Path
+    """Of its environment."""
+    workspaces: tuple[Path, ...] = ()
+    """Directories of the workspaces that are mirrored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a program is to do."""
+
+    channel: Path
+    config: Path
+    """The same wishes as a file, for programs that read one."""
+    zst: bool
+    shards: bool
+
+
+Runner: TypeAlias = "Callable[[Job], Output]"
+"""Does a job; raises a `ProgramError` if the program cannot be started or does not end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A program, or none."""
+
+    mark: str
+    """Its kind, place and version, as far as can be known without running it."""
+    run: Runner | None
+    """None: there is none."""
+    why: str = ""
+    """Why there is none."""
+
+
+class Programs:
+    """What could make sidecars here."""
+
+    def __init__(self, surroundings: Surroundings, choice: Choice) -> None:
+        self._at = surroundings
+        self._choice = choice
+        self._chosen: Chosen | None = None
+
+    def chosen(self) -> Chosen:
+        """The one to use, looked for once.
+
+        Raises:
+            ProgramError: what was asked for by name is not there.
+        """
+        if self._chosen is None:
+            self._chosen = self._found()
+        return self._chosen
+
+    def _found(self) -> Chosen:
+        from pixi_mirror.archives.zstd_frames import is_readable
+
+        if not is_readable():
+            why = "what a program compresses cannot be read back without a zstd library (the extra `zstd`)"
+            return self._none(f"{why}.")
+        ways: Mapping[str, Callable[[], Chosen | None]] = {
+            "task": self._task,
+            "rattler-index": self._program,
+            "rattler": self._library,
+            "exec": self._exec,
+        }
+        for name, look in ways.items():
+            if self._choice == name or (self._choice == "auto" and name != "exec"):
+                found = look()
+                if found is not None:
+                    return found
+        return self._none(_ABSENT[self._choice])
+
+    def _none(self, why: str) -> Chosen:
+        if self._choice == "auto":
+            return Chosen(mark="none", run=None, why=why)
+        raise ProgramError(f"--index {self._choice} cannot be done: {why}")
+
+    def _task(self) -> Chosen | None:
+        from pixi_mirror.pixi.run import installed_pixi
+
+        pixi = installed_pixi(self._at.environ)
+        manifest = next(self._manifests_with_task(), None) if pixi is not None else None
+        if pixi is None or manifest is None:
+            return None
+        return Chosen(
+            mark=f"task {_stamp(pixi.program)} {_stamp(manifest)}",
+            run=lambda job: self._ran(
+                [str(pixi.program), "run", "--frozen", "--manifest-path", str(manifest), TASK,
+                 str(job.channel), str(job.config)], job, pixi.environ,
+            ),
+        )  # fmt: skip
+
+    def _manifests_with_task(self) -> Iterator[Path]:
+        """Of our own workspace, then of the only one that is mirrored, if their environment is installed already."""
+        from pixi_mirror.settings.tasks import manifest_with_task
+
+        own = [folder.parent for folder in self._at.prefix.parents if folder.name == ".pixi"]
+        for workspace in (*own, *(self._at.workspaces if len(self._at.workspaces) == 1 else ())):
+            # `pixi run --frozen` would install the environment: minutes, a network, and nobody asked for it.
+            if (workspace / ".pixi/envs/default/conda-meta").is_dir():
+                manifest = manifest_with_task(workspace, TASK)
+                if manifest is not None:
+                    yield manifest
+
+    def _program(self) -> Chosen | None:
+        path = self._at.environ.get("PATH", "")
+        for folder in (str(self._at.python.parent), *filter(None, path.split(os.pathsep))):
+            candidate = Path(folder, _NAME)
+            if candidate.is_file() and os.access(candidate, os.X_OK):
+                return self._named(candidate)
+        return None
+
+    def _named(self, program: Path) -> Chosen:
+        command = [str(program.absolute())]
+        return Chosen(mark=f"rattler-index {_stamp(program)}", run=lambda job: self._indexed(command, job))
+
+    def _exec(self) -> Chosen | None:
+        from pixi_mirror.pixi.run import installed_pixi
+
+        pixi = installed_pixi(self._at.environ)
+        if pixi is None:
+            return None
+        command = [str(pixi.program), "exec", "rattler-index"]
+        return Chosen(mark=f"exec {_stamp(pixi.program)}", run=lambda job: self._indexed(command, job, pixi.environ))
+
+    def _library(self) -> Chosen | None:
+        from importlib.util import find_spec
+
+        found = find_spec("rattler")
+        if found is None or found.origin is None:
+            return None
+        return Chosen(
+            mark=f"rattler {_stamp(Path(found.origin))}",
+            run=lambda job: self._ran(
+                [str(self._at.python), "-c", _LIBRARY, str(job.channel), *_words(job.zst, job.shards)], job
+            ),
+        )
+
+    def _indexed(self, command: list[str], job: Job, environ: Mapping[str, str] | None = None) -> Output:
+        """Run rattler-index with the options that it says it has: they came and went between 0.28 and 0.34."""
+        from pixi_mirror.process import run
+
+        asked = run([*command, "--help"], cwd=job.channel, environ=environ or self._at.environ, timeout_s=_ASKING_S)
+        told = asked.stdout + asked.stderr
+        if "--write-shards" in told:
+            zst, shards = _words(job.zst, job.shards)
+            options = ["--write-zst", zst, "--write-shards", shards]
+        else:
+            options = ["--config", str(job.config)] if "--config" in told else []
+        return self._ran([*command, *options, "fs", str(job.channel)], job, environ)
+
+    def _ran(self, command: list[str], job: Job, environ: Mapping[str, str] | None = None) -> Output:
+        from pixi_mirror.process import run
+
+        return run(command, cwd=job.channel, environ=environ or self._at.environ, timeout_s=_PATIENCE_S)
+
+
+def _words(*wanted: bool) -> list[str]:
+    return ["true" if each else "false" for each in wanted]
+
+
+def _stamp(file: Path) -> str:
+    try:
+        status = file.stat()
+    except OSError:
+        return str(file)
+    return f"{file} {status.st_size} {status.st_mtime_ns}"
+
+
+# A process that ends right after an asynchronous call of py-rattler dies of SIGSEGV now and then, after success
+# (measured: 19 of 150; pyo3-async-runtimes issue 40), so it leaves without tidying up.
+_LIBRARY = """\
+import asyncio, os, sys
+from rattler.index import index_fs
+zst, shards = (word == "true" for word in sys.argv[2:])
+try:
+    asyncio.run(index_fs(sys.argv[1], write_zst=zst, write_shards=shards))
+    status = 0
+except BaseException as error:
+    sys.stderr.write(f"{type(error).__name__}: {error}\\n")
+    status = 1
+sys.stderr.flush()
+os._exit(status)
+"""
+
+_ABSENT: Mapping[str, str] = {
+    "auto": "neither rattler-index nor py-rattler was found (`pixi global install rattler-index` brings one).",
+    "task": (
+        f"no pixi task `{TASK}` was found in an installed workspace. Define it as in docs/indexes.md, and install its "
+        "environment with `pixi install`."
+    ),
+    "rattler-index": (
+        "there is no rattler-index beside this Python or on PATH. Install it, for example with "
+        "`pixi global install rattler-index`, or choose another --index."
+    ),
+    "exec": "there is no pixi to run `pixi exec rattler-index` with. Install it, or choose another --index.",
+    "rattler": "py-rattler is not installed for this Python. Install the extra `rattler`, or choose another --index.",
+}

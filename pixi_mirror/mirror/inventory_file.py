@@ -1,0 +1,262 @@
+"""The inventory as a file: `pixi-mirror.json`, canonical, without clock and without any path of this machine."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import get_args
+
+from pixi_mirror.mirror.inventory_schema import require_inventory
+from pixi_mirror.model.packages import (
+    Cell,
+    Channel,
+    Derived,
+    Inventory,
+    Kind,
+    Layout,
+    Listing,
+    Package,
+    Refusal,
+    Request,
+    Snapshot,
+    Stored,
+)
+from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
+
+FILE = "pixi-mirror.json"
+"""Its name at the root of a mirror."""
+
+FORMAT = 1
+"""Raised when an older program could misread the file."""
+
+
+def dump(inventory: Inventory) -> bytes:
+    """The file's bytes: the same inventory always gives the same; one package or tree entry a line."""
+    pool = _Pool()
+    snapshots = [_snapshot_row(snapshot, pool) for snapshot in inventory.snapshots]
+    kept = pool.numbers(inventory.kept.values())
+    listings = [f"{_text(path)}:{_text(_listing_row(each))}" for path, each in sorted(inventory.listings.items())]
+    tree = [f"{_text(path)}:{_text(_tree_row(content))}" for path, content in sorted(inventory.tree.items())]
+    # An older program may not know the key, and brings what is deferred: so it is there only where it is needed.
+    deferred = {"deferred": sorted(inventory.deferred)} if inventory.deferred else {}
+    head = _text({"format": FORMAT, "kept": kept, "layout": inventory.layout, **deferred})[1:-1]
+    return "\n".join(
+        [
+            "{" + head + ',"packages":[',
+            ",\n".join(pool.rows),
+            '],"subscriptions":[',
+            ",\n".join(_text(row) for row in snapshots),
+            '],"listings":{',
+            ",\n".join(listings),
+            '},"tree":{',
+            ",\n".join(tree),
+            "}}\n",
+        ]
+    ).encode()
+
+
+def parse(data: bytes) -> Inventory:
+    """The inventory that the bytes spell.
+
+    Raises:
+        ValueError: they do not parse, are of a newer format or hold a name or hash that is none.
+    """
+    try:
+        raw = json.loads(data)
+        if raw["format"] != FORMAT:
+            raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
+        require_inventory(raw)
+        if b"\\u" in data:
+            _text(raw)  # half of a character, which only an escape can spell, has no bytes
+        waiting = raw.get("deferred", ())
+        named = {*raw["tree"], *raw["listings"], *waiting, *(row["path"] for row in raw["packages"])}
+        if FILE in map(str.casefold, named):
+            raise ValueError(f"it names {FILE}, itself, as a file of the mirror")
+        admitted = {path: admit_path(path) for path in named}
+        pool = [_package(row, admitted) for row in raw["packages"]]
+        return Inventory(
+            layout=_one_of(raw["layout"], Layout),
+            snapshots=tuple(_snapshot(row, pool) for row in raw["subscriptions"]),
+            kept=MappingProxyType({pool[number].path: pool[number] for number in raw["kept"]}),
+            tree=MappingProxyType({admitted[path]: _content(row) for path, row in raw["tree"].items()}),
+            listings=MappingProxyType({admitted[path]: _listing(row) for path, row in raw["listings"].items()}),
+            deferred=frozenset(admitted[path] for path in waiting),
+        )
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"it lacks or misspells {error}") from error
+
+
+def _text(value: Json) -> str:
+    return canonical(value).decode()
+
+
+class _Pool:
+    """Packages by number, each spelled once however many subscriptions want it."""
+
+    def __init__(self) -> None:
+        self.rows: list[str] = []
+        self._known: dict[str, int] = {}
+        self._seen: dict[int, int] = {}
+
+    def numbers(self, packages: Iterable[Package]) -> list[int]:
+        return [self._number(package) for package in packages]
+
+    def _number(self, package: Package) -> int:
+        if id(package) in self._seen:
+            return self._seen[id(package)]
+        row = _text(_package_row(package))
+        number = self._known.setdefault(row, len(self.rows))
+        if number == len(self.rows):
+            self.rows.append(row)
+        self._seen[id(package)] = number
+        return number
+
+
+def _package_row(package: Package) -> Json:
+    return {
+        "path": package.path,
+        "url": package.url.stripped,
+        "sha256": package.sha256,
+        "md5": package.md5,
+        "size": package.size,
+        "kind": package.kind,
+        "name": package.name,
+        "version": package.version,
+        "build": package.build,
+        "subdir": package.subdir,
+        "record": dict(package.record),
+    }
+
+
+def _package(row: Json, admitted: Mapping[str, MirrorPath]) -> Package:
+    _require_segment(row["name"])  # it becomes a folder of an index
+    return Package(
+        path=admitted[row["path"]],
+        url=Url(row["url"]),
+        sha256=None if row["sha256"] is None else admit_sha256(row["sha256"]),
+        md5=None if row["md5"] is None else admit_md5(row["md5"]),
+        size=row["size"],
+        kind=_one_of(row["kind"], Kind),
+        name=row["name"],
+        version=row["version"],
+        build=row["build"],
+        subdir=row["subdir"],
+        record=MappingProxyType(row["record"]),
+    )
+
+
+def _require_segment(raw: str) -> None:
+    if "/" in admit_path(raw):
+        raise ValueError(f"{raw!r} is not one part of a path")
+
+
+def _one_of(raw: str, alternatives: Json) -> Json:
+    if raw not in get_args(alternatives):
+        raise ValueError(f"{raw!r} is none of {', '.join(get_args(alternatives))}")
+    return raw
+
+
+def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
+    numbers = pool.numbers(snapshot.packages)
+    number = dict(zip((package.path for package in snapshot.packages), numbers, strict=True))
+    return {
+        "id": snapshot.id,
+        "workspace": snapshot.workspace,
+        "source_sha256": snapshot.source_sha256,
+        "newest_timestamp": snapshot.newest_timestamp,
+        "requests": [asdict(request) for request in snapshot.requests],
+        "refused": [asdict(refusal) for refusal in snapshot.refused],
+        "packages": numbers,
+        "tools": pool.numbers(snapshot.tools),
+        "tools_for": snapshot.tools_for,
+        "cells": [
+            {
+                "environment": cell.environment,
+                "platform": cell.platform,
+                "subdir": cell.subdir,
+                "channels": [asdict(channel) for channel in cell.channels],
+                "packages": [number[path] for path in cell.packages],
+                "build_packages": [number[path] for path in cell.build_packages],
+                "virtual_packages": list(cell.virtual_packages),
+            }
+            for cell in snapshot.cells
+        ],
+    }
+
+
+def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
+    ours = {pool[number].path for number in row["packages"]}
+    if any(pool[number].path not in ours for cell in row["cells"] for number in cell["packages"]):
+        raise ValueError(f"an environment of the subscription {row['id']!r} has a package that the subscription lacks")
+    return Snapshot(
+        id=row["id"],
+        workspace=row["workspace"],
+        source_sha256=admit_sha256(row["source_sha256"]),
+        newest_timestamp=row["newest_timestamp"],
+        requests=tuple(_request(request) for request in row["requests"]),
+        cells=tuple(_cell(cell, pool) for cell in row["cells"]),
+        packages=tuple(pool[number] for number in row["packages"]),
+        refused=tuple(Refusal(**refusal) for refusal in row["refused"]),
+        tools=tuple(pool[number] for number in row["tools"]),
+        tools_for=None if row["tools_for"] is None else admit_sha256(row["tools_for"]),
+    )
+
+
+def _cell(row: Json, pool: list[Package]) -> Cell:
+    _require_segment(row["subdir"])
+    return Cell(
+        environment=row["environment"],
+        platform=row["platform"],
+        subdir=row["subdir"],
+        channels=tuple(
+            Channel(url=channel["url"], path=None if channel["path"] is None else admit_path(channel["path"]))
+            for channel in row["channels"]
+        ),
+        packages=tuple(pool[number].path for number in row["packages"]),
+        build_packages=tuple(pool[number].path for number in row.get("build_packages", ())),
+        virtual_packages=tuple(map(str, row.get("virtual_packages", ()))),
+    )
+
+
+def _request(row: Mapping[str, Json]) -> Request:
+    environments = row["environments"]
+    return Request(
+        **{
+            **row,
+            "environments": None if environments is None else tuple(environments),
+            "platforms": tuple(row["platforms"]),
+            "build_requires": tuple(row["build_requires"]),
+        }
+    )
+
+
+def _listing_row(listing: Listing) -> Json:
+    row = asdict(listing)
+    if listing.size is None:
+        del row["size"]
+    return row
+
+
+def _listing(row: Mapping[str, Json]) -> Listing:
+    metadata, needs = row["metadata"], row["build_requires"]
+    return Listing(
+        **{
+            **row,
+            "metadata": None if metadata is None else admit_sha256(metadata),
+            "build_requires": None if needs is None else tuple(map(str, needs)),
+        }
+    )
+
+
+def _tree_row(content: Stored | Derived) -> Json:
+    match content:
+        case Stored(sha256=sha256, size=size):
+            return {"sha256": sha256, "size": size}
+        case Derived(recipe=recipe):
+            return {"recipe": recipe}
+
+
+def _content(row: Json) -> Stored | Derived:
+    if "recipe" in row:
+        return Derived(recipe=admit_sha256(row["recipe"]))
+    return Stored(sha256=admit_sha256(row["sha256"]), size=row["size"])

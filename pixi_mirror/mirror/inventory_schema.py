@@ -1,0 +1,98 @@
+"""What a mirror's records must look like before they are believed: kinds of values, all the way down; pure.
+
+A mirror may have come on somebody's disk, so its records are read as a stranger's.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pixi_mirror.model.values import Json
+
+_SHOWN = 60
+
+
+class Each(NamedTuple):
+    """An object with names of its own, and what stands under each."""
+
+    shape: Any
+
+
+_SOME_TEXT = (str, type(None))
+_SOME_NUMBER = (int, type(None))
+_CONDA = {"name": str, "version": str, "build": str, "depends?": [str], "constrains?": [str]}
+_PYPI = {"indexes": [str], "find-links?": [str]}
+_PACKAGE = {
+    "path": str, "url": str, "sha256": _SOME_TEXT, "md5": _SOME_TEXT, "size": _SOME_NUMBER, "kind": str, "name": str,
+    "version": str, "build": _SOME_TEXT, "subdir": _SOME_TEXT, "record": dict,
+}  # fmt: skip
+_REQUEST = {"environments": ([str], type(None)), "platforms": [str], "build_requires": [str]}
+_CELL = {
+    "environment": str, "platform": str, "subdir": str, "channels": [{"url": str, "path": _SOME_TEXT}],
+    "packages": [int], "build_packages?": [int], "virtual_packages?": [str],
+}  # fmt: skip
+_SUBSCRIPTION = {
+    "id": str, "workspace": str, "source_sha256": str, "newest_timestamp": int, "requests": [_REQUEST],
+    "refused": [{"entry": str, "reason": str}], "packages": [int], "tools": [int], "tools_for": _SOME_TEXT,
+    "cells": [_CELL],
+}  # fmt: skip
+_LISTING = {
+    "index": _SOME_TEXT, "is_settled": bool, "requires_python": _SOME_TEXT, "yanked": _SOME_TEXT,
+    "upload_time": _SOME_TEXT, "metadata": _SOME_TEXT, "build_requires": ([str], type(None)), "size?": _SOME_NUMBER,
+}  # fmt: skip
+_INVENTORY = {
+    "layout": str, "packages": [_PACKAGE], "subscriptions": [_SUBSCRIPTION], "kept": [int], "deferred?": [str],
+    "tree": Each({"sha256?": str, "recipe?": str, "size?": int}), "listings": Each(_LISTING),
+}  # fmt: skip
+
+
+def require_inventory(raw: Json) -> None:
+    """Refuse what cannot be an inventory.
+
+    Raises:
+        ValueError: a value is of another kind than it must be; the text says which.
+    """
+    _require(raw, _INVENTORY, "")
+    for number, row in enumerate(raw["packages"]):
+        _require(row["record"], _CONDA if row["kind"] == "conda" else _PYPI, f"packages.{number}.record")
+
+
+def _require(value: Json, shape: Any, where: str) -> None:  # noqa: ANN401 - kinds, lists and objects of shapes
+    match shape:
+        case type():
+            fits = type(value) is shape  # not `isinstance`: True is no number
+        case tuple():
+            if isinstance(shape, Each):
+                _require_each(value, shape.shape, where)
+                return
+            fits = any(type(value) is (list if isinstance(kind, list) else kind) for kind in shape)
+            if type(value) is list and fits:
+                _require(value, shape[0], where)
+        case list():
+            fits = type(value) is list
+            if fits and not all(type(item) is shape[0] for item in value):  # what most lists hold is plain
+                for number, item in enumerate(value):
+                    _require(item, shape[0], f"{where}.{number}")
+        case _:
+            _require_keys(value, shape, where)
+            return
+    if not fits:
+        raise ValueError(f"{where.strip('.')} is {str(value)[:_SHOWN]!r}")
+
+
+def _require_each(value: Json, shape: Json, where: str) -> None:
+    if type(value) is not dict:
+        raise ValueError(f"{where.strip('.')} is no object")
+    for name, item in value.items():
+        _require(item, shape, f"{where}.{name[:_SHOWN]}")
+
+
+def _require_keys(value: Json, shape: Mapping[str, Json], where: str) -> None:
+    if type(value) is not dict:
+        raise ValueError(f"{where.strip('.') or 'it'} is no object")
+    for name, of in shape.items():
+        key = name.removesuffix("?")
+        if key in value:
+            if type(value[key]) is not of:
+                _require(value[key], of, f"{where}.{key}")
+        elif key == name:
+            raise ValueError(f"{where.strip('.') or 'it'} lacks {key!r}")

@@ -1,0 +1,132 @@
+"""Learn of PyPI files what index pages have to say: from upstream's pages, and from the files themselves."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pixi_mirror.mirror.plan import Plan, pinned
+from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.packages import Listing, Package, Stored
+from pixi_mirror.model.values import MirrorPath, admit_sha256
+from pixi_mirror.progress import Progress
+from pixi_mirror.pypi.metadata import build_requirements, read_metadata
+from pixi_mirror.pypi.names import is_wheel_name
+from pixi_mirror.pypi.sdist import sdist_documents
+from pixi_mirror.pypi.upstream_pages import Pages, Told
+from pixi_mirror.pypi.wheel import wheel_metadata
+
+
+def learnt(
+    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], pages: Pages | None, progress: Progress
+) -> Mapping[MirrorPath, Listing]:
+    """What is new about PyPI files: those brought or deferred, and those about which nobody could be asked before.
+
+    `pages` None: nobody is asked now.
+
+    Raises:
+        WrongBytesError: an index page promises other bytes than the lock.
+        MachineError: a file cannot be read.
+    """
+    known = {**_known(tree, brought), **_come(tree, plan, brought, progress)}
+    held = tree.inventory.stored_at
+    stored = {**{path: each for path in known if (each := held(path)) is not None}, **brought}
+    asked = [
+        pinned(package, stored.get(path))
+        for path, package in plan.packages.items()
+        if package.kind == "pypi"
+        and (path in stored or path in plan.deferred)
+        and not (path in known and known[path].is_settled)
+    ]
+    told = pages.ask(asked) if pages is not None and asked else Told(unanswered={package.path for package in asked})
+    _explain(told, progress)
+    found = {path: known[path] for path in brought if path in known}
+    for package in asked:
+        inside = known.get(package.path) or (
+            _look_into(tree, package, progress) if package.path in stored else _nothing_told()
+        )
+        found[package.path] = _completed(inside, package, told, is_deferred=package.path not in stored)
+    return found
+
+
+def _known(tree: Tree, brought: Mapping[MirrorPath, Stored]) -> Mapping[MirrorPath, Listing]:
+    listings = tree.inventory.listings
+    return {
+        path: each for path, each in listings.items() if brought.get(path) in (None, tree.inventory.stored_at(path))
+    }
+
+
+def _come(
+    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], progress: Progress
+) -> Mapping[MirrorPath, Listing]:
+    """What upstream's pages said of files that were deferred, with what the files tell now that they are here."""
+    old, was_deferred = tree.inventory.listings, tree.inventory.deferred
+    found = {}
+    for path in brought:
+        if path in old and path in was_deferred and path in plan.packages:
+            inside = _look_into(tree, plan.packages[path], progress)
+            found[path] = replace(
+                old[path],
+                requires_python=old[path].requires_python or inside.requires_python,
+                metadata=inside.metadata,
+                build_requires=inside.build_requires,
+                size=None,
+            )
+    return found
+
+
+def _nothing_told() -> Listing:
+    return Listing(
+        index=None,
+        is_settled=False,
+        requires_python=None,
+        yanked=None,
+        upload_time=None,
+        metadata=None,
+        build_requires=None,
+    )
+
+
+def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
+    """What the file itself tells."""
+    path, file_name = tree.path(package.path), package.path.rpartition("/")[2]
+    try:
+        if is_wheel_name(file_name):
+            data = wheel_metadata(path, file_name=file_name)
+            requires_python = read_metadata(data).requires_python
+            metadata = admit_sha256(hashlib.sha256(data).hexdigest())
+            return replace(_nothing_told(), requires_python=requires_python, metadata=metadata)
+        documents = sdist_documents(path, file_name=file_name)
+        told = read_metadata(documents.pkg_info) if documents.pkg_info is not None else None
+        return replace(
+            _nothing_told(),
+            requires_python=told.requires_python if told else None,
+            build_requires=build_requirements(documents.pyproject),
+        )
+    except ValueError as error:
+        progress.warn(f"{package.path}: what it needs cannot be read from it, so indexes do not tell it: {error}")
+        return _nothing_told()
+
+
+def _completed(before: Listing, package: Package, told: Told, *, is_deferred: bool) -> Listing:
+    found = told.found.get(package.path)
+    if found is None:
+        return replace(before, is_settled=package.path not in told.unanswered)
+    return replace(
+        before,
+        index=found.index,
+        is_settled=True,
+        requires_python=found.listed.requires_python or before.requires_python,
+        yanked=found.listed.yanked,
+        upload_time=found.listed.upload_time,
+        size=found.listed.size if is_deferred else None,
+    )
+
+
+def _explain(told: Told, progress: Progress) -> None:
+    for index, problems in sorted(told.problems.items()):
+        more = f" (and so for {len(problems) - 1} more of its pages)" if len(problems) > 1 else ""
+        progress.warn(
+            f"{problems[0]}{more} Without upstream's page nobody knows when a file was uploaded, or whether it was "
+            f"yanked: a solve with `exclude-newer` will not see the files of {index}. `pixi-mirror verify --repair` "
+            "asks again."
+        )

@@ -1,0 +1,140 @@
+"""Unlist what no subscription wants any more, and remove what has been unlisted long enough.
+
+It fails closed: whatever cannot be read or is missing though it is wanted refuses the whole run.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixi_mirror.context import Context
+from pixi_mirror.errors import MachineError, UsageError
+from pixi_mirror.mirror.apply import needed_indexes, settle
+from pixi_mirror.mirror.plan import Plan, planned
+from pixi_mirror.mirror.subscriptions import standing
+from pixi_mirror.mirror.tree import Tree, open_mirror
+from pixi_mirror.model.indexes import Companion
+from pixi_mirror.model.packages import Derived
+from pixi_mirror.model.values import DAY_S, MirrorPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What a prune does, or would do."""
+
+    mirror: Path
+    applied: bool
+    unlisted: tuple[MirrorPath, ...]
+    """Files that indexes listed until now."""
+    removed: tuple[MirrorPath, ...]
+    """Files that have been unlisted for the grace time."""
+    waiting: tuple[MirrorPath, ...]
+    """Files that are unlisted and not yet due, without those of this run."""
+    unknown: tuple[str, ...]
+    """Files that the inventory does not know; they are never touched."""
+    size: int
+    """Bytes of the removed files."""
+
+    @property
+    def found(self) -> bool:
+        """Whether there is anything to do now."""
+        return bool(self.unlisted or self.removed)
+
+
+def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context: Context) -> Pruned:
+    """Plan a prune, and carry it out if `apply`; `grace_days` is how long a file stays after it was unlisted.
+
+    Raises:
+        UsageError: the grace time is negative.
+        MachineError: there is no mirror; it has no subscription, its records do not parse, or a wanted file is missing
+            or wrong; more than half of it would go and `force` is not given.
+        BusyError: another process is writing the mirror.
+    """
+    if not grace_days >= 0:  # which nan is neither
+        raise UsageError("--grace is a number of days and not negative.")
+    tree = open_mirror(mirror)
+    if not apply:
+        return _planned(tree, apply=False, grace_s=grace_days * DAY_S)[0]
+    with tree.writing(timeout_s=context.lock_timeout_s, freeing=True):
+        pruned, plan = _planned(tree, apply=True, grace_s=grace_days * DAY_S)
+        _require_sense(tree, pruned, force=force)
+        _carry_out(tree, plan, pruned, context.companion(tree.state.locks.values()), grace_s=grace_days * DAY_S)
+        return pruned
+
+
+def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[Pruned, Plan]:
+    renewal = standing(tree.inventory, tree.state.locks, sources={})
+    if not renewal.snapshots:
+        raise MachineError(
+            f"{tree.root} has no subscription, so everything in it would go; nothing was changed. "
+            "Subscribe to a lock first, or delete the directory yourself."
+        )
+    plan = planned(tree, renewal, layout=tree.inventory.layout)
+    if wrong := (*plan.difference.missing, *plan.difference.changed):
+        raise MachineError(
+            f"{len(wrong)} files that subscriptions want are missing or wrong, the first is {wrong[0]}; nothing was "
+            "changed. Run `pixi-mirror verify --repair` or `pixi-mirror update` first."
+        )
+    now = time.time()
+    waiting_since = tree.state.unlisted
+    derived = (path for path in waiting_since if isinstance(tree.inventory.tree.get(path), Derived))
+    surplus = (*plan.difference.surplus, *sorted(plan.gone), *sorted(derived))
+    unlisted = tuple(path for path in surplus if path not in waiting_since)
+    due = tuple(path for path in surplus if waiting_since.get(path, now) + grace_s <= now)
+    pruned = Pruned(
+        mirror=tree.root,
+        applied=apply,
+        unlisted=unlisted,
+        removed=due,
+        waiting=tuple(path for path in surplus if path not in unlisted and path not in due),
+        unknown=tree.unknown(),
+        size=sum(stored.size for path in due if (stored := tree.inventory.stored_at(path))),
+    )
+    return pruned, plan
+
+
+def _require_sense(tree: Tree, pruned: Pruned, *, force: bool) -> None:
+    stored = tree.inventory.stored
+    going = {*pruned.unlisted, *pruned.removed}.intersection(stored)
+    if not force and len(going) * 2 > len(stored):
+        raise MachineError(
+            f"{len(going)} of {len(stored)} files would go, more than half of the mirror; nothing was changed. "
+            "If that is right, add --force."
+        )
+
+
+def _carry_out(tree: Tree, plan: Plan, pruned: Pruned, companion: Companion, *, grace_s: float) -> None:
+    """Indexes first, then the files, then the record of them: at no time is a file listed that is gone."""
+    now = time.time()
+    unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, now)}
+    plan = replace(plan, kept={})
+    settle(tree, plan, {}, companion=companion, unlisted=unlisted, grace_s=grace_s)
+    needed = needed_indexes(tree, plan, {*pruned.removed})
+    idle = [
+        path
+        for path, made in tree.inventory.tree.items()
+        if isinstance(made, Derived) and path not in needed and companion.role(path) is None
+    ]
+    left = {path: content for path, content in tree.inventory.tree.items() if path not in {*pruned.removed, *idle}}
+    for path in _without_twins(tree, (*pruned.removed, *idle), left):
+        tree.remove(path)
+    tree.record(
+        replace(
+            tree.inventory,
+            tree=left,
+            listings={
+                path: each
+                for path, each in tree.inventory.listings.items()
+                if path in left or path in tree.inventory.deferred
+            },
+        ),
+        locks=plan.renewal.locks,
+        unlisted={path: at for path, at in tree.state.unlisted.items() if path in left},
+    )
+
+
+def _without_twins(tree: Tree, going: Iterable[MirrorPath], left: Iterable[MirrorPath]) -> Iterator[MirrorPath]:
+    """What of `going` is no other name of a file that is `left`, as `A` and `a` are where case does not count."""
+    names = {path.casefold() for path in left} if tree.is_case_blind else set()
+    yield from (path for path in going if path.casefold() not in names)

@@ -1,0 +1,89 @@
+"""The private side of a mirror as a file: `.pixi-mirror/state.json`, which is never served and never leaves."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from pixi_mirror.disk.identity import Identity
+from pixi_mirror.model.values import Json, MirrorPath, admit_path
+
+_CTIME = (int, type(None))
+FORMAT = 1
+"""Raised when an older program could misread the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What only this machine knows of a mirror."""
+
+    locks: Mapping[str, str] = field(default_factory=dict)
+    """Subscription id -> absolute path of its lock."""
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    """Subscription id -> absolute path of the manifest that pixi is asked about; absent: the lock alone is read."""
+    found: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Directory -> manifest of the workspace that pixi found from there, and the digest under which that stands."""
+    identities: Mapping[MirrorPath, Identity] = field(default_factory=dict)
+    """Of every file in the tree, when it was last known to be right."""
+    unlisted: Mapping[MirrorPath, float] = field(default_factory=dict)
+    """Files that no index lists any more -> when they were unlisted, in seconds since 1970."""
+    attempts: Mapping[MirrorPath, str] = field(default_factory=dict)
+    """Index file -> a digest of what was tried to make beside it, where nothing came of it; it is not tried again."""
+    placing: tuple[MirrorPath, ...] = ()
+    """Files that the running update puts into the tree and has not recorded yet; after a kill, its leftovers."""
+
+
+def dump(state: State) -> bytes:
+    """The file's bytes."""
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "locks": dict(state.locks),
+            "manifests": dict(state.manifests),
+            "found": dict(state.found),
+            "identities": dict(state.identities),
+            "unlisted": dict(state.unlisted),
+            "attempts": dict(state.attempts),
+            "placing": state.placing,
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+    ).encode()
+
+
+def parse(data: bytes) -> State:
+    """The state that the bytes spell.
+
+    Raises:
+        ValueError: they do not parse or are of a newer format.
+    """
+    try:
+        raw = json.loads(data)
+        if raw["format"] != FORMAT:
+            raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
+        return State(
+            locks=MappingProxyType({str(key): _path(path) for key, path in raw["locks"].items()}),
+            manifests=MappingProxyType({str(key): _path(path) for key, path in raw.get("manifests", {}).items()}),
+            found=MappingProxyType(
+                {_path(key): (_path(row[0]), str(row[1])) for key, row in raw.get("found", {}).items()}
+            ),
+            identities=MappingProxyType({path: _identity(row) for path, row in raw["identities"].items()}),
+            unlisted=MappingProxyType({admit_path(path): float(at) for path, at in raw["unlisted"].items()}),
+            attempts=MappingProxyType({admit_path(path): str(at) for path, at in raw.get("attempts", {}).items()}),
+            placing=tuple(admit_path(path) for path in raw["placing"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it lacks or misspells {error}") from error
+
+
+def _path(raw: Json) -> str:
+    os.fsencode(str(raw))  # a ValueError where no name of a file can be it
+    return str(raw)
+
+
+def _identity(row: Json) -> Identity:
+    size, mtime_ns, inode, ctime_ns = row
+    if {type(size), type(mtime_ns), type(inode)} != {int} or type(ctime_ns) not in _CTIME:
+        raise ValueError(f"{row!r:.60} is no identity of a file")
+    return Identity(size, mtime_ns, inode, ctime_ns)

@@ -1,0 +1,169 @@
+"""Say what the mirror holds, for whom, and what is out of date."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.interface import Source
+from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.mirror.apply import stale
+from pixi_mirror.mirror.plan import Plan, planned
+from pixi_mirror.mirror.subscriptions import known_sources, standing
+from pixi_mirror.mirror.tree import open_mirror
+from pixi_mirror.model.packages import Channel, Inventory, Package, Snapshot, Stored
+from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.paths import url_path
+from pixi_mirror.pypi.index import index_of
+from pixi_mirror.pypi.metadata import required_name
+
+Freshness: TypeAlias = Literal["current", "changed", "missing", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One subscription and how its lock is now."""
+
+    workspace: str
+    lock: str | None
+    """The path of its lock; None: this machine does not know it."""
+    environments: tuple[str, ...]
+    platforms: tuple[str, ...]
+    state: Freshness
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One channel, or one PyPI index, and what the mirror holds of it."""
+
+    url: str
+    path: str
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sdist:
+    """A Python source archive that clients have to build, and cannot without a network."""
+
+    path: MirrorPath
+    build_requires: tuple[str, ...]
+    """What of its build requirements the mirror does not have, as it names them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the mirror holds."""
+
+    mirror: Path
+    subscriptions: tuple[Subscription, ...]
+    channels: tuple[Held, ...]
+    indexes: tuple[Held, ...]
+    sdists: tuple[Sdist, ...]
+    plan: Plan
+    stale: tuple[MirrorPath, ...]
+    files: int
+    size: int
+
+    @property
+    def is_current(self) -> bool:
+        """Whether an update would find nothing to do."""
+        difference = self.plan.difference
+        fresh = all(subscription.state == "current" for subscription in self.subscriptions)
+        return fresh and not (difference.missing or difference.changed or self.stale)
+
+
+def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
+    """What the mirror holds, by its records and a look at each file; nothing is hashed that need not be.
+
+    Raises:
+        MachineError: there is no mirror, or it cannot be read.
+    """
+    tree = open_mirror(mirror)
+    sources = known_sources(tree, environ)
+    plan = planned(tree, standing(tree.inventory, tree.state.locks, sources=sources), layout=tree.inventory.layout)
+    stored = tree.inventory.stored
+    listed = (*plan.packages.values(), *plan.kept.values())
+    return Status(
+        mirror=mirror,
+        subscriptions=tuple(
+            _subscription(snapshot, tree.state.locks, sources) for snapshot in tree.inventory.snapshots
+        ),
+        channels=_channels(tree.inventory.snapshots, listed, stored),
+        indexes=_indexes(tree.inventory, listed, stored),
+        sdists=_sdists(tree.inventory, plan.packages, stored),
+        plan=plan,
+        stale=stale(tree, plan),
+        files=len(stored),
+        size=sum(content.size for content in stored.values()),
+    )
+
+
+def _subscription(snapshot: Snapshot, locks: Mapping[str, str], sources: Mapping[str, Source]) -> Subscription:
+    return Subscription(
+        workspace=snapshot.workspace,
+        lock=locks.get(snapshot.id),
+        environments=tuple(dict.fromkeys(cell.environment for cell in snapshot.cells)),
+        platforms=tuple(sorted({cell.platform for cell in snapshot.cells})),
+        state=_freshness(snapshot, sources.get(snapshot.id)),
+        refused=tuple(refusal.entry for refusal in snapshot.refused),
+    )
+
+
+def _freshness(snapshot: Snapshot, source: Source | None) -> Freshness:
+    if source is None or not source.location.exists():
+        return "missing"
+    try:
+        if source.digest() == snapshot.source_sha256:
+            return "current"
+        LockSource(source.location).read()
+    except WorkspaceError:
+        return "unreadable"
+    return "changed"
+
+
+def _channels(
+    snapshots: Iterable[Snapshot], packages: Iterable[Package], stored: Mapping[MirrorPath, Stored]
+) -> tuple[Held, ...]:
+    named: dict[Channel, list[int]] = {
+        channel: [] for snapshot in snapshots for cell in snapshot.cells for channel in cell.channels
+    }
+    by_url = {channel.url: sizes for channel, sizes in named.items()}
+    for package in packages:
+        channel_url = package.url.stripped.rsplit("/", 2)[0]
+        if package.path in stored and channel_url in by_url:
+            by_url[channel_url].append(stored[package.path].size)
+    return tuple(
+        Held(url=channel.url, path=channel.path or ".", files=len(sizes), size=sum(sizes))
+        for channel, sizes in sorted(named.items(), key=lambda pair: (pair[0].path or "", pair[0].url))
+    )
+
+
+def _indexes(
+    inventory: Inventory, packages: Iterable[Package], stored: Mapping[MirrorPath, Stored]
+) -> tuple[Held, ...]:
+    sizes: dict[str, list[int]] = {}
+    for package in packages:
+        if package.kind == "pypi" and package.path in stored:
+            index = index_of(package, inventory.listings.get(package.path))
+            if index is not None:
+                sizes.setdefault(index, []).append(stored[package.path].size)
+    return tuple(
+        Held(url=url, path=url_path(url), files=len(found), size=sum(found)) for url, found in sorted(sizes.items())
+    )
+
+
+def _sdists(
+    inventory: Inventory, packages: Mapping[MirrorPath, Package], stored: Mapping[MirrorPath, Stored]
+) -> tuple[Sdist, ...]:
+    """Wanted sdists for which the mirror lacks a project that building them needs."""
+    there = {package.name for path, package in packages.items() if package.kind == "pypi" and path in stored}
+    found = []
+    for path, listing in inventory.listings.items():
+        needs = listing.build_requires if path in packages else None
+        lacking = tuple(each for each in needs or () if required_name(each) not in there)
+        if lacking:
+            found.append(Sdist(path=path, build_requires=lacking))
+    return tuple(found)

@@ -1,0 +1,240 @@
+"""Place, list, hash and remove files in the mirror; keep its inventory and state; lock it.
+
+It alone touches the mirror on disk. Anybody may read a `Tree`; whoever changes it is inside `writing`.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from pixi_mirror.disk import files, reserve
+from pixi_mirror.disk.files import explained
+from pixi_mirror.disk.identity import identity_of
+from pixi_mirror.disk.lock import WAITING, locked
+from pixi_mirror.errors import BusyError, MachineError
+from pixi_mirror.mirror import inventory_file, state_file
+from pixi_mirror.mirror.reading import INVENTORY, STATE, Looked, Reading
+from pixi_mirror.mirror.state_file import State
+from pixi_mirror.model.packages import Derived, Inventory
+from pixi_mirror.model.values import MirrorPath, Sha256
+
+__all__ = ["Looked", "State", "Tree"]
+
+_MANY, _WRITING = 64, 4
+"""Files from which on several threads write them, and how many."""
+
+
+class Tree(Reading):
+    """One mirror on disk, to be looked at and, inside `writing`, changed."""
+
+    def __init__(self, root: Path) -> None:
+        """Read what stands in `root`; a directory that is absent or empty is a mirror that holds nothing.
+
+        Raises:
+            MachineError: it holds other things, is no directory or cannot be read, or its records do not parse.
+        """
+        super().__init__(root)
+        self._temporary = self._private / "tmp"
+        self._unsynced: set[Path] = set()
+        self._holds: Callable[[], bool] = lambda: False
+
+    @contextmanager
+    def writing(self, *, timeout_s: float, freeing: bool = False) -> Iterator[None]:
+        """Be the only writer for the whole block; what a killed writer left half-made is cleared first.
+
+        Who is `freeing` room gets some to begin with: what the writers before have held back.
+
+        Raises:
+            BusyError: another process is writing and did not finish within `timeout_s` seconds.
+            MachineError: the directory cannot be made or written, or its private part belongs to somebody else.
+        """
+        with explained("prepare the mirror", self.root):
+            self._unsynced |= files.made_directory(self.root)
+            for private in (self._private, self._temporary):
+                private.mkdir(mode=0o700, exist_ok=True)
+                files.refuse_foreign(private)
+        lock = self._private / "lock"
+        with locked(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING) as holds:
+            self._holds = holds
+            with explained("read the mirror", self.root):
+                self._read()
+                for leftover in self._temporary.iterdir():
+                    files.clear(leftover)
+            if freeing:
+                reserve.release(self._private / reserve.FILE)
+            yield
+            reserve.hold(self._private / reserve.FILE, size=self._rewritable())
+
+    def _rewritable(self) -> int:
+        """Bytes of what has to be written anew where files are unlisted: indexes and, about as long, the records."""
+        derived = (path for path, made in self.inventory.tree.items() if isinstance(made, Derived))
+        sizes = sum(self._identities[path].size for path in derived if path in self._identities)
+        with suppress(OSError):
+            sizes += (self.root / INVENTORY).stat().st_size * 2
+        return sizes
+
+    def _require_lock(self) -> None:
+        """Refuse to go on where another process may have begun to write.
+
+        Raises:
+            BusyError: the lock file was removed or replaced since we locked it.
+        """
+        if not self._holds():
+            raise BusyError(
+                f"{self._private / 'lock'} was removed or replaced while this process held it, so another may be "
+                "writing the mirror; nothing more was recorded. Leave that file alone and run the same command again."
+            )
+
+    def workshop(self) -> AbstractContextManager[Path]:
+        """A private directory for a program to work in, empty at first and gone afterwards."""
+        return files.workshop(self._temporary / files.fresh_name())
+
+    def intend(self, paths: Iterable[MirrorPath]) -> None:
+        """Remember, before the first is placed, which files are about to be, so that a kill leaves no litter."""
+        self._require_lock()
+        placing = tuple(sorted({*paths, *self.leftovers()}))
+        self._write_state(replace(self.state, placing=placing, identities=self._identities))
+
+    def place(self, path: MirrorPath, source: Path, *, sha256: Sha256) -> None:
+        """Put a verified file at `path`: at every instant what stood there, or the whole new file.
+
+        Raises:
+            WrongBytesError: `source` has changed since it was verified.
+            MachineError: the disk refuses, or `source` is gone.
+        """
+        target = self.path(path)
+        with explained("write", target):
+            self._unsynced |= files.made_directory(target.parent, below=self.root)
+            temporary = self._temporary / files.fresh_name()
+            status = files.bring(source, target, sha256=sha256, temporary=temporary)
+        self._identities[path] = identity_of(status)
+        self._unsynced.add(target.parent)
+
+    def write(self, path: MirrorPath, data: bytes) -> None:
+        """Put bytes that we made at `path`, whole or not at all, and make that last."""
+        self.write_all({path: data})
+        self.sync()
+
+    def write_all(self, contents: Mapping[MirrorPath, bytes]) -> None:
+        """Put many files that we made, each whole or not at all; they last once anything is written after them."""
+        for path in contents:
+            target = self.path(path)
+            with explained("write", target):
+                self._unsynced |= files.made_directory(target.parent, below=self.root)
+            self._unsynced.add(target.parent)
+
+        def put(path: MirrorPath) -> os.stat_result:
+            target = self.path(path)
+            with explained("write", target):
+                return files.write_synced(target, contents[path], temporary=self._temporary / files.fresh_name())
+
+        if len(contents) < _MANY:
+            found = {path: put(path) for path in contents}
+        else:
+            # Each waits for the disk, which likes to be asked by several: 1600 pages took 0.75 s one by one.
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(_WRITING) as pool:
+                found = dict(zip(contents, pool.map(put, contents), strict=True))
+        self._identities.update((path, identity_of(status)) for path, status in found.items())
+
+    def remove(self, path: MirrorPath) -> None:
+        """Remove a file of ours and the directories that are empty then; one that is gone already is fine."""
+        target = self.path(path)
+        with explained("remove", target):
+            for folder in list(target.parents)[: len(Path(path).parents) - 1]:
+                files.is_true_directory(folder)  # a link would lead to files that are not ours
+            self._identities.pop(path, None)
+            with suppress(FileNotFoundError):
+                target.unlink()
+                self._unsynced.add(target.parent)
+            with suppress(OSError):  # the first that is not empty ends it
+                for parent in list(target.parents)[: len(Path(path).parents) - 1]:
+                    parent.rmdir()
+                    self._unsynced.discard(parent)
+                    self._unsynced.add(parent.parent)
+
+    def sync(self) -> None:
+        """Make every file placed so far survive a power loss."""
+        with explained("write", self.root):
+            files.sync_directories(self._unsynced)
+        self._unsynced.clear()
+
+    def remember(self, directory: Path, manifest: Path, trail: str) -> None:
+        """Know which workspace pixi found from a directory; those of directories that are gone are forgotten."""
+        found = {each: known for each, known in self.state.found.items() if Path(each).is_dir()}
+        self._write_state(replace(self.state, found={**found, str(directory): (str(manifest), trail)}))
+
+    def record(
+        self,
+        new: Inventory,
+        *,
+        locks: Mapping[str, str],
+        unlisted: Mapping[MirrorPath, float],
+        manifests: Mapping[str, str] | None = None,
+        attempts: Mapping[MirrorPath, str] | None = None,
+    ) -> None:
+        """Make `new` the inventory: the step after which a change has happened.
+
+        `manifests` or `attempts` None: as they are known.
+        """
+        self.sync()
+        known = {path: self._identities[path] for path in sorted(new.tree) if path in self._identities}
+        self._identities = known
+        asked = self.state.manifests if manifests is None else manifests
+        state_of_new = replace(
+            self.state,
+            locks=locks,
+            manifests={key: path for key, path in asked.items() if key in locks},
+            identities=known,
+            unlisted=unlisted,
+            attempts=self.state.attempts if attempts is None else attempts,
+        )
+        if new != self.inventory or not (self.root / INVENTORY).exists():
+            # If we are killed between the two records, no identity of a file may vouch for other bytes.
+            same = {path: each for path, each in known.items() if self.inventory.tree.get(path) == new.tree[path]}
+            self._write_state(replace(state_of_new, identities=same))
+            self._write_inventory(new)
+        self._write_state(state_of_new)
+
+    def _write_inventory(self, new: Inventory) -> None:
+        self._require_lock()
+        with explained("write", self.root / INVENTORY):
+            data = inventory_file.dump(new)
+            files.write_synced(self.root / INVENTORY, data, temporary=self._temporary / files.fresh_name())
+            files.sync_directories([self.root])
+        self.inventory = new
+
+    def _write_state(self, new: State) -> None:
+        if new == self.state:
+            return
+        self.write_private(STATE, state_file.dump(new))
+        with explained("write", self._private):
+            files.sync_directories([self._private])
+        self.state = replace(new, identities=MappingProxyType(dict(new.identities)))
+
+    def write_private(self, name: str, data: bytes) -> None:
+        """Keep something that is never served, unless it is kept already; losing it must cost time only."""
+        target = self._private / name
+        with explained("write", target):
+            with suppress(OSError):  # what is no file of ours is replaced
+                if files.bytes_of(target) == data:
+                    return
+            files.write_synced(target, data, temporary=self._temporary / files.fresh_name(), mode=0o600)
+
+
+def open_mirror(mirror: Path) -> Tree:
+    """The mirror at a path where there must be one.
+
+    Raises:
+        MachineError: there is none.
+    """
+    tree = Tree(mirror)
+    if not tree.exists:
+        raise MachineError(
+            f"there is no mirror at {mirror}. Name its directory, or make one with `pixi-mirror --lock pixi.lock`."
+        )
+    return tree

@@ -1,0 +1,245 @@
+"""Hash every file again, read every index back, and say what differs; fetch what is bad if asked to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixi_mirror.context import Context
+from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors
+from pixi_mirror.mirror.apply import expected, settle
+from pixi_mirror.mirror.closure import Misfit, misfits
+from pixi_mirror.mirror.indexes import INDEXES
+from pixi_mirror.mirror.plan import Plan, planned, unsettled
+from pixi_mirror.mirror.reading import INVENTORY, LONGEST_INDEX, Looked
+from pixi_mirror.mirror.subscriptions import known_sources, standing
+from pixi_mirror.mirror.supply import bring_and_learn
+from pixi_mirror.mirror.tree import Tree, open_mirror
+from pixi_mirror.model.indexes import Contents, Made
+from pixi_mirror.model.packages import Derived, Listing, Snapshot, Stored
+from pixi_mirror.model.values import MirrorPath, Sha256, admit_path
+
+if TYPE_CHECKING:  # a run that needs them not must not pay for them
+    from pixi_mirror.cache.batch import Failed
+    from pixi_mirror.conda.solve import Solution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A file with other bytes than it should have."""
+
+    path: MirrorPath
+    expected: Sha256
+    found: Sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadIndex:
+    """An index file that does not say what the inventory says."""
+
+    path: MirrorPath
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hole:
+    """A package that an environment wants and the mirror does not have whole."""
+
+    workspace: str
+    environment: str
+    platform: str
+    path: MirrorPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a verification found."""
+
+    mirror: Path
+    inventory_sha256: Sha256 | None
+    """Of `pixi-mirror.json`, by which all was judged; None: it has just been removed."""
+    snapshots: tuple[Snapshot, ...]
+    """For whom the mirror is."""
+    quick: bool
+    """Whether packages were believed that look as they did when they were last known to be right."""
+    looked: Mapping[MirrorPath, Looked]
+    """Every file of the mirror that is there, as it was found, before a repair."""
+    indexes_read: int
+    missing: tuple[MirrorPath, ...]
+    changed: tuple[Changed, ...]
+    unknown: tuple[str, ...]
+    """Files that the inventory does not know; no findings."""
+    indexes: tuple[BadIndex, ...]
+    closure: tuple[Hole, ...]
+    misfits: tuple[Misfit, ...]
+    """What the locked packages ask of each other and do not get; the mirror is what its locks say all the same."""
+    repaired: tuple[MirrorPath, ...]
+    solutions: tuple[Solution, ...] | None
+    """Every environment solved again; None: that was not asked for."""
+    error: PixiMirrorError | None
+    """Why a repair did not succeed; None: it did, or none was asked for."""
+
+    @property
+    def files(self) -> int:
+        """Files looked at."""
+        return len(self.looked)
+
+    @property
+    def size(self) -> int:
+        """Bytes of these."""
+        return sum(looked.size for looked in self.looked.values())
+
+    @property
+    def left(self) -> tuple[MirrorPath, ...]:
+        """Files that are not as they should be, after a repair."""
+        bad = {
+            *self.missing,
+            *(changed.path for changed in self.changed),
+            *(index.path for index in self.indexes),
+            *(hole.path for hole in self.closure),
+        }
+        return tuple(sorted(bad - {*self.repaired}))
+
+    @property
+    def unsolvable(self) -> tuple[Solution, ...]:
+        """Environments that a client would not get as they are locked."""
+        return tuple(solution for solution in self.solutions or () if solution.problem is not None)
+
+
+def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False, quick: bool = False) -> Verified:
+    """What differs between the inventory and the disk; a repair fetches it again and makes the indexes anew.
+
+    With `solve`, every environment is solved again from what is then there. With `quick`, packages are hashed only
+    where their size, time or inode have changed; every index is read back all the same.
+
+    Raises:
+        ProgramError: it is to be solved, and py-rattler is not there or fails.
+        MachineError: there is no mirror, it holds nothing yet, or it cannot be read or written.
+        BusyError: another process is writing it, and it is to be repaired.
+    """
+    tree = open_mirror(mirror)
+    with tree.writing(timeout_s=context.lock_timeout_s) if repair else nullcontext():
+        if not tree.inventory.tree:
+            raise MachineError(
+                f"{tree.root} holds nothing that could be verified: its first update has not ended, or its inventory "
+                "pixi-mirror.json is gone. Run that update again, or name another mirror."
+            )
+        found = _glanced(tree) if quick else tree.rehashed(context.progress)
+        held = {path: looked.sha256 for path, looked in found.items()}
+        renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree, context.environ))
+        plan = planned(tree, renewal, layout=tree.inventory.layout, held=held)
+        verified = _verdict(tree, plan, found, quick=quick)
+        if repair and (verified.left or unsettled(tree)):
+            verified = _repaired(tree, plan, verified, context)
+        if not solve:
+            return verified
+        from pixi_mirror.conda.solve import Question, solved
+
+        questions = [
+            Question(workspace=snapshot.workspace, cell=cell)
+            for snapshot in plan.renewal.snapshots
+            for cell in snapshot.cells
+        ]
+        return replace(verified, solutions=solved(tree.root, questions, plan.packages))
+
+
+def _glanced(tree: Tree) -> Mapping[MirrorPath, Looked]:
+    """Every file of the tree that is there: packages as they are recorded if nobody has touched them, others hashed."""
+    held = tree.held()
+    found = {}
+    for path, content in tree.inventory.tree.items():
+        if isinstance(content, Stored) and held.get(path) == content.sha256:
+            found[path] = Looked(content.sha256, content.size)
+        elif path in held and (hashed := tree.hashed(path)) is not None:
+            found[path] = Looked(hashed[0], hashed[1].st_size)
+    return found
+
+
+def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked], *, quick: bool) -> Verified:
+    stored = tree.inventory.stored
+    missing = tuple(sorted(path for path in tree.inventory.tree if path not in found))
+    changed = tuple(
+        Changed(path=path, expected=content.sha256, found=found[path].sha256)
+        for path, content in sorted(stored.items())
+        if path in found and found[path].sha256 != content.sha256
+    )
+    whole = {path for path in stored if path in found} - {each.path for each in changed}
+    bad, read = _bad_indexes(tree, plan, found)
+    return Verified(
+        mirror=tree.root,
+        inventory_sha256=_inventory_sha256(tree),
+        snapshots=plan.renewal.snapshots,
+        quick=quick,
+        looked=found,
+        indexes_read=read,
+        missing=missing,
+        changed=changed,
+        unknown=tree.unknown(),
+        indexes=bad,
+        closure=tuple(
+            Hole(workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform, path=path)
+            for snapshot in plan.renewal.snapshots
+            for cell in snapshot.cells
+            for path in cell.packages
+            if path not in whole and path not in plan.deferred
+        ),
+        misfits=misfits(plan.renewal.snapshots, plan.packages),
+        repaired=(),
+        solutions=None,
+        error=None,
+    )
+
+
+def _inventory_sha256(tree: Tree) -> Sha256 | None:
+    hashed = tree.hashed(admit_path(INVENTORY))
+    return None if hashed is None else hashed[0]
+
+
+def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> tuple[tuple[BadIndex, ...], int]:
+    contents, made = expected(tree, plan)
+    bad = []
+    read = 0
+    for path, content in sorted(tree.inventory.tree.items()):
+        if isinstance(content, Derived) and path in found:
+            read += 1
+            if problem := _too_long(found[path]) or _problem(tree, path, made.get(path), contents):
+                bad.append(BadIndex(path=path, problem=problem))
+    bad += [BadIndex(path=path, problem="it is missing") for path in made if path not in found]
+    return tuple(bad), read
+
+
+def _too_long(looked: Looked) -> str | None:
+    """What is wrong with a file that would fill the memory if it was read as an index."""
+    return f"it is {looked.size} bytes long, longer than any index" if looked.size > LONGEST_INDEX else None
+
+
+def _problem(tree: Tree, path: MirrorPath, made: Made | None, contents: Contents) -> str | None:
+    data = tree.read(path) or b""
+    if made is not None and hashlib.sha256(data).hexdigest() == made.recipe:
+        return None
+    problems = (index.problem(path, data, contents, read=tree.read) for index in INDEXES)
+    # The bytes of a sidecar are its program's affair: what it says is what counts.
+    otherwise = "its bytes are not those that the inventory gives" if made is not None else None
+    return next((problem for problem in problems if problem), otherwise)
+
+
+def _repaired(tree: Tree, plan: Plan, verified: Verified, context: Context) -> Verified:
+    """Fetch again what subscriptions want, and write the indexes; surplus that is bad stays reported."""
+    stored: Mapping[MirrorPath, Stored] = {}
+    failed: tuple[Failed, ...] = ()
+    listings: Mapping[MirrorPath, Listing] = {}
+    if plan.to_bring or unsettled(tree):
+        brought, listings = bring_and_learn(context, tree, plan, each_alone=True)
+        stored, failed = brought.stored, brought.failed
+    companion = context.companion(plan.renewal.locks.values())
+    settled = settle(tree, plan, stored, companion=companion, learnt=listings)
+    summary = f"{len(failed)} of {len(plan.to_bring)} bad files could not be fetched again:"
+    return replace(
+        verified,
+        repaired=tuple(sorted({*stored, *settled.written, *settled.removed})),
+        error=SeveralErrors(summary, [failure.error for failure in failed]) if failed else None,
+    )

@@ -1,0 +1,225 @@
+"""Choose what goes into one pack: the packages that a lock has for one environment on one platform."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from pixi_mirror.disk.files import hash_of
+from pixi_mirror.errors import UnmirrorableError, WorkspaceError
+from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
+from pixi_mirror.lockfile.pypi_package import called
+from pixi_mirror.lockfile.selection import SUBDIR, Selection, meant
+from pixi_mirror.model.packages import Layout, Package, Refusal, Request
+from pixi_mirror.model.values import Sha256
+from pixi_mirror.paths import is_local, local_path, local_url
+from pixi_mirror.pypi.names import form_of, normalised
+
+_NO_DIGEST = Sha256("0" * 64)
+_WHEELS = ("wheel", "direct wheel", "local wheel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What may be left out or replaced, and what need not be promised."""
+
+    ignores_non_wheels: bool = False
+    """Whether Python packages that are no wheels are left out instead of refused."""
+    skips_editables: bool = True
+    """Whether those that are installed in place are left out, whatever else is refused."""
+    requires_hashes: bool = False
+    """Whether what the lock promises no sha256 of is refused; else it is packed as it comes, with a warning."""
+    given: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    """Kind and name of what is injected: it stands for a source package of that name."""
+    replaced: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    """Kind and name of what the lock has and something injected takes the place of."""
+    layout: Layout = "channels"
+    """How the mirror is laid out that the packages are taken from; of no matter without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What a lock has for one environment on one platform."""
+
+    environment: str
+    platform: str
+    """Its name, which need not be a subdir."""
+    subdir: str
+    packages: tuple[Package, ...]
+    """In the order of the locations that the lock gives: conda, then wheels."""
+    skipped: tuple[Refusal, ...]
+    warnings: tuple[str, ...]
+
+
+def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Rules) -> Chosen:
+    """What `lock`, read from `path`, has for an environment on a platform, by name or by subdir.
+
+    An exact name wins; of several platforms of a subdir it is the first, as in pixi-pack, and a warning.
+
+    Raises:
+        WorkspaceError: there is no such environment or platform.
+        UnmirrorableError: something is no archive, or the lock promises no hash of it; it names them all.
+    """
+    if environment not in lock.environments:
+        known = ", ".join(sorted(lock.environments)) or "none"
+        raise WorkspaceError(f"environment not found in lockfile: {environment}. {path} has: {known}.")
+    locked = lock.environments[environment]
+    name, warnings = _platform(lock, locked, platform, environment, path)
+    kept, skipped, refused = _sifted(locked.packages[name], rules, path.parent)
+    selection = Selection(_only(lock, environment, name, kept), name=str(path), base=_base(path), layout=rules.layout)
+    request = Request(
+        environments=(environment,),
+        platforms=(name,),
+        build_packages=False,
+        allow_unhashed=True,
+    )
+    selection.add(request)
+    answer = selection.answer(subscription="", workspace="", requests=(request,), source_sha256=_NO_DIGEST)
+    refused += [f"{refusal.entry}: {refusal.reason}" for refusal in answer.unacceptable]
+    unhashed = tuple(_unhashed(answer.snapshot.packages))
+    if rules.requires_hashes:
+        refused += unhashed
+    if refused:
+        summary = f"{path}: {len(refused)} of the environment {environment} for {name} cannot be packed:"
+        raise UnmirrorableError("\n  ".join([summary, *refused]), items=refused)
+    places = {_url(entry, _base(path)): entry.location for entry in kept}
+    packages = sorted(
+        answer.snapshot.packages,
+        key=lambda package: (package.kind == "pypi", places.get(package.url.raw, package.url.raw), package.path),
+    )
+    return Chosen(
+        environment=environment,
+        platform=name,
+        subdir=lock.platforms[name].subdir,
+        packages=tuple(packages),
+        skipped=tuple(skipped),
+        warnings=(*warnings, *unhashed, *_uninstallable(packages, rules.given, environment)),
+    )
+
+
+def _unhashed(packages: Iterable[Package]) -> Iterator[str]:
+    for package in packages:
+        if package.sha256 is None:
+            promise = (
+                "only an md5" if package.md5 is not None else "no hash, so that nobody can tell whether it is right"
+            )
+            yield f"{package.url}: the lock has {promise}."
+
+
+def _uninstallable(packages: Iterable[Package], given: Iterable[tuple[str, str]], environment: str) -> tuple[str, ...]:
+    """What to warn of where there are wheels, and not what would install them."""
+    named = {*((package.kind, package.name) for package in packages), *given}
+    if not any(kind == "pypi" for kind, _ in named):
+        return ()
+    if ("conda", "python") not in named:
+        return (
+            f"{environment} has wheels and no python to install them for: pixi-unpack and `pixi-mirror unpack` refuse "
+            "its pack. Add python to its dependencies, or inject it with -i FILE.conda.",
+        )
+    if ("conda", "pip") in named:
+        return ()
+    return (
+        f"{environment} has wheels and no pip, with which conda and micromamba would install them: of its pack they "
+        "make the conda part alone. pixi-unpack and `pixi-mirror unpack` need no pip.",
+    )
+
+
+def _base(path: Path) -> str:
+    return path.parent.as_uri() + "/"
+
+
+def _platform(
+    lock: Lock, locked: LockedEnvironment, asked: str, environment: str, path: Path
+) -> tuple[str, tuple[str, ...]]:
+    """The name of the platform that is meant, and what to warn of."""
+    # In the order of the lock, as in pixi-pack, and not in that of the environment.
+    names = meant(asked, {name: each.subdir for name, each in lock.platforms.items() if name in locked.packages})
+    subdir = asked.removeprefix(SUBDIR)
+    if not names:
+        known = ", ".join(locked.packages) or "none"
+        raise WorkspaceError(
+            f"platform not found in lockfile: {subdir}. {path} has the environment {environment!r} for: {known}. "
+            "Choose with -p PLATFORM."
+        )
+    first, *others = names
+    if not others:
+        return first, ()
+    return first, (
+        f"{environment} has several platforms of {subdir}, and {first} is packed; for another say -p "
+        f"{' or -p '.join(others)}.",
+    )
+
+
+def _sifted(
+    entries: Iterable[Entry], rules: Rules, directory: Path
+) -> tuple[list[CondaBinary | PypiEntry], list[Refusal], list[str]]:
+    """Those of a lock's entries that are packed, those that are left out, and why others cannot be either."""
+    kept: list[CondaBinary | PypiEntry] = []
+    skipped: list[Refusal] = []
+    refused: list[str] = []
+    for entry in entries:
+        match entry:
+            case CondaBinary():
+                if ("conda", entry.record["name"]) not in rules.replaced:
+                    kept.append(_promised(entry, directory))
+            case CondaSource():
+                if ("conda", entry.name) in rules.given:
+                    skipped.append(Refusal(entry=entry.name, reason="what is injected stands for this source package"))
+                else:
+                    refused.append(
+                        f"package {entry.name} is built from source at {entry.location}, so it has no archive; build "
+                        "it, and inject what comes of it with -i FILE.conda."
+                    )
+            case PypiEntry() if form_of(entry.location) in _WHEELS:
+                if ("pypi", normalised(entry.name)) not in rules.replaced:
+                    kept.append(entry)
+            case PypiEntry():
+                reason = _reason_to_skip(entry, rules)
+                if reason is not None:
+                    skipped.append(Refusal(entry=called(entry), reason=reason))
+                else:
+                    refused.append(
+                        f"package {entry.name} is not a wheel file, we currently require all dependencies to be "
+                        f"wheels. It is {called(entry)}: inject its wheel with -i FILE.whl, or leave such packages out "
+                        "with --ignore-pypi-non-wheel."
+                    )
+    return kept, skipped, refused
+
+
+def _reason_to_skip(entry: PypiEntry, rules: Rules) -> str | None:
+    """Why what is no wheel is left out; None: it is not."""
+    if ("pypi", normalised(entry.name)) in rules.given:
+        return "the injected wheel stands for it"
+    if entry.editable and rules.skips_editables:
+        return "it is editable, so it is installed where its source is"
+    return "it is not a wheel file (--ignore-pypi-non-wheel)" if rules.ignores_non_wheels else None
+
+
+def _promised(entry: CondaBinary, directory: Path) -> CondaBinary:
+    """The entry; of a file of this machine with its hash, which locks often lack: the lock names the file itself."""
+    if entry.record.get("sha256") is not None or not is_local(entry.location):
+        return entry
+    path = local_path(local_url(entry.location, directory.as_uri() + "/"))
+    try:
+        sha256, status = hash_of(path)
+    except OSError as error:
+        raise UnmirrorableError(
+            f"the package {path} that the lock names cannot be read: {error.strerror}. Put it there, or lock again "
+            "without it."
+        ) from None
+    return replace(entry, record=MappingProxyType({"size": status.st_size, **entry.record, "sha256": sha256}))
+
+
+def _only(lock: Lock, environment: str, platform: str, entries: Iterable[Entry]) -> Lock:
+    """The lock as if it had nothing but these entries."""
+    locked = replace(
+        lock.environments[environment],
+        packages=MappingProxyType({platform: tuple(entries)}),
+        build_packages=MappingProxyType({}),
+    )
+    return replace(lock, environments=MappingProxyType({environment: locked}))
+
+
+def _url(entry: CondaBinary | PypiEntry, base: str) -> str:
+    """The URL of the package that an entry becomes."""
+    return local_url(entry.location, base) if is_local(entry.location) else entry.location.removeprefix("direct+")

@@ -1,0 +1,164 @@
+"""Have every file of a pack on this machine and verified: from the store, from a mirror, or from pixi-pack's cache."""
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixi_mirror.cache.batch import Batch, Failed, Obtained
+from pixi_mirror.cache.store import SIGNATURE, TAG
+from pixi_mirror.disk.files import (
+    bring,
+    bytes_of,
+    explained,
+    fresh_name,
+    hash_of,
+    made_directory,
+    sync_directories,
+    write_synced,
+)
+from pixi_mirror.errors import MachineError
+from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.values import Sha256
+from pixi_mirror.progress import Progress
+
+_TAG = SIGNATURE + b"\n# Packages that pixi-pack and pixi-mirror fetched; they can fetch them again.\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A package whose verified bytes are in a file of this machine."""
+
+    package: Package
+    path: Path
+    sha256: Sha256
+    size: int
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called in a pack, and everywhere else."""
+        return self.package.path.rpartition("/")[2]
+
+
+def from_store(packages: Iterable[Package], batch: Batch) -> tuple[list[Ready], list[Failed]]:
+    """Obtain packages with `batch`, whose store must be in use: what is there now, and what could not be had."""
+    ready, failed = [], []
+    for outcome in batch.obtain(packages):
+        match outcome:
+            case Obtained():
+                ready.append(
+                    Ready(package=outcome.package, path=outcome.path, sha256=outcome.sha256, size=outcome.size)
+                )
+            case Failed():
+                failed.append(outcome)
+    return ready, sorted(failed, key=lambda each: each.package.path)
+
+
+def from_mirror(packages: Iterable[Package], tree: Tree) -> list[Ready]:
+    """The files of a mirror with these packages, wherever in it they lie.
+
+    Raises:
+        MachineError: it does not have some of them; they are all named.
+    """
+    stored = tree.inventory.stored
+    places = {content.sha256: path for path, content in stored.items()}
+    ready, missing = [], []
+    for package in packages:
+        place = package.path if package.sha256 is None else places.get(package.sha256, package.path)
+        content, path = stored.get(place), tree.path(place)
+        if content is None or package.sha256 not in (None, content.sha256) or not path.is_file():
+            missing.append(package.path)
+        else:
+            ready.append(Ready(package=package, path=path, sha256=content.sha256, size=content.size))
+    if missing:
+        summary = (
+            f"the mirror {tree.root} lacks {len(missing)} of the files to pack. `pixi-mirror update` brings what a "
+            "lock wants, `pixi-mirror verify --repair` what was lost:"
+        )
+        raise MachineError("\n  ".join([summary, *missing]), items=missing)
+    return ready
+
+
+class OldCache:
+    """A folder of packages as pixi-pack keeps it, `<subdir>/<file>` and `pypi/<wheel>`; none of it is trusted."""
+
+    def __init__(self, root: Path, progress: Progress) -> None:
+        self._root = root
+        self._progress = progress
+
+    def found(self, packages: Iterable[Package]) -> list[Ready]:
+        """Those that it has with the right bytes; of a wrong one a warning is given, and `keep` replaces it.
+
+        Raises:
+            MachineError: a file of it cannot be read.
+        """
+        packages = [package for package in packages if package.sha256 is not None]  # a name alone tells nothing
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            looked = pool.map(_hashed, [self._path(package) for package in packages])
+            return [
+                found for package, told in zip(packages, looked, strict=True) if (found := self._right(package, told))
+            ]
+
+    def _right(self, package: Package, told: tuple[Sha256, int] | None) -> Ready | None:
+        """The file of a package, given what was found there; None: it is none."""
+        path = self._path(package)
+        if told is None:
+            return None
+        sha256, size = told
+        if sha256 == package.sha256:
+            return Ready(package=package, path=path, sha256=sha256, size=size)
+        self._progress.warn(
+            f"{path}: expected sha256 {package.sha256}, found {sha256}; it is not used, and fetched anew."
+        )
+        return None
+
+    def keep(self, ready: Iterable[Ready]) -> None:
+        """Put files into it that it lacks, each whole or not at all.
+
+        Raises:
+            MachineError: it cannot be written.
+            WrongBytesError: a file has changed since it was verified.
+        """
+        unsynced: set[Path] = set()
+        for each in ready:
+            target = self._path(each.package)
+            with explained("write the cached file", target):
+                unsynced |= {target.parent, *made_directory(target.parent)}
+                bring(each.path, target, sha256=each.sha256, temporary=_beside(target))
+        with explained("write the cache", self._root):
+            sync_directories(unsynced)
+
+    def tag(self) -> None:
+        """Make the folder, marked as a cache, unless it is.
+
+        Raises:
+            MachineError: it cannot be written.
+        """
+        tag = self._root / TAG
+        with explained("make the cache", self._root):
+            made_directory(self._root)
+            with suppress(FileNotFoundError):
+                if bytes_of(tag).startswith(SIGNATURE):
+                    return
+            write_synced(tag, _TAG, temporary=_beside(tag))
+
+    def _path(self, package: Package) -> Path:
+        folder = "pypi" if package.kind == "pypi" else str(package.subdir)
+        return self._root / folder / package.path.rpartition("/")[2]
+
+
+def _hashed(path: Path) -> tuple[Sha256, int] | None:
+    """The sha256 and size of a file; None: there is none."""
+    with explained("read the cached file", path):
+        try:
+            sha256, status = hash_of(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return sha256, status.st_size
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{fresh_name()}.partial")

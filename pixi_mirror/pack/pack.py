@@ -1,0 +1,270 @@
+"""Pack environments of a workspace, one file for each on each platform, in pixi-pack's format."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from pixi_mirror.context import Context
+from pixi_mirror.disk.files import bytes_of
+from pixi_mirror.errors import PixiMirrorError, SeveralErrors, WorkspaceError
+from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.mirror.supply import open_supply
+from pixi_mirror.mirror.tree import open_mirror
+from pixi_mirror.model.packages import Package, Refusal
+from pixi_mirror.pack.choose import Chosen, Rules, chosen
+from pixi_mirror.pack.contents import Part, Style, contents
+from pixi_mirror.pack.file_names import STDOUT, Form, Target, output_names
+from pixi_mirror.pack.inject import injected, names_of, refuse_doubles, refuse_misfits
+from pixi_mirror.pack.obtain import OldCache, Ready, from_mirror, from_store
+from pixi_mirror.pack.outputs import Written, refuse_occupied, refuse_wrong, write_file, write_folder, write_stream
+from pixi_mirror.pack.unpackers import self_extracting, unpacker_package
+from pixi_mirror.pack.write import Fill, pour
+from pixi_mirror.pixi.discovery import lock_of
+
+_MANIFESTS = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
+_SECRET = re.compile(rb"://(?!git@)[^/\s\"'@]+@|://[^/\s\"']+/t/[^/\s\"']+/")
+"""A user or a token in a URL; `git@` is everybody's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user asks for."""
+
+    manifest: Path
+    """A file or a directory; the lock beside it is read."""
+    environments: tuple[str, ...]
+    platforms: tuple[str, ...]
+    """Names or subdirs."""
+    output: str | None
+    """A name, perhaps with `{environment}` and `{platform}`; `-`: stdout; None: pixi-pack's."""
+    form: Form = "tar"
+    style: Style = Style()  # noqa: RUF009 - frozen
+    rules: Rules = field(default_factory=Rules)
+    inject: tuple[Path, ...] = ()
+    replace: bool = False
+    """Whether what is injected takes the place of locked packages."""
+    mirror: Path | None = None
+    """Where to take all packages from, with no network; None: the cache, and upstream."""
+    old_cache: Path | None = None
+    """A cache as pixi-pack keeps it, to be used and filled; None: none."""
+    unpacker: str | None = None
+    """Path or URL of what a self-extracting file unpacks itself with; None: our own."""
+    unpacker_sha256: str | None = None
+    """None: it is not known."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """One pack that was written, or would be."""
+
+    output: str
+    chosen: Chosen
+    files: int
+    """Packages in it."""
+    written: Written | None
+    """None: in a dry run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """What became of the request."""
+
+    dry_run: bool
+    packs: tuple[Pack, ...]
+    given: tuple[Ready, ...]
+    """What was injected into each of them."""
+
+    @property
+    def skipped(self) -> tuple[Refusal, ...]:
+        """What was left out of any of them."""
+        return tuple(dict.fromkeys(refusal for pack in self.packs for refusal in pack.chosen.skipped))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of."""
+        return tuple(dict.fromkeys(warning for pack in self.packs for warning in pack.chosen.warnings))
+
+
+def pack(asked: Asked, context: Context, *, stdout: Callable[[], BinaryIO]) -> Packed:
+    """Write a pack of each environment for each platform that is asked for.
+
+    Everything is obtained and verified before the first byte is written, and hashed once more as it is written.
+
+    Raises:
+        UsageError: the options exclude each other, or something to inject is no package.
+        WorkspaceError: the lock cannot be read, or has no such environment or platform.
+        UnmirrorableError: something cannot be packed, or what is injected does not fit.
+        FetchError: something could not be had.
+        WrongBytesError: something is not what was promised.
+        MachineError: the mirror lacks something, or a file or disk cannot be used.
+        SeveralErrors: several of these.
+    """
+    given = injected(asked.inject)
+    plans = _plans(asked, given, context)
+    if asked.dry_run:
+        packs = [
+            Pack(output=output, chosen=plan, files=len(plan.packages) + len(given), written=None)
+            for output, plan in plans
+        ]
+        return Packed(dry_run=True, packs=tuple(packs), given=given)
+    carried = {} if asked.style.is_strict else _carried(asked.manifest, context)
+    packs = []
+    with _obtained(asked, [plan for _, plan in plans], context) as hold:
+        press = _Press(asked=asked, hold=hold, context=context, stdout=stdout)
+        for output, plan in plans:
+            files = [*(hold.of(package) for package in plan.packages), *given]
+            parts = contents(files, subdir=plan.subdir, style=asked.style, carried=carried)
+            written = press.write(output, plan.subdir, parts)
+            packs.append(Pack(output=output, chosen=plan, files=len(files), written=written))
+    return Packed(dry_run=False, packs=tuple(packs), given=given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hold:
+    """Verified files, for as long as they are held."""
+
+    files: Mapping[tuple[str, str | None], Ready]
+    unpacker: Ready | None
+    distrust: Callable[[Path], None]
+
+    def of(self, package: Package) -> Ready:
+        """The file of a package, with the record that this package has."""
+        return replace(self.files[_key(package)], package=package)
+
+
+def _key(package: Package) -> tuple[str, str | None]:
+    return package.path, package.sha256
+
+
+def _plans(asked: Asked, given: tuple[Ready, ...], context: Context) -> list[tuple[str, Chosen]]:
+    """What goes into each pack, beside what is injected, and what the pack is called."""
+    manifest = context.directory() / asked.manifest
+    if not manifest.exists():
+        raise WorkspaceError(f"manifest path does not exist at {manifest}. Name a pixi.toml, or its directory.")
+    path = lock_of(manifest)
+    lock = LockSource(path).read()
+    names = names_of(given)
+    rules = replace(asked.rules, given=names, replaced=names if asked.replace else frozenset())
+    plans = [
+        chosen(lock, path, environment=environment, platform=platform, rules=rules)
+        for environment in asked.environments
+        for platform in asked.platforms
+    ]
+    targets = [Target(plan.environment, plan.platform, plan.subdir) for plan in plans]
+    outputs = output_names(asked.output, asked.form, targets)
+    for output in outputs:
+        if output != STDOUT:
+            refuse_occupied(context.directory() / output, is_folder=asked.form == "folder")
+    left_out = (f"left out {refusal.entry}: {refusal.reason}." for plan in plans for refusal in plan.skipped)
+    for warning in dict.fromkeys((*(warning for plan in plans for warning in plan.warnings), *left_out)):
+        context.progress.warn(warning)
+    for plan in plans:
+        if given:
+            refuse_doubles(plan.packages, given)
+            refuse_misfits(plan.packages, given, subdir=plan.subdir, warn=context.progress.warn)
+    return list(zip(outputs, plans, strict=True))
+
+
+def _carried(manifest: Path, context: Context) -> Mapping[str, bytes]:
+    """The manifest and the lock, so that a pack tells what it was made of; never with a secret in them."""
+    manifest = context.directory() / manifest
+    directory = manifest if manifest.is_dir() else manifest.parent
+    found = [manifest] if manifest.is_file() else [directory / name for name in _MANIFESTS]
+    present = next((path for path in found if path.is_file() and path.name in _MANIFESTS), None)
+    carried = {}
+    for path in (*([present] if present else []), lock_of(manifest)):
+        try:
+            data = bytes_of(path.resolve())
+        except OSError as error:
+            raise WorkspaceError(f"{path} cannot be read: {error.strerror}. Let this user read it.") from None
+        if _SECRET.search(data):
+            context.progress.warn(f"{path.name} has a user or a token in a URL, so the pack does not carry it.")
+        else:
+            carried[path.name] = data
+    return carried
+
+
+@contextmanager
+def _obtained(asked: Asked, plans: Iterable[Chosen], context: Context) -> Iterator[_Hold]:
+    """Hold a verified file of each package, wherever it is to come from."""
+    packages = tuple({_key(package): package for plan in plans for package in plan.packages}.values())
+    unpacker = unpacker_package(asked.unpacker, asked.unpacker_sha256, directory=context.directory())
+    wanted = [*packages, *([unpacker] if isinstance(unpacker, Package) else [])]
+    if isinstance(unpacker, Package) and unpacker.sha256 is None:
+        context.progress.warn(
+            f"nobody promises what {unpacker.url} has to be, so whatever comes is embedded; --pixi-unpack-sha256 does."
+        )
+    held = [unpacker] if isinstance(unpacker, Ready) else []
+    if asked.mirror is not None:
+        held += from_mirror(wanted, open_mirror(asked.mirror))
+        yield _hold(held, unpacker, distrust=_nobody)
+        return
+    old = OldCache(asked.old_cache, context.progress) if asked.old_cache is not None else None
+    if old is not None:
+        old.tag()
+        held += old.found(packages)
+    have = {_key(each.package) for each in held}
+    waiting = [package for package in wanted if _key(package) not in have]
+    if not waiting:
+        yield _hold(held, unpacker, distrust=_nobody)
+        return
+    supply = open_supply(context, wanted, None, workspace=lock_of(context.directory() / asked.manifest).parent)
+    with supply.store.used():
+        context.progress.begin("bringing", files=len(waiting), size=sum(each.size or 0 for each in waiting))
+        ready, failed = from_store(waiting, supply.batch)
+        if failed:
+            raise _failure([each.error for each in failed], of=len(waiting))
+        if old is not None:
+            old.keep(each for each in ready if each.package is not unpacker)
+        yield _hold([*held, *ready], unpacker, distrust=supply.store.remove)
+
+
+def _hold(held: Iterable[Ready], unpacker: Package | Ready | None, *, distrust: Callable[[Path], None]) -> _Hold:
+    files = {_key(each.package): each for each in held}
+    embedded = files[_key(unpacker)] if isinstance(unpacker, Package) else unpacker
+    return _Hold(files=files, unpacker=embedded, distrust=distrust)
+
+
+def _nobody(_path: Path) -> None:
+    """A file that is not ours stays as it is, wrong or not."""
+
+
+def _failure(errors: list[PixiMirrorError], *, of: int) -> PixiMirrorError:
+    return SeveralErrors(f"could not download package: {len(errors)} of {of} files could not be had.", errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Press:
+    """Writes packs as they were asked for."""
+
+    asked: Asked
+    hold: _Hold
+    context: Context
+    stdout: Callable[[], BinaryIO]
+
+    def write(self, output: str, subdir: str, parts: tuple[Part, ...]) -> Written:
+        """Write the parts of a pack for a platform of `subdir`."""
+        asked, distrust = self.asked, self.hold.distrust
+        self.context.progress.begin("packing", files=len(parts), size=sum(part.size for part in parts))
+        target = self.context.directory() / output
+        if asked.form == "folder":
+            return write_folder(target, parts, distrust=distrust, advance=self._advance)
+
+        def tar(write: Callable[[bytes], object]) -> None:
+            pour(parts, write, distrust=distrust, advance=self._advance)
+
+        fill: Fill = tar
+        if asked.form == "executable":
+            fill = self_extracting(tar, subdir=subdir, unpacker=self.hold.unpacker)
+        if output != STDOUT:
+            runs = asked.form == "executable" and not subdir.startswith("win-")
+            return write_file(target, fill, is_executable=runs)
+        refuse_wrong(parts, distrust=distrust)
+        return write_stream(self.stdout(), fill)
+
+    def _advance(self, size: int) -> None:
+        self.context.progress.advance(files=1, size=size)

@@ -1,0 +1,123 @@
+"""Find the manifest of a workspace: by the path that the user names, or as pixi does from where the user stands."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.pixi.run import WITHOUT_PIXI, empty_directory, needed_pixi
+
+if TYPE_CHECKING:  # a run that asks nobody must not pay for it
+    from pixi_mirror.pixi.info import Workspace
+
+_MANIFESTS = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
+"""In pixi's order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """The workspace that a directory belongs to."""
+
+    manifest: Path
+    trail: str
+    """A digest of every manifest from the directory up to this one: as long as it stays, so does the answer."""
+    workspace: Workspace | None
+    """What pixi said; None: it was not asked again."""
+
+
+def manifest_of(path: Path) -> Path:
+    """The manifest that `-m PATH`, a file or a directory, names.
+
+    Raises:
+        WorkspaceError: there is none.
+    """
+    try:
+        if path.is_dir():
+            found = next((path / name for name in _MANIFESTS if (path / name).is_file()), None)
+            if found is None:
+                raise WorkspaceError(f"the directory {path} has no manifest: {', '.join(_MANIFESTS)} were looked for.")
+            path = found
+        elif not path.is_file():
+            raise WorkspaceError(
+                f"there is no manifest at {path}. Name a workspace's directory or its pixi.toml with -m."
+            )
+        return Path(os.path.realpath(path.parent)) / path.name
+    except OSError as error:
+        raise WorkspaceError(f"the manifest {path} cannot be read: {error.strerror}.") from None
+
+
+def lock_of(path: Path) -> Path:
+    """The resolved path of the lock of `-m PATH`, be any of it there or not."""
+    directory = path if path.is_dir() or path.suffix != ".toml" else path.parent
+    return Path(os.path.realpath(directory / "pixi.lock"))  # `Path.resolve` fails on a circle of links
+
+
+def workspace_here(directory: Path, environ: Mapping[str, str], *, known: tuple[str, str] | None) -> Here:
+    """The workspace that pixi finds from `directory`; `known` is what it last found there, as manifest and trail.
+
+    Raises:
+        WorkspaceError: there is none, it does not load, or there is no pixi to ask.
+    """
+    if known is not None and _trail(directory, Path(known[0])) == known[1]:
+        return Here(manifest=Path(known[0]), trail=known[1], workspace=None)
+    pixi = needed_pixi(environ)
+    above = list(_manifests_above(directory))
+    around = environ.get("PIXI_PROJECT_MANIFEST")
+    if not above and around:
+        # pixi: "only if there is none" above takes the workspace of the task that we run in.
+        return Here(manifest=manifest_of(Path(around)), trail="", workspace=None)
+    from pixi_mirror.pixi.info import told_workspace, why_not
+
+    workspace = told_workspace(pixi, manifest=None, cwd=directory)
+    if workspace is not None:
+        manifest = manifest_of(workspace.manifest)
+        return Here(manifest=manifest, trail=_trail(directory, manifest) or "", workspace=workspace)
+    if not above:
+        raise WorkspaceError(
+            f"pixi finds no workspace in {directory} or above it. Name one with -m PATH, a directory or its pixi.toml. "
+            f"{WITHOUT_PIXI}"
+        )
+    with empty_directory() as cwd:
+        reason = why_not(pixi, above[0], cwd=cwd)
+    raise WorkspaceError(f"pixi does not load the workspace of {above[0]}: {reason}.")
+
+
+def _manifests_above(directory: Path) -> Iterator[Path]:
+    """What may be a manifest, the nearest first; a pyproject.toml that does not speak of pixi is none."""
+    for folder in (directory, *directory.parents):
+        for name in _MANIFESTS:
+            path = folder / name
+            if path.is_file() and (name != "pyproject.toml" or b"tool.pixi" in _bytes(path)):
+                yield path
+
+
+def candidates(directory: Path, manifest: Path) -> Iterator[Path]:
+    """Every file that decides, by being there or not, that `manifest` is the one for `directory`; it comes last."""
+    for folder in (directory, *directory.parents):
+        for name in _MANIFESTS:
+            yield folder / name
+            if folder / name == manifest:
+                return
+
+
+def _trail(directory: Path, manifest: Path) -> str | None:
+    """A digest of all that decides that `manifest` is the one for `directory`; None: it is not there or not above."""
+    digest = hashlib.sha256()
+    for path in candidates(directory, manifest):
+        if path.is_file():
+            digest.update(f"{path}\0{hashlib.sha256(_bytes(path)).hexdigest()}\n".encode())
+            if path == manifest:
+                return digest.hexdigest()
+    return None
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WorkspaceError(f"the manifest {path} cannot be read: {error.strerror}.") from None

@@ -1,0 +1,103 @@
+"""Ask `pixi info` for a workspace: where its manifest is, which environments it has and how it calls its platforms."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.model.values import Json
+from pixi_mirror.pixi.messages import reason_of
+from pixi_mirror.pixi.run import WITHOUT_PIXI, Pixi
+
+_LOCKED_NAMES = {"macos": "osx", "windows": "win"}
+_LEAST = (0, 68)
+"""The first that lists packages of lock version 7."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPlatform:
+    """A platform as the manifest calls it."""
+
+    name: str
+    subdir: str
+    virtual_packages: frozenset[str]
+    """As the lock spells them (`__cuda=12`); those alone that the manifest asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """What pixi says of a workspace."""
+
+    manifest: Path
+    environments: Mapping[str, tuple[NamedPlatform, ...]]
+
+
+def told_workspace(pixi: Pixi, *, manifest: Path | None, cwd: Path) -> Workspace | None:
+    """The workspace of a manifest, or the one found from `cwd`; None: there is none, or it does not load.
+
+    Raises:
+        WorkspaceError: pixi is too old, fails, or answers something else.
+    """
+    named = () if manifest is None else ("--manifest-path", str(manifest))
+    output = pixi.ask(("info", "--json", *named), cwd=cwd)
+    if output.status != 0:
+        reason = reason_of(output.stderr, status=output.status)
+        raise WorkspaceError(f"{pixi.program} failed at `pixi info --json`: {reason}. {WITHOUT_PIXI}")
+    try:
+        answer = json.loads(output.stdout)
+        _refuse_old(answer["version"], pixi)
+        project = answer["project_info"]
+        if project is None:
+            return None
+        return Workspace(
+            manifest=Path(project["manifest_path"]),
+            environments=MappingProxyType(
+                {each["name"]: tuple(map(_platform, each["platforms"])) for each in answer["environments_info"]}
+            ),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise WorkspaceError(
+            f"what {pixi.program} answers to `pixi info --json` is not what pixi-mirror reads. Is it pixi? "
+            f"{WITHOUT_PIXI}"
+        ) from None
+
+
+def _refuse_old(version: str, pixi: Pixi) -> None:
+    """A version that is not spelled in numbers is somebody's own build: what it can do will be seen."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found and (int(found[1]), int(found[2])) < _LEAST:
+        least = ".".join(map(str, _LEAST))
+        raise WorkspaceError(
+            f"{pixi.program} is pixi {version}, and pixi-mirror needs {least} or newer, which lists what it has to "
+            f"know of a package. Run `pixi self-update`. {WITHOUT_PIXI}"
+        )
+
+
+def _platform(raw: Json) -> NamedPlatform:
+    """Names below pixi 0.71, objects from there on."""
+    if isinstance(raw, str):
+        return NamedPlatform(name=raw, subdir=raw, virtual_packages=frozenset())
+    return NamedPlatform(
+        name=str(raw["name"]),
+        subdir=str(raw["subdir"]),
+        virtual_packages=frozenset(map(_as_locked, raw["virtual_packages"])),
+    )
+
+
+def _as_locked(virtual_package: str) -> str:
+    """`macos=13.5` of a manifest is `__osx=13.5` in a lock, `cuda=12` is `__cuda=12`."""
+    if virtual_package.startswith("__"):
+        return virtual_package
+    name, equals, version = virtual_package.partition("=")
+    return f"__{_LOCKED_NAMES.get(name, name)}{equals}{version}"
+
+
+def why_not(pixi: Pixi, manifest: Path, *, cwd: Path) -> str:
+    """Why a workspace does not load, in pixi's words: `info` only shrugs, `list` tells."""
+    output = pixi.ask(("list", "--json", "--frozen", "--manifest-path", str(manifest)), cwd=cwd)
+    if output.status == 0:
+        return "it does not say why"
+    return reason_of(output.stderr, status=output.status)

@@ -1,0 +1,163 @@
+"""One workspace, as pixi tells of it and the lock beside its manifest completes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.interface import Answer
+from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.model.packages import Layout, Request
+from pixi_mirror.model.values import Sha256, admit_sha256
+from pixi_mirror.pixi.discovery import lock_of
+from pixi_mirror.pixi.run import installed_pixi, needed_pixi
+
+if TYPE_CHECKING:  # a run that asks nobody must not pay for these
+    from pixi_mirror.lockfile.entries import Lock
+    from pixi_mirror.lockfile.selection import Selection
+    from pixi_mirror.pixi.info import Workspace
+    from pixi_mirror.pixi.platforms import Named
+    from pixi_mirror.pixi.run import Pixi
+
+_RULES = b"pixi-mirror asks pixi by rules 3\n"
+"""Changed whenever the same answers would lead to other pins."""
+
+
+class PixiSource:
+    """The workspace of one manifest."""
+
+    def __init__(self, manifest: Path, environ: Mapping[str, str], *, workspace: Workspace | None = None) -> None:
+        """Name a manifest by its resolved path; `workspace` is what pixi said of it already, if it was asked.
+
+        Nothing is read and nobody is asked yet.
+        """
+        self._manifest = manifest
+        self._environ = environ
+        self._told = workspace
+        self._lock = LockSource(lock_of(manifest))
+
+    @property
+    def location(self) -> Path:
+        """The resolved path of the lock beside the manifest."""
+        return self._lock.location
+
+    @property
+    def manifest(self) -> Path:
+        """The resolved path of the manifest."""
+        return self._manifest
+
+    def digest(self) -> Sha256:
+        """The sha256 of lock, manifest, the rules, and which pixi there is to ask; no program is run.
+
+        Raises:
+            WorkspaceError: manifest or lock is not there or cannot be read.
+        """
+        pixi = installed_pixi(self._environ)
+        parts = (self._manifest_bytes(), self._lock.digest().encode(), pixi.identity.encode() if pixi else b"")
+        digest = hashlib.sha256(_RULES)
+        for part in parts:
+            digest.update(hashlib.sha256(part).digest())
+        return admit_sha256(digest.hexdigest())
+
+    def _manifest_bytes(self) -> bytes:
+        try:
+            return self._manifest.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise WorkspaceError(
+                f"there is no manifest at {self._manifest}. If the workspace has moved, name it anew with -m and drop "
+                "this subscription with `pixi-mirror forget`."
+            ) from None
+        except OSError as error:
+            raise WorkspaceError(f"the manifest {self._manifest} cannot be read: {error.strerror}.") from None
+
+    def refuse_stale(self) -> None:
+        """Have pixi check that the lock fits the manifest.
+
+        Raises:
+            WorkspaceError: it does not, or pixi cannot be asked.
+        """
+        from pixi_mirror.pixi.list import refuse_stale
+        from pixi_mirror.pixi.run import empty_directory
+
+        pixi = needed_pixi(self._environ)
+        with empty_directory() as cwd:
+            told = self._workspace(pixi, cwd)
+            places = ((name, platforms[0].name) for name, platforms in told.environments.items() if platforms)
+            refuse_stale(pixi, self._manifest, next(places, None), cwd=cwd)
+
+    def answer(self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout) -> Answer:
+        """What the requests want now.
+
+        Raises:
+            WorkspaceError: pixi or the lock cannot be read, they disagree, or an environment does not exist.
+        """
+        from pixi_mirror.lockfile.selection import Selection
+        from pixi_mirror.pixi.platforms import named_as_in_manifest
+        from pixi_mirror.pixi.run import empty_directory
+
+        pixi = needed_pixi(self._environ)
+        digest = self.digest()
+        with empty_directory() as cwd:
+            told = self._workspace(pixi, cwd)
+            named = named_as_in_manifest(self._read_lock(pixi, cwd), told)
+            selection = Selection(
+                named.lock,
+                name=str(self.location),
+                base=self.location.parent.as_uri() + "/",
+                layout=layout,
+                aliases=named.aliases,
+            )
+            for request in requests:
+                self._refuse_unknown(request, named.lock, told)
+                selection.add(request)
+            self._refuse_disagreement(pixi, told, named, selection, cwd)
+        return selection.answer(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)
+
+    def _workspace(self, pixi: Pixi, cwd: Path) -> Workspace:
+        from pixi_mirror.pixi.info import told_workspace, why_not
+
+        if self._told is None:
+            self._told = told_workspace(pixi, manifest=self._manifest, cwd=cwd)
+        if self._told is None:
+            reason = why_not(pixi, self._manifest, cwd=cwd)
+            raise WorkspaceError(f"pixi does not load the workspace of {self._manifest}: {reason}.")
+        return self._told
+
+    def _read_lock(self, pixi: Pixi, cwd: Path) -> Lock:
+        """The lock; where we cannot read it, pixi is asked for its view of the matter."""
+        from pixi_mirror.pixi.info import why_not
+
+        try:
+            return self._lock.read()
+        except WorkspaceError as error:
+            raise WorkspaceError(f"{error} pixi says: {why_not(pixi, self._manifest, cwd=cwd)}.") from None
+
+    def _refuse_unknown(self, request: Request, lock: Lock, told: Workspace) -> None:
+        """An environment has to be in the lock, too: for one that is not, pixi lists nothing and calls it success."""
+        for name in request.environments or ():
+            if name in lock.environments and name in told.environments:
+                continue
+            known = ", ".join(sorted(told.environments)) or "none"
+            if name in told.environments:
+                raise WorkspaceError(
+                    f"{self.location} has no environment {name!r}, which {self._manifest} has: bring the lock up to "
+                    "date with `pixi lock`."
+                )
+            raise WorkspaceError(f"{self._manifest} has no environment {name!r}; there are: {known}.")
+
+    def _refuse_disagreement(self, pixi: Pixi, told: Workspace, named: Named, selection: Selection, cwd: Path) -> None:
+        """Ask pixi for every chosen place that the manifest still has; what it has dropped stands in the lock alone."""
+        from pixi_mirror.pixi.agreement import refuse_disagreement
+        from pixi_mirror.pixi.list import listed
+
+        known = {(name, each.name) for name, platforms in told.environments.items() for each in platforms}
+        places = [place for place in selection.places if place in known]
+        for (environment, platform), rows in listed(pixi, self._manifest, places, cwd=cwd).items():
+            refuse_disagreement(
+                rows,
+                named.lock.environments[environment].packages[platform],
+                place=f"environment {environment!r} on {platform!r} of {self._manifest}",
+            )

@@ -1,0 +1,146 @@
+"""The index of PyPI files: project pages at each index's own URL, core metadata beside wheels, and `simple/`.
+
+On the pages of an index the links are upstream's own, absolute, so that a solve through pixi's `[mirrors]` leaves no
+address of a mirror in `pixi.lock`; those of `simple/` are relative, for pip, uv and whatever else has no `[mirrors]`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from pixi_mirror.errors import MachineError
+from pixi_mirror.model.indexes import Contents, Made
+from pixi_mirror.model.packages import Listing, Package
+from pixi_mirror.model.values import MirrorPath, admit_path, admit_sha256
+from pixi_mirror.paths import url_path
+from pixi_mirror.pypi.page_writer import Link, html_page, html_root, json_page, json_root
+from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, SIMPLE
+
+
+class PypiIndex:
+    """HTML and JSON pages (PEP 503, 592, 658, 691, 700, 714); only files that are there or deferred are on them."""
+
+    def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
+        """The core metadata, then the pages of projects, then those that list projects."""
+        made = {
+            admit_path(path + METADATA): Made(
+                listing.metadata, partial(_metadata, contents.where(path), path.rpartition("/")[2]), is_part=True
+            )
+            for path, listing in sorted(contents.listings.items())
+            if listing.metadata is not None
+        }
+        pages = _Pages()
+        for package in contents.packages:
+            if package.kind == "pypi" and package.sha256 is not None:
+                pages.add(package, contents.listings.get(package.path))
+        return {**made, **{path: Made.of(data) for path, data in pages.written()}}
+
+    def problem(
+        self,
+        path: MirrorPath,
+        data: bytes,  # noqa: ARG002 - that it is not what the inventory gives is known
+        contents: Contents,
+        *,
+        read: Callable[[MirrorPath], bytes | None],  # noqa: ARG002 - pages refer to nothing that has to be read
+    ) -> str | None:
+        """What is wrong with a page, or with core metadata."""
+        if path.endswith(METADATA) and path.removesuffix(METADATA) in contents.listings:
+            return "it is not the METADATA of the wheel beside it"
+        if path.rpartition("/")[2] in (PAGE_HTML, PAGE_JSON):
+            return "it is not the page that the inventory gives"
+        return None
+
+
+class _Place(NamedTuple):
+    """Where a link stands."""
+
+    folder: str
+    """The path of the index; of a page of links that of the page itself."""
+    project: str | None
+    """None: it is a page of links, of all projects."""
+
+
+class _Pages:
+    """Grows by files."""
+
+    def __init__(self) -> None:
+        self._links: dict[_Place, dict[tuple[str, str], Link]] = {}
+
+    def add(self, package: Package, listing: Listing | None) -> None:
+        """List a file on its index, if it is of any, and in `simple/`."""
+        link = _link(package, listing)
+        if (place := _place_of(package, listing)) is not None:
+            self._put(place, link)
+        from urllib.parse import quote
+
+        self._put(_Place(SIMPLE, package.name), replace(link, url="../../" + quote(package.path)))
+
+    def _put(self, place: _Place, link: Link) -> None:
+        # The same bytes under one name from two hosts are one file; other bytes are another, told by their hash.
+        known = self._links.setdefault(place, {})
+        key = (link.file_name, link.sha256)
+        if key not in known or link.url < known[key].url:
+            known[key] = link
+
+    def written(self) -> Iterator[tuple[MirrorPath, bytes]]:
+        """Every page, those of projects first."""
+        projects: dict[str, list[str]] = {}
+        for place in sorted(self._links, key=lambda place: (place.folder, place.project or "")):
+            links = list(self._links[place].values())
+            if place.project is None:
+                yield admit_path(place.folder), html_page("links", links)
+                continue
+            projects.setdefault(place.folder, []).append(place.project)
+            yield admit_path(f"{place.folder}/{place.project}/{PAGE_HTML}"), html_page(place.project, links)
+            yield admit_path(f"{place.folder}/{place.project}/{PAGE_JSON}"), json_page(place.project, links)
+        for folder, names in projects.items():
+            yield admit_path(f"{folder}/{PAGE_HTML}"), html_root(names)
+            yield admit_path(f"{folder}/{PAGE_JSON}"), json_root(names)
+
+
+def index_of(package: Package, listing: Listing | None) -> str | None:
+    """URL of the index, or page of links, that lists a PyPI file.
+
+    It is where upstream lists it; where nobody knows, its first index. None: it is of no index.
+    """
+    known = (*package.record["indexes"], *package.record["find-links"])
+    if listing is not None and listing.index in known:
+        return listing.index
+    return next(iter(package.record["indexes"]), None)
+
+
+def _place_of(package: Package, listing: Listing | None) -> _Place | None:
+    index = index_of(package, listing)
+    if index is None:
+        return None
+    path = url_path(index)
+    if index in package.record["indexes"]:
+        return _Place(path, package.name)
+    return _Place(path if path.lower().endswith((".html", ".htm")) else f"{path}/{PAGE_HTML}", None)
+
+
+def _link(package: Package, listing: Listing | None) -> Link:
+    return Link(
+        file_name=package.path.rpartition("/")[2],
+        url=package.url.stripped,
+        sha256=admit_sha256(package.sha256 or ""),
+        size=package.size,
+        version=package.version,
+        requires_python=listing.requires_python if listing else None,
+        yanked=listing.yanked if listing else None,
+        upload_time=listing.upload_time if listing else None,
+        core_metadata=listing.metadata if listing else None,
+    )
+
+
+def _metadata(wheel: Path, file_name: str) -> bytes:
+    from pixi_mirror.pypi.wheel import wheel_metadata
+
+    try:
+        return wheel_metadata(wheel, file_name=file_name)
+    except ValueError as error:
+        raise MachineError(
+            f"the core metadata of {wheel} cannot be read again: {error}. Run `pixi-mirror verify --repair`."
+        ) from None

@@ -1,0 +1,83 @@
+"""What pixi asks the host of the conda-to-PyPI mapping, answered from the purls of the locks.
+
+pixi asks it while it solves an environment with PyPI dependencies, even for records that carry their purls.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from pixi_mirror.model.indexes import Contents, Made
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.values import Json, MirrorPath, admit_path, canonical
+from pixi_mirror.paths import MAPPING_HOST
+from pixi_mirror.pypi.names import normalised
+
+_BY_HASH = f"{MAPPING_HOST}/hash-v0"
+_BY_NAME = f"{MAPPING_HOST}/compressed-v0/compressed_mapping.json"
+_PURL = "pkg:pypi/"
+
+
+class MappingIndex:
+    """`hash-v0/<sha256>` for each conda package whose purls are known, and the one file of all names."""
+
+    def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
+        """Every file, that of all names last; nothing where no lock knows any purls.
+
+        A package without purls has no file: pixi takes that it is missing (404) for "not known", and goes on. That of
+        all names has to be there then, since without it pixi fails.
+        """
+        known = {package.path: package for package in contents.packages if _is_known(package)}
+        if not known:
+            return {}
+        files = {f"{_BY_HASH}/{package.sha256}": _of_package(package) for package in known.values()}
+        files[_BY_NAME] = _of_names(known.values())
+        return {admit_path(path): _made(value) for path, value in files.items()}
+
+    def problem(
+        self,
+        path: MirrorPath,
+        data: bytes,  # noqa: ARG002 - that it is not what the inventory gives is known
+        contents: Contents,  # noqa: ARG002
+        *,
+        read: Callable[[MirrorPath], bytes | None],  # noqa: ARG002 - these files refer to nothing
+    ) -> str | None:
+        """What is wrong with a file of the mapping."""
+        if path == _BY_NAME or path.startswith(f"{_BY_HASH}/"):
+            return "it is not what the purls of the locks say"
+        return None
+
+
+def _is_known(package: Package) -> bool:
+    return package.kind == "conda" and package.sha256 is not None and package.record.get("purls") is not None
+
+
+def _names(package: Package) -> list[str]:
+    """The normalised names in the purls; what says where pixi once had them from is left out."""
+    purls = (purl for purl in package.record["purls"] if purl.startswith(_PURL))
+    bare = (purl.removeprefix(_PURL).partition("?")[0].partition("#")[0].partition("@")[0] for purl in purls)
+    return sorted({normalised(name) for name in bare if name})
+
+
+def _of_package(package: Package) -> Json:
+    return {
+        # null: it is known not to be on PyPI.
+        "pypi_normalized_names": _names(package) or None,
+        "versions": None,
+        "conda_name": package.name,
+        "package_name": package.path.rpartition("/")[2],
+        "direct_url": None,
+    }
+
+
+def _of_names(packages: Iterable[Package]) -> Json:
+    found: dict[str, set[str]] = {}
+    for package in packages:
+        found.setdefault(package.name, set()).update(_names(package))
+    return {name: _one_or_many(sorted(names)) for name, names in sorted(found.items())}
+
+
+def _one_or_many(names: list[str]) -> Json:
+    return names if len(names) > 1 else next(iter(names), None)
+
+
+def _made(value: Json) -> Made:
+    return Made.of(canonical(value))

@@ -1,0 +1,213 @@
+"""What an upstream's index page lists: HTML or JSON of the simple API, read as something hostile; pure."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pixi_mirror.model.values import Json, Sha256, admit_sha256
+from pixi_mirror.pypi.names import file_name_of
+from pixi_mirror.pypi.page_tags import tags
+from pixi_mirror.pypi.simple import TEXT_HTML, V1_HTML, V1_JSON
+
+_MAJOR = re.compile(r"1(?:\.[0-9]+)*")
+_FILE = frozenset(
+    {"href", "data-requires-python", "data-yanked", "data-core-metadata", "data-dist-info-metadata", "data-upload-time",
+     "data-size"}
+)  # fmt: skip
+_WANTED = {"a": _FILE, "base": frozenset({"href"}), "meta": frozenset({"name", "content"})}
+_ABSOLUTE = re.compile(r"(?:https?://[^/?#]+|file://[^/?#]*)[/?]", re.IGNORECASE)
+_WEB = ("http://", "https://")
+_ENCODED = re.compile(r"[A-Za-z0-9:/?@!$&'()*+,;=._~%\[\]-]+")
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
+_SIZE = re.compile(r"[0-9]{1,18}")
+_METADATA = re.compile(r"true|[a-z0-9_]+=[0-9a-f]+", re.IGNORECASE)
+_LONGEST = 1024
+"""Characters of what is said about a file."""
+_LONGEST_NAME = 255
+_LONGEST_URL = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One file, as upstream's page lists it."""
+
+    file_name: str
+    url: str
+    """Absolute, percent-encoded, without fragment; perhaps with secrets in its user or query."""
+    sha256: Sha256 | None
+    """None: the page promises none."""
+    requires_python: str | None
+    """None: any version, or nothing that could be one."""
+    yanked: str | None
+    """Why it was withdrawn, perhaps empty; None: it was not."""
+    upload_time: str | None
+    """RFC 3339, as upstream writes it; None: not told."""
+    size: int | None
+    """In bytes; None: not told."""
+    core_metadata: bool
+    """Whether a `.metadata` file stands beside it."""
+
+
+def read_page(data: bytes, *, url: str, content_type: str | None) -> tuple[Listed, ...]:
+    """The files that the page behind `url` lists, in its order; what cannot be true of a file leaves that file out.
+
+    Raises:
+        ValueError: it is no page of an index, it is damaged, or it is of a version of the API that is not known.
+            PEP 629: "If the major version is unknown, then the client MUST raise an error".
+    """
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind not in ("", V1_JSON, *(TEXT_HTML, V1_HTML)):
+        raise ValueError(f"it is {kind[:80]!r}, where a page of an index is {V1_JSON} or text/html")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the page of the index is damaged: byte {error.start} is not UTF-8") from None
+    is_json = kind == V1_JSON or (not kind and text.lstrip().startswith("{"))
+    found = _of_json(text, url) if is_json else _of_html(text, url)
+    return tuple(listed for listed in found if listed is not None)
+
+
+def _of_html(text: str, page: str) -> Iterator[Listed | None]:
+    anchors, base = [], None
+    for tag, attributes in tags(text, _WANTED):
+        match tag:
+            case "a":
+                anchors.append(attributes)
+            case "base":
+                base = attributes.get("href") if base is None else base
+            case _ if attributes.get("name", "").strip().lower() == "pypi:repository-version":
+                _refuse_version(attributes.get("content", "").strip())
+    start = page if base is None else _absolute(base, page) or page
+    # Every link would repeat it: a page with a long one would fill the memory.
+    start = start if len(start) <= _LONGEST else page
+    return (_unless_impossible(_anchor, attributes, start) for attributes in anchors)
+
+
+def _of_json(text: str, page: str) -> Iterator[Listed | None]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        problem = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise ValueError(f"the page of the index is damaged: {problem}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"the page of the index is JSON but no object: {type(content).__name__}")  # noqa: TRY004
+    meta = content.get("meta", {})
+    _refuse_version(meta.get("api-version", "1.0") if isinstance(meta, dict) else meta)
+    files = content.get("files")
+    if not isinstance(files, list):
+        raise ValueError("the page of the index has no list of files")  # noqa: TRY004 - the page is wrong, no argument
+    return (_unless_impossible(_entry, file, page) for file in files)
+
+
+def _refuse_version(version: Json) -> None:
+    if not isinstance(version, str) or not _MAJOR.fullmatch(version):
+        raise ValueError(f"the page of the index is of version {str(version)[:40]!r} of the API, and only 1.x is known")
+
+
+def _unless_impossible(read: Callable[[Json, str], Listed], raw: Json, base: str) -> Listed | None:
+    try:
+        return read(raw, base)
+    except ValueError:
+        return None
+
+
+def _anchor(attributes: Mapping[str, str], base: str) -> Listed:
+    bare, _, fragment = attributes.get("href", "").partition("#")
+    url = _admitted_url(bare, base)
+    digest = next((pair[7:] for pair in fragment.split("&") if pair.startswith("sha256=")), None)
+    metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", ""))
+    size = attributes.get("data-size")
+    if size is not None and not _SIZE.fullmatch(size):
+        raise ValueError(f"{size[:80]!r} is no size")
+    yanked = attributes.get("data-yanked")
+    return Listed(
+        file_name=_admitted_name(file_name_of(url)),
+        url=url,
+        sha256=None if digest is None else admit_sha256(digest),
+        requires_python=_specifier(attributes.get("data-requires-python")),
+        yanked=None if yanked is None else _reason(yanked),
+        upload_time=_time(attributes.get("data-upload-time")),
+        size=None if size is None else int(size),
+        core_metadata=_METADATA.fullmatch(metadata) is not None,
+    )
+
+
+def _entry(file: Json, page: str) -> Listed:
+    if not isinstance(file, dict) or not isinstance(file.get("url"), str) or not isinstance(file.get("filename"), str):
+        raise ValueError("it has no file name or no URL")  # noqa: TRY004 - the page is wrong, no argument
+    hashes = file.get("hashes", {})
+    digest = hashes.get("sha256") if isinstance(hashes, dict) else False
+    size, yanked = file.get("size"), file.get("yanked", False)
+    if size is not None and (not isinstance(size, int) or not _SIZE.fullmatch(str(size))):
+        raise ValueError("it has an impossible size")
+    if (digest is not None and not isinstance(digest, str)) or not isinstance(yanked, str | bool | None):
+        raise ValueError("it has an impossible hash, or is impossibly yanked")
+    metadata = file.get("core-metadata", file.get("dist-info-metadata", False))
+    return Listed(
+        file_name=_admitted_name(file["filename"]),
+        url=_admitted_url(file["url"].partition("#")[0], page),
+        sha256=None if digest is None else admit_sha256(digest),
+        requires_python=_specifier(file.get("requires-python")),
+        # PEP 691: present and "a truthy value" means yanked.
+        yanked=_reason("" if yanked is True else yanked) if yanked else None,
+        upload_time=_time(file.get("upload-time")),
+        size=size,
+        core_metadata=metadata is True or isinstance(metadata, dict),
+    )
+
+
+def _admitted_name(raw: str) -> str:
+    if not raw or len(raw) > _LONGEST_NAME or not raw.isprintable() or "/" in raw or "\\" in raw:
+        raise ValueError(f"{raw[:80]!r} is no file name")
+    return raw
+
+
+def _admitted_url(raw: str, base: str) -> str:
+    url = _absolute(raw, base)
+    if url is None:
+        raise ValueError(f"{raw[:80]!r} is no URL of a file")
+    return url
+
+
+def _absolute(raw: str, base: str) -> str | None:
+    """The URL that `raw` is on a page of `base`; None: none that a file has. Only a local page links to local files."""
+    from urllib.parse import quote, urljoin
+
+    url = raw.strip().partition("#")[0]
+    if len(url) > _LONGEST_URL:
+        return None
+    try:
+        if not url.lower().startswith(_WEB):
+            url = urljoin(base, url)
+        if not _ENCODED.fullmatch(url):
+            url = quote(url, safe="%:/?@!$&'()*+,;=[]~")
+    except ValueError:
+        return None
+    url = _NO_ESCAPE.sub("%25", url)
+    if not _ABSOLUTE.match(url) or (url[:5].lower() == "file:" and base[:5].lower() != "file:"):
+        return None
+    return url
+
+
+def _specifier(raw: Json) -> str | None:
+    if not isinstance(raw, str) or not 0 < len(raw) < _LONGEST or not raw.isprintable():
+        return None
+    return raw
+
+
+def _reason(raw: str) -> str:
+    """A reason that is too long or cannot be shown still says that the file was withdrawn."""
+    return "".join(letter if letter.isprintable() else " " for letter in raw[:_LONGEST])
+
+
+def _time(raw: Json) -> str | None:
+    if not isinstance(raw, str) or not _TIME.fullmatch(raw):
+        return None
+    try:
+        datetime.fromisoformat(raw)
+    except ValueError:
+        return None
+    return raw

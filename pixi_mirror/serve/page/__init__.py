@@ -1,0 +1,1 @@
+"""The page that shows people what a mirror holds."""

@@ -1,0 +1,195 @@
+"""Gather from an inventory what people want to know of it: its places with their packages, its environments; pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from pixi_mirror.conda.names import SUBDIRS
+from pixi_mirror.errors import PixiMirrorError
+from pixi_mirror.model.packages import Inventory, Kind, Package
+from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.paths import url_path
+from pixi_mirror.pypi.simple import PAGE_HTML, SIMPLE
+
+_NUMBERS = re.compile(r"([0-9]+)")
+
+
+class Row(NamedTuple):
+    """One package, all its files together."""
+
+    name: str
+    versions: tuple[str, ...]
+    """The newest first."""
+    files: int
+    size: int
+    """Bytes, as far as they are known."""
+    page: str | None
+    """Path of its page in the mirror; None: it has none."""
+
+
+class Place(NamedTuple):
+    """A channel or a Python index."""
+
+    kind: Kind
+    title: str
+    """The URLs upstream, or the path here where there is no upstream any more."""
+    path: str
+    """In the mirror; empty: its root."""
+    indexes: tuple[tuple[str, str], ...]
+    """What can be opened there: a word for it, and its path."""
+    rows: tuple[Row, ...]
+    files: int
+    size: int
+
+
+class Environment(NamedTuple):
+    """An environment on one platform."""
+
+    workspace: str
+    environment: str
+    platform: str
+    files: int
+    size: int
+
+
+class Gathered(NamedTuple):
+    """All that the page shows of a mirror."""
+
+    places: tuple[Place, ...]
+    environments: tuple[Environment, ...]
+    files: int
+    size: int
+    deferred: int
+    """Files that are brought when they are first asked for."""
+
+
+def gathered(inventory: Inventory) -> Gathered:
+    """What there is to show of a mirror; files that are neither there nor deferred do not count."""
+    held = _held(inventory)
+    sizes = {path: _size(package, inventory) for path, package in held.items()}
+    titles = _titles(inventory)
+    by_place: dict[tuple[Kind, str], list[Package]] = {}
+    for package in held.values():
+        by_place.setdefault((package.kind, _place_of(package)), []).append(package)
+    places = tuple(
+        _place(kind, path, titles.get((kind, path), ()), rows, inventory.tree)
+        for (kind, path), packages in sorted(by_place.items())
+        for rows in [_rows(packages, inventory, sizes)]
+    )
+    return Gathered(
+        places=places,
+        environments=tuple(sorted(_environments(inventory, sizes))),
+        files=len(held),
+        size=sum(sizes.values()),
+        deferred=sum(path in inventory.deferred for path in held),
+    )
+
+
+def _held(inventory: Inventory) -> dict[MirrorPath, Package]:
+    pinned = (package for snapshot in inventory.snapshots for package in snapshot.wanted)
+    return {
+        package.path: package
+        for package in (*inventory.kept.values(), *pinned)
+        if package.path in inventory.deferred or inventory.stored_at(package.path)
+    }
+
+
+def _size(package: Package, inventory: Inventory) -> int:
+    stored = inventory.stored_at(package.path)
+    if stored is not None:
+        return stored.size
+    listing = inventory.listings.get(package.path)
+    told = package.size if listing is None or package.size is not None else listing.size
+    return told or 0
+
+
+def _titles(inventory: Inventory) -> dict[tuple[Kind, str], tuple[str, ...]]:
+    """What upstream calls the places, for each kind and path."""
+    found: dict[tuple[Kind, str], dict[str, None]] = {}
+    for snapshot in inventory.snapshots:
+        for cell in snapshot.cells:
+            for channel in cell.channels:
+                found.setdefault(("conda", channel.path or ""), {})[channel.url] = None
+        for package in snapshot.wanted:
+            if package.kind == "pypi":
+                for index, path in _first_index(package):
+                    found.setdefault(("pypi", path), {})[index] = None
+    return {place: tuple(urls) for place, urls in found.items()}
+
+
+def _first_index(package: Package) -> tuple[tuple[str, str], ...]:
+    """The index that a Python file is counted to, its own, and its path here; empty: it is of none."""
+    for index in package.record.get("indexes", ())[:1]:
+        with suppress(PixiMirrorError):  # what has no path here has no pages here either
+            return ((index, url_path(index)),)
+    return ()
+
+
+def _place_of(package: Package) -> str:
+    if package.kind == "pypi":
+        return next((path for _, path in _first_index(package)), "")
+    folder = package.path.rpartition("/")[0]
+    return folder.rpartition("/")[0] if folder.rpartition("/")[2] == package.subdir else folder
+
+
+def _place(
+    kind: Kind, path: str, titles: tuple[str, ...], rows: tuple[Row, ...], tree: Mapping[MirrorPath, object]
+) -> Place:
+    bare = "Python files of no index" if kind == "pypi" else "The mirror's own channel"
+    return Place(
+        kind=kind,
+        title=", ".join(titles) or path or bare,
+        indexes=tuple(_indexes(kind, path, tree)),
+        path=path,
+        rows=rows,
+        files=sum(row.files for row in rows),
+        size=sum(row.size for row in rows),
+    )
+
+
+def _rows(packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> tuple[Row, ...]:
+    by_name: dict[str, list[Package]] = {}
+    for package in packages:
+        by_name.setdefault(package.name, []).append(package)
+    return tuple(_row(name, by_name[name], inventory, sizes) for name in sorted(by_name))
+
+
+def _row(name: str, packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> Row:
+    page = f"{SIMPLE}/{name}"
+    has_page = packages[0].kind == "pypi" and f"{page}/{PAGE_HTML}" in inventory.tree
+    versions = sorted({package.version for package in packages}, key=_age, reverse=True)
+    return Row(
+        name=name,
+        versions=tuple(versions),
+        files=len(packages),
+        size=sum(sizes[package.path] for package in packages),
+        page=f"{page}/" if has_page else None,
+    )
+
+
+def _age(version: str) -> tuple[tuple[int, int, str], ...]:
+    """Orders versions as people expect it; which one is the newest by the rules is for clients to say."""
+    parts = _NUMBERS.split(version)
+    # A release goes after its candidates: what ends where the other has letters is the newer one.
+    told = [(2, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part not in ("", ".")]
+    return (*told, (1, 0, ""))
+
+
+def _indexes(kind: Kind, path: str, tree: Mapping[MirrorPath, object]) -> Iterator[tuple[str, str]]:
+    lead = f"{path}/" if path else ""
+    if kind == "pypi":
+        for folder in dict.fromkeys((path, SIMPLE)):
+            if f"{folder}/{PAGE_HTML}" in tree:
+                yield f"{folder}/", f"{folder}/"
+        return
+    for subdir in sorted(SUBDIRS):
+        if f"{lead}{subdir}/repodata.json" in tree:
+            yield subdir, f"{lead}{subdir}/repodata.json"
+
+
+def _environments(inventory: Inventory, sizes: dict[MirrorPath, int]) -> Iterator[Environment]:
+    for snapshot in inventory.snapshots:
+        for cell in snapshot.cells:
+            there = [sizes[path] for path in dict.fromkeys(cell.packages) if path in sizes]
+            yield Environment(snapshot.workspace, cell.environment, cell.platform, len(there), sum(there))

@@ -1,0 +1,180 @@
+"""Write the page for people as HTML: everything in it is escaped, and it needs neither a script nor other files; pure.
+
+A package is one short row, whatever it has of files and versions, and there is a most of rows: the page of a mirror of
+20,000 packages stays below 4 MB.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from urllib.parse import quote
+
+from pixi_mirror.model.packages import Inventory
+from pixi_mirror.serve.page.contents import Environment, Gathered, Place, Row, gathered
+from pixi_mirror.serve.page.style import SCRIPT, STYLE
+
+MOST_ROWS = 25_000
+"""Of packages; of those beyond it the page tells how many there are."""
+_MOST_VERSIONS = 5
+_LONGEST = 100
+"""Characters of a name or version: longer ones are cut, for no true one is so long."""
+_STEP = 1024
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_NO_ID = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The page but for the configurations, which alone depend on where the mirror is served."""
+
+    before: str
+    after: str
+
+    def html(self, configurations: Mapping[str, str]) -> bytes:
+        """The whole page; `configurations` are the texts to be copied, by the name of the client."""
+        return "".join((self.before, *_configurations(configurations), self.after)).encode()
+
+
+def html_of(inventory: Inventory, *, configurations: Mapping[str, str], updated_s: float) -> bytes:
+    """The page of the mirror with this inventory, which was last updated at `updated_s` seconds of the epoch."""
+    return page_of(inventory, updated_s=updated_s).html(configurations)
+
+
+def page_of(inventory: Inventory, *, updated_s: float) -> Page:
+    """The page of the mirror with this inventory, to which only the configurations have to be added."""
+    shown = gathered(inventory)
+    return Page(
+        before="".join((*_head(shown, updated_s), *_environments(shown.environments))),
+        after="".join((*_places(shown.places), f"</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")),
+    )
+
+
+def _text(raw: str) -> str:
+    """Text as HTML; what cannot be seen, or turns the direction of what follows, is shown as a replacement."""
+    seen = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in raw)
+    return escape(seen)
+
+
+def _name(raw: str) -> str:
+    return _text(raw if len(raw) <= _LONGEST else f"{raw[:_LONGEST]}…")
+
+
+def _head(shown: Gathered, updated_s: float) -> Iterator[str]:
+    when = datetime.fromtimestamp(int(updated_s), UTC)
+    deferred = f", {_count(shown.deferred, 'file')} of them brought when first asked for" if shown.deferred else ""
+    yield (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>A mirror of packages</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        "<header>\n<h1>A mirror of packages</h1>\n"
+        f"<p>{_count(sum(len(place.rows) for place in shown.places), 'package')} "
+        f"in {_count(shown.files, 'file')}, {_size(shown.size)}{deferred}. "
+        f'Updated <time datetime="{when:%Y-%m-%dT%H:%M:%SZ}">{when:%Y-%m-%d %H:%M} UTC</time>.</p>\n'
+        '<nav aria-label="Contents"><ul><li><a href="#environments">Environments</a></li>'
+        '<li><a href="#configuration">Configuration</a></li><li><a href="#packages">Packages</a></li>'
+        '<li><a href="pixi-mirror.json">Inventory (JSON)</a></li></ul></nav>\n</header>\n<main>\n'
+    )
+
+
+def _environments(environments: Iterable[Environment]) -> Iterator[str]:
+    yield '<section aria-labelledby="environments">\n<h2 id="environments">Environments</h2>\n'
+    rows = "".join(
+        f'<tr><th scope="row">{_name(each.workspace)}</th><td>{_name(each.environment)}</td>'
+        f"<td>{_name(each.platform)}</td><td>{each.files:,}</td><td>{_size(each.size)}</td></tr>\n"
+        for each in environments
+    )
+    if rows:
+        yield _table("What can be installed from here", ("Workspace", "Environment", "Platform", "Files", "Size"), rows)
+    else:
+        yield "<p>None: the mirror follows no workspace.</p>\n"
+    yield "</section>\n"
+
+
+def _configurations(configurations: Mapping[str, str]) -> Iterator[str]:
+    yield '<section aria-labelledby="configuration">\n<h2 id="configuration">Configuration</h2>\n'
+    for number, (client, text) in enumerate(configurations.items()):
+        lines = "\n".join(map(_text, text.expandtabs().split("\n")))
+        yield (
+            f'<details{"" if number else " open"}><summary><h3 id="for-{number}">{_name(client)}</h3></summary>\n'
+            f'<pre tabindex="0" role="region" aria-labelledby="for-{number}"><code>{lines}</code></pre></details>\n'
+        )
+    yield "</section>\n"
+
+
+def _places(places: tuple[Place, ...]) -> Iterator[str]:
+    yield (
+        '<section aria-labelledby="packages">\n<h2 id="packages">Packages</h2>\n'
+        '<div id="searching" hidden><label for="search">Search packages by name</label>\n'
+        '<input id="search" type="search" autocomplete="off" spellcheck="false">\n'
+        '<p id="found" class="soft" role="status"></p></div>\n'
+    )
+    if not places:
+        yield "<p>None yet.</p>\n"
+    elif len(places) > 1:
+        links = (
+            f'<li><a href="#{_anchor(number, each)}">{_name(each.title)}</a></li>' for number, each in enumerate(places)
+        )
+        yield f'<nav aria-label="Channels and indexes"><ul>{"".join(links)}</ul></nav>\n'
+    left = MOST_ROWS
+    for number, place in enumerate(places):
+        yield from _place(place, _anchor(number, place), place.rows[:left])
+        left -= min(left, len(place.rows))
+    yield "</section>\n"
+
+
+def _anchor(number: int, place: Place) -> str:
+    """Unique by its number; the words are for people."""
+    words = _NO_ID.sub("-", place.path.lower()[:40]).strip("-")
+    return f"p{number}-{words}" if words else f"p{number}"
+
+
+def _place(place: Place, anchor: str, rows: tuple[Row, ...]) -> Iterator[str]:
+    kind = "Channel" if place.kind == "conda" else "Python index"
+    yield (
+        f'<details class="place" id="{anchor}"><summary><h3>{kind} {_name(place.title)}</h3> '
+        f'<span class="soft">{_count(len(place.rows), "package")}, {_count(place.files, "file")}, '
+        f"{_size(place.size)}</span></summary>\n"
+    )
+    if place.indexes:
+        links = " ".join(f'<a href="{_href(path)}">{_name(word)}</a>' for word, path in place.indexes)
+        yield f"<p>Indexes: {links}</p>\n"
+    body = "".join(map(_row, rows))
+    yield _table(f"Packages of {_name(place.title)}", ("Name", "Versions", "Files", "Size"), body)
+    if len(rows) < len(place.rows):
+        yield f"<p>And {_count(len(place.rows) - len(rows), 'further package')}, which the indexes list.</p>\n"
+    yield "</details>\n"
+
+
+def _row(row: Row) -> str:
+    name = _name(row.name)
+    linked = f'<a href="{_href(row.page)}">{name}</a>' if row.page else name
+    versions = ", ".join(map(_name, row.versions[:_MOST_VERSIONS]))
+    more = len(row.versions) - _MOST_VERSIONS
+    further = f" and {more:,} more" if more > 0 else ""
+    return (
+        f'<tr><th scope="row">{linked}</th><td>{versions}{further}</td>'
+        f"<td>{row.files:,}</td><td>{_size(row.size)}</td></tr>\n"
+    )
+
+
+def _table(caption: str, heads: Iterable[str], rows: str) -> str:
+    cells = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    return f"<table><caption>{caption}</caption>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{rows}</tbody></table>\n"
+
+
+def _href(path: str) -> str:
+    """A path of the mirror, relative to the page; `./` keeps a colon from being taken for the end of a scheme."""
+    return f"./{quote(path.encode(errors='replace'), safe='/')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _size(size: int) -> str:
+    left, unit = float(size), 0
+    while left >= _STEP and unit < len(_UNITS) - 1:
+        left, unit = left / _STEP, unit + 1
+    return f"{left:.1f} {_UNITS[unit]}" if unit else f"{size} {_UNITS[0]}"

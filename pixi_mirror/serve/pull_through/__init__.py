@@ -1,0 +1,1 @@
+"""Fetch deferred files when somebody first asks for them."""

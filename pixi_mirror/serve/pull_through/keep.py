@@ -1,0 +1,80 @@
+"""Put into a mirror, and record, what was fetched for it one file at a time: many at once where many come."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from pixi_mirror.cache.batch import Obtained
+from pixi_mirror.cache.store import Store
+from pixi_mirror.context import Context
+from pixi_mirror.errors import BusyError, PixiMirrorError
+from pixi_mirror.mirror.apply import settle
+from pixi_mirror.mirror.bring import placed
+from pixi_mirror.mirror.learn import learnt
+from pixi_mirror.mirror.plan import planned
+from pixi_mirror.mirror.subscriptions import standing
+from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.serve.pull_through.pins import Pins
+
+
+class Keeper:
+    """Keeps files for a mirror; many threads may come.
+
+    Recording costs about the same for one file as for a hundred. So whoever comes while others are being recorded
+    waits, and then the first of the waiting records all.
+    """
+
+    def __init__(self, root: Path, context: Context, pins: Pins) -> None:
+        """Read the mirror's records.
+
+        Raises:
+            MachineError: they cannot be read.
+        """
+        self.tree = Tree(root)
+        self._context = context
+        self._pins = pins
+        self._waiting: dict[MirrorPath, Obtained] = {}
+        self._coming = threading.Lock()
+        self._recording = threading.Lock()
+
+    def kept(self, obtained: Obtained, store: Store) -> Path:
+        """Where the file is: in the mirror, or still in the cache if it could not be put there now."""
+        path = obtained.package.path
+        with self._coming:
+            self._waiting[path] = obtained
+        with self._recording:
+            with self._coming:
+                waiting, self._waiting = self._waiting, {}
+            if waiting:
+                self._record(waiting, store)
+            where = self.tree.path(path)
+            return where if path in self.tree.inventory.tree and where.is_file() else obtained.path
+
+    def _record(self, waiting: dict[MirrorPath, Obtained], store: Store) -> None:
+        try:
+            with self.tree.writing(timeout_s=0):
+                self._settle(waiting, store)
+                self._pins.note(self.tree.inventory)
+        except BusyError:
+            pass  # an update, most likely; the files wait in the cache
+        except PixiMirrorError as error:
+            self._context.progress.warn(f"{len(waiting)} fetched files stay in the cache: {error}")
+
+    def _settle(self, waiting: dict[MirrorPath, Obtained], store: Store) -> None:
+        tree = self.tree
+        renewal = standing(tree.inventory, tree.state.locks, sources={})
+        plan = planned(tree, renewal, layout=tree.inventory.layout)
+        wanted = [
+            each
+            for path, each in waiting.items()
+            if path in plan.packages and plan.packages[path].sha256 == each.sha256
+            if path in plan.deferred or path in plan.difference.missing
+        ]
+        if not wanted:
+            return
+        stored = placed(tree, store, [replace(each, package=plan.packages[each.package.path]) for each in wanted])
+        listings = learnt(tree, plan, stored, None, self._context.progress)
+        settle(tree, plan, stored, companion=self._context.companion(renewal.locks.values()), learnt=listings)

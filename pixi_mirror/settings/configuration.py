@@ -1,0 +1,211 @@
+"""Read pixi's configuration files into one value; the only place that knows TOML."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pixi_mirror.errors import MachineError
+from pixi_mirror.model.network import S3Options
+from pixi_mirror.settings.mirrors import is_endpoint, is_prefix, shown
+from pixi_mirror.settings.text import file_text
+
+T = TypeVar("T")
+
+# pixi still takes the spelling of its first versions for these.
+_OLD_SPELLINGS = {
+    "authentication-override-file": "authentication_override_file",
+    "tls-no-verify": "tls_no_verify",
+}
+_ROOTS = ("webpki", "system", "native", "all")
+_NOUNS: Mapping[type, str] = {
+    bool: "true or false",
+    dict: "a table",
+    int: "a whole number",
+    list: "a list",
+    str: "a text",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What all configuration files together say, the highest that says something winning."""
+
+    sources: tuple[Path, ...] = ()
+    """The files read, the highest first."""
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """As written, merged per key; URLs may hold credentials."""
+    http_proxy: str | None = field(default=None, repr=False)
+    https_proxy: str | None = field(default=None, repr=False)
+    exempt: tuple[str, ...] = ()
+    """Hosts that are reached without proxy."""
+    downloads: int | None = None
+    unverified_by: Path | None = None
+    """The file that turns TLS verification off; None: it stays on."""
+    root_certificates: str | None = None
+    """`webpki`, `system`, `native` or `all`; None: not said."""
+    auth_file: Path | None = None
+    s3_options: Mapping[str, S3Options] = field(default_factory=dict)
+    """Bucket -> where it is; of several files that name a bucket the highest says all of it."""
+
+
+def read_files(paths: Sequence[Path], *, required: Path | None = None) -> Told:
+    """What the files at `paths`, the lowest first, say; those that do not exist say nothing.
+
+    Raises:
+        MachineError: a file cannot be read, is no TOML, or has a value of the wrong type under a key that is used here;
+            or `required` does not exist.
+    """
+    documents = [found for path in reversed(paths) if (found := _document(path)) is not None]
+    if required is not None and all(document.path != required for document in documents):
+        raise MachineError(
+            f"the configuration file {required} does not exist: correct --config-file or PIXI_CONFIG_FILE"
+        )
+    auth_file = _highest(documents, "authentication-override-file", str)
+    return Told(
+        sources=tuple(document.path for document in documents),
+        mirrors=MappingProxyType({key: to for document in reversed(documents) for key, to in document.mirrors()}),
+        http_proxy=_highest(documents, "proxy-config.http", str),
+        https_proxy=_highest(documents, "proxy-config.https", str),
+        exempt=_exempt(documents),
+        downloads=_downloads(documents),
+        unverified_by=_unverified_by(documents),
+        root_certificates=_root_certificates(documents),
+        auth_file=Path(auth_file) if auth_file else None,
+        s3_options=MappingProxyType(
+            {bucket: told for document in reversed(documents) for bucket, told in document.s3_options()}
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    path: Path
+    text: str = field(repr=False)
+    table: dict[str, Any] = field(repr=False)
+
+    def value(self, key: str | tuple[str, ...], kind: type[T]) -> T | None:
+        """What stands under a dotted key, or under words that may hold dots; None if nothing does."""
+        here: Any = self.table
+        walked: list[str] = []
+        for word in key.split(".") if type(key) is str else key:
+            if type(here) is not dict:
+                raise self.fault(".".join(walked), word=walked[-1], expected=_NOUNS[dict], found=here)
+            walked.append(word)
+            here = here.get(word, here.get(_OLD_SPELLINGS.get(word, word)))
+            if here is None:
+                return None
+        # isinstance would take `true` for a whole number.
+        if type(here) is not kind:
+            raise self.fault(".".join(walked), word=walked[-1], expected=_NOUNS[kind], found=here)
+        return here
+
+    def strings(self, key: str) -> tuple[str, ...] | None:
+        found = self.value(key, list)
+        if found is None:
+            return None
+        if not all(type(item) is str for item in found):
+            raise self.fault(key, word=key.rpartition(".")[2], expected="a list of texts", found=found)
+        return tuple(found)
+
+    def mirrors(self) -> list[tuple[str, tuple[str, ...]]]:
+        table = self.value("mirrors", dict) or {}
+        for key, targets in table.items():
+            if type(targets) is not list or not targets or not all(type(target) is str for target in targets):
+                expected = "a list of at least one URL"
+                raise self.fault(f'mirrors."{shown(key)}"', word=key, expected=expected, found=targets)
+            if not all(map(is_prefix, [key, *targets])):
+                expected = "a URL with a list of URLs, all without query and with at most one credential"
+                raise self.fault(f'mirrors."{shown(key)}"', word=key, expected=expected, found=targets)
+        return [(key, tuple(targets)) for key, targets in table.items()]
+
+    def s3_options(self) -> list[tuple[str, S3Options]]:
+        return [(bucket, self._bucket(bucket)) for bucket in self.value("s3-options", dict) or {}]
+
+    def _bucket(self, bucket: str) -> S3Options:
+        here = ("s3-options", bucket)
+        endpoint = self.value((*here, "endpoint-url"), str)
+        if endpoint is not None and not is_endpoint(endpoint):
+            expected = "an http or https URL without user and query"
+            raise self.fault(
+                f"s3-options.{bucket}.endpoint-url", word="endpoint-url", expected=expected, found=endpoint
+            )
+        return S3Options(
+            endpoint_url=endpoint,
+            region=self.value((*here, "region"), str),
+            force_path_style=self.value((*here, "force-path-style"), bool) or False,
+        )
+
+    def fault(self, key: str, *, word: str, expected: str, found: object) -> MachineError:
+        """The error for a value; it names the type and not the value, which may be a secret."""
+        line = _line(self.text, word)
+        place = "" if line is None else f", line {line}"
+        noun = _NOUNS.get(type(found), type(found).__name__)
+        return MachineError(
+            f"{self.path}{place}: `{key}` should be {expected} and is {noun} that pixi-mirror cannot use: correct it"
+        )
+
+
+def _line(text: str, word: str) -> int | None:
+    """The line where `word` is given a value, if there is only one such line."""
+    spellings = "|".join(re.escape(spelling) for spelling in {word, _OLD_SPELLINGS.get(word, word)})
+    found = [*re.finditer(rf"""^[ \t]*(?:[\w.-]+\.)?["']?(?:{spellings})["']?[ \t]*=""", text, re.MULTILINE)]
+    return text.count("\n", 0, found[0].start()) + 1 if len(found) == 1 else None
+
+
+def _document(path: Path) -> _Document | None:
+    text = file_text(path)
+    if text is None:
+        return None
+    import tomllib
+
+    try:
+        return _Document(path, text, tomllib.loads(text))
+    except (ValueError, RecursionError) as error:
+        # Only the place: some messages quote the text, and from Python 3.14 on the error carries all of it.
+        place = re.search(r"\(at (line \d+, column \d+|end of document)\)\Z", str(error))
+    where = f" (at {place[1]})" if place else ""
+    raise MachineError(f"{path} is not valid TOML{where}: correct it, `pixi config list` shows what pixi makes of it")
+
+
+def _highest(documents: Sequence[_Document], key: str, kind: type[T]) -> T | None:
+    """The value of the first document that has one; the others are checked all the same."""
+    found = [value for document in documents if (value := document.value(key, kind)) is not None]
+    return found[0] if found else None
+
+
+def _exempt(documents: Sequence[_Document]) -> tuple[str, ...]:
+    # As in pixi, a file whose [proxy-config] says anything also says which hosts are exempt, be it none.
+    lists = [
+        document.strings("proxy-config.non-proxy-hosts") or ()
+        for document in documents
+        if document.value("proxy-config", dict)
+    ]
+    return lists[0] if lists else ()
+
+
+def _downloads(documents: Sequence[_Document]) -> int | None:
+    for document in documents:
+        found = document.value("concurrency.downloads", int)
+        if found is not None and found < 1:
+            expected = "a whole number of at least 1"
+            raise document.fault("concurrency.downloads", word="downloads", expected=expected, found=found)
+    return _highest(documents, "concurrency.downloads", int)
+
+
+def _unverified_by(documents: Sequence[_Document]) -> Path | None:
+    said = [
+        (off, document.path) for document in documents if (off := document.value("tls-no-verify", bool)) is not None
+    ]
+    return said[0][1] if said and said[0][0] else None
+
+
+def _root_certificates(documents: Sequence[_Document]) -> str | None:
+    for document in documents:
+        found = document.value("tls-root-certs", str)
+        if found is not None and found not in _ROOTS:
+            expected = "one of " + ", ".join(_ROOTS)
+            raise document.fault("tls-root-certs", word="tls-root-certs", expected=expected, found=found)
+    return _highest(documents, "tls-root-certs", str)

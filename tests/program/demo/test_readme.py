@@ -1,0 +1,107 @@
+"""What README.md and docs/ show is what the program does: the transcript, every command of the guide, every link."""
+
+import json
+import os
+import re
+import shlex
+
+import pytest
+from harness.child import ROOT, run_python, user_environment
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = README[README.index("\n## Guide\n") :]
+
+
+def normalised(transcript, directory):
+    """The transcript as it stands in the README, where the directory and the port are made up."""
+    text = transcript.replace(directory, "/tmp/pixi-mirror-demo")
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:40123", text)
+
+
+def test_the_transcript_in_the_readme_is_what_the_demo_prints(tmp_path):
+    (block,) = re.findall(r"```console\n\$ pixi-mirror demo\n(.*?)```", README, flags=re.DOTALL)
+    done = run_python("-m", "pixi_mirror", "demo", "stage", env=user_environment(tmp_path / "home"), cwd=tmp_path)
+    assert done.status == 0
+    assert normalised(done.stdout, str(tmp_path / "stage")) == block
+
+
+def guide_commands():
+    """Every command of the guide, with the status that it says it ends with."""
+    blocks = re.findall(r"```console\n(.*?)```", GUIDE, flags=re.DOTALL)
+    lines = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ pixi-mirror")]
+    return [(line, int(found[1]) if (found := re.search(r"# .*ends with status (\d+)", line)) else 0) for line in lines]
+
+
+def test_every_command_of_the_guide_works_in_the_order_of_the_guide(world, monkeypatch):
+    world.workspace(".")
+    world.workspace("analysis")
+    monkeypatch.setenv("PROJECT", str(world.directory))
+    commands = guide_commands()
+    assert len(commands) > 15
+    for line, status in commands:
+        words = [os.path.expandvars(word) for word in shlex.split(line, comments=True)]
+        done = world.run(*words[1:])
+        assert done.status == status, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def test_every_option_that_the_guide_or_the_docs_name_exists(world):
+    from pixi_mirror.commands.program import VERBS
+
+    known = "\n".join(world.run(verb, "--help").stdout for verb, _ in VERBS)
+    texts = [GUIDE, *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
+    commands = [line for text in texts for line in re.findall(r"^\$? ?pixi-mirror .*", text, flags=re.MULTILINE)]
+    for line in commands:
+        for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", line.partition("#")[0]):
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", known), f"{option} in {line}"
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_every_link_leads_somewhere(path):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def shape(value):
+    """The keys of an object and of those in it; of a list, that of its first row."""
+    match value:
+        case dict():
+            return {key: shape(inner) for key, inner in value.items()}
+        case [first, *_]:
+            return [shape(first)]
+        case []:
+            return []
+        case _:
+            return None
+
+
+def agree(documented, real):
+    """Whether two shapes have the same keys; an empty list and a full one agree."""
+    if isinstance(documented, dict) and isinstance(real, dict):
+        return documented.keys() == real.keys() and all(agree(documented[key], real[key]) for key in real)
+    if isinstance(documented, list) and isinstance(real, list):
+        return not documented or not real or agree(documented[0], real[0])
+    return documented == real
+
+
+def test_the_documented_json_has_the_keys_of_a_real_run(world):
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    documented = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)]
+    lock = world.workspace(".", version=7)
+    runs = [
+        world.run_json("--lock", "pixi.lock", "-e", "prd", "--dry-run", status=3),
+        world.run_json("--lock", "pixi.lock", "--all-environments"),
+        world.run_json("status"),
+    ]
+    next(world.mirror.rglob("tool-*.conda")).unlink()
+    runs.append(world.run_json("verify", status=1))
+    assert world.run("verify", "--repair").status == 0
+    runs.append(world.run_json("prune"))
+    runs.append(world.run_json("forget", "--lock", lock))
+    runs += [world.run_json("cache"), world.run_json("cache", "prune"), world.run_json("config")]
+    for example, real in zip(documented, runs, strict=True):
+        if real["verb"] == "update" and "record" in str(real):
+            for rows in (example["wanted"], real["wanted"]):
+                rows[0]["record"] = None  # differs from package to package
+        assert agree(shape(example), shape(real)), (shape(example), shape(real))

@@ -1,0 +1,135 @@
+"""The real rattler-index, of every version that this machine has, and py-rattler's, on the records of real locks.
+
+Programs are looked for in `$PIXI_MIRROR_RATTLER_INDEX` (paths, separated as on PATH), else on PATH and where CI builds
+them: `cargo install rattler_index --root ~/.cache/pixi-mirror-ci/cargo`.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from harness import oracle
+
+from pixi_mirror.conda.repodata import read_repodata
+from pixi_mirror.conda.sidecars import shards_problem, zst_problem
+from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.mirror.compare import merge
+from pixi_mirror.mirror.indexers.programs import Surroundings
+from pixi_mirror.mirror.indexers.sidecars import Sidecars
+from pixi_mirror.mirror.indexes import INDEXES
+from pixi_mirror.model.indexes import Contents
+from pixi_mirror.model.packages import Request
+
+ROOT = Path(__file__).parents[4]
+CORPUS = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"
+LOCKS = sorted(CORPUS.glob("*/pixi.lock"))
+ALL = Request(
+    environments=None, platforms=(), skip_unmirrorable=True, allow_md5=True, allow_unhashed=True, build_packages=True
+)
+
+
+def programs() -> list[Path]:
+    told = os.environ.get("PIXI_MIRROR_RATTLER_INDEX")
+    if told is not None:
+        return [Path(each) for each in told.split(os.pathsep) if each]
+    on_path = shutil.which("rattler-index")
+    built = Path.home().glob(".cache/pixi-mirror-ci/cargo*/bin/rattler-index")
+    return [*([Path(on_path)] if on_path else []), *sorted(built)]
+
+
+PROGRAMS = [
+    *(pytest.param(each, marks=pytest.mark.rattler_index, id=f"program-{i}") for i, each in enumerate(programs())),
+    pytest.param(None, marks=pytest.mark.rattler, id="py-rattler"),
+]
+
+
+class Told:
+    """A report that remembers."""
+
+    def __init__(self):
+        self.said = []
+
+    def note(self, message):
+        self.said.append(message)
+
+    warn = note
+
+    def begin(self, task, *, files, size):
+        pass
+
+    def advance(self, *, files=0, size=0):
+        pass
+
+
+def sidecars(program, report, prefix):
+    environ = {**os.environ, "PATH": str(program.parent) if program else os.defpath}
+    surroundings = Surroundings(environ=environ, python=Path(sys.executable), prefix=prefix)
+    choice = "rattler-index" if program else "rattler"
+    return Sidecars(surroundings, report, choice=choice, shards="always")
+
+
+def made_of(lock):
+    answer = LockSource(lock).answer((ALL,), subscription="lock", workspace="corpus", layout="channels")
+    packages = merge([answer.snapshot], layout="channels", names={}).packages
+    return INDEXES[0].files(Contents(packages=packages.values(), channels=(), listings={}, standing=(), where=Path))
+
+
+@pytest.mark.skipif(not LOCKS, reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_index_of_the_corpus_gets_sidecars_that_say_the_same(program, tmp_path):
+    indexes = 0
+    for number, lock in enumerate(LOCKS):
+        try:
+            made = made_of(lock)
+        except WorkspaceError:
+            continue  # damaged on purpose
+        report = Told()
+        companion = sidecars(program, report, tmp_path)
+        recipes = companion.recipes(made, ())
+        workshop = tmp_path / str(number)
+        workshop.mkdir()
+        makings = companion.make(made, recipes, workshop)
+        assert (report.said, makings.error) == ([], None), lock
+        assert makings.files.keys() == recipes.keys()
+        for main, beside in makings.files.items():
+            subdir, records = read_repodata(made[main].content())
+            shards, zst = beside.heads.values()
+            assert zst_problem(zst, subdir, records) is None
+            parts = {path.rpartition("/")[2][:64]: data for path, data in beside.parts.items()}
+            assert shards_problem(shards, subdir, records, parts.get) is None
+            indexes += 1
+        shutil.rmtree(workshop)
+    assert indexes > 100
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_whole_mirror_is_true_before_and_after_a_change(program, world):
+    choice = "rattler-index" if program else "rattler"
+    env = {"PATH": f"{program.parent}{os.pathsep}{os.defpath}"} if program else {}
+    lock = world.workspace()
+    common = ("update", "--index", choice, "--shards", "always")
+    world.run_json(*common, "--lock", lock, "-e", "prod", env=env)
+    assert oracle.problems(world.mirror) == []
+    before = {path: path.stat().st_mtime_ns for path in world.mirror.rglob("*.zst")}
+    world.run_json(*common, env=env)
+    assert {path: path.stat().st_mtime_ns for path in world.mirror.rglob("*.zst")} == before
+    world.run_json(*common, "--lock", lock, "--all-environments", env=env)
+    assert oracle.problems(world.mirror) == []
+    assert len([*world.mirror.rglob("repodata_shards.msgpack.zst")]) == 3
+    assert world.run("verify").status == 0
+
+
+@pytest.mark.rattler_index
+@pytest.mark.parametrize("program", programs(), ids=lambda program: program.parent.parent.name)
+def test_with_its_seed_lost_the_indexer_fails_on_the_stand_ins(program, tmp_path):
+    """So the loss of our records cannot pass for an index."""
+    import subprocess
+
+    (tmp_path / "noarch").mkdir()
+    (tmp_path / "noarch/base-1-0.conda").touch()
+    done = subprocess.run([program, "fs", tmp_path], capture_output=True, check=False)
+    assert done.returncode != 0

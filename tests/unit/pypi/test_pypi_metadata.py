@@ -1,0 +1,117 @@
+"""Core metadata and build requirements, as real and as hostile packages have them."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixi_mirror.pypi.metadata import CoreMetadata, build_requirements, read_metadata, required_name
+
+HEAD = b"Metadata-Version: 2.1\nName: x\nVersion: 1.0\n"
+
+
+def test_the_headers_of_a_wheel_are_read_and_its_text_is_not():
+    data = (
+        b"Metadata-Version: 2.3\r\nNAME: Ruamel.Yaml\r\nversion:1!2.0+cu1\r\nSummary: caf\xe9: x\r\n"
+        b'Requires-Dist: a>=1;\r\n\textra == "b"\r\nRequires-Python: >=3.8\r\nRequires-Dist:   c\r\n'
+        b"Description: first\r\n        \r\n        Name: y\r\n\r\nName: body\r\nRequires-Dist: no\r\n\xff"
+    )
+    assert read_metadata(data) == CoreMetadata(
+        name="Ruamel.Yaml", version="1!2.0+cu1", requires_python=">=3.8", requires_dist=('a>=1; extra == "b"', "c")
+    )
+
+
+@pytest.mark.parametrize(
+    "tail", [b"", b"\n", b"\r\n", b"no header\nRequires-Dist: a\n", b"Requires-Dist:\nRequires-Python: "]
+)
+def test_what_is_not_said_is_not_there(tail):
+    assert read_metadata(HEAD + tail) == CoreMetadata(name="x", version="1.0", requires_python=None, requires_dist=())
+
+
+def test_a_header_at_the_very_end_counts():
+    assert read_metadata(HEAD + b"Requires-Dist: a").requires_dist == ("a",)
+
+
+BAD = {
+    b"": "do not say 'name'",
+    b"\n" + HEAD: "do not say 'name'",
+    b" Name: x\nVersion: 1": "do not say 'name'",
+    b"Name: x\n\nVersion: 1": "do not say 'version'",
+    b"Name:\nVersion: 1": "impossible 'name'",
+    b"Name: x/y\nVersion: 1": "impossible 'name'",
+    b"Name: x\nVersion: 1 0": "impossible 'version'",
+    HEAD + b"Name: y": "impossible 'name': 'x, y'",
+    HEAD + b"Requires-Dist: caf\xe9": "not UTF-8 where they say 'requires-dist'",
+    HEAD + b"Requires-Dist: a\x07": "cannot be shown",
+    HEAD + b"Requires-Dist: " + b"a" * 5000: "too long",
+    HEAD + b"Requires-Dist: a\n" * 10_001: "more than 10000 times",
+    bytes(16 * 1024 * 1024 + 1): "more than the 16777216",
+}
+
+
+@pytest.mark.parametrize("data", BAD, ids=list(BAD.values()))
+def test_impossible_metadata_are_refused_saying_why(data):
+    with pytest.raises(ValueError, match=BAD[data]):
+        read_metadata(data)
+
+
+@given(st.binary(max_size=100), st.binary(max_size=100))
+def test_no_bytes_are_metadata_that_crash(before, after):
+    for data in (before, HEAD + after):
+        with suppress(ValueError):
+            assert read_metadata(data).name
+
+
+@pytest.mark.parametrize(
+    "line", [b" \n", b"\n", b"a:\n", b"Requires-Dist:\n a\n", b"a" * 1000, b"\r", b" a", b":"], ids=repr
+)
+def test_hostile_metadata_of_a_megabyte_are_read_or_refused_at_once(line):
+    # What takes time with the square of the length runs into the time-out here.
+    with suppress(ValueError):
+        assert read_metadata(HEAD + b"Requires-Python: 3\n" + line * (1024 * 1024 // len(line))).name == "x"
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "requires"),
+    [
+        (None, ("setuptools>=40.8.0",)),
+        (b"", ("setuptools>=40.8.0",)),
+        (b"[project]\nname = 'x'", ("setuptools>=40.8.0",)),
+        (b"[build-system]\nbuild-backend = 'x'", ("setuptools>=40.8.0",)),
+        (b"[build-system]\nrequires = []", ()),
+        (
+            b"[build-system]\r\nrequires = ['hatchling', \"b; python_version < '3.9'\"]",
+            ("hatchling", "b; python_version < '3.9'"),
+        ),
+    ],
+)
+def test_what_building_needs_stands_in_pyproject_or_is_setuptools(pyproject, requires):
+    assert build_requirements(pyproject) == requires
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "reason"),
+    [
+        (b"[build-system", "is damaged: "),
+        (b"\xff", "is damaged: "),
+        (b"a = " + b"[" * 100_000, "nested too deep"),
+        (b"a = " + b"9" * 5000, "is damaged: "),
+        (b"build-system = 1", "no list of strings"),
+        (b"build-system.requires = 'setuptools'", "no list of strings"),
+        (b"build-system.requires = [1]", "no list of strings"),
+        (b'build-system.requires = ["a\\nb"]', "cannot be shown"),
+        (b" " * (1024 * 1024 + 1), "more than the 1048576"),
+    ],
+)
+def test_a_damaged_pyproject_is_refused_saying_why(pyproject, reason):
+    with pytest.raises(ValueError, match=reason):
+        build_requirements(pyproject)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "name"),
+    [("Ruamel.Yaml>=1", "ruamel-yaml"), (" a [b] ; c", "a"), ("a.b-@https://h.example", "a-b"), ("", ""), (">=1", "")],
+)
+def test_a_requirement_names_a_project(requirement, name):
+    assert required_name(requirement) == name
