@@ -30,7 +30,7 @@ import yaml
 from bringing import _remove, _run, _seconds, nginx
 
 from pixi_mirror.demo.distributions import build_wheel
-from pixi_mirror.demo.workspace import Environment, LockDescription, PypiEntry, lock_text
+from pixi_mirror.demo.workspace import LockDescription, LockEnvironment, PypiLockEntry, lock_text
 from pixi_mirror.pypi.names import normalised, wheel_name
 
 MEDIAN, SIGMA, LARGEST = 200_000, 1.7, 40_000_000
@@ -129,9 +129,9 @@ class Served:
             page.parent.mkdir(parents=True)
             page.write_text("<!DOCTYPE html><html><body>\n" + "\n".join(links) + "\n</body></html>\n")
 
-    def _environments(self) -> dict[str, Environment]:
+    def _environments(self) -> dict[str, LockEnvironment]:
         return {
-            name: Environment(
+            name: LockEnvironment(
                 channels=(f"{self.url}/conda-forge/",),
                 indexes=(f"{self.url}/simple",),
                 packages={platform: tuple(self._entry(path) for path in cell.wheels) for platform, cell in of.items()},
@@ -139,10 +139,10 @@ class Served:
             for name, of in self.cells.items()
         }
 
-    def _entry(self, path: str) -> PypiEntry:
+    def _entry(self, path: str) -> PypiLockEntry:
         wheel = wheel_name(path.rpartition("/")[2])
         url = f"{self.url}/{path}"
-        return PypiEntry(url=url, name=normalised(wheel.name), version=wheel.version, sha256=self.sha256[path])
+        return PypiLockEntry(url=url, name=normalised(wheel.name), version=wheel.version, sha256=self.sha256[path])
 
     def pins(self, cell: Cell) -> Path:
         """A requirements file of a cell's wheels and their hashes."""

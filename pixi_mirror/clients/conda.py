@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pixi_mirror.clients.marked_lines import lines_of, merged
+from pixi_mirror.clients.marked_lines import insert_lines, lines_of
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.document import load
@@ -18,7 +18,7 @@ _NODEFAULTS = (
 )
 
 
-class Conda:
+class CondaClient:
     """conda, whichever its solver."""
 
     _pip = (
@@ -58,7 +58,7 @@ class Conda:
                 key = ""
             if key in settings and line.strip() and not line.startswith("#"):
                 gone.add(number)
-        result = merged(text, _lines(settings), at=None, replacing=gone)
+        result = insert_lines(text, _lines(settings), at=None, replacing=gone)
         if _parsed(result) != {**before, **_parsed("\n".join(_lines(settings)))}:
             raise ValueError("it is written in a way that cannot be added to safely")
         return result
@@ -69,7 +69,7 @@ class Conda:
         return Path(told) if told else home(environ) / ".condarc"
 
 
-class Mamba(Conda):
+class MambaClient(CondaClient):
     """mamba and micromamba."""
 
     _pip = (

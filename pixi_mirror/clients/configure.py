@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pixi_mirror.clients.interface import Client
-from pixi_mirror.clients.marked_lines import restored
+from pixi_mirror.clients.interface import PackageClient
+from pixi_mirror.clients.marked_lines import remove_lines
 from pixi_mirror.clients.offer import offer_of
 from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.disk.files import bytes_of, explained, fresh_name, made_directory, sync_directories, write_synced
@@ -15,7 +15,7 @@ from pixi_mirror.mirror.tree import open_mirror
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Configured:
+class ClientConfiguration:
     """What a client needs."""
 
     client: str
@@ -29,7 +29,7 @@ class Configured:
     """Whether that file was written."""
 
 
-def config(
+def configure_client(
     mirror: Path,
     *,
     client: str,
@@ -39,7 +39,7 @@ def config(
     file: Path | None,
     directory: Path,
     environ: Mapping[str, str],
-) -> Configured:
+) -> ClientConfiguration:
     """What `client` needs to use the mirror at `url`; with `write` its file, or `file`, says so.
 
     `environment` is the one to be installed, for a client that has to be told; None: `default`.
@@ -62,7 +62,7 @@ def config(
     if where is not None:
         changed = _rewrite(where, lambda text: kind.merged(text, offer))
         tree.know_address(url)
-    return Configured(
+    return ClientConfiguration(
         client=client,
         url=url,
         content=kind.fragment(offer),
@@ -72,16 +72,18 @@ def config(
     )
 
 
-def unconfig(*, client: str, url: str, file: Path | None, directory: Path, environ: Mapping[str, str]) -> Configured:
+def unconfigure_client(
+    *, client: str, url: str, file: Path | None, directory: Path, environ: Mapping[str, str]
+) -> ClientConfiguration:
     """Take out of the client's file what `config` has put there, and restore what that replaced.
 
     Raises:
         MachineError: the file cannot be read or written.
     """
-    kind: Client = CLIENTS[client]
+    kind: PackageClient = CLIENTS[client]
     where = file or kind.file(directory, environ)
     changed = _rewrite(where, lambda text: text)
-    return Configured(client=client, url=url, content="", notes=(), file=where, changed=changed)
+    return ClientConfiguration(client=client, url=url, content="", notes=(), file=where, changed=changed)
 
 
 def _rewrite(file: Path, change: Callable[[str | None], str | None]) -> bool:
@@ -95,9 +97,9 @@ def _rewrite(file: Path, change: Callable[[str | None], str | None]) -> bool:
         except UnicodeDecodeError as error:
             raise MachineError(f"{where} is not UTF-8 (byte {error.start}); it was left as it is.") from None
     try:
-        bare = None if before is None else restored(before)
+        bare = None if before is None else remove_lines(before)
         after = change(bare)
-        if after is not None and restored(after) != bare:
+        if after is not None and remove_lines(after) != bare:
             raise ValueError("it has lines that look like those of pixi-mirror")  # noqa: TRY301 - told like the others
     except ValueError as error:
         raise MachineError(

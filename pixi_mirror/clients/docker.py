@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from pixi_mirror.clients.marked_lines import merged
+from pixi_mirror.clients.marked_lines import insert_lines
 from pixi_mirror.clients.offer import Offer
-from pixi_mirror.clients.pixi import Pixi, workspace_of
+from pixi_mirror.clients.pixi import PixiClient, workspace_of
 from pixi_mirror.errors import WorkspaceError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -40,13 +40,13 @@ CMD ["bash"]
 """
 
 
-class Docker:
+class DockerClient:
     """An image with an environment and without pixi."""
 
     def fragment(self, offer: Offer) -> str:
         """A whole Dockerfile."""
         # As arguments of printf, not as a here-document, which older builders and linters do not know.
-        mirrors = " \\\n".join(f"    {shlex.quote(line)}" for line in Pixi().fragment(offer).splitlines())
+        mirrors = " \\\n".join(f"    {shlex.quote(line)}" for line in PixiClient().fragment(offer).splitlines())
         return _TEXT.format(environment=_environment(offer), url=offer.url, mirrors=mirrors)
 
     def notes(self, offer: Offer) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class Docker:
         """A new Dockerfile; one that is there is somebody's work, and nothing can be put into it."""
         if text is not None:
             raise ValueError("a Dockerfile cannot be added to: take from the one that is printed what you need")
-        return merged(None, self.fragment(offer).splitlines(), at=None, replacing=())
+        return insert_lines(None, self.fragment(offer).splitlines(), at=None, replacing=())
 
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - it is the workspace's
         """`Dockerfile` of the workspace around a directory."""

@@ -7,7 +7,7 @@ from typing import Protocol
 from pixi_mirror.clients.offer import Offer
 
 
-class Client(Protocol):
+class PackageClient(Protocol):
     """One program that installs packages."""
 
     def fragment(self, offer: Offer) -> str:

@@ -12,7 +12,7 @@ _REPLACED = "#~pixi-mirror~ "
 _BOM = "\ufeff"
 
 
-def merged(text: str | None, lines: Sequence[str], *, at: int | None, replacing: Collection[int]) -> str:
+def insert_lines(text: str | None, lines: Sequence[str], *, at: int | None, replacing: Collection[int]) -> str:
     """The text with `lines` before its line `at` (None: at its end), and the lines `replacing` commented out.
 
     `text` has no lines of ours; None: there is no file.
@@ -29,7 +29,7 @@ def merged(text: str | None, lines: Sequence[str], *, at: int | None, replacing:
     return "".join([start, *kept[:place], *region, *kept[place:]])
 
 
-def restored(text: str) -> str | None:
+def remove_lines(text: str) -> str | None:
     """The text without lines of ours, with what they replaced; None: there was no file before them.
 
     Raises:

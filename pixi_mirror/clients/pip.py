@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixi_mirror.clients.conda import home
-from pixi_mirror.clients.marked_lines import lines_of, merged
+from pixi_mirror.clients.marked_lines import insert_lines, lines_of
 from pixi_mirror.clients.offer import Offer
 
 _HEADER = re.compile(r"\[([^\]]+)\]")
@@ -17,7 +17,7 @@ _KEY = re.compile(r"([^\s=:#;][^=:]*?)\s*[=:]")
 _SECTION = "global"
 
 
-class Pip:
+class PipClient:
     """pip, which knows no `[mirrors]`: it uses `simple/`."""
 
     def fragment(self, offer: Offer) -> str:
@@ -36,12 +36,12 @@ class Pip:
         ours = _parsed("\n".join([f"[{_SECTION}]", *lines]))[_SECTION]
         rows = [row for row in _rows(text or "") if row.section == _SECTION]
         if not rows:
-            result = merged(text, [f"[{_SECTION}]", *lines], at=None, replacing=())
+            result = insert_lines(text, [f"[{_SECTION}]", *lines], at=None, replacing=())
         else:
             # A line that is indented more than ours would continue it.
             indent = rows[1].indent if len(rows) > 1 else ""
             gone = {row.number for row in rows if row.key in ours}
-            result = merged(text, [indent + line for line in lines], at=rows[0].number + 1, replacing=gone)
+            result = insert_lines(text, [indent + line for line in lines], at=rows[0].number + 1, replacing=gone)
         if _parsed(result) != {**before, _SECTION: {**own, **ours}}:
             raise ValueError("it is written in a way that cannot be added to safely")
         return result
@@ -69,7 +69,7 @@ def _lines(offer: Offer, *, trusted: Sequence[str] = ()) -> list[str]:
     return lines
 
 
-class _Row(NamedTuple):
+class _IniLine(NamedTuple):
     """A line that says something."""
 
     number: int
@@ -79,7 +79,7 @@ class _Row(NamedTuple):
     indent: str
 
 
-def _rows(text: str) -> Iterator[_Row]:
+def _rows(text: str) -> Iterator[_IniLine]:
     """The lines of a text as configparser takes them; it tells itself what they say."""
     section, key, level = "", "", 0
     for number, line in enumerate(lines_of(text.removeprefix("\ufeff"))):
@@ -93,20 +93,20 @@ def _rows(text: str) -> Iterator[_Row]:
                 section, key = header[1], ""
             elif found := _KEY.match(bare):
                 key = _normal(found[1])
-        yield _Row(number, section, key, indent)
+        yield _IniLine(number, section, key, indent)
 
 
 def _normal(key: str) -> str:
     return key.strip().lower().replace("_", "-").removeprefix("--")
 
 
-class _Parser(configparser.RawConfigParser):
+class _IniParser(configparser.RawConfigParser):
     def optionxform(self, optionstr: str) -> str:
         return _normal(optionstr)
 
 
 def _parsed(text: str) -> dict[str, dict[str, str]]:
-    parser = _Parser()
+    parser = _IniParser()
     try:
         parser.read_string(text.removeprefix("\ufeff"))
     except configparser.Error as error:

@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pixi_mirror.clients.marked_lines import merged
+from pixi_mirror.clients.marked_lines import insert_lines
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.toml import parsed, statements
 
 _TABLE = "[mirrors]"
 
 
-class Pixi:
+class PixiClient:
     """Leads every URL that the mirror holds to the mirror, so that neither manifest nor lock has to change."""
 
     def fragment(self, offer: Offer) -> str:
@@ -33,7 +33,7 @@ class Pixi:
         if header is None and "mirrors" in before:
             raise ValueError("it has `mirrors` in another form than as a table [mirrors]")
         if header is None:
-            result = merged(text, [_TABLE, *_lines(offer)], at=None, replacing=())
+            result = insert_lines(text, [_TABLE, *_lines(offer)], at=None, replacing=())
         else:
             own = {url.rstrip("/") for url in ours}
             gone = {
@@ -42,7 +42,7 @@ class Pixi:
                 if each.table == _TABLE and {key.rstrip("/") for key in each.values} & own
                 for number in each.lines
             }
-            result = merged(text, _lines(offer), at=header.lines.stop, replacing=gone)
+            result = insert_lines(text, _lines(offer), at=header.lines.stop, replacing=gone)
         mine = {url.rstrip("/") for url in ours}
         kept = {url: to for url, to in before.get("mirrors", {}).items() if url.rstrip("/") not in mine}
         if parsed(result) != {**before, "mirrors": {**kept, **ours}}:

@@ -3,18 +3,21 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pixi_mirror.clients.conda import Conda, Mamba
-from pixi_mirror.clients.docker import Docker
-from pixi_mirror.clients.interface import Client
-from pixi_mirror.clients.marked_lines import restored
-from pixi_mirror.clients.offer import Offer, admit_url, offer_of
-from pixi_mirror.clients.pip import Pip
-from pixi_mirror.clients.pixi import Pixi
-from pixi_mirror.clients.uv import Uv
+from pixi_mirror.clients.conda import CondaClient, MambaClient
+from pixi_mirror.clients.docker import DockerClient
+from pixi_mirror.clients.interface import PackageClient
+from pixi_mirror.clients.pip import PipClient
+from pixi_mirror.clients.pixi import PixiClient
+from pixi_mirror.clients.uv import UvClient
 
-__all__ = ["CLIENTS", "Client", "Offer", "admit_url", "offer_of", "restored"]
-
-CLIENTS: Mapping[str, Client] = MappingProxyType(
-    {"pixi": Pixi(), "conda": Conda(), "mamba": Mamba(), "pip": Pip(), "uv": Uv(), "docker": Docker()}
+CLIENTS: Mapping[str, PackageClient] = MappingProxyType(
+    {
+        "pixi": PixiClient(),
+        "conda": CondaClient(),
+        "mamba": MambaClient(),
+        "pip": PipClient(),
+        "uv": UvClient(),
+        "docker": DockerClient(),
+    }
 )
 """Every client, by the name that `config --for` takes; a new one is a room and a place here."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pixi_mirror.clients.marked_lines import merged
+from pixi_mirror.clients.marked_lines import insert_lines
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.pixi import workspace_of
 from pixi_mirror.clients.toml import parsed, statements
@@ -13,7 +13,7 @@ from pixi_mirror.clients.toml import parsed, statements
 _TABLE = "[[index]]"
 
 
-class Uv:
+class UvClient:
     """uv, which knows no `[mirrors]`: it uses `simple/`."""
 
     def fragment(self, offer: Offer) -> str:
@@ -38,7 +38,7 @@ class Uv:
                 gone.update(number for lines in block for number in lines)
             elif (each.table == _TABLE and block[0].start in gone) or (not each.table and "index-url" in each.values):
                 gone.update(each.lines)
-        result = merged(text, _lines(offer), at=None, replacing=gone)
+        result = insert_lines(text, _lines(offer), at=None, replacing=gone)
         if parsed(result) != _expected(before, parsed(self.fragment(offer))):
             raise ValueError("its indexes are written in a way that cannot be added to safely")
         return result

@@ -8,7 +8,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.make_context import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser, path
-from pixi_mirror.commands.words import counted, files_of
+from pixi_mirror.commands.text import counted, files_of
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.model.values import Json
 

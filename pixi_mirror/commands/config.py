@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from pixi_mirror.clients.configure import Configured, config, unconfig
+from pixi_mirror.clients.configure import ClientConfiguration, configure_client, unconfigure_client
 from pixi_mirror.clients.offer import admit_url
 from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.commands import options as shared
@@ -48,10 +48,10 @@ def _run(options: Namespace) -> Outcome:
     client = getattr(options, "for")
     where = {"file": options.file, "directory": users_directory(), "environ": os.environ}
     if options.remove:
-        done = unconfig(client=client, url=url, **where)
+        done = unconfigure_client(client=client, url=url, **where)
     else:
         words = {"environment": options.environment, "write": options.write}
-        done = config(Path(options.dir), client=client, url=url, **words, **where)
+        done = configure_client(Path(options.dir), client=client, url=url, **words, **where)
     report = make_progress(options)
     for note in done.notes:
         report.note(note)
@@ -62,7 +62,7 @@ def _run(options: Namespace) -> Outcome:
     return Outcome(json=_json(done), lines=done.content.splitlines())
 
 
-def _json(done: Configured) -> Mapping[str, Json]:
+def _json(done: ClientConfiguration) -> Mapping[str, Json]:
     return {
         "verb": "config",
         "for": done.client,

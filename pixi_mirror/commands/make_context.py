@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from pixi_mirror.commands.show_progress import Quiet, reporter
+from pixi_mirror.commands.progress_output import Quiet, reporter
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model.indexes import Companion

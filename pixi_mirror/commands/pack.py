@@ -9,7 +9,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.make_context import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser, path, word
-from pixi_mirror.commands.words import counted, size
+from pixi_mirror.commands.text import counted, size
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.packages import Package

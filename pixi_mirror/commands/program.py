@@ -16,7 +16,7 @@ from pixi_mirror import __version__
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.streams import give_up_notes, open_closed_streams, unprinted
-from pixi_mirror.commands.words import plain
+from pixi_mirror.commands.text import plain
 from pixi_mirror.errors import Interrupted, MachineError, PixiMirrorError, UsageError
 
 VERBS: tuple[tuple[str, str], ...] = (

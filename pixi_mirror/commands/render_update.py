@@ -6,7 +6,7 @@ from typing import Any
 
 from pixi_mirror.commands.command import Outcome
 from pixi_mirror.commands.make_context import make_context, make_progress
-from pixi_mirror.commands.words import counted, files_of, nothing_to_do, size, table
+from pixi_mirror.commands.text import counted, files_of, nothing_to_do, size, table
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.requests import Chosen
 from pixi_mirror.mirror.update import Asked, Updated, update

@@ -19,7 +19,7 @@ from pixi_mirror.model.values import Json
 if TYPE_CHECKING:  # `--help` must not pay for a server
     from pixi_mirror.mirror.tree import Tree
     from pixi_mirror.serve.connection import Log
-    from pixi_mirror.serve.pull_through.pull import Pulling
+    from pixi_mirror.serve.pull_through.pull import PullThrough
     from pixi_mirror.serve.transport import Tls
 
 _LAST_PORT = 65535
@@ -123,12 +123,12 @@ def _announce(url: str) -> None:
         print(url, flush=True)
 
 
-def _pulling(options: Namespace, tell: "Callable[[Line], None]", tree: "Tree") -> "Pulling":
+def _pulling(options: Namespace, tell: "Callable[[Line], None]", tree: "Tree") -> "PullThrough":
     from pixi_mirror.commands.make_context import make_context
-    from pixi_mirror.commands.show_progress import Notes
-    from pixi_mirror.serve.pull_through.pull import Pulling
+    from pixi_mirror.commands.progress_output import Notes
+    from pixi_mirror.serve.pull_through.pull import PullThrough
 
-    return Pulling(tree.root, make_context(options, Notes(sys.stderr, verbose=False)), tell=tell)
+    return PullThrough(tree.root, make_context(options, Notes(sys.stderr, verbose=False)), tell=tell)
 
 
 def _log(where: str, to_stderr: "Log") -> "AbstractContextManager[Log]":

@@ -10,7 +10,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.make_context import make_progress
 from pixi_mirror.commands.parsing import Parser, path, positive
-from pixi_mirror.commands.words import counted
+from pixi_mirror.commands.text import counted
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.environments.activation import SHELLS
 from pixi_mirror.environments.platform import own_subdir

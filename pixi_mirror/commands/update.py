@@ -9,7 +9,7 @@ from typing import Any
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser, path, word
-from pixi_mirror.commands.words import nothing_to_do
+from pixi_mirror.commands.text import nothing_to_do
 from pixi_mirror.mirror.memo import recalled, surroundings
 
 _DESCRIPTION = """\

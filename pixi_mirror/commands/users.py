@@ -8,7 +8,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser, path
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import Json
-from pixi_mirror.serve.access.manage import add_user, listed_users, remove_user
+from pixi_mirror.serve.access.manage import add_user, list_users, remove_user
 from pixi_mirror.serve.access.rights import admit_right
 from pixi_mirror.serve.access.users import User, admit_name
 
@@ -108,7 +108,7 @@ def _password(name: str) -> str:
 
 
 def _listed(options: Namespace) -> Outcome:
-    users = listed_users(options.file)
+    users = list_users(options.file)
     shown = [
         {
             "name": user.name,

@@ -9,11 +9,11 @@ from pathlib import Path
 from pixi_mirror.demo.distributions import BuiltDistribution, build_wheel
 from pixi_mirror.demo.packages import BuiltPackage, build_package
 from pixi_mirror.demo.workspace import (
-    CondaEntry,
-    Entry,
-    Environment,
+    CondaLockEntry,
     LockDescription,
-    PypiEntry,
+    LockEntry,
+    LockEnvironment,
+    PypiLockEntry,
     lock_text,
     manifest_text,
 )
@@ -172,19 +172,19 @@ def _described(version: str) -> LockDescription:
     default = {platform: (*entries, _entry("demo-docs")) for platform, entries in prod.items()}
     return LockDescription(
         environments={
-            name: Environment(channels=(f"{CHANNEL}/",), indexes=(_INDEX,), packages=packages)
+            name: LockEnvironment(channels=(f"{CHANNEL}/",), indexes=(_INDEX,), packages=packages)
             for name, packages in (("default", default), ("prod", prod))
         }
     )
 
 
-def _environment(version: str, platform: str) -> tuple[Entry, ...]:
+def _environment(version: str, platform: str) -> tuple[LockEntry, ...]:
     wheel = _wheel()
     return (
         _entry(f"demo-app {version} {platform}"),
         _entry("demo-data"),
         _entry(f"demo-lib {platform}").hotfixed(**_HOTFIX),
-        PypiEntry(
+        PypiLockEntry(
             url=f"{_FILES}/{_place_of_wheel()}",
             name="demo-text",
             version="1.0",
@@ -194,6 +194,6 @@ def _environment(version: str, platform: str) -> tuple[Entry, ...]:
     )
 
 
-def _entry(key: str) -> CondaEntry:
+def _entry(key: str) -> CondaLockEntry:
     package = _packages()[key]
-    return CondaEntry(url=f"{CHANNEL}/{package.record['subdir']}/{package.file_name}", record=package.record)
+    return CondaLockEntry(url=f"{CHANNEL}/{package.record['subdir']}/{package.file_name}", record=package.record)

@@ -12,20 +12,20 @@ from pixi_mirror.model.values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CondaEntry:
+class CondaLockEntry:
     """A conda package as a lock names it."""
 
     url: str
     record: Mapping[str, Json]
     """As in `repodata.json`: what the solver saw, which may differ from what the archive says."""
 
-    def hotfixed(self, **changes: Json) -> "CondaEntry":
+    def hotfixed(self, **changes: Json) -> "CondaLockEntry":
         """The same file with other metadata, as channels patch it."""
         return replace(self, record=MappingProxyType({**self.record, **changes}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PypiEntry:
+class PypiLockEntry:
     """A PyPI package as a lock names it."""
 
     url: str
@@ -42,14 +42,14 @@ class PypiEntry:
     """Written in version 6 only."""
 
 
-Entry: TypeAlias = CondaEntry | PypiEntry
+LockEntry: TypeAlias = CondaLockEntry | PypiLockEntry
 
 _PLATFORM_NAMES = 7
 """The version that brought platform names, and with them `run_exports` and the `index` of a PyPI package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
+class LockPlatform:
     """A platform of a version 7 lock."""
 
     name: str
@@ -58,12 +58,12 @@ class Platform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class LockEnvironment:
     """An environment of a lock."""
 
     channels: tuple[str, ...]
     """URLs, in the order of their priority."""
-    packages: Mapping[str, tuple[Entry, ...]]
+    packages: Mapping[str, tuple[LockEntry, ...]]
     """Platform name (in version 6: subdir) -> what is installed there."""
     indexes: tuple[str, ...] = ()
     """PyPI index URLs; empty: no PyPI package is meant."""
@@ -73,9 +73,9 @@ class Environment:
 class LockDescription:
     """What a lock says, whatever the version it is written in."""
 
-    environments: Mapping[str, Environment]
+    environments: Mapping[str, LockEnvironment]
     version: Literal[6, 7] = 7
-    platforms: tuple[Platform, ...] = field(default=())
+    platforms: tuple[LockPlatform, ...] = field(default=())
     """Version 7: those that are no plain subdir, or have virtual packages; others are added by their names."""
 
 
@@ -107,16 +107,16 @@ def manifest_text(description: LockDescription, *, name: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def _roots(entries: Iterable[Entry]) -> list[str]:
-    records = [entry.record for entry in entries if isinstance(entry, CondaEntry)]
+def _roots(entries: Iterable[LockEntry]) -> list[str]:
+    records = [entry.record for entry in entries if isinstance(entry, CondaLockEntry)]
     needed = {spec.split()[0] for record in records for spec in record["depends"]}
     return sorted({record["name"] for record in records} - needed)
 
 
-def _platforms(description: LockDescription) -> list[Platform]:
+def _platforms(description: LockDescription) -> list[LockPlatform]:
     described = {platform.name: platform for platform in description.platforms}
     named = dict.fromkeys(name for env in description.environments.values() for name in env.packages)
-    plain = {name: Platform(name=name, subdir=name) for name in named}
+    plain = {name: LockPlatform(name=name, subdir=name) for name in named}
     return list((described | {name: each for name, each in plain.items() if name not in described}).values())
 
 
@@ -131,7 +131,7 @@ def _lock_lines(description: LockDescription) -> Iterator[str]:
                 yield f"  subdir: {_scalar(platform.subdir)}"
             yield from _list("virtual-packages", platform.virtual_packages, indent="  ")
     yield "environments:"
-    pool: dict[str, Entry] = {}
+    pool: dict[str, LockEntry] = {}
     for name, environment in description.environments.items():
         yield f"  {_scalar(name)}:"
         yield "    channels:"
@@ -145,16 +145,16 @@ def _lock_lines(description: LockDescription) -> Iterator[str]:
                 yield f"      - {_word(entry)}: {_scalar(entry.url)}"
     yield "packages:" + ("" if pool else " []")
     for entry in sorted(pool.values(), key=lambda each: _order(each, version)):
-        yield from _conda_lines(entry, version) if isinstance(entry, CondaEntry) else _pypi_lines(entry, version)
+        yield from _conda_lines(entry, version) if isinstance(entry, CondaLockEntry) else _pypi_lines(entry, version)
 
 
-def _word(entry: Entry) -> str:
-    return "conda" if isinstance(entry, CondaEntry) else "pypi"
+def _word(entry: LockEntry) -> str:
+    return "conda" if isinstance(entry, CondaLockEntry) else "pypi"
 
 
-def _order(entry: Entry, version: int) -> tuple[str, str, str]:
+def _order(entry: LockEntry, version: int) -> tuple[str, str, str]:
     """By location since version 7, by name before."""
-    name = entry.record["name"] if isinstance(entry, CondaEntry) else entry.name
+    name = entry.record["name"] if isinstance(entry, CondaLockEntry) else entry.name
     return (_word(entry), "" if version >= _PLATFORM_NAMES else name, entry.url)
 
 
@@ -169,7 +169,7 @@ _WRITTEN_EMPTY = frozenset({"purls", "run_exports"})
 """Where empty means known to be empty, and absent means unknown."""
 
 
-def _conda_lines(entry: CondaEntry, version: int) -> Iterator[str]:
+def _conda_lines(entry: CondaLockEntry, version: int) -> Iterator[str]:
     derived = _derived(entry.url)
     record = dict(entry.record)
     if isinstance(record.get("track_features"), str):
@@ -201,7 +201,7 @@ def _derived(url: str) -> dict[str, Json]:
     return derived
 
 
-def _pypi_lines(entry: PypiEntry, version: int) -> Iterator[str]:
+def _pypi_lines(entry: PypiLockEntry, version: int) -> Iterator[str]:
     yield f"- pypi: {_scalar(entry.url)}"
     yield f"  name: {_scalar(entry.name)}"
     for key, value in (

@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
-from pixi_mirror.serve.access.gate import Gate
+from pixi_mirror.serve.access.control import AccessControl
 from pixi_mirror.serve.access_log import Access
-from pixi_mirror.serve.app import Answer, answer_to, refusal, said
+from pixi_mirror.serve.app import Response, refusal_response, respond, text_response
 from pixi_mirror.serve.conditions import http_date
-from pixi_mirror.serve.connections import Crowd
-from pixi_mirror.serve.files import Shelf, Unobtainable
-from pixi_mirror.serve.homepage import Front
-from pixi_mirror.serve.request import Refused, Request, request_of
+from pixi_mirror.serve.files import MirrorFiles, Unobtainable
+from pixi_mirror.serve.homepage import HomePage
+from pixi_mirror.serve.open_connections import OpenConnections
+from pixi_mirror.serve.request import HttpRequest, RequestRefused, parse_request
 from pixi_mirror.serve.targets import masked
-from pixi_mirror.serve.wire import Patience, Truncated, Wire
+from pixi_mirror.serve.wire import TimeLimits, TruncatedFile, Wire
 
 Log = Callable[[Access], None]
 
@@ -23,7 +23,7 @@ _LONGEST_SHOWN = 2048
 _NO_BODY = (HTTPStatus.NOT_MODIFIED, HTTPStatus.NO_CONTENT)
 
 
-class Conversation:
+class Connection:
     """One connection from its first byte to its last."""
 
     def __init__(
@@ -31,12 +31,12 @@ class Conversation:
         connection: socket.socket,
         client: str,
         *,
-        shelf: Shelf,
-        crowd: Crowd,
+        shelf: MirrorFiles,
+        crowd: OpenConnections,
         log: Log,
-        patience: Patience,
-        gate: Gate | None = None,
-        front: Front | None = None,
+        patience: TimeLimits,
+        gate: AccessControl | None = None,
+        front: HomePage | None = None,
     ) -> None:
         self._connection = connection
         self._client = client
@@ -67,16 +67,16 @@ class Conversation:
 
     def _answered(self, wire: Wire) -> tuple[bool, bool]:
         """Answer one request; whether another may follow, and whether there is something that was not read."""
-        request: Request | None = None
+        request: HttpRequest | None = None
         asked: tuple[str, str] | None = None
         began_s, began = time.time(), time.perf_counter()
         try:
-            request = request_of(wire.head())
+            request = parse_request(wire.head())
             asked = request.method, request.target
             answer = self._decided(request)
-        except Refused as refused:
+        except RequestRefused as refused:
             asked = refused.asked
-            answer = refusal(refused)
+            answer = refusal_response(refused)
         goes_on = request is not None and request.may_go_on and not self._crowd.is_closing
         sent = 0
 
@@ -87,7 +87,7 @@ class Conversation:
         try:
             with_body = asked is None or asked[0] != "HEAD"
             wire.send(_head(answer, goes_on=goes_on), answer, with_body=with_body, count=count)
-        except (OSError, Truncated):
+        except (OSError, TruncatedFile):
             goes_on = False
         finally:
             answer.close()
@@ -106,18 +106,18 @@ class Conversation:
             )
         return goes_on, request is None
 
-    def _decided(self, request: Request) -> Answer:
+    def _decided(self, request: HttpRequest) -> Response:
         try:
-            return answer_to(request, self._shelf, self._gate, self._front)
-        except Refused as refused:
-            return refusal(refused)
+            return respond(request, self._shelf, self._gate, self._front)
+        except RequestRefused as refused:
+            return refusal_response(refused)
         except Unobtainable as missing:
-            return said(missing.status, f"{missing.reason}\n".encode(), {"Cache-Control": "no-store"})
+            return text_response(missing.status, f"{missing.reason}\n".encode(), {"Cache-Control": "no-store"})
         except OSError:
-            return said(500, b"the file cannot be read\n", {"Cache-Control": "no-store"})
+            return text_response(500, b"the file cannot be read\n", {"Cache-Control": "no-store"})
 
 
-def _head(answer: Answer, *, goes_on: bool) -> bytes:
+def _head(answer: Response, *, goes_on: bool) -> bytes:
     lines = [
         f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
         f"Date: {http_date(time.time())}",

@@ -23,7 +23,7 @@ from pixi_mirror.pypi.simple import METADATA
 from pixi_mirror.serve.conditions import Validators
 from pixi_mirror.serve.negotiation import is_index, is_known
 
-Absent = Callable[[MirrorPath], Path | None]
+FetchAbsent = Callable[[MirrorPath], Path | None]
 """Asked for a file that the mirror does not have: where it is then on this machine; None: nowhere.
 
 It raises `Unobtainable` for what should be there and cannot be had now.
@@ -48,7 +48,7 @@ class Unobtainable(Exception):
         self.reason = reason
 
 
-class Opened(NamedTuple):
+class OpenFile(NamedTuple):
     """A file that is there, open for reading: whoever has it closes it."""
 
     descriptor: int
@@ -57,7 +57,7 @@ class Opened(NamedTuple):
     validators: Validators
 
 
-class _Known(NamedTuple):
+class _Records(NamedTuple):
     """What the records of the mirror say."""
 
     marks: tuple[Identity | None, Identity | None]
@@ -72,10 +72,10 @@ class _Known(NamedTuple):
     """Whether the private part is there, and not for us to read."""
 
 
-class Shelf:
+class MirrorFiles:
     """The files of one mirror; many threads may use it."""
 
-    def __init__(self, root: Path, absent: Absent | None = None) -> None:
+    def __init__(self, root: Path, absent: FetchAbsent | None = None) -> None:
         """Read the mirror's records.
 
         Raises:
@@ -97,7 +97,7 @@ class Shelf:
             return False
         return stat.S_ISREG(found.st_mode) and self._is_ours(self._now(), path, found)
 
-    def opened(self, path: MirrorPath) -> Opened | None:
+    def opened(self, path: MirrorPath) -> OpenFile | None:
         """A file that may be shown; None: there is none.
 
         Raises:
@@ -112,14 +112,14 @@ class Shelf:
             found = os.fstat(descriptor)
             if stat.S_ISREG(found.st_mode) and self._is_ours(known, path, found):
                 etag = self._etag(known, path, descriptor, found)
-                return Opened(descriptor, found.st_size, path, _validators(etag, found))
+                return OpenFile(descriptor, found.st_size, path, _validators(etag, found))
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
         return None
 
-    def _brought(self, path: MirrorPath) -> Opened | None:
+    def _brought(self, path: MirrorPath) -> OpenFile | None:
         where = self._absent(path) if self._absent is not None else None
         if where is None:
             return None
@@ -128,14 +128,14 @@ class Shelf:
             found = os.fstat(descriptor)
             if stat.S_ISREG(found.st_mode):
                 validators = _validators(self._hash(path, descriptor, found), found)
-                return Opened(descriptor, found.st_size, path, validators)
+                return OpenFile(descriptor, found.st_size, path, validators)
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
         return None
 
-    def _is_ours(self, known: _Known, path: MirrorPath, found: os.stat_result) -> bool:
+    def _is_ours(self, known: _Records, path: MirrorPath, found: os.stat_result) -> bool:
         if path in known.tree or path in known.announced or path == INVENTORY:
             return True
         if path.endswith(METADATA):
@@ -147,7 +147,7 @@ class Shelf:
         is_young = found.st_ctime_ns >= known.since_ns
         return is_under_way and is_young and is_known(path) and (known.is_closed or is_index(path))
 
-    def _etag(self, known: _Known, path: MirrorPath, descriptor: int, found: os.stat_result) -> str:
+    def _etag(self, known: _Records, path: MirrorPath, descriptor: int, found: os.stat_result) -> str:
         content = known.tree.get(path)
         recorded = known.identities.get(path)
         # An update may just have put other bytes there: the recorded hash is that of a file which has not changed.
@@ -171,7 +171,7 @@ class Shelf:
             self._hashes[path] = identity_of(found), digest.hexdigest()
             return digest.hexdigest()
 
-    def _now(self) -> _Known:
+    def _now(self) -> _Records:
         """The records as they are at an instant after this was called."""
         if self._known.marks == self._marks():
             return self._known
@@ -192,13 +192,13 @@ class Shelf:
     def _marks(self) -> tuple[Identity | None, Identity | None]:
         return _identity(os.path.join(self._root, INVENTORY)), _identity(os.path.join(self._root, PRIVATE, STATE))
 
-    def _read(self, marks: tuple[Identity | None, Identity | None]) -> _Known:
+    def _read(self, marks: tuple[Identity | None, Identity | None]) -> _Records:
         reading = Reading(self._root)
         private = self._root / PRIVATE
         tree, state = reading.inventory.tree, reading.state
         inventory = marks[0]
         since_ns = 0 if inventory is None else (inventory.ctime_ns or inventory.mtime_ns)
-        return _Known(
+        return _Records(
             marks=marks,
             since_ns=since_ns,
             tree=tree,

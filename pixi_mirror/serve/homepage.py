@@ -15,9 +15,9 @@ from pixi_mirror.disk.identity import Identity, identity_of
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.reading import INVENTORY, Reading
 from pixi_mirror.serve.conditions import Validators, status_of
-from pixi_mirror.serve.page.html import Page, page_of
+from pixi_mirror.serve.page.html import PageTemplate, page_of
 from pixi_mirror.serve.page.style import POLICY
-from pixi_mirror.serve.request import Refused
+from pixi_mirror.serve.request import RequestRefused
 
 _CLIENTS = ("pixi", "conda", "mamba", "pip", "uv")
 # Nothing but names and addresses: what a client sends is shown to people as a part of what they are to copy.
@@ -27,7 +27,7 @@ _HOST = re.compile(
 _LAST_PORT = 65535
 
 
-class Shown(NamedTuple):
+class PageResponse(NamedTuple):
     """The page as it is sent."""
 
     status: int
@@ -36,14 +36,14 @@ class Shown(NamedTuple):
     body: bytes
 
 
-class _Made(NamedTuple):
+class _BuiltPage(NamedTuple):
     inventory: Identity | None
-    page: Page
+    page: PageTemplate
     offer: Offer
     """With paths in place of URLs: where the mirror is served, each request tells."""
 
 
-class Front:
+class HomePage:
     """The page of one mirror; many threads may use it."""
 
     def __init__(self, root: Path, url: str) -> None:
@@ -51,9 +51,9 @@ class Front:
         self._root = root
         self._url = url
         self._lock = threading.Lock()
-        self._made: _Made | None = None
+        self._made: _BuiltPage | None = None
 
-    def shown(self, fields: Mapping[str, str]) -> Shown:
+    def shown(self, fields: Mapping[str, str]) -> PageResponse:
         """The answer to a request with these fields; of proxies (`X-Forwarded-...`) nothing is believed.
 
         Raises:
@@ -75,18 +75,18 @@ class Front:
         tags = {name: value for name, value in fields.items() if name in ("if-match", "if-none-match")}
         status = status_of(tags, Validators(etag=etag, modified_s=0, settled_s=0))
         if status != 200:  # noqa: PLR2004 - there is nothing to send then
-            return Shown(status, about, b"")
-        return Shown(status, {**about, "Content-Type": "text/html; charset=utf-8"}, body)
+            return PageResponse(status, about, b"")
+        return PageResponse(status, {**about, "Content-Type": "text/html; charset=utf-8"}, body)
 
     def _asked_at(self, host: str | None) -> str:
         if not host:
             return self._url
         found = _HOST.fullmatch(host)
         if found is None or not 0 < int(found["port"] or 1) <= _LAST_PORT:
-            raise Refused(400, "the field Host is no host")
+            raise RequestRefused(400, "the field Host is no host")
         return f"{self._url.partition('://')[0]}://{host}"
 
-    def _now(self) -> _Made:
+    def _now(self) -> _BuiltPage:
         """The page of the inventory as it stands, or as it was last if it cannot be read."""
         before = _identity(self._root / INVENTORY)
         made = self._made
@@ -103,7 +103,7 @@ class Front:
                 return self._made
             updated_s = 0.0 if before is None else before.mtime_ns / 1_000_000_000
             page = page_of(inventory, updated_s=updated_s)
-            self._made = _Made(before, page, offer_of(inventory, ""))
+            self._made = _BuiltPage(before, page, offer_of(inventory, ""))
             return self._made
 
 

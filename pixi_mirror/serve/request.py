@@ -13,7 +13,7 @@ _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\
 _ONLY_ONCE = ("host", "content-length", "transfer-encoding", "range", "if-range", "if-modified-since")
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that is answered with a status above 399, after which the connection is closed."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -24,7 +24,7 @@ class Refused(Exception):
         """Method and target; None: not even these could be understood."""
 
 
-class Request(NamedTuple):
+class HttpRequest(NamedTuple):
     """What was asked."""
 
     method: str
@@ -36,7 +36,7 @@ class Request(NamedTuple):
     """Whether the client would send another request over the same connection."""
 
 
-def request_of(head: bytes) -> Request:
+def parse_request(head: bytes) -> HttpRequest:
     """The request that a head spells, the empty line at its end included.
 
     Raises:
@@ -45,41 +45,41 @@ def request_of(head: bytes) -> Request:
     first, *lines = [line.removesuffix("\r") for line in head.decode("latin-1").rstrip("\r\n").split("\n")]
     found = _REQUEST_LINE.fullmatch(first)
     if found is None:
-        raise Refused(400, "the request line is malformed")
+        raise RequestRefused(400, "the request line is malformed")
     method, target, major, minor = found.groups()
     try:
         return _read(method, target, f"{major}.{minor}", lines)
-    except Refused as refused:
+    except RequestRefused as refused:
         refused.asked = method, target
         raise
 
 
-def _read(method: str, target: str, version: str, lines: list[str]) -> Request:
+def _read(method: str, target: str, version: str, lines: list[str]) -> HttpRequest:
     if not version.startswith("1."):
-        raise Refused(505, "this server speaks HTTP/1.1")
+        raise RequestRefused(505, "this server speaks HTTP/1.1")
     is_old = version == "1.0"
     fields = _fields(lines)
     if not is_old and "host" not in fields:
-        raise Refused(400, "the field Host is missing")
+        raise RequestRefused(400, "the field Host is missing")
     if method not in ("GET", "HEAD"):
-        raise Refused(405, "a mirror can only be read")
+        raise RequestRefused(405, "a mirror can only be read")
     _refuse_body(fields)
     options = {option.strip().lower() for option in fields.get("connection", "").split(",")}
     may_go_on = "close" not in options and (not is_old or "keep-alive" in options)
-    return Request(method, target, fields, may_go_on)
+    return HttpRequest(method, target, fields, may_go_on)
 
 
 def _fields(lines: list[str]) -> Mapping[str, str]:
     if len(lines) > _MOST_FIELDS:
-        raise Refused(431, "there are too many fields")
+        raise RequestRefused(431, "there are too many fields")
     fields: dict[str, str] = {}
     for line in lines:
         found = _FIELD.fullmatch(line)
         if found is None:
-            raise Refused(400, "a field is malformed")
+            raise RequestRefused(400, "a field is malformed")
         name, value = found[1].lower(), found[2].rstrip(" \t")
         if name in fields and name in _ONLY_ONCE:
-            raise Refused(400, "a field that may be there once is repeated")
+            raise RequestRefused(400, "a field that may be there once is repeated")
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return fields
 
@@ -87,9 +87,9 @@ def _fields(lines: list[str]) -> Mapping[str, str]:
 def _refuse_body(fields: Mapping[str, str]) -> None:
     """Bodies are not read: what follows the head would be taken for the next request, or the other way round."""
     if "transfer-encoding" in fields:
-        raise Refused(400, "a request to read has no body")
+        raise RequestRefused(400, "a request to read has no body")
     length = fields.get("content-length", "0")
     if not (length.isascii() and length.isdigit()):
-        raise Refused(400, "the field Content-Length is malformed")
+        raise RequestRefused(400, "the field Content-Length is malformed")
     if length.strip("0"):
-        raise Refused(413, "a request to read has no body")
+        raise RequestRefused(413, "a request to read has no body")

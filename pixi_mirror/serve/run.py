@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.serve.access.gate import Gate
-from pixi_mirror.serve.access.listed_files import Listed
+from pixi_mirror.serve.access.control import AccessControl
+from pixi_mirror.serve.access.listed_files import ListingPages
 from pixi_mirror.serve.access.users_file import UserFile
 from pixi_mirror.serve.connection import Log
-from pixi_mirror.serve.files import Absent
+from pixi_mirror.serve.files import FetchAbsent
 from pixi_mirror.serve.transport import Server, Tls
 
 
@@ -22,7 +22,7 @@ def serve(
     log: Log,
     users: Path | None = None,
     warn: Callable[[str], None] = lambda _: None,
-    absent: Callable[[Tree], Absent] | None = None,
+    absent: Callable[[Tree], FetchAbsent] | None = None,
 ) -> None:
     """Answer requests, having told the URL; what a signal raises ends it, once running downloads are finished.
 
@@ -33,7 +33,7 @@ def serve(
         MachineError: there is no mirror, the users or the certificate cannot be used, or the port cannot be had.
     """
     tree = open_mirror(mirror)
-    gate = None if users is None else Gate(UserFile(users, warn), Listed(tree.root))
+    gate = None if users is None else AccessControl(UserFile(users, warn), ListingPages(tree.root))
     brought = None if absent is None else absent(tree)
     with Server(tree.root, host=host, port=port, tls=tls, log=log, gate=gate, absent=brought) as server:
         tree.know_address(server.url)

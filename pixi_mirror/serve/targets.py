@@ -12,7 +12,7 @@ _LISTS_PROJECTS = "simple"
 """In the list of an index of PyPI a `t` is a project's name."""
 
 
-class Target(NamedTuple):
+class RequestTarget(NamedTuple):
     """What a request asks for."""
 
     segments: tuple[str, ...]
@@ -33,7 +33,7 @@ class Target(NamedTuple):
             return None
 
 
-def target_of(raw: str) -> Target | None:
+def parse_target(raw: str) -> RequestTarget | None:
     """What a request's target asks for; None: nothing that a mirror could have.
 
     Dots, slashes and backslashes that are encoded, or encoded twice, stay parts of names here, and no name in a mirror
@@ -56,7 +56,7 @@ def target_of(raw: str) -> Target | None:
     if len(segments) > 1 and segments[0] == _MARK:
         token = segments[1]
         del segments[:2]
-    return Target(tuple(segments), is_folder, query, token)
+    return RequestTarget(tuple(segments), is_folder, query, token)
 
 
 def masked(raw: str) -> str:

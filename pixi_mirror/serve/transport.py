@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from pixi_mirror.errors import MachineError
-from pixi_mirror.serve.access.gate import Gate
-from pixi_mirror.serve.connection import Conversation, Log
-from pixi_mirror.serve.connections import Crowd
-from pixi_mirror.serve.files import Absent, Shelf
-from pixi_mirror.serve.homepage import Front
-from pixi_mirror.serve.wire import Patience
+from pixi_mirror.serve.access.control import AccessControl
+from pixi_mirror.serve.connection import Connection, Log
+from pixi_mirror.serve.files import FetchAbsent, MirrorFiles
+from pixi_mirror.serve.homepage import HomePage
+from pixi_mirror.serve.open_connections import OpenConnections
+from pixi_mirror.serve.wire import TimeLimits
 
 MOST_CONNECTIONS = 512
 """Further ones wait in the kernel's queue until one ends."""
@@ -50,18 +50,18 @@ class Server:
         port: int,
         tls: Tls | None = None,
         log: Log = lambda _: None,
-        absent: Absent | None = None,
-        gate: Gate | None = None,
+        absent: FetchAbsent | None = None,
+        gate: AccessControl | None = None,
         finish_s: float = FINISH_S,
-        patience: Patience = Patience(),  # noqa: B008 - it cannot be changed
+        patience: TimeLimits = TimeLimits(),  # noqa: B008 - it cannot be changed
     ) -> None:
         """Bind the port (0: any that is free); nobody is answered yet.
 
         Raises:
             MachineError: the mirror's records or the certificate cannot be read, or the port cannot be had.
         """
-        self._shelf = Shelf(root, absent)
-        self._crowd = Crowd(_most_connections())
+        self._shelf = MirrorFiles(root, absent)
+        self._crowd = OpenConnections(_most_connections())
         self._finish_s = finish_s
         context = None if tls is None else _context(tls)
         self._listener = _listener(host, port, self._crowd, context)
@@ -69,8 +69,8 @@ class Server:
         shown = _ANYWHERE.get(host, host)
         shown = f"[{shown}]" if ":" in shown else shown
         self._url = f"{'http' if tls is None else 'https'}://{shown}:{bound}"
-        front = Front(root, self._url)
-        self._listener.hold = lambda connection, client: Conversation(
+        front = HomePage(root, self._url)
+        self._listener.hold = lambda connection, client: Connection(
             connection, client, shelf=self._shelf, crowd=self._crowd, log=log, patience=patience, gate=gate, front=front
         ).hold()
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(_POLL_S,), daemon=True)
@@ -103,7 +103,9 @@ class _Listener(socketserver.TCPServer):
     # On Windows it would let two programs have the same port.
     allow_reuse_address = os.name == "posix"
 
-    def __init__(self, family: int, address: tuple[Any, ...], crowd: Crowd, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, family: int, address: tuple[Any, ...], crowd: OpenConnections, context: ssl.SSLContext | None
+    ) -> None:
         self.address_family = family
         self.crowd = crowd
         self.context = context
@@ -154,7 +156,7 @@ class _Listener(socketserver.TCPServer):
         """A connection that could not be begun is nobody's business but its client's."""
 
 
-def _listener(host: str, port: int, crowd: Crowd, context: ssl.SSLContext | None) -> _Listener:
+def _listener(host: str, port: int, crowd: OpenConnections, context: ssl.SSLContext | None) -> _Listener:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # A name like localhost has several addresses, and some clients know only the older kind.

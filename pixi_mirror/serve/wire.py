@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from pixi_mirror.serve.app import Answer
+from pixi_mirror.serve.app import Response
 from pixi_mirror.serve.files import piece_of
 from pixi_mirror.serve.ranges import Span
-from pixi_mirror.serve.request import LONGEST_HEAD, Refused
+from pixi_mirror.serve.request import LONGEST_HEAD, RequestRefused
 
 _PIECE = 1 << 18
 _SMALL = 1 << 16
@@ -24,7 +24,7 @@ _ENDS = (b"\r\n\r\n", b"\n\n", b"\n\r\n")
 # RFC 9112, 2.2: "a recipient MAY recognize a single LF as a line terminator".
 
 
-class Patience(NamedTuple):
+class TimeLimits(NamedTuple):
     """How long a client may take."""
 
     idle_s: float = 30.0
@@ -35,14 +35,14 @@ class Patience(NamedTuple):
     """To take any of what is sent to it."""
 
 
-class Truncated(Exception):
+class TruncatedFile(Exception):
     """A file has fewer bytes than it was announced with: only closing the connection tells so."""
 
 
 class Wire:
     """One connection."""
 
-    def __init__(self, connection: socket.socket, patience: Patience) -> None:
+    def __init__(self, connection: socket.socket, patience: TimeLimits) -> None:
         self._connection = connection
         self._patience = patience
         self._read = bytearray()
@@ -73,10 +73,10 @@ class Wire:
         del self._read[: len(self._read) - len(self._read.lstrip(b"\r\n"))]
         while (end := self._end_of_head()) is None:
             if len(self._read) > LONGEST_HEAD:
-                raise Refused(431 if b"\n" in self._read else 414, "the head of the request is too long")
+                raise RequestRefused(431 if b"\n" in self._read else 414, "the head of the request is too long")
             left_s = until_s - time.monotonic()
             if left_s <= 0:
-                raise Refused(408, "the request took too long")
+                raise RequestRefused(408, "the request took too long")
             self._connection.settimeout(left_s)
             try:
                 piece = self._connection.recv(_SMALL)
@@ -86,7 +86,7 @@ class Wire:
                 raise ConnectionResetError(errno.ECONNRESET, "the client has gone")
             self._read += piece
         if end > LONGEST_HEAD:
-            raise Refused(431, "the head of the request is too long")
+            raise RequestRefused(431, "the head of the request is too long")
         head = bytes(self._read[:end])
         del self._read[:end]
         return head
@@ -95,7 +95,7 @@ class Wire:
         found = [at + len(end) for end in _ENDS if (at := self._read.find(end)) >= 0]
         return min(found, default=None)
 
-    def send(self, head: bytes, answer: Answer, *, with_body: bool, count: Callable[[int], None]) -> None:
+    def send(self, head: bytes, answer: Response, *, with_body: bool, count: Callable[[int], None]) -> None:
         """Send an answer; `count` is told how many bytes of the body have gone.
 
         Raises:
@@ -119,13 +119,13 @@ class Wire:
         count(unsaid)
 
     @staticmethod
-    def _small(answer: Answer, span: Span) -> bytes:
+    def _small(answer: Response, span: Span) -> bytes:
         data = piece_of(_descriptor(answer), span.length, span.start)
         if len(data) != span.length:
-            raise Truncated
+            raise TruncatedFile
         return data
 
-    def _send_span(self, answer: Answer, span: Span, count: Callable[[int], None]) -> None:
+    def _send_span(self, answer: Response, span: Span, count: Callable[[int], None]) -> None:
         if hasattr(os, "sendfile") and not isinstance(self._connection, ssl.SSLSocket):
             self._send_by_kernel(_descriptor(answer), span, count)
             return
@@ -133,7 +133,7 @@ class Wire:
         while at < span.stop:
             piece = piece_of(_descriptor(answer), min(_PIECE, span.stop - at), at)
             if not piece:
-                raise Truncated
+                raise TruncatedFile
             self._connection.sendall(piece)
             at += len(piece)
             count(len(piece))
@@ -151,7 +151,7 @@ class Wire:
                     raise TimeoutError(errno.ETIMEDOUT, "the client takes nothing") from None
                 continue
             if sent == 0:
-                raise Truncated
+                raise TruncatedFile
             at += sent
             count(sent)
 
@@ -171,7 +171,7 @@ class Wire:
             self._connection.close()
 
 
-def _descriptor(answer: Answer) -> int:
+def _descriptor(answer: Response) -> int:
     if answer.opened is None:
-        raise Truncated
+        raise TruncatedFile
     return answer.opened.descriptor

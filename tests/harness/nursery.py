@@ -33,7 +33,8 @@ CAN_FORK = hasattr(os, "fork")
 _PROGRAM = "pixi_mirror.commands.program"
 _VERBS = ("update", "status", "verify", "forget", "prune", "prime", "pack", "unpack")
 _HEAVY = ("requests", "yaml", "tqdm", "platformdirs", "zstandard", "tarfile", "zipfile", "bz2",
-          "pixi_mirror.cache.batch", "pixi_mirror.http.fetcher", "concurrent.futures.thread", "json", "ssl")  # fmt: skip
+          "pixi_mirror.cache.batch", "pixi_mirror.http.fetcher",
+          "concurrent.futures.thread", "json", "ssl")  # fmt: skip
 
 
 def run(

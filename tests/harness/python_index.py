@@ -9,7 +9,7 @@ from urllib.parse import quote
 from harness.world import World
 
 from pixi_mirror.demo.distributions import BuiltDistribution
-from pixi_mirror.demo.workspace import PypiEntry
+from pixi_mirror.demo.workspace import PypiLockEntry
 
 JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -41,7 +41,7 @@ class PythonIndex:
         locked_hash: bool = True,
         index: str | None = None,
         **told: Any,
-    ) -> PypiEntry:
+    ) -> PypiLockEntry:
         """Place a file, list it on its project's page with what is `told` of it, and give the entry of a lock.
 
         `hashed` is whether the page has its hash, `locked_hash` whether the lock does.
@@ -53,7 +53,7 @@ class PythonIndex:
             row = {"filename": built.file_name, "url": url, "hashes": {"sha256": built.sha256} if hashed else {}}
             self.rows.setdefault(name, []).append(row | {"size": len(built.data)} | told)
             self._write(name)
-        return PypiEntry(
+        return PypiLockEntry(
             url=url,
             name=name,
             version=version,

@@ -15,7 +15,7 @@ from harness.world import World, small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaEntry, PypiEntry
+from pixi_mirror.demo.workspace import CondaLockEntry, PypiLockEntry
 
 _ALWAYS = ("rename", "replace", "link", "unlink")
 _PRIVATE = {f".pixi-mirror/{name}" for name in ("lock", "reserve", "state.json", "unchanged.json")}
@@ -281,7 +281,7 @@ def python(world: World) -> Scenario:
     return scenario
 
 
-def _wheels(world: World, *which: tuple[str, str]) -> list[PypiEntry]:
+def _wheels(world: World, *which: tuple[str, str]) -> list[PypiLockEntry]:
     entries = []
     for name, version in which:
         built = build_wheel(name=name, version=version)
@@ -293,7 +293,7 @@ def _wheels(world: World, *which: tuple[str, str]) -> list[PypiEntry]:
         page = {"meta": {"api-version": "1.1"}, "name": name, "versions": [version], "files": [row]}
         kind = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
         world.upstream.put(f"/simple/{name}/", json.dumps(page).encode(), headers=kind)
-        entries.append(PypiEntry(url=url, name=name, version=version, sha256=built.sha256))
+        entries.append(PypiLockEntry(url=url, name=name, version=version, sha256=built.sha256))
     return entries
 
 
@@ -303,14 +303,14 @@ def locked(
     hotfixed: bool = False,
     more: Iterable = (),
     without: str = "",
-    python: Iterable[PypiEntry] = (),
+    python: Iterable[PypiLockEntry] = (),
 ) -> Path:
     """Lock the workspace of the scenarios to the small packages and these."""
     names = [name for name in ("base", "pure", "tool-linux") if name != without]
     entries = {name: world.publish(small_packages()[name]) for name in names}
     if hotfixed:
         tool = entries["tool-linux"]
-        entries["tool-linux"] = CondaEntry(url=tool.url, record={**tool.record, "depends": ["base >=2024"]})
+        entries["tool-linux"] = CondaLockEntry(url=tool.url, record={**tool.record, "depends": ["base >=2024"]})
     if python:
         entries["base"] = entries["base"].hotfixed(purls=[])
     cell = [*entries.values(), *(world.publish(package) for package in more), *python]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.demo.workspace import CondaEntry, Entry, PypiEntry
+from pixi_mirror.demo.workspace import CondaLockEntry, LockEntry, PypiLockEntry
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 """Answers of the real pixi about a small workspace."""
@@ -187,12 +187,12 @@ def _platform(platform: str | Mapping) -> Mapping:
     return platform
 
 
-def rows_of(entries: Iterable[Entry]) -> list[dict]:
+def rows_of(entries: Iterable[LockEntry]) -> list[dict]:
     """What `pixi list` says of entries of a lock: less than the lock does."""
-    return [_conda_row(entry) if isinstance(entry, CondaEntry) else _pypi_row(entry) for entry in entries]
+    return [_conda_row(entry) if isinstance(entry, CondaLockEntry) else _pypi_row(entry) for entry in entries]
 
 
-def _conda_row(entry: CondaEntry) -> dict:
+def _conda_row(entry: CondaLockEntry) -> dict:
     record = entry.record
     return {
         "name": record["name"],
@@ -216,7 +216,7 @@ def _conda_row(entry: CondaEntry) -> dict:
     }
 
 
-def _pypi_row(entry: PypiEntry) -> dict:
+def _pypi_row(entry: PypiLockEntry) -> dict:
     return {
         "name": entry.name.replace("-", "_"),
         "version": entry.version,

@@ -11,11 +11,11 @@ from harness.upstream import Request, Upstream
 
 from pixi_mirror.demo.packages import BuiltPackage, build_package
 from pixi_mirror.demo.workspace import (
-    CondaEntry,
-    Entry,
-    Environment,
+    CondaLockEntry,
     LockDescription,
-    Platform,
+    LockEntry,
+    LockEnvironment,
+    LockPlatform,
     lock_text,
     manifest_text,
 )
@@ -69,23 +69,23 @@ class World:
         """The directory of a mirror that stands for the upstream's host and port."""
         return self.upstream.authority.replace(":", "_")
 
-    def publish(self, package: BuiltPackage, *, channel: str = CHANNEL, base: str | None = None) -> CondaEntry:
+    def publish(self, package: BuiltPackage, *, channel: str = CHANNEL, base: str | None = None) -> CondaLockEntry:
         """Lay a package out at the upstream; the entry is what a lock says of it, its URL below `base`."""
         place = f"{channel}/{package.record['subdir']}/{package.file_name}"
         path = self.root / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(package.data)
-        return CondaEntry(url=f"{(base or self.upstream.url).rstrip('/')}/{place}", record=package.record)
+        return CondaLockEntry(url=f"{(base or self.upstream.url).rstrip('/')}/{place}", record=package.record)
 
     def lock(
         self,
         directory: Path | str,
         *,
-        environments: Mapping[str, Mapping[str, Iterable[Entry]]],
+        environments: Mapping[str, Mapping[str, Iterable[LockEntry]]],
         version: Literal[6, 7] = 6,
         channels: Iterable[str] | None = None,
         indexes: Iterable[str] = (),
-        platforms: Iterable[Platform] = (),
+        platforms: Iterable[LockPlatform] = (),
     ) -> Path:
         """Write a workspace (`pixi.toml`, `pixi.lock`) below the world's directory; the path of the lock.
 
@@ -103,7 +103,7 @@ class World:
             version=version,
             platforms=tuple(platforms),
             environments={
-                name: Environment(channels=tuple(named), packages=of, indexes=tuple(indexes))
+                name: LockEnvironment(channels=tuple(named), packages=of, indexes=tuple(indexes))
                 for name, of in cells.items()
             },
         )
@@ -143,7 +143,7 @@ class World:
         return done.json
 
 
-def _channels(cells: Mapping[str, Mapping[str, Iterable[Entry]]]) -> list[str]:
+def _channels(cells: Mapping[str, Mapping[str, Iterable[LockEntry]]]) -> list[str]:
     entries = [entry for of in cells.values() for cell in of.values() for entry in cell]
-    urls = [entry.url.rsplit("/", 2)[0] + "/" for entry in entries if isinstance(entry, CondaEntry)]
+    urls = [entry.url.rsplit("/", 2)[0] + "/" for entry in entries if isinstance(entry, CondaLockEntry)]
     return list(dict.fromkeys(urls))

@@ -8,7 +8,7 @@ from harness.looking import archives, contents, identities, repodata
 from harness.upstream import answer, endless, html200, status, truncate
 
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaEntry
+from pixi_mirror.demo.workspace import CondaLockEntry
 
 LOCK = "workspace/pixi.lock"
 ONE = "/conda-forge/noarch/one-1.0-0.conda"
@@ -252,7 +252,7 @@ def test_a_source_package_is_status_4_unless_it_is_skipped(world):
 
 def test_oci_is_status_4_and_named_with_everything_else_that_cannot_be(world):
     record = entry(world).record
-    entries = [CondaEntry(url="oci://host.example/c/noarch/one-1.0-0.conda", record=record)]
+    entries = [CondaLockEntry(url="oci://host.example/c/noarch/one-1.0-0.conda", record=record)]
     entries.append(entry(world, "two").hotfixed(sha256=None, md5=None))
     lock(world, *entries, channels=["oci://host.example/c/"])
     done = run(world, "--lock", LOCK, status=4)

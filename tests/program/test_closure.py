@@ -5,7 +5,7 @@ from harness.several import run_several
 from harness.world import small_packages
 
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaEntry
+from pixi_mirror.demo.workspace import CondaLockEntry
 
 LOCK = "workspace/pixi.lock"
 
@@ -17,7 +17,7 @@ def entries(world):
     }
 
 
-def hotfixed(entry: CondaEntry, **keys) -> CondaEntry:
+def hotfixed(entry: CondaLockEntry, **keys) -> CondaLockEntry:
     return entry.hotfixed(**keys)
 
 

@@ -21,7 +21,7 @@ from harness.world import small_packages
 from pixi_mirror.commands.program import run
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaEntry, Platform, PypiEntry
+from pixi_mirror.demo.workspace import CondaLockEntry, LockPlatform, PypiLockEntry
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.pack.documents import read_checksums
 
@@ -71,7 +71,7 @@ def record_of(files, subdir, name):
 def wheel_entry(world, wheel, **more):
     path = f"/files/{wheel.file_name}"
     url = world.upstream.put(path, wheel.data)
-    return PypiEntry(url=url, name=more.pop("name"), version="1.0", sha256=wheel.sha256, **more)
+    return PypiLockEntry(url=url, name=more.pop("name"), version="1.0", sha256=wheel.sha256, **more)
 
 
 def python_workspace(world, *more, name="workspace"):
@@ -157,7 +157,7 @@ def test_a_record_without_a_timestamp_is_packed(world, pack):
     entry = world.publish(build_package(name="timeless", subdir="linux-64"))
     record = {key: value for key, value in entry.record.items() if key != "timestamp"}
     world.lock(
-        "workspace", environments={"default": {"linux-64": [CondaEntry(url=entry.url, record=record)]}}, version=7
+        "workspace", environments={"default": {"linux-64": [CondaLockEntry(url=entry.url, record=record)]}}, version=7
     )
     pack("workspace", *LINUX, "--strict-compat")
     files = packed_files(world.directory / "environment.tar")
@@ -219,7 +219,7 @@ def test_what_the_lock_does_not_have_is_told(world, pack, words, reason):
 
 def test_a_platform_goes_by_its_name_or_is_the_first_of_its_subdir(world, pack):
     cells = {name: [world.publish(build_package(name=name, subdir="linux-64"))] for name in ("old", "cuda")}
-    platforms = [Platform(name=name, subdir="linux-64") for name in cells]
+    platforms = [LockPlatform(name=name, subdir="linux-64") for name in cells]
     world.lock("workspace", environments={"default": cells}, version=7, platforms=platforms)
     told = pack("workspace", *LINUX, "--json")
     assert json.loads(told.out)["packs"][0]["platform"] == "old"
@@ -274,7 +274,7 @@ def test_a_dry_run_fetches_and_writes_nothing(world, pack):
 def test_what_is_no_wheel_is_refused_or_left_out_and_told(world, pack):
     sdist = build_sdist(name="pysdl2", version="1.0")
     url = world.upstream.put(f"/files/{sdist.file_name}", sdist.data)
-    python_workspace(world, PypiEntry(url=url, name="pysdl2", version="1.0", sha256=sdist.sha256))
+    python_workspace(world, PypiLockEntry(url=url, name="pysdl2", version="1.0", sha256=sdist.sha256))
     told = pack("workspace", *LINUX, status=4)
     assert "package pysdl2 is not a wheel file, we currently require all dependencies to be wheels." in told.err
     told = pack("workspace", *LINUX, "--ignore-pypi-non-wheel", "--json")
@@ -286,7 +286,7 @@ def test_what_the_lock_has_no_hash_of_is_packed_with_a_warning_or_refused(world,
     """Locks have none of wheels by direct URL, and pixi-pack packs them."""
     wheel = build_wheel(name="direct", version="1.0")
     url = world.upstream.put(f"/files/{wheel.file_name}", wheel.data)
-    python_workspace(world, PypiEntry(url=url, name="direct", version="1.0"))
+    python_workspace(world, PypiLockEntry(url=url, name="direct", version="1.0"))
     assert f"{wheel.file_name}: the lock has no hash" in pack("workspace", *LINUX).err
     files = packed_files(world.directory / "environment.tar")
     assert files[f"pypi/{wheel.file_name}"] == wheel.data
@@ -295,7 +295,7 @@ def test_what_the_lock_has_no_hash_of_is_packed_with_a_warning_or_refused(world,
 
 
 def test_an_editable_package_is_left_out_and_told(world, pack):
-    python_workspace(world, PypiEntry(url="./mine", name="mine", editable=True))
+    python_workspace(world, PypiLockEntry(url="./mine", name="mine", editable=True))
     assert "left out mine @ ./mine: it is editable" in pack("workspace", *LINUX).err
     assert "mine is not a wheel file" in pack("workspace", *LINUX, "--strict-compat", status=4).err
 
@@ -420,7 +420,7 @@ def test_packages_of_this_machine_are_packed_however_the_lock_spells_them(world,
     url = {"file": path.as_uri(), "absolute": str(path), "relative": f"./linux-64/{package.file_name}"}[spelling]
     lock = world.lock(
         "workspace",
-        environments={"default": {"linux-64": [CondaEntry(url=url, record=package.record)]}},
+        environments={"default": {"linux-64": [CondaLockEntry(url=url, record=package.record)]}},
         channels=[(world.directory / "workspace").as_uri()],
     )
     told, subdir = f"\n- conda: {url}\n", "  subdir: linux-64\n"
@@ -526,7 +526,7 @@ def test_an_injected_wheel_is_judged_by_its_tags_and_requirements(world, pack):
 
 
 def test_an_injected_wheel_stands_for_the_source_that_the_lock_names(world, pack):
-    python_workspace(world, PypiEntry(url="./mine", name="mine"))
+    python_workspace(world, PypiLockEntry(url="./mine", name="mine"))
     mine = build_wheel(name="mine", version="1.0")
     (world.directory / mine.file_name).write_bytes(mine.data)
     told = pack("workspace", *LINUX, "-i", mine.file_name)
@@ -705,7 +705,7 @@ def test_memory_does_not_grow_with_the_pack(world, words):
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     record = {**package.record, "sha256": sha256, "size": size}
     url = f"{world.upstream.url}/conda-forge/linux-64/{package.file_name}"
-    world.lock("workspace", environments={"default": {"linux-64": [CondaEntry(url=url, record=record)]}})
+    world.lock("workspace", environments={"default": {"linux-64": [CondaLockEntry(url=url, record=record)]}})
     command = (sys.executable, "-m", "pixi_mirror", "pack", "workspace", *LINUX, "--use-cache", "old", *words)
     done = run_python("-c", _MEASURED, *command, env=world.environment, cwd=world.directory)
     assert done.status == 0, done.stderr

@@ -11,7 +11,7 @@ from harness.upstream import status
 from harness.world import small_packages
 
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
-from pixi_mirror.demo.workspace import PypiEntry
+from pixi_mirror.demo.workspace import PypiLockEntry
 
 LOCK = ("--lock", "workspace/pixi.lock")
 TIME = "2024-06-07T18:52:13.582000Z"
@@ -110,7 +110,7 @@ def test_escapes_epochs_builds_and_odd_names_keep_their_file_names(world, index,
     normal = re.sub(r"[-_.]+", "-", name).lower()
     data = built.__class__(file_name=file_name, data=built.data, sha256=built.sha256, metadata=built.metadata)
     entry = index.publish(data, name=normal, version=version)
-    entry = PypiEntry(url=entry.url, name=name, version=version, sha256=entry.sha256)
+    entry = PypiLockEntry(url=entry.url, name=name, version=version, sha256=entry.sha256)
     lock(world, entry, indexes=[index.url])
     update(world)
     assert stored(world, entry).name == file_name
@@ -153,7 +153,7 @@ def test_one_file_name_from_two_places_with_other_bytes_is_two_files(world, inde
 
 def test_a_direct_url_is_mirrored_and_on_no_index_page_but_in_simple(world, index):
     built, entry = wheel(index, listed=False, locked_hash=False)
-    lock(world, PypiEntry(url="direct+" + entry.url, name="thing", version="1.0"), indexes=[index.url])
+    lock(world, PypiLockEntry(url="direct+" + entry.url, name="thing", version="1.0"), indexes=[index.url])
     update(world, "--allow-unhashed")
     assert stored(world, entry).read_bytes() == built.data
     assert not (world.mirror / world.authority_path / "simple").exists()
@@ -164,7 +164,7 @@ def test_a_direct_url_is_mirrored_and_on_no_index_page_but_in_simple(world, inde
 
 def test_without_a_hash_a_file_is_refused_or_pinned_at_its_first_fetch(world, index):
     built, entry = wheel(index, listed=False, locked_hash=False)
-    direct = PypiEntry(url="direct+" + entry.url, name="thing", version="1.0")
+    direct = PypiLockEntry(url="direct+" + entry.url, name="thing", version="1.0")
     lock(world, direct, indexes=[index.url])
     done = update(world, status=4)
     assert "no hash" in done.stderr
@@ -183,7 +183,7 @@ def test_without_a_hash_a_file_is_refused_or_pinned_at_its_first_fetch(world, in
 def test_a_hash_in_the_fragment_of_a_direct_url_counts(world, index):
     built, entry = wheel(index, listed=False, locked_hash=False)
     location = f"direct+{entry.url}#sha256={built.sha256}"
-    lock(world, PypiEntry(url=location, name="thing", version="1.0"), indexes=[index.url])
+    lock(world, PypiLockEntry(url=location, name="thing", version="1.0"), indexes=[index.url])
     update(world)
     assert stored(world, entry).read_bytes() == built.data
 
@@ -191,7 +191,7 @@ def test_a_hash_in_the_fragment_of_a_direct_url_counts(world, index):
 @pytest.mark.parametrize("version", [6, 7])
 def test_a_local_wheel_is_copied_under_its_sha256(world, version):
     built = build_wheel(name="thing", version="1.0")
-    entry = PypiEntry(url=f"./dist/{built.file_name}", name="thing", version="1.0",
+    entry = PypiLockEntry(url=f"./dist/{built.file_name}", name="thing", version="1.0",
                       sha256=built.sha256 if version == 6 else None)  # fmt: skip
     lock(world, entry, version=version)
     (world.directory / "workspace/dist").mkdir()
@@ -204,7 +204,7 @@ def test_a_local_wheel_is_copied_under_its_sha256(world, version):
 def test_a_local_wheel_that_was_built_anew_is_brought_again(world):
     first = build_wheel(name="thing", version="1.0")
     second = build_wheel(name="thing", version="1.0", files={"thing.py": b"new = True\n"})
-    lock(world, PypiEntry(url=f"./dist/{first.file_name}", name="thing", version="1.0"))
+    lock(world, PypiLockEntry(url=f"./dist/{first.file_name}", name="thing", version="1.0"))
     place = world.directory / "workspace/dist" / first.file_name
     place.parent.mkdir()
     place.write_bytes(first.data)
@@ -216,7 +216,7 @@ def test_a_local_wheel_that_was_built_anew_is_brought_again(world):
 
 
 def test_a_local_wheel_that_is_not_there_is_refused_by_name(world):
-    lock(world, PypiEntry(url="./dist/thing-1.0-py3-none-any.whl", name="thing", version="1.0"))
+    lock(world, PypiLockEntry(url="./dist/thing-1.0-py3-none-any.whl", name="thing", version="1.0"))
     done = update(world, status=4)
     assert "dist/thing-1.0-py3-none-any.whl" in done.stderr
 
@@ -231,7 +231,7 @@ def test_a_local_wheel_that_is_not_there_is_refused_by_name(world):
     ],
 )
 def test_what_is_no_archive_is_refused_by_name_or_left_out(world, location, reason):
-    lock(world, PypiEntry(url=location, name="my-thing", version="1.0"), version=7)
+    lock(world, PypiLockEntry(url=location, name="my-thing", version="1.0"), version=7)
     done = update(world, status=4)
     assert "my-thing" in done.stderr
     assert reason in done.stderr
@@ -242,13 +242,13 @@ def test_what_is_no_archive_is_refused_by_name_or_left_out(world, location, reas
 
 
 def test_the_hash_of_a_directory_in_a_lock_of_version_6_is_no_hash_of_an_archive(world):
-    lock(world, PypiEntry(url="./pkg", name="my-thing", version="1.0", sha256="ab" * 32, editable=True), version=6)
+    lock(world, PypiLockEntry(url="./pkg", name="my-thing", version="1.0", sha256="ab" * 32, editable=True), version=6)
     assert "source directory" in update(world, status=4).stderr
 
 
 def test_no_pypi_leaves_them_out(world, index):
     _, entry = wheel(index)
-    lock(world, entry, PypiEntry(url="./pkg", name="my-thing"), indexes=[index.url])
+    lock(world, entry, PypiLockEntry(url="./pkg", name="my-thing"), indexes=[index.url])
     update(world, "--no-pypi")
     assert not (world.mirror / "simple").exists()
     assert not stored(world, entry).exists()
@@ -258,7 +258,7 @@ def test_no_pypi_leaves_them_out(world, index):
                                       "https://pypi.example/a/thing-1.0%252Bx-py3-none-any.whl",
                                       "https://pypi.example/other-1.0-py3-none-any.whl"])  # fmt: skip
 def test_a_hostile_location_is_refused(world, location):
-    lock(world, PypiEntry(url=location, name="thing", version="1.0", sha256="ab" * 32))
+    lock(world, PypiLockEntry(url=location, name="thing", version="1.0", sha256="ab" * 32))
     done = update(world, status=3)
     assert "thing" in done.stderr
     assert not world.mirror.exists()

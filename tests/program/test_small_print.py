@@ -12,7 +12,7 @@ import pytest
 from harness.looking import contents, repodata
 from harness.world import small_packages
 
-from pixi_mirror.commands.show_progress import Plain
+from pixi_mirror.commands.progress_output import Plain
 from pixi_mirror.mirror import inventory_file
 
 LOCK = "workspace/pixi.lock"

@@ -15,7 +15,7 @@ from harness.world import CHANNEL
 from pixi_mirror.commands.program import run
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import PypiEntry
+from pixi_mirror.demo.workspace import PypiLockEntry
 
 pytestmark = pytest.mark.rattler
 pytest.importorskip("installer", reason="the extra `unpack` is not installed")
@@ -403,7 +403,7 @@ def test_what_we_pack_is_unpacked_and_its_records_tell_where_it_came_from(world,
     (world.root / "wheels").mkdir()
     (world.root / "wheels" / WHEEL.file_name).write_bytes(WHEEL.data)
     entries = [world.publish(each) for each in ALL]
-    wheel = PypiEntry(url=url, name="ordered-enum", version="0.0.9", sha256=WHEEL.sha256)
+    wheel = PypiLockEntry(url=url, name="ordered-enum", version="0.0.9", sha256=WHEEL.sha256)
     world.lock("workspace", environments={"default": {"linux-64": [*entries, wheel]}})
     assert world.run("pack", "workspace", "-p", "linux-64", *words).status == 0
     made = {"--directory-only": "environment", "--create-executable": "environment.sh"}

@@ -8,7 +8,7 @@ from harness.looking import archives, contents, identities, repodata, sha256
 from harness.world import small_packages
 
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import Platform
+from pixi_mirror.demo.workspace import LockPlatform
 
 BASE = "noarch/base-2024.1-0.conda"
 PURE = "noarch/pure-1.0-pyhd8ed1ab_0.conda"
@@ -231,8 +231,8 @@ def named_platforms(world):
         version=7,
         environments={"default": entries},
         platforms=[
-            Platform(name="cuda", subdir="linux-64", virtual_packages=("__cuda=12",)),
-            Platform(name="mac", subdir="osx-arm64"),
+            LockPlatform(name="cuda", subdir="linux-64", virtual_packages=("__cuda=12",)),
+            LockPlatform(name="mac", subdir="osx-arm64"),
         ],
     )
 
@@ -258,7 +258,7 @@ def test_two_names_for_one_platform_list_one_package_once(world):
         "workspace",
         version=7,
         environments={"default": {"linux-64": [entry], "alias": [entry]}},
-        platforms=[Platform(name="alias", subdir="linux-64", virtual_packages=("__glibc=2.28",))],
+        platforms=[LockPlatform(name="alias", subdir="linux-64", virtual_packages=("__glibc=2.28",))],
     )
     answer = world.run_json("--lock", "workspace/pixi.lock")
     (row,) = answer["wanted"]

@@ -14,7 +14,7 @@ from pixi_mirror.pypi.index import index_of
 from pixi_mirror.pypi.simple import METADATA, SIMPLE
 
 
-class Listed:
+class ListingPages:
     """Where the files of the inventory are listed, as it stands; many threads may use it."""
 
     def __init__(self, root: Path) -> None:

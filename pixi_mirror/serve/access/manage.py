@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.serve.access.passwords import hashed, issued
+from pixi_mirror.serve.access.passwords import create_token, hash_password
 from pixi_mirror.serve.access.users import User, admit_password
-from pixi_mirror.serve.access.users_file import changing, read_users
+from pixi_mirror.serve.access.users_file import change_users, read_users
 
 
-class Added(NamedTuple):
+class AddedUser(NamedTuple):
     """What was done for a user."""
 
     user: User
@@ -31,7 +31,7 @@ def add_user(
     with_token: bool,
     read: Sequence[MirrorPath] | None,
     reads_all: bool,
-) -> Added:
+) -> AddedUser:
     """Add a user, or give one another password, token or rights; what is not given stays as it was.
 
     Args:
@@ -52,15 +52,15 @@ def add_user(
             admit_password(password)
         except ValueError as error:
             raise UsageError(f"{error}; choose another, or --token to have a token made.") from None
-    token, digest = issued() if with_token else (None, None)
-    kept = None if password is None else hashed(password)
-    with changing(file) as (users, replace):
+    token, digest = create_token() if with_token else (None, None)
+    kept = None if password is None else hash_password(password)
+    with change_users(file) as (users, replace):
         before = users.get(name)
         old = before or User(name, None, None, None)
         rights = old.read if read is None else tuple(sorted(set(read)))
         user = User(name, kept or old.password, digest or old.token, None if reads_all else rights)
         replace({**users, name: user})
-    return Added(user, before is None, token)
+    return AddedUser(user, before is None, token)
 
 
 def remove_user(file: Path, name: str) -> None:
@@ -72,13 +72,13 @@ def remove_user(file: Path, name: str) -> None:
         MachineError: as `add_user`, or there is no file.
     """
     read_users(file)  # that there is none is said before a lock is made beside it
-    with changing(file) as (users, replace):
+    with change_users(file) as (users, replace):
         if name not in users:
             raise UsageError(f"there is no user {name} in {file}; `pixi-mirror users list --file {file}` shows all.")
         replace({each: user for each, user in users.items() if each != name})
 
 
-def listed_users(file: Path) -> tuple[User, ...]:
+def list_users(file: Path) -> tuple[User, ...]:
     """The users of a file, by name.
 
     Raises:

@@ -38,7 +38,7 @@ TODAY = Cost(n=1 << 15, r=8, p=1)
 """34 MB and about 80 ms on a machine of 2024."""
 
 
-class Hashed(NamedTuple):
+class PasswordHash(NamedTuple):
     """A password as it is kept."""
 
     cost: Cost
@@ -61,23 +61,23 @@ def admit_cost(n: int, r: int, p: int) -> Cost:
     return cost
 
 
-def hashed(password: str) -> Hashed:
+def hash_password(password: str) -> PasswordHash:
     """A password as it is to be kept, with a fresh salt."""
     salt = secrets.token_bytes(_SALT)
-    return Hashed(TODAY, salt, _scrypt(password, salt, TODAY))
+    return PasswordHash(TODAY, salt, _scrypt(password, salt, TODAY))
 
 
-def is_password(password: str, kept: Hashed) -> bool:
+def is_password(password: str, kept: PasswordHash) -> bool:
     """Whether a password is the one that was hashed; takes the memory and the time of its cost."""
     return hmac.compare_digest(_scrypt(password, kept.salt, kept.cost), kept.key)
 
 
-def decoy(cost: Cost) -> Hashed:
+def create_decoy(cost: Cost) -> PasswordHash:
     """What no password is, at a given cost: unknown users are compared with it, for they must cost the same."""
-    return Hashed(cost, secrets.token_bytes(_SALT), secrets.token_bytes(_KEY))
+    return PasswordHash(cost, secrets.token_bytes(_SALT), secrets.token_bytes(_KEY))
 
 
-def issued() -> tuple[str, Sha256]:
+def create_token() -> tuple[str, Sha256]:
     """A new token, and what is kept of it.
 
     It has letters, digits and hyphens alone, for conda finds no others in `/t/TOKEN/`.

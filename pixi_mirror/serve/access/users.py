@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pixi_mirror.model.values import Json, MirrorPath, Sha256, admit_sha256
-from pixi_mirror.serve.access.passwords import Cost, Hashed, admit_cost
+from pixi_mirror.serve.access.passwords import Cost, PasswordHash, admit_cost
 from pixi_mirror.serve.access.rights import admit_right
 
 _FORMAT = 1
@@ -23,7 +23,7 @@ class User(NamedTuple):
     """Somebody who may read a mirror, or a part of it."""
 
     name: str
-    password: Hashed | None
+    password: PasswordHash | None
     """None: there is none, so nobody comes in with one."""
     token: Sha256 | None
     """Of the token; None: there is none."""
@@ -165,12 +165,12 @@ def _user(value: dict[str, Json]) -> User:
     )
 
 
-def _hashed(value: dict[str, Json]) -> Hashed:
+def _hashed(value: dict[str, Json]) -> PasswordHash:
     scrypt, salt, key = _keys(value, "scrypt", "salt", "key")
     numbers = _keys(scrypt, *Cost._fields)
     if any(type(number) is not int for number in numbers):
         raise TypeError
-    return Hashed(
+    return PasswordHash(
         admit_cost(*numbers),
         bytes.fromhex(_matched(_SALT, salt)),
         bytes.fromhex(_matched(_DIGEST, key)),

@@ -79,7 +79,7 @@ def _refuse_writable(file: Path, found: os.stat_result) -> None:
 
 
 @contextmanager
-def changing(file: Path) -> Iterator[tuple[Users, Callable[[Users], None]]]:
+def change_users(file: Path) -> Iterator[tuple[Users, Callable[[Users], None]]]:
     """The users of a file, none where it is yet to be made, and what replaces them; nobody else changes it meanwhile.
 
     Raises:

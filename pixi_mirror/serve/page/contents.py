@@ -15,7 +15,7 @@ from pixi_mirror.pypi.simple import PAGE_HTML, SIMPLE
 _NUMBERS = re.compile(r"([0-9]+)")
 
 
-class Row(NamedTuple):
+class PackageRow(NamedTuple):
     """One package, all its files together."""
 
     name: str
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     """Path of its page in the mirror; None: it has none."""
 
 
-class Place(NamedTuple):
+class Repository(NamedTuple):
     """A channel or a Python index."""
 
     kind: Kind
@@ -38,12 +38,12 @@ class Place(NamedTuple):
     """In the mirror; empty: its root."""
     indexes: tuple[tuple[str, str], ...]
     """What can be opened there: a word for it, and its path."""
-    rows: tuple[Row, ...]
+    rows: tuple[PackageRow, ...]
     files: int
     size: int
 
 
-class Environment(NamedTuple):
+class EnvironmentRow(NamedTuple):
     """An environment on one platform."""
 
     workspace: str
@@ -53,18 +53,18 @@ class Environment(NamedTuple):
     size: int
 
 
-class Gathered(NamedTuple):
+class MirrorContents(NamedTuple):
     """All that the page shows of a mirror."""
 
-    places: tuple[Place, ...]
-    environments: tuple[Environment, ...]
+    places: tuple[Repository, ...]
+    environments: tuple[EnvironmentRow, ...]
     files: int
     size: int
     deferred: int
     """Files that are brought when they are first asked for."""
 
 
-def gathered(inventory: Inventory) -> Gathered:
+def contents_of(inventory: Inventory) -> MirrorContents:
     """What there is to show of a mirror; files that are neither there nor deferred do not count."""
     held = _held(inventory)
     sizes = {path: _size(package, inventory) for path, package in held.items()}
@@ -77,7 +77,7 @@ def gathered(inventory: Inventory) -> Gathered:
         for (kind, path), packages in sorted(by_place.items())
         for rows in [_rows(packages, inventory, sizes)]
     )
-    return Gathered(
+    return MirrorContents(
         places=places,
         environments=tuple(sorted(_environments(inventory, sizes))),
         files=len(held),
@@ -134,10 +134,10 @@ def _place_of(package: Package) -> str:
 
 
 def _place(
-    kind: Kind, path: str, titles: tuple[str, ...], rows: tuple[Row, ...], tree: Mapping[MirrorPath, object]
-) -> Place:
+    kind: Kind, path: str, titles: tuple[str, ...], rows: tuple[PackageRow, ...], tree: Mapping[MirrorPath, object]
+) -> Repository:
     bare = "Python files of no index" if kind == "pypi" else "The mirror's own channel"
-    return Place(
+    return Repository(
         kind=kind,
         title=", ".join(titles) or path or bare,
         indexes=tuple(_indexes(kind, path, tree)),
@@ -148,18 +148,18 @@ def _place(
     )
 
 
-def _rows(packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> tuple[Row, ...]:
+def _rows(packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> tuple[PackageRow, ...]:
     by_name: dict[str, list[Package]] = {}
     for package in packages:
         by_name.setdefault(package.name, []).append(package)
     return tuple(_row(name, by_name[name], inventory, sizes) for name in sorted(by_name))
 
 
-def _row(name: str, packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> Row:
+def _row(name: str, packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> PackageRow:
     page = f"{SIMPLE}/{name}"
     has_page = packages[0].kind == "pypi" and f"{page}/{PAGE_HTML}" in inventory.tree
     versions = sorted({package.version for package in packages}, key=_age, reverse=True)
-    return Row(
+    return PackageRow(
         name=name,
         versions=tuple(versions),
         files=len(packages),
@@ -188,8 +188,8 @@ def _indexes(kind: Kind, path: str, tree: Mapping[MirrorPath, object]) -> Iterat
             yield subdir, f"{lead}{subdir}/repodata.json"
 
 
-def _environments(inventory: Inventory, sizes: dict[MirrorPath, int]) -> Iterator[Environment]:
+def _environments(inventory: Inventory, sizes: dict[MirrorPath, int]) -> Iterator[EnvironmentRow]:
     for snapshot in inventory.snapshots:
         for cell in snapshot.cells:
             there = [sizes[path] for path in dict.fromkeys(cell.packages) if path in sizes]
-            yield Environment(snapshot.workspace, cell.environment, cell.platform, len(there), sum(there))
+            yield EnvironmentRow(snapshot.workspace, cell.environment, cell.platform, len(there), sum(there))

@@ -12,7 +12,7 @@ from html import escape
 from urllib.parse import quote
 
 from pixi_mirror.model.packages import Inventory
-from pixi_mirror.serve.page.contents import Environment, Gathered, Place, Row, gathered
+from pixi_mirror.serve.page.contents import EnvironmentRow, MirrorContents, PackageRow, Repository, contents_of
 from pixi_mirror.serve.page.style import SCRIPT, STYLE
 
 MOST_ROWS = 25_000
@@ -26,7 +26,7 @@ _NO_ID = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class PageTemplate:
     """The page but for the configurations, which alone depend on where the mirror is served."""
 
     before: str
@@ -42,10 +42,10 @@ def html_of(inventory: Inventory, *, configurations: Mapping[str, str], updated_
     return page_of(inventory, updated_s=updated_s).html(configurations)
 
 
-def page_of(inventory: Inventory, *, updated_s: float) -> Page:
+def page_of(inventory: Inventory, *, updated_s: float) -> PageTemplate:
     """The page of the mirror with this inventory, to which only the configurations have to be added."""
-    shown = gathered(inventory)
-    return Page(
+    shown = contents_of(inventory)
+    return PageTemplate(
         before="".join((*_head(shown, updated_s), *_environments(shown.environments))),
         after="".join((*_places(shown.places), f"</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")),
     )
@@ -61,7 +61,7 @@ def _name(raw: str) -> str:
     return _text(raw if len(raw) <= _LONGEST else f"{raw[:_LONGEST]}…")
 
 
-def _head(shown: Gathered, updated_s: float) -> Iterator[str]:
+def _head(shown: MirrorContents, updated_s: float) -> Iterator[str]:
     when = datetime.fromtimestamp(int(updated_s), UTC)
     deferred = f", {_count(shown.deferred, 'file')} of them brought when first asked for" if shown.deferred else ""
     yield (
@@ -78,7 +78,7 @@ def _head(shown: Gathered, updated_s: float) -> Iterator[str]:
     )
 
 
-def _environments(environments: Iterable[Environment]) -> Iterator[str]:
+def _environments(environments: Iterable[EnvironmentRow]) -> Iterator[str]:
     yield '<section aria-labelledby="environments">\n<h2 id="environments">Environments</h2>\n'
     rows = "".join(
         f'<tr><th scope="row">{_name(each.workspace)}</th><td>{_name(each.environment)}</td>'
@@ -103,7 +103,7 @@ def _configurations(configurations: Mapping[str, str]) -> Iterator[str]:
     yield "</section>\n"
 
 
-def _places(places: tuple[Place, ...]) -> Iterator[str]:
+def _places(places: tuple[Repository, ...]) -> Iterator[str]:
     yield (
         '<section aria-labelledby="packages">\n<h2 id="packages">Packages</h2>\n'
         '<div id="searching" hidden><label for="search">Search packages by name</label>\n'
@@ -124,13 +124,13 @@ def _places(places: tuple[Place, ...]) -> Iterator[str]:
     yield "</section>\n"
 
 
-def _anchor(number: int, place: Place) -> str:
+def _anchor(number: int, place: Repository) -> str:
     """Unique by its number; the words are for people."""
     words = _NO_ID.sub("-", place.path.lower()[:40]).strip("-")
     return f"p{number}-{words}" if words else f"p{number}"
 
 
-def _place(place: Place, anchor: str, rows: tuple[Row, ...]) -> Iterator[str]:
+def _place(place: Repository, anchor: str, rows: tuple[PackageRow, ...]) -> Iterator[str]:
     kind = "Channel" if place.kind == "conda" else "Python index"
     yield (
         f'<details class="place" id="{anchor}"><summary><h3>{kind} {_name(place.title)}</h3> '
@@ -147,7 +147,7 @@ def _place(place: Place, anchor: str, rows: tuple[Row, ...]) -> Iterator[str]:
     yield "</details>\n"
 
 
-def _row(row: Row) -> str:
+def _row(row: PackageRow) -> str:
     name = _name(row.name)
     linked = f'<a href="{_href(row.page)}">{name}</a>' if row.page else name
     versions = ", ".join(map(_name, row.versions[:_MOST_VERSIONS]))

@@ -13,7 +13,7 @@ from pixi_mirror.model.packages import Inventory, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
 
 
-class _Known(NamedTuple):
+class _Pinned(NamedTuple):
     """One version of the inventory."""
 
     identity: Identity | None
@@ -21,13 +21,13 @@ class _Known(NamedTuple):
     packages: Mapping[MirrorPath, Package]
 
 
-class Pins:
+class PinnedPackages:
     """The packages that the subscriptions of a mirror want and whose hashes are known, by path."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lock = threading.Lock()
-        self._known = _Known(None, (), {})
+        self._known = _Pinned(None, (), {})
 
     @property
     def packages(self) -> Mapping[MirrorPath, Package]:
@@ -55,7 +55,7 @@ class Pins:
             return
         found = merge(inventory.snapshots, layout=inventory.layout, names={}).packages
         packages = {path: package for path, package in found.items() if package.sha256 is not None}
-        self._known = _Known(identity, inventory.snapshots, packages)
+        self._known = _Pinned(identity, inventory.snapshots, packages)
 
     def _identity(self) -> Identity | None:
         try:

@@ -24,14 +24,14 @@ from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.serve.access_log import moment
 from pixi_mirror.serve.files import Unobtainable
-from pixi_mirror.serve.pull_through.keep import Keeper
-from pixi_mirror.serve.pull_through.pins import Pins
+from pixi_mirror.serve.pull_through.pins import PinnedPackages
+from pixi_mirror.serve.pull_through.record import Recorder
 
 _REMEMBERED_S = 5.0
 """How long a failure is told to whoever asks, before upstream is asked again."""
 
 
-class Fetch(NamedTuple):
+class UpstreamFetch(NamedTuple):
     """One file that was fetched from upstream, or could not be."""
 
     time_s: float
@@ -61,7 +61,7 @@ class Fetch(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Flight:
+class _Download:
     """One file on its way, and who waits for it."""
 
     landed: threading.Event = field(default_factory=threading.Event)
@@ -72,17 +72,17 @@ class _Flight:
     """When a failure does not count any more, by the monotonic clock."""
 
 
-class Pulling:
+class PullThrough:
     """Asked by a server for files that it does not have; many threads may ask."""
 
-    def __init__(self, root: Path, context: Context, *, tell: Callable[[Fetch], None]) -> None:
+    def __init__(self, root: Path, context: Context, *, tell: Callable[[UpstreamFetch], None]) -> None:
         self._root = root
         self._context = context
         self._tell = tell
-        self._pins = Pins(root)
-        self._keeper = Keeper(root, context, self._pins)
+        self._pins = PinnedPackages(root)
+        self._keeper = Recorder(root, context, self._pins)
         self._lock = threading.Lock()
-        self._flights: dict[MirrorPath, _Flight] = {}
+        self._flights: dict[MirrorPath, _Download] = {}
         self._supplied: tuple[Mapping[MirrorPath, Package], Supply, threading.Semaphore] | None = None
 
     def __call__(self, path: MirrorPath) -> Path | None:
@@ -102,7 +102,7 @@ class Pulling:
             raise Unobtainable(flight.refused.status, flight.refused.reason)
         return flight.where
 
-    def _flight(self, path: MirrorPath) -> tuple[_Flight, bool]:
+    def _flight(self, path: MirrorPath) -> tuple[_Download, bool]:
         with self._lock:
             now_s = time.monotonic()
             for gone in [each for each, flight in self._flights.items() if 0 < flight.forgotten_at_s <= now_s]:
@@ -110,10 +110,10 @@ class Pulling:
             known = self._flights.get(path)
             if known is not None:
                 return known, False
-            self._flights[path] = _Flight()
+            self._flights[path] = _Download()
             return self._flights[path], True
 
-    def _fly(self, flight: _Flight, package: Package) -> None:
+    def _fly(self, flight: _Download, package: Package) -> None:
         try:
             flight.where = self._pulled(package)
         except Unobtainable as refused:
@@ -134,7 +134,7 @@ class Pulling:
 
         def told(status: int, size: int, error: str | None) -> None:
             seconds = time.monotonic() - began
-            self._tell(Fetch(began_s, package.path, package.url.stripped, status, size, seconds, error))
+            self._tell(UpstreamFetch(began_s, package.path, package.url.stripped, status, size, seconds, error))
 
         try:
             supply, gate = self._supply()

@@ -10,7 +10,7 @@ from harness.looking import sha256
 from harness.python_index import PythonIndex
 from harness.several import run_several
 
-from pixi_mirror.commands.words import plain
+from pixi_mirror.commands.text import plain
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
 

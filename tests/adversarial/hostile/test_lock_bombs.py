@@ -8,7 +8,7 @@ from harness.several import run_several
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixi_mirror.commands.words import plain
+from pixi_mirror.commands.text import plain
 
 SECONDS = 2
 BYTES = 300_000_000

@@ -11,7 +11,7 @@ import pytest
 from harness import oracle
 from harness.world import small_packages
 
-from pixi_mirror.commands.words import plain
+from pixi_mirror.commands.text import plain
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks of POSIX")
 BUSY = 75

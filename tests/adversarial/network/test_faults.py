@@ -40,7 +40,7 @@ from harness.upstream import (
     wrong_length,
 )
 
-from pixi_mirror.commands.words import plain
+from pixi_mirror.commands.text import plain
 from pixi_mirror.demo.packages import build_package
 
 NETWORK, WRONG = 5, 6

@@ -12,7 +12,7 @@ from harness.world import small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import PypiEntry
+from pixi_mirror.demo.workspace import PypiLockEntry
 
 needs_mounts = pytest.mark.skipif(not mounts.possible(), reason="this machine does not let us mount")
 MARGIN = 16 << 20
@@ -105,7 +105,7 @@ def test_a_disk_that_is_full_midway_ends_with_8_and_what_it_had_brought_is_not_f
     (world.root / "files").mkdir()
     (world.root / "files" / wheel.file_name).write_bytes(wheel.data)
     url = f"{world.upstream.url}/files/{wheel.file_name}"
-    entries.append(PypiEntry(url=url, name="large", version="1.0", sha256=wheel.sha256))
+    entries.append(PypiLockEntry(url=url, name="large", version="1.0", sha256=wheel.sha256))
     lock = world.lock("workspace", environments={"default": {"linux-64": entries}})
     small = disk(MARGIN + 2 * MIB)
     done = small.update(lock)

@@ -21,7 +21,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import Entry
+from pixi_mirror.demo.workspace import LockEntry
 from pixi_mirror.errors import MachineError, PixiMirrorError
 
 LOCKS = ("one", "two")
@@ -249,11 +249,11 @@ class Life(stateful.RuleBasedStateMachine):
         url = self.entry(name).url
         return self.world.authority_path + "/" + url.split("/", 3)[3]
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> LockEntry:
         return ENTRIES[name]
 
 
-ENTRIES: dict[str, Entry] = {}
+ENTRIES: dict[str, LockEntry] = {}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from harness.upstream import status
 from pixi_mirror.demo import distributions
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import PypiEntry
+from pixi_mirror.demo.workspace import PypiLockEntry
 
 pytestmark = pytest.mark.python_tools
 
@@ -283,7 +283,7 @@ def test_no_python_needs_to_be_on_path(world, index, user, tmp_path):
 
 def test_a_lock_without_an_index_says_that_nobody_can_be_asked(world, index, user):
     entry = index.publish(SOURCE, name="source", version="1.0")
-    direct = PypiEntry(url="direct+" + entry.url, name="source", version="1.0", sha256=entry.sha256)
+    direct = PypiLockEntry(url="direct+" + entry.url, name="source", version="1.0", sha256=entry.sha256)
     world.lock("workspace", environments={"default": {"linux-64": [python(world), direct]}})
     done = update(user, world, *LOCK, "--with-build-requirements", "--allow-unhashed", status=3)
     assert "names no PyPI index" in done.stderr

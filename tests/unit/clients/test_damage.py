@@ -11,7 +11,7 @@ from harness.world import small_packages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixi_mirror.clients.marked_lines import restored
+from pixi_mirror.clients.marked_lines import remove_lines
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.registry import CLIENTS
 
@@ -25,8 +25,8 @@ END = "# <<< pixi-mirror <<<\n"
 def test_what_is_written_below_our_lines_is_not_joined_to_what_is_above(client, newline):
     text = f"b = 2{newline}a = 1"
     written = CLIENTS[client].merged(text, OFFER)
-    assert restored(written) == text
-    assert restored(f"{written}[x]{newline}y = 1{newline}") == f"{text}{newline}[x]{newline}y = 1{newline}"
+    assert remove_lines(written) == text
+    assert remove_lines(f"{written}[x]{newline}y = 1{newline}") == f"{text}{newline}[x]{newline}y = 1{newline}"
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_what_is_written_below_our_lines_is_not_joined_to_what_is_above(client, 
 )
 def test_a_mark_without_the_other_is_refused(damage):
     written = CLIENTS["pixi"].merged("a = 1\n", OFFER) + "[x]\ny = 1\n"
-    assert restored(written) == "a = 1\n[x]\ny = 1\n"
+    assert remove_lines(written) == "a = 1\n[x]\ny = 1\n"
     with pytest.raises(ValueError, match=r"its line [0-9]+ is one of the two marks"):
-        restored(damage(written))
+        remove_lines(damage(written))
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def test_a_mark_without_the_other_is_refused(damage):
 def test_a_line_that_our_table_has_got_is_not_given_to_another(client, line):
     written = CLIENTS[client].merged("[other]\n", OFFER)
     with pytest.raises(ValueError, match=r"line .* in the table that pixi-mirror added"):
-        restored(f"{written}\n# why\n{line}\n")
+        remove_lines(f"{written}\n# why\n{line}\n")
 
 
 def test_the_byte_order_mark_stays_first():
     for client, text in (("uv", "index-url = 'x'\n"), ("conda", "channels: [a]\n"), ("pip", "[global]\nindex-url=x\n")):
         written = CLIENTS[client].merged("\ufeff" + text, OFFER)
         assert (written[0], written.count("\ufeff")) == ("\ufeff", 1)
-        assert restored(written) == "\ufeff" + text
+        assert remove_lines(written) == "\ufeff" + text
 
 
 def test_hosts_that_pip_trusts_already_stay_trusted():
@@ -67,7 +67,7 @@ def test_hosts_that_pip_trusts_already_stay_trusted():
     parser = RawConfigParser()
     parser.read_string(written)
     assert parser["global"]["trusted-host"].split() == ["team.example", "more.example", "mirror.lan:81"]
-    assert restored(written) == text
+    assert remove_lines(written) == text
 
 
 def test_the_real_pip_reads_a_file_whose_lines_are_indented(tmp_path):
@@ -102,7 +102,7 @@ def test_any_pip_conf_survives_or_is_refused(lines, newline, end):
         written = CLIENTS["pip"].merged(text, OFFER)
     except ValueError:
         return
-    assert restored(written) == text
+    assert remove_lines(written) == text
     before, after = RawConfigParser(), RawConfigParser()
     before.read_string(text)
     after.read_string(written)
@@ -140,7 +140,7 @@ def test_any_uv_toml_survives_or_is_refused(top, tables, end):
         written = CLIENTS["uv"].merged(text, OFFER)
     except ValueError:
         return
-    assert restored(written) == text
+    assert remove_lines(written) == text
     after = tomllib.loads(written)
     assert after["index"][-1] == {"url": f"{URL}/simple/", "default": True}
     assert after["index"][:-1] == [each for each in data.get("index", []) if not each.get("default")]

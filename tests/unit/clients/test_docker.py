@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pixi_mirror.clients.marked_lines import restored
+from pixi_mirror.clients.marked_lines import remove_lines
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.errors import WorkspaceError
@@ -100,7 +100,7 @@ def test_a_shell_hook_that_fails_fails_the_build(tmp_path):
 def test_a_dockerfile_that_is_there_is_left_alone_and_a_new_one_can_be_removed():
     with pytest.raises(ValueError, match="cannot be added to"):
         CLIENTS["docker"].merged("FROM scratch\n", OFFER)
-    assert restored(CLIENTS["docker"].merged(None, OFFER)) is None
+    assert remove_lines(CLIENTS["docker"].merged(None, OFFER)) is None
 
 
 def test_a_name_that_is_none_cannot_get_into_a_command():

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixi_mirror.clients.marked_lines import restored
+from pixi_mirror.clients.marked_lines import remove_lines
 from pixi_mirror.clients.offer import Offer, admit_url
 from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.errors import UsageError
@@ -140,7 +140,7 @@ def test_what_the_user_has_stays_or_comes_back(client, text, expected, form):
     text = start + (text if end else text.rstrip("\n")).replace("\n", newline)
     written = CLIENTS[client].merged(text, OFFER)
     assert read(client, written) == expected
-    assert restored(written) == text
+    assert remove_lines(written) == text
     kept = [line for line in text.removeprefix("\ufeff").splitlines() if line.startswith(("#", ";"))]
     assert all(line in written.splitlines() or start + line in written.splitlines() for line in kept)
     if newline == "\r\n":
@@ -152,7 +152,7 @@ def test_what_the_user_has_stays_or_comes_back(client, text, expected, form):
 def test_a_file_that_says_nothing_is_added_to(client, text):
     written = CLIENTS[client].merged(text, OFFER)
     assert read(client, written) == read(client, CLIENTS[client].fragment(OFFER))
-    assert restored(written) == text
+    assert remove_lines(written) == text
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_any_configuration_of_pixi_survives(before, table, after):
         written = CLIENTS["pixi"].merged(text, OFFER)
     except ValueError:
         return
-    assert restored(written) == text
+    assert remove_lines(written) == text
     found = tomllib.loads(written)
     assert {**found, "mirrors": None} == {**data, "mirrors": None}
     assert found["mirrors"].items() >= {key: [to] for key, to in MIRRORS.items()}.items()
@@ -208,7 +208,7 @@ def test_any_condarc_survives_or_is_refused(text):
         written = CLIENTS["conda"].merged(text, OFFER)
     except ValueError:
         return
-    assert restored(written) == text
+    assert remove_lines(written) == text
     assert read("conda", written)["channel_alias"] == URL
 
 

@@ -11,17 +11,17 @@ import yaml
 
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.demo.workspace import (
-    CondaEntry,
-    Environment,
+    CondaLockEntry,
     LockDescription,
-    Platform,
-    PypiEntry,
+    LockEnvironment,
+    LockPlatform,
+    PypiLockEntry,
     lock_text,
     manifest_text,
 )
 
 CHANNEL = "https://conda.anaconda.org/conda-forge/"
-WHEEL = PypiEntry(
+WHEEL = PypiLockEntry(
     url="https://files.pypi.example/packages/aa/bb/thing-2.0-py3-none-any.whl",
     name="thing",
     version="2.0",
@@ -33,7 +33,7 @@ WHEEL = PypiEntry(
 
 def entry(**description):
     package = build_package(**description)
-    return CondaEntry(url=f"{CHANNEL}{package.record['subdir']}/{package.file_name}", record=package.record)
+    return CondaLockEntry(url=f"{CHANNEL}{package.record['subdir']}/{package.file_name}", record=package.record)
 
 
 BASE = entry(name="base", version="2024.1", build="pyh1_3", build_number=3, noarch="python")
@@ -53,11 +53,11 @@ HOTFIXED = TOOL.hotfixed(depends=["base >=2024"], constrains=["other <1"])
 def described(version):
     return LockDescription(
         version=version,
-        platforms=(Platform(name="gpu", subdir="linux-64", virtual_packages=("__cuda=12", "__unix=0=0")),)
+        platforms=(LockPlatform(name="gpu", subdir="linux-64", virtual_packages=("__cuda=12", "__unix=0=0")),)
         if version == 7
         else (),
         environments={
-            "default": Environment(
+            "default": LockEnvironment(
                 channels=(CHANNEL,),
                 indexes=("https://pypi.example/simple",),
                 packages={
@@ -65,7 +65,7 @@ def described(version):
                     "osx-arm64": (BASE,),
                 },
             ),
-            "prod": Environment(channels=(CHANNEL,), packages={"osx-arm64": (BASE,)}),
+            "prod": LockEnvironment(channels=(CHANNEL,), packages={"osx-arm64": (BASE,)}),
         },
     )
 
@@ -92,8 +92,8 @@ def test_run_exports_came_with_version_seven():
 
 
 def test_what_is_not_derivable_from_a_local_path_is_written():
-    local = CondaEntry(url="/channel/linux-64/" + OLD.url.rsplit("/")[-1], record=OLD.record)
-    environment = Environment(channels=("file:///channel",), packages={"linux-64": (local,)})
+    local = CondaLockEntry(url="/channel/linux-64/" + OLD.url.rsplit("/")[-1], record=OLD.record)
+    environment = LockEnvironment(channels=("file:///channel",), packages={"linux-64": (local,)})
     text = lock_text(LockDescription(environments={"default": environment}))
     assert "  subdir: linux-64\n" in text
 
@@ -106,8 +106,8 @@ def test_a_hotfixed_record_keeps_the_hash_of_the_archive():
 @pytest.mark.parametrize("version", [6, 7])
 def test_a_text_that_looks_like_another_type_is_quoted(version):
     record = {"sha256": "0" * 64, "md5": "1e" + "1" * 30, "license": "null", "depends": ["a", "3.10", "*", "a: b"]}
-    odd = CondaEntry(url=CHANNEL + "noarch/odd-1-0.conda", record={"name": "odd", "noarch": "generic", **record})
-    environment = Environment(channels=(CHANNEL,), packages={"linux-64": (odd,)})
+    odd = CondaLockEntry(url=CHANNEL + "noarch/odd-1-0.conda", record={"name": "odd", "noarch": "generic", **record})
+    environment = LockEnvironment(channels=(CHANNEL,), packages={"linux-64": (odd,)})
     text = lock_text(LockDescription(version=version, environments={"default": environment}))
     (read,) = yaml.safe_load(text)["packages"]
     assert {key: read[key] for key in record} == record
@@ -173,9 +173,9 @@ def real_entry(raw):
     if "conda" in raw:
         numbers = {key: int(raw[key]) for key in NUMBERS if key in raw}
         url = raw["conda"]
-        return CondaEntry(url=url, record={"name": url.rsplit("/", 1)[1].rsplit("-", 2)[0]} | raw | numbers)
+        return CondaLockEntry(url=url, record={"name": url.rsplit("/", 1)[1].rsplit("-", 2)[0]} | raw | numbers)
     fields = {key: raw.get(key) for key in ("name", "version", "sha256", "index", "requires_python")}
-    return PypiEntry(url=raw["pypi"], requires_dist=tuple(raw.get("requires_dist", ())), **fields)
+    return PypiLockEntry(url=raw["pypi"], requires_dist=tuple(raw.get("requires_dist", ())), **fields)
 
 
 def blocks(text):
@@ -188,7 +188,7 @@ def test_a_real_lock_described_and_written_again_is_the_same_text(text):
     document = yaml.load(text, yaml.CBaseLoader)
     entries = {next(iter(raw.values())): real_entry(raw) for raw in document["packages"]}
     environments = {
-        name: Environment(
+        name: LockEnvironment(
             channels=tuple(channel["url"] for channel in raw["channels"]),
             indexes=tuple(raw.get("indexes", ())),
             packages={
@@ -199,7 +199,7 @@ def test_a_real_lock_described_and_written_again_is_the_same_text(text):
         for name, raw in document["environments"].items()
     }
     platforms = tuple(
-        Platform(
+        LockPlatform(
             name=raw["name"],
             subdir=raw.get("subdir", raw["name"]),
             virtual_packages=tuple(raw.get("virtual-packages", ())),

@@ -12,7 +12,7 @@ from harness.runnable import python_package
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import PypiEntry
+from pixi_mirror.demo.workspace import PypiLockEntry
 
 pytestmark = [
     pytest.mark.real,
@@ -46,7 +46,7 @@ def locked(world, *, with_python):
     if with_python:
         url = world.upstream.put(f"/files/{WHEEL.file_name}", WHEEL.data)
         entries.append(world.publish(python_package()))
-        entries.append(PypiEntry(url=url, name="spoken", version="1.0", sha256=WHEEL.sha256))
+        entries.append(PypiLockEntry(url=url, name="spoken", version="1.0", sha256=WHEEL.sha256))
     return world.lock("workspace", environments={"default": {"linux-64": entries}}).parent
 
 

@@ -9,7 +9,7 @@ from harness.child import Completed
 from harness.stub_pixi import StubPixi, info_of, rows_of
 from harness.world import World, small_packages
 
-from pixi_mirror.demo.workspace import Entry, Platform
+from pixi_mirror.demo.workspace import LockEntry, LockPlatform
 
 
 @dataclass(kw_only=True)
@@ -18,9 +18,9 @@ class Studio:
 
     world: World
     stub: StubPixi
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, LockEntry] = field(default_factory=dict)
 
-    def environments(self) -> dict[str, dict[str, list[Entry]]]:
+    def environments(self) -> dict[str, dict[str, list[LockEntry]]]:
         """What the standard workspace locks: name -> platform -> entries."""
         if not self.entries:
             self.entries = {name: self.world.publish(package) for name, package in small_packages().items()}
@@ -37,9 +37,9 @@ class Studio:
         self,
         name: str = "workspace",
         *,
-        environments: Mapping[str, Mapping[str, Iterable[Entry]]] | None = None,
+        environments: Mapping[str, Mapping[str, Iterable[LockEntry]]] | None = None,
         info: Mapping | None = None,
-        platforms: Iterable[Platform] = (),
+        platforms: Iterable[LockPlatform] = (),
         called: Mapping[str, str] | None = None,
         **answers,
     ) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from harness.stub_pixi import StubPixi, info_of, rows_of
 from harness.world import small_packages
 
-from pixi_mirror.demo.workspace import Platform
+from pixi_mirror.demo.workspace import LockPlatform
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stub is started by its first line")
 
@@ -294,9 +294,9 @@ def test_a_pixi_that_cannot_be_started_is_status_3(studio):
 def aliased(studio):
     """A workspace with two platforms of one subdir, which the lock calls linux-64 and p1."""
     entry = studio.environments() and studio.entries
-    cuda = Platform(name="p1", subdir="linux-64", virtual_packages=("__cuda=12", "__glibc=2.28"))
-    mac = Platform(name="p2", subdir="osx-arm64", virtual_packages=("__osx=13.5",))
-    plain = Platform(name="linux-64", subdir="linux-64", virtual_packages=("__glibc=2.28",))
+    cuda = LockPlatform(name="p1", subdir="linux-64", virtual_packages=("__cuda=12", "__glibc=2.28"))
+    mac = LockPlatform(name="p2", subdir="osx-arm64", virtual_packages=("__osx=13.5",))
+    plain = LockPlatform(name="linux-64", subdir="linux-64", virtual_packages=("__glibc=2.28",))
     environments = {
         "default": {"linux-64": [entry["base"]], "p1": [entry["tool-linux"]], "p2": [entry["tool-osx"]]},
     }

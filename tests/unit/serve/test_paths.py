@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import Client, descriptors, written
 
-from pixi_mirror.serve.targets import masked, target_of
+from pixi_mirror.serve.targets import masked, parse_target
 from pixi_mirror.serve.transport import Server
 
 INDEX = "/conda-forge/linux-64/repodata.json"
@@ -151,7 +151,7 @@ def test_the_log_tells_of_each_request(client, log):
 
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=40).map(lambda tail: f"/{tail}"))
 def test_whatever_a_target_is_it_means_a_path_of_a_mirror_or_nothing(raw):
-    target = target_of(raw)
+    target = parse_target(raw)
     if target is not None and target.path is not None:
         assert not any(part in ("", ".", "..") or part.startswith(".") for part in target.path.split("/"))
         assert not set(target.path) & {"\\", ":", "\0", "%", "?", "#"}

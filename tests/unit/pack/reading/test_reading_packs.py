@@ -13,7 +13,7 @@ from harness.packs import pack_files, tar_of, write_folder
 from pixi_mirror.archives.self_extracting import Unpacker, unix_executable, windows_executable
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package, zstd_frame
-from pixi_mirror.demo.workspace import CondaEntry, Environment, LockDescription, lock_text
+from pixi_mirror.demo.workspace import CondaLockEntry, LockDescription, LockEnvironment, lock_text
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WrongBytesError
 from pixi_mirror.pack.lay_out import lay_out
 from pixi_mirror.pack.read import read
@@ -219,9 +219,9 @@ def test_the_lock_in_a_pack_tells_where_its_packages_came_from(unpacked):
     lock = lock_text(
         LockDescription(
             environments={
-                "default": Environment(
+                "default": LockEnvironment(
                     channels=["https://conda.example/forge"],
-                    packages={"linux-64": [CondaEntry(url=url, record=TOOL.record)]},
+                    packages={"linux-64": [CondaLockEntry(url=url, record=TOOL.record)]},
                 )
             }
         )

@@ -4,7 +4,7 @@ import base64
 from functools import cache
 from types import MappingProxyType
 
-from pixi_mirror.serve.access.passwords import hashed, issued
+from pixi_mirror.serve.access.passwords import create_token, hash_password
 from pixi_mirror.serve.access.rights import admit_right
 from pixi_mirror.serve.access.users import User
 
@@ -13,13 +13,13 @@ PASSWORD = "correct horse"
 
 @cache
 def password_of_all():
-    return hashed(PASSWORD)
+    return hash_password(PASSWORD)
 
 
 @cache
 def token():
     """A token and its digest."""
-    return issued()
+    return create_token()
 
 
 def user(name, *, read=None, password=True, token_too=False):

@@ -10,7 +10,7 @@ from people import token, user, users
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.serve.access.users import Users, dump
-from pixi_mirror.serve.access.users_file import UserFile, changing, read_users
+from pixi_mirror.serve.access.users_file import UserFile, change_users, read_users
 
 KNOWN: Users = users(user("ada", read=["conda-forge", "simple"]), user("ci", token_too=True, password=False))
 
@@ -28,7 +28,7 @@ def file(tmp_path):
 
 def test_what_is_written_is_read_again(tmp_path):
     file = tmp_path / "users"
-    with changing(file) as (before, replace):
+    with change_users(file) as (before, replace):
         assert before == {}
         replace(KNOWN)
     assert read_users(file) == KNOWN
@@ -39,7 +39,7 @@ def test_what_is_written_is_read_again(tmp_path):
 def test_a_link_to_the_file_stays_one(file, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(file)
-    with changing(link) as (before, replace):
+    with change_users(link) as (before, replace):
         replace({**before, "eve": user("eve")})
     assert link.is_symlink()
     assert set(read_users(file)) == {"ada", "ci", "eve"}
@@ -47,7 +47,7 @@ def test_a_link_to_the_file_stays_one(file, tmp_path):
 
 def test_no_change_of_many_at_once_is_lost(file):
     def add(number):
-        with changing(file) as (before, replace):
+        with change_users(file) as (before, replace):
             replace({**before, f"u{number}": user(f"u{number}")})
 
     threads = [threading.Thread(target=add, args=(number,)) for number in range(5)]
@@ -63,7 +63,7 @@ def test_a_file_that_others_can_write_is_refused(file, mode):
     file.chmod(mode)
     with pytest.raises(MachineError, match=f"chmod 600 {file}"):
         read_users(file)
-    with pytest.raises(MachineError, match="chmod 600"), changing(file):
+    with pytest.raises(MachineError, match="chmod 600"), change_users(file):
         pytest.fail("it was opened to be changed")
 
 
@@ -146,7 +146,7 @@ def test_a_change_is_heeded(file):
     said = []
     known = UserFile(file, said.append)
     assert known() is known()
-    with changing(file) as (_, replace):
+    with change_users(file) as (_, replace):
         replace(users(user("eve")))
     assert set(known()) == {"eve"}
     assert said == []

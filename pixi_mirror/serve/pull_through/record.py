@@ -17,17 +17,17 @@ from pixi_mirror.mirror.plan import planned
 from pixi_mirror.mirror.subscriptions import standing
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.serve.pull_through.pins import Pins
+from pixi_mirror.serve.pull_through.pins import PinnedPackages
 
 
-class Keeper:
+class Recorder:
     """Keeps files for a mirror; many threads may come.
 
     Recording costs about the same for one file as for a hundred. So whoever comes while others are being recorded
     waits, and then the first of the waiting records all.
     """
 
-    def __init__(self, root: Path, context: Context, pins: Pins) -> None:
+    def __init__(self, root: Path, context: Context, pins: PinnedPackages) -> None:
         """Read the mirror's records.
 
         Raises:

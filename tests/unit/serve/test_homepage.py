@@ -6,7 +6,7 @@ import re
 import pytest
 from serving import Client, written
 
-from pixi_mirror.serve.access.gate import Gate, Verdict
+from pixi_mirror.serve.access.control import AccessControl, Verdict
 from pixi_mirror.serve.page.style import POLICY
 from pixi_mirror.serve.transport import Server
 
@@ -87,7 +87,7 @@ def test_a_host_that_is_none_is_refused_and_not_shown(client, host):
     assert host.encode("latin-1") not in reply.body
 
 
-class Deciding(Gate):
+class Deciding(AccessControl):
     """Lets everybody, or nobody, in."""
 
     def __init__(self, verdict):

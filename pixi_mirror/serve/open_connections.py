@@ -8,7 +8,7 @@ from contextlib import suppress
 _WELCOME_S = 5.0
 
 
-class Crowd:
+class OpenConnections:
     """The open connections; many threads may use it."""
 
     def __init__(self, most: int) -> None:

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.serve.access.passwords import TODAY, Cost, decoy, digest_of, encoded, is_digest, is_password
+from pixi_mirror.serve.access.passwords import TODAY, Cost, create_decoy, digest_of, encoded, is_digest, is_password
 from pixi_mirror.serve.access.rights import ListedAt, covers
 from pixi_mirror.serve.access.users import User, Users
 
@@ -39,11 +39,11 @@ class Verdict(Enum):
     """Too many passwords are to be computed; it may ask again in a second."""
 
 
-class _Overrun(Exception):
+class _TooManyWaiting(Exception):
     """Too many wait."""
 
 
-class _Brought(NamedTuple):
+class _Credentials(NamedTuple):
     """The credentials that a request brings."""
 
     tokens: tuple[tuple[str | None, str], ...]
@@ -59,7 +59,7 @@ def _nowhere(_: MirrorPath) -> Collection[str]:
     return ()
 
 
-class Gate:
+class AccessControl:
     """Who may read; many threads may use it."""
 
     def __init__(self, users: Callable[[], Users], listed_at: ListedAt = _nowhere) -> None:
@@ -69,7 +69,7 @@ class Gate:
         self._key = secrets.token_bytes(32)
         self._places = threading.BoundedSemaphore(_AT_ONCE)
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING + _AT_ONCE)
-        self._version = _Version(users())
+        self._version = _UsersVersion(users())
 
     def __call__(self, authorization: str | None, token: str | None, path: str) -> Verdict:
         """Whether a request with these credentials may read a path, `""` for the root.
@@ -81,8 +81,8 @@ class Gate:
         """
         version = self._current()
         try:
-            user = self._known(version, _brought(authorization, token))
-        except _Overrun:
+            user = self._known(version, _credentials(authorization, token))
+        except _TooManyWaiting:
             return Verdict.BUSY
         if user is None:
             return Verdict.UNKNOWN
@@ -90,30 +90,30 @@ class Gate:
             return Verdict.MAY_READ
         return Verdict.NOT_ENTITLED
 
-    def _current(self) -> "_Version":
+    def _current(self) -> "_UsersVersion":
         users = self._users()
         version = self._version
         if version.users is not users:
-            self._version = version = _Version(users)
+            self._version = version = _UsersVersion(users)
         return version
 
-    def _known(self, version: "_Version", brought: _Brought) -> User | None:
+    def _known(self, version: "_UsersVersion", brought: _Credentials) -> User | None:
         for name, token in brought.tokens:
             user = version.of_token(token)
             if user is not None and name in (None, user.name):
                 return user
         return None if brought.password is None else self._of_password(version, *brought.password)
 
-    def _of_password(self, version: "_Version", name: str, password: str) -> User | None:
+    def _of_password(self, version: "_UsersVersion", name: str, password: str) -> User | None:
         # Under the name, too: a password of one must not be looked for under another.
         digest = hmac.digest(self._key, name.encode() + b"\0" + encoded(password), "sha256")
         if (user := version.remembered(name, digest)) is not None:
             return user
         if not self._waiting.acquire(blocking=False):
-            raise _Overrun
+            raise _TooManyWaiting
         try:
             if not self._places.acquire(timeout=_WAIT_S):
-                raise _Overrun
+                raise _TooManyWaiting
             try:
                 # A client begins with many requests at once: the first of them has found out by now.
                 return version.remembered(name, digest) or version.computed(name, password, digest)
@@ -123,13 +123,13 @@ class Gate:
             self._waiting.release()
 
 
-class _Version:
+class _UsersVersion:
     """The users as they were at one time, and which of their passwords have been right since."""
 
     def __init__(self, users: Users) -> None:
         self.users = users
         costs = [user.password.cost for user in users.values() if user.password is not None]
-        self._decoy = decoy(max(costs, key=_work, default=TODAY))
+        self._decoy = create_decoy(max(costs, key=_work, default=TODAY))
         self._right: dict[str, bytes] = {}
         """One digest a user, so there are never more than users."""
 
@@ -161,23 +161,23 @@ def _work(cost: Cost) -> int:
     return cost.n * cost.r * cost.p
 
 
-def _brought(authorization: str | None, token: str | None) -> _Brought:
+def _credentials(authorization: str | None, token: str | None) -> _Credentials:
     """What is brought, tokens first, for they cost nothing; what cannot be understood is not brought."""
     tokens: list[tuple[str | None, str]] = [] if token is None or len(token) > _LONGEST else [(None, token)]
     scheme, _, value = (authorization or "").strip().partition(" ")
     value = value.strip()
     if not value or len(value) > _LONGEST:
-        return _Brought(tuple(tokens), None)
+        return _Credentials(tuple(tokens), None)
     if scheme.lower() == "bearer":
-        return _Brought((*tokens, (None, value)), None)
+        return _Credentials((*tokens, (None, value)), None)
     pair = _pair(value) if scheme.lower() == "basic" else None
     if pair is None:
-        return _Brought(tuple(tokens), None)
+        return _Credentials(tuple(tokens), None)
     # pip, uv and curl have nothing but a name and a password, as in netrc: a token may stand for the password.
     name, secret = pair
     if name == _TOKEN_NAME:
-        return _Brought((*tokens, (None, secret)), None)
-    return _Brought((*tokens, (name, secret)), (name, secret))
+        return _Credentials((*tokens, (None, secret)), None)
+    return _Credentials((*tokens, (name, secret)), (name, secret))
 
 
 def _pair(value: str) -> tuple[str, str] | None:

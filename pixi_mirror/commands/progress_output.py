@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from typing import Any, TextIO
 
-from pixi_mirror.commands.words import files_of, plain, size
+from pixi_mirror.commands.text import files_of, plain, size
 from pixi_mirror.progress import Progress
 
 _HEARTBEAT_S = 20.0

@@ -6,8 +6,8 @@ import threading
 import pytest
 from people import PASSWORD, basic, password_of_all, token, user, users
 
-from pixi_mirror.serve.access.gate import _AT_ONCE, _MOST_WAITING, Gate, Verdict
-from pixi_mirror.serve.access.passwords import hashed
+from pixi_mirror.serve.access.control import _AT_ONCE, _MOST_WAITING, AccessControl, Verdict
+from pixi_mirror.serve.access.passwords import hash_password
 from pixi_mirror.serve.access.users import User
 
 WHEEL = "files.pypi.example/packages/x-1-py3-none-any.whl"
@@ -30,7 +30,7 @@ def computed(monkeypatch):
 
 def gate_of(*them, listed_at=lambda _: ()):
     known = users(*them)
-    return Gate(lambda: known, listed_at)
+    return AccessControl(lambda: known, listed_at)
 
 
 def test_the_right_password_opens_and_scrypt_is_computed_once(computed):
@@ -68,7 +68,7 @@ def test_an_unknown_user_costs_what_the_costliest_password_does(computed):
 
 
 def test_a_wrong_password_stays_wrong_after_the_right_one_was_there():
-    gate = gate_of(user("ada"), User("eve", hashed("another horse"), None, None))
+    gate = gate_of(user("ada"), User("eve", hash_password("another horse"), None, None))
     assert gate(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
     assert gate(basic("ada", "another horse"), None, "c") is Verdict.UNKNOWN
     assert gate(basic("eve", PASSWORD), None, "c") is Verdict.UNKNOWN
@@ -76,9 +76,9 @@ def test_a_wrong_password_stays_wrong_after_the_right_one_was_there():
 
 def test_another_version_of_the_users_forgets_the_passwords_that_were_right():
     versions = [users(user("ada"))]
-    gate = Gate(lambda: versions[-1])
+    gate = AccessControl(lambda: versions[-1])
     assert gate(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
-    versions.append(users(User("ada", hashed("another horse"), None, None)))
+    versions.append(users(User("ada", hash_password("another horse"), None, None)))
     assert gate(basic("ada", PASSWORD), None, "c") is Verdict.UNKNOWN
     versions.append(users())
     assert gate(basic("ada", "another horse"), None, "c") is Verdict.UNKNOWN
@@ -136,12 +136,12 @@ def test_what_is_no_credential_opens_nothing_and_costs_nothing(computed, authori
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_password_with_umlauts_opens_however_the_client_writes_it(encoding):
-    gate = gate_of(User("ada", hashed("schöne Pferde: drei"), None, None))
+    gate = gate_of(User("ada", hash_password("schöne Pferde: drei"), None, None))
     assert gate(basic("ada", "schöne Pferde: drei", encoding), None, "c") is Verdict.MAY_READ
 
 
 def test_a_password_opens_in_composed_and_decomposed_letters():
-    gate = gate_of(User("ada", hashed("scho\u0308ne Pferde"), None, None))
+    gate = gate_of(User("ada", hash_password("scho\u0308ne Pferde"), None, None))
     assert gate(basic("ada", "sch\u00f6ne Pferde"), None, "c") is Verdict.MAY_READ
 
 
