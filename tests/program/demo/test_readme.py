@@ -1,4 +1,4 @@
-"""What README.md and docs/ show is what the program does: the transcript, every command of the guide, every link."""
+"""What README.md and docs/ show is what the program does: the transcripts, every command of the guide, every link."""
 
 import json
 import os
@@ -9,20 +9,32 @@ import pytest
 from harness.child import ROOT, run_python, user_environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GUIDE = README[README.index("\n## Guide\n") :]
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+DEMO = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
 
 
 def normalised(transcript, directory):
-    """The transcript as it stands in the README, where the directory and the port are made up."""
+    """The transcript as docs/demo.md has it, where the directory and the port are made up."""
     text = transcript.replace(directory, "/tmp/pixi-mirror-demo")
     return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:40123", text)
 
 
-def test_the_transcript_in_the_readme_is_what_the_demo_prints(tmp_path):
-    (block,) = re.findall(r"```console\n\$ pixi-mirror demo\n(.*?)```", README, flags=re.DOTALL)
+def test_the_transcript_in_the_docs_is_what_the_demo_prints(tmp_path):
+    (block,) = re.findall(r"```console\n\$ pixi-mirror demo\n(.*?)```", DEMO, flags=re.DOTALL)
     done = run_python("-m", "pixi_mirror", "demo", "stage", env=user_environment(tmp_path / "home"), cwd=tmp_path)
     assert done.status == 0
     assert normalised(done.stdout, str(tmp_path / "stage")) == block
+
+
+def test_the_readme_shows_whole_steps_of_that_transcript_in_their_order():
+    (cut,) = re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
+    (whole,) = re.findall(r"```console\n\$ pixi-mirror demo\n(.*?)```", DEMO, flags=re.DOTALL)
+    steps = iter(whole.rstrip("\n").split("\n\n"))
+    shown = cut.rstrip("\n").split("\n\n")
+    assert len(shown) >= 4
+    for step in shown:
+        assert step in steps, step
+    assert README.count("\n") <= 150
 
 
 def guide_commands():
@@ -48,7 +60,7 @@ def test_every_option_that_the_guide_or_the_docs_name_exists(world):
     from pixi_mirror.commands.program import VERBS
 
     known = "\n".join(world.run(verb, "--help").stdout for verb, _ in VERBS)
-    texts = [GUIDE, *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
+    texts = [README, *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
     commands = [line for text in texts for line in re.findall(r"^\$? ?pixi-mirror .*", text, flags=re.MULTILINE)]
     for line in commands:
         for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", line.partition("#")[0]):
