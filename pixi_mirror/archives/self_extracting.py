@@ -11,8 +11,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Literal
 
-from pixi_mirror.archives.tar import Pushed, gathered
-from pixi_mirror.archives.zstd import Readable
+from pixi_mirror.archives.streams import ByteStream, PrefixedStream, read_up_to
 
 Write = Callable[[bytes], object]
 """Takes the next bytes of a file."""
@@ -83,17 +82,17 @@ def windows_executable(write: Write, *, tar: Callable[[Write], object], unpacker
     write(b"#>\r\n")
 
 
-def archive_of(file: Readable) -> Readable:
+def archive_of(file: ByteStream) -> ByteStream:
     """The tar in a self-extracting script, ours or pixi-pack's; of any other file the same bytes as they are.
 
     Reading it raises `ValueError` where the script is damaged or was cut short.
     """
-    start = gathered(file, _LONGEST_HEADER)
+    start = read_up_to(file, _LONGEST_HEADER)
     for header, end in _MARKS:
         before, found, rest = start.replace(b"\r\n", b"\n").partition(b"\n" + header + b"\n")
         if found and b"\0" not in before:
-            return _Archive(Pushed(rest, file), end)
-    return Pushed(start, file)
+            return _Archive(PrefixedStream(rest, file), end)
+    return PrefixedStream(start, file)
 
 
 def _header(name: str, unpacker: Unpacker, **told: int) -> bytes:
@@ -142,7 +141,7 @@ class _Encoder:
 class _Archive:
     """What stands in base64 up to a mark, in lines of any length, decoded."""
 
-    def __init__(self, file: Readable, mark: bytes) -> None:
+    def __init__(self, file: ByteStream, mark: bytes) -> None:
         self._file = file
         self._mark = mark
         self._letters = b""
@@ -163,7 +162,7 @@ class _Archive:
             raise ValueError("it was cut short: the end of the archive in it is missing")
         letters, marked, rest = chunk.partition(self._mark[:1])
         if marked:
-            rest += gathered(self._file, max(0, len(self._mark) - len(rest)))
+            rest += read_up_to(self._file, max(0, len(self._mark) - len(rest)))
             if (marked + rest)[: len(self._mark)] != self._mark:
                 raise ValueError("the archive in it is damaged: it is not base64 throughout")
             self._ended = True

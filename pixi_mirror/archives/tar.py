@@ -1,292 +1,269 @@
-"""Read a tar of any dialect as a stream, once and in bounded memory, and refuse what a pack never holds.
+"""Read a tar archive as a stream, in any dialect and in bounded memory.
 
-`tarfile` would take an archive that was cut off between two members for a whole one.
+This module uses the standard library alone and runs on Python 3.9: the unpacker of self-extracting packs contains it.
+
+The standard library's `tarfile` takes a damaged header for the end of the archive, reads an extended header at any
+length that it announces, and keeps every member in memory.
 """
 
-import re
+from __future__ import annotations
+
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from hashlib import blake2b
-from typing import BinaryIO, Literal
+from typing import NamedTuple
 
-from pixi_mirror.archives.compression import Stream
-from pixi_mirror.archives.tar_headers import BLOCK, Header, extended, extended_size, header, real_size, sparse_pairs
-from pixi_mirror.archives.zstd import Readable, decompressing
+from pixi_mirror.archives.streams import ByteStream, read_exactly, read_up_to
+from pixi_mirror.archives.tar_headers import (
+    check_header,
+    decode_name,
+    parse_number,
+    parse_pax_records,
+    parse_pax_size,
+    parse_pax_time,
+    parse_signed_number,
+    parse_sparse_extents,
+    text_of_field,
+)
 
-MOST_MEMBERS = 1_000_000
+BLOCK = 512
+"""Bytes of a header; every content is padded to a multiple of it."""
+MOST_MEMBERS = 2_000_000
+LARGEST_EXTENDED_HEADER = 1 << 20
+"""Bytes of a pax header or of a long name in GNU's dialect."""
 
-_CHUNK = 1 << 20
-_LARGEST_EXTENDED = 1 << 16
-_MOST_PADDING = 64 << 20
+_PIECE_SIZE = 1 << 20
+_MOST_EXTENDED_HEADERS = 16
+"""For one member; real writers use three at most."""
 _MOST_EXTENTS = 100_000
-_LONGEST_PATH, _DEEPEST = 1024, 200
-_UNLIMITED = 1 << 62
-_OWNER_RUNS = 0o100
-_STRANGE = re.compile(r'[\\:<>"|?*\x00-\x1f\x7f]')
-"""A backslash, a drive's colon and a line break mean something else somewhere."""
-_FILES, _FOLDER, _LONG_NAME, _PAX, _PAX_FOR_ALL, _SPARSE = b"0\x007", b"5", b"L", b"xX", b"g", b"S"
-_ODD = {b"1": "a link", b"2": "a link", b"3": "a device", b"4": "a device", b"6": "a pipe", b"K": "a link"}
-_ZSTD, _OTHERS = b"\x28\xb5\x2f\xfd", (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+_LONGEST_PATH, _DEEPEST_PATH = 4096, 200
+_KINDS = {
+    b"0": "file",
+    b"\0": "file",
+    b"7": "file",
+    b"S": "sparse",
+    b"5": "folder",
+    b"2": "symlink",
+    b"1": "hardlink",
+    b"3": "device",
+    b"4": "device",
+    b"6": "pipe",
+}
+_WITH_CONTENT = ("file", "sparse", "unknown")
+_LONG_NAME, _LONG_TARGET, _PAX, _GLOBAL_PAX = b"L", b"K", (b"x", b"X"), b"g"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A file or a folder of a tar."""
+class TarMember(NamedTuple):
+    """What the headers of one member say. Nothing of it is checked against the rest of the archive."""
 
     name: str
-    """A relative path: its parts are plain, with slashes between them, and none of the archive is at it or above it."""
-    kind: Literal["file", "folder"]
+    """As the archive has it; bytes that are not UTF-8 are escaped as `os.fsdecode` does. `plain_path` checks it."""
+    kind: str
+    """`file`, `sparse` (a file with holes), `folder`, `symlink`, `hardlink`, `device`, `pipe` or `unknown`."""
     size: int
-    """Bytes; 0 for a folder. A file of few bytes may announce any number of zeros: compare it with a limit."""
-    executable: bool
-    """Whether its owner may run it; all other bits of its mode are left out."""
+    """Bytes of content, holes included. All kinds but `file`, `sparse` and `unknown` have no content, whatever this
+    says. An archive of few bytes may announce a sparse file of any size."""
+    mode: int
+    """Permission bits, unchecked."""
+    mtime: float
+    """Time of the last change, in seconds since 1970."""
+    target: str
+    """Where a link leads, unchecked; empty for everything else."""
 
 
-def opened(file: Readable) -> Readable:
-    """The tar in `file`, which may be compressed with zstd, as the first packs were, with gzip, bzip2 or xz, or not.
+class TarContent:
+    """The content of one member. It is read before the next member; what is not read is skipped."""
 
-    Reading it raises `ValueError` where the compressed data are damaged.
+    def __init__(self, stream: ByteStream, extents: list[tuple[int, int]], size: int, *, seekable: bool) -> None:
+        """`extents` are the offset and the length of what the archive stores of the `size` bytes."""
+        self._stream = stream
+        self._extents = [*extents, (size, 0)]
+        self._stored = sum(length for _, length in extents)
+        self._left = self._stored + -self._stored % BLOCK
+        self._seekable = seekable
 
-    Raises:
-        ProgramError: it is compressed with zstd, and there is no zstd library.
-    """
-    start = gathered(file, len(max(_OTHERS, key=len)))
-    whole = Pushed(start, file)
-    if start.startswith(_ZSTD):
-        return decompressing(whole)
-    return _Decompressed(whole) if start.startswith(_OTHERS) else whole
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the content in pieces of at most 1 MiB. It can be iterated once.
 
+        Raises:
+            ValueError: the archive ends before the content does.
+        """
+        position = 0
+        for offset, length in self._extents:
+            while position < offset:
+                hole = bytes(min(offset - position, _PIECE_SIZE))
+                position += len(hole)
+                yield hole
+            while position < offset + length:
+                piece = self._stream.read(min(offset + length - position, _PIECE_SIZE))
+                if not piece:
+                    raise ValueError("it ends in the middle of a member; it was cut short")
+                position += len(piece)
+                self._left -= len(piece)
+                yield piece
 
-def members(file: BinaryIO | Readable) -> Iterator[tuple[Member, Iterator[bytes]]]:
-    """Each member with its content in pieces, which are to be taken before the next member, or are passed over.
+    def read(self) -> bytes:
+        """Return the whole content. Compare the member's size with a limit first.
 
-    Folders that only contain others need not be named by the archive. It is read to its end.
+        Raises:
+            ValueError: as `pieces`.
+        """
+        return b"".join(self.pieces())
 
-    Raises:
-        ValueError: it is damaged or was cut short, wherever; or it holds a link, a device, a name twice, or one that
-            could lie outside of the folder that it is unpacked into.
-    """
-    names = _Names()
-    tar = _Tar(file)
-    while (found := tar.next_header()) is not None:
-        name = names.admitted(found)
-        kind, size, pieces = _content(tar, found)
-        if not name and kind == "folder":
-            continue  # `./`, which tells about the folder that the archive was made in
-        if not name:
-            raise ValueError(f"the member {found.name!r} of its tar is a file without a name")
-        member = Member(name=name, kind=kind, size=size, executable=bool(found.mode & _OWNER_RUNS))
-        names.add(member)
-        yield member, pieces
-        for _ in pieces:
-            pass
+    def skip(self) -> None:
+        """Go to the next header.
 
-
-def gathered(file: Readable, size: int) -> bytes:
-    """The next `size` bytes, or those up to the end; a pipe gives fewer at a time."""
-    pieces = []
-    while size and (piece := file.read(min(size, _CHUNK))):
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
-
-
-class Pushed:
-    """A stream of which some bytes were read, to be read again."""
-
-    def __init__(self, start: bytes, file: Readable) -> None:
-        self._start = start
-        self._file = file
-
-    def read(self, size: int, /) -> bytes:
-        """The next bytes, `size` at most."""
-        if not self._start:
-            return self._file.read(size)
-        data, self._start = self._start[:size], self._start[size:]
-        return data
-
-
-class _Decompressed:
-    """A compressed stream of the room, with the manners of a file."""
-
-    def __init__(self, file: Readable) -> None:
-        self._stream = Stream(file, limit=_UNLIMITED)  # type: ignore[arg-type]
-
-    def read(self, size: int, /) -> bytes:
-        return self._stream.take_some(size)
-
-
-class _Tar:
-    """Where in the archive the reading is."""
-
-    def __init__(self, file: Readable) -> None:
-        self._file = file
-        self._begun = False
-
-    def exactly(self, size: int) -> bytes:
-        data = gathered(self._file, size)
-        if len(data) < size:
-            raise ValueError("it ends in the middle; it was cut short")
-        return data
-
-    def next_header(self) -> Header | None:
-        """The next one of a member, with what was announced for it; None: the archive's end, with its mark."""
-        announced: dict[str, str | bytes] = {}
-        while any(block := self.exactly(BLOCK)):
-            found = self._header(block)
-            if found.kind not in _LONG_NAME + _PAX + _PAX_FOR_ALL:
-                return _completed(found, announced)
-            if found.size > _LARGEST_EXTENDED:
-                raise ValueError(f"an extended header of its tar is {found.size} bytes long")
-            data = self.exactly(found.size)
-            self.padding(found.size)
-            said: dict[str, str | bytes] = {}
-            if found.kind == _LONG_NAME:
-                said["path"] = data.partition(b"\0")[0]
-            else:
-                said.update(extended(data))
-            if said.keys() & announced.keys() or (said and found.kind == _PAX_FOR_ALL):
-                raise ValueError("its tar is damaged: one member is announced in two ways")
-            announced |= said
-        if announced:
-            raise ValueError("its tar is damaged: it announces a member that does not come")
-        self._end()
-        return None
-
-    def _header(self, block: bytes) -> Header:
-        try:
-            found = header(block)
-        except ValueError as error:
-            if self._begun:
-                raise
-            raise ValueError("it is no tar archive, or it is damaged from its beginning on") from error
-        self._begun = True
-        return found
-
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """The next `size` bytes as they come."""
-        while size:
-            piece = self._file.read(min(size, _CHUNK))
+        Raises:
+            ValueError: the archive ends before that.
+        """
+        if self._seekable and self._left > 1:
+            # The last byte is read, so that a file that ends before it is noticed.
+            self._stream.seek(self._left - 1, os.SEEK_CUR)  # type: ignore[attr-defined]
+            self._left = 1
+        while self._left:
+            piece = self._stream.read(min(self._left, _PIECE_SIZE))
             if not piece:
                 raise ValueError("it ends in the middle of a member; it was cut short")
-            size -= len(piece)
-            yield piece
-
-    def padding(self, size: int) -> None:
-        """Pass over what follows a content of `size` bytes, up to the next block."""
-        self.exactly(-size % BLOCK)
-
-    def _end(self) -> None:
-        """Look at all that follows the first block of zeros: one more, and then at most zeros that fill a record."""
-        if any(self.exactly(BLOCK)):
-            raise ValueError("its tar is damaged: a block of zeros stands where it does not end")
-        padding = 0
-        while data := self._file.read(_CHUNK):
-            padding += len(data)
-            if data.strip(b"\0") or padding > _MOST_PADDING:
-                raise ValueError("bytes that belong to nothing follow the end mark of its tar")
+            self._left -= len(piece)
 
 
-def _completed(found: Header, announced: dict[str, str | bytes]) -> Header:
-    path, size = announced.get("path"), announced.get("size")
-    return Header(
-        name=found.name if path is None else path if isinstance(path, bytes) else path.encode(),
-        kind=found.kind,
-        size=found.size if size is None else extended_size(str(size)),
-        mode=found.mode,
-        block=found.block,
+def read_tar(
+    stream: ByteStream, *, needs_end: bool = True, seekable: bool = False, most_members: int = MOST_MEMBERS
+) -> Iterator[tuple[TarMember, TarContent]]:
+    """Yield every member with its content, up to the first block of zeros; what follows that is not read.
+
+    The dialects are ustar, pax, GNU's and those before POSIX. One member is held at a time, and an extended header of
+    at most `LARGEST_EXTENDED_HEADER` bytes.
+
+    Args:
+        stream: begins with the first header.
+        needs_end: refuse an archive that ends without a block of zeros. Some old writers leave it out.
+        seekable: `stream` is a plain file, so content that nobody reads is skipped by `seek`. Do not set it for a
+            decompressed stream: checksums would be skipped, too.
+        most_members: more of them are refused.
+
+    Raises:
+        ValueError: the archive is damaged, cut short, describes a member in two ways, stores a sparse file as pax
+            does, or has too many members. The text is a clause that follows the archive's name.
+    """
+    count = 0
+    while (found := _read_member(stream, needs_end=needs_end, is_first=not count)) is not None:
+        count += 1
+        if count > most_members:
+            raise ValueError(f"its tar has more than {most_members} members")
+        member, extents = found
+        content = TarContent(stream, extents, member.size if member.kind in _WITH_CONTENT else 0, seekable=seekable)
+        yield member, content
+        content.skip()
+
+
+def plain_path(raw: str) -> str:
+    """Return the name of a member as a relative path with single slashes; empty for the archive's own folder.
+
+    Raises:
+        ValueError: it leads out of the folder that the archive is extracted into, or cannot be made on this system.
+    """
+    parts = [part for part in raw.split("/") if part not in ("", ".")]
+    if len(raw) > _LONGEST_PATH or len(parts) > _DEEPEST_PATH:
+        raise ValueError(f"the name of the member {raw[:80]!r}... is {len(raw)} characters long")
+    is_strange = raw.startswith("/") or ".." in parts or "\0" in raw
+    if is_strange or (os.name == "nt" and any(letter in raw for letter in '\\:<>"|?*')):
+        raise ValueError(f"the member {raw!r} would lie outside, or has a name that cannot be made here")
+    return "/".join(parts)
+
+
+def _read_member(
+    stream: ByteStream, *, needs_end: bool, is_first: bool
+) -> tuple[TarMember, list[tuple[int, int]]] | None:
+    """Return the next member and the extents of its content; None at the archive's end."""
+    announced: dict[str, str] = {}
+    for count in range(_MOST_EXTENDED_HEADERS + 1):
+        block = read_up_to(stream, BLOCK)
+        if not block and not needs_end and not is_first and not count:
+            return None
+        if len(block) < BLOCK:
+            raise ValueError(f"it {'is no tar archive, or ' if is_first else 'ends in the middle; it '}was cut short")
+        if not any(block):
+            if count:
+                raise ValueError("its tar is damaged: it announces a member that does not come")
+            return None
+        try:
+            check_header(block)
+        except ValueError as error:
+            if is_first and not count:
+                raise ValueError("it is no tar archive, or its tar is damaged from its beginning on") from error
+            raise
+        kind = block[156:157]
+        if kind not in (_LONG_NAME, _LONG_TARGET, _GLOBAL_PAX, *_PAX):
+            return _describe(stream, block, announced)
+        _merge(announced, _read_extended_header(stream, kind, parse_number(block[124:136])), kind)
+    raise ValueError("its tar is damaged: one member has too many extended headers")
+
+
+def _describe(stream: ByteStream, block: bytes, announced: dict[str, str]) -> tuple[TarMember, list[tuple[int, int]]]:
+    """Return the member of a header, with what was announced for it, and the extents of its content."""
+    name = announced.get("path")
+    if name is None:
+        raw = text_of_field(block[:100])
+        prefix = text_of_field(block[345:500]) if block[257:263] == b"ustar\0" else b""
+        name = decode_name(prefix + b"/" + raw if prefix else raw)
+    kind = _KINDS.get(block[156:157], "unknown")
+    if kind == "file" and name.endswith("/"):
+        kind = "folder"  # the dialects before POSIX know folders by it
+    size = parse_number(block[124:136]) if "size" not in announced else parse_pax_size(announced["size"])
+    extents = [(0, size)] if kind in _WITH_CONTENT else []
+    if kind == "sparse":
+        extents, size = _read_extents(stream, block, size)
+    member = TarMember(
+        name=name,
+        kind=kind,
+        size=size,
+        mode=parse_number(block[100:108]),
+        mtime=parse_pax_time(announced["mtime"]) if "mtime" in announced else parse_signed_number(block[136:148]),
+        target=announced.get("linkpath", decode_name(text_of_field(block[157:257]))) if kind.endswith("link") else "",
     )
+    return member, extents
 
 
-def _content(tar: _Tar, found: Header) -> tuple[Literal["file", "folder"], int, Iterator[bytes]]:
-    """Kind, size and pieces of a member."""
-    slash = found.name.endswith(b"/")  # the oldest dialect knows folders by it
-    if found.kind == _FOLDER or (found.kind in _FILES and slash):
-        if found.size:
-            raise ValueError("its tar is damaged: a folder of it has a content")
-        return "folder", 0, iter(())
-    if found.kind == _SPARSE:
-        return _sparse_content(tar, found)
-    if found.kind not in _FILES:
-        shown = found.name.decode(errors="replace")
-        raise ValueError(f"{shown!r} is {_ODD.get(found.kind, 'no file and no folder')}, which a pack never holds")
-    return "file", found.size, _padded(tar, found.size)
+def _read_extended_header(stream: ByteStream, kind: bytes, size: int) -> dict[str, str]:
+    """Return what an extended header says of the next member, by the keywords of pax."""
+    if size > LARGEST_EXTENDED_HEADER:
+        raise ValueError(f"an extended header of its tar is {size} bytes long")
+    data = read_exactly(stream, size + -size % BLOCK)[:size]
+    if kind == _LONG_NAME:
+        return {"path": decode_name(text_of_field(data))}
+    if kind == _LONG_TARGET:
+        return {"linkpath": decode_name(text_of_field(data))}
+    return parse_pax_records(data)
 
 
-def _padded(tar: _Tar, size: int) -> Iterator[bytes]:
-    yield from tar.pieces(size)
-    tar.padding(size)
+def _merge(announced: dict[str, str], found: dict[str, str], kind: bytes) -> None:
+    if kind == _GLOBAL_PAX:
+        if found.keys() & {"path", "linkpath", "size"}:
+            raise ValueError("its tar is damaged: all its members are announced in one way")
+        return  # comments, such as the commit that `git archive` writes, and times
+    if found.keys() & announced.keys():
+        raise ValueError("its tar is damaged: one member is announced in two ways")
+    announced.update(found)
 
 
-def _sparse_content(tar: _Tar, found: Header) -> tuple[Literal["file"], int, Iterator[bytes]]:
-    """Of a file with holes, in GNU's dialect: the map of the rest stands in the header and in blocks after it."""
-    pairs = sparse_pairs(found.block[386:482])
-    goes_on = found.block[482]
+def _read_extents(stream: ByteStream, block: bytes, stored: int) -> tuple[list[tuple[int, int]], int]:
+    """Return the extents of a sparse file in GNU's dialect, and its size with the holes.
+
+    The map stands in the header and in blocks after it.
+    """
+    extents, goes_on = parse_sparse_extents(block[386:482]), block[482]
     while goes_on:
-        block = tar.exactly(BLOCK)
-        pairs += sparse_pairs(block[:504])
-        goes_on = block[504]
-        if len(pairs) > _MOST_EXTENTS:
+        more = read_exactly(stream, BLOCK)
+        extents += parse_sparse_extents(more[:504])
+        goes_on = more[504]
+        if len(extents) > _MOST_EXTENTS:
             raise ValueError("its tar is damaged: a sparse file of it has too many parts")
-    size = real_size(found.block)
+    size = parse_number(block[483:495])
     end = 0
-    for offset, length in pairs:
+    for offset, length in extents:
         if offset < end:
             raise ValueError("its tar is damaged: the parts of a sparse file overlap")
         end = offset + length
-    if end > size or sum(length for _, length in pairs) != found.size:
+    if end > size or sum(length for _, length in extents) != stored:
         raise ValueError("its tar is damaged: the parts of a sparse file are not as long as it says")
-    return "file", size, _with_holes(tar, found.size, [*pairs, (size, 0)])
-
-
-def _with_holes(tar: _Tar, stored: int, pairs: list[tuple[int, int]]) -> Iterator[bytes]:
-    position = 0
-    for offset, length in pairs:
-        while position < offset:
-            hole = bytes(min(offset - position, _CHUNK))
-            position += len(hole)
-            yield hole
-        yield from tar.pieces(length)
-        position += length
-    tar.padding(stored)
-
-
-class _Names:
-    """What names were seen, each as its digest: long ones take no more memory than short ones."""
-
-    def __init__(self) -> None:
-        self._files: set[bytes] = set()
-        self._folders: set[bytes] = set()
-        self._named: set[bytes] = set()
-
-    def admitted(self, found: Header) -> str:
-        """The name as a plain relative path; empty: the archive's own folder."""
-        try:
-            raw = found.name.decode()
-        except UnicodeDecodeError:
-            raise ValueError(f"the name {found.name[:80]!r} is not UTF-8") from None
-        parts = [part for part in raw.split("/") if part not in ("", ".")]
-        if len(found.name) > _LONGEST_PATH or len(parts) > _DEEPEST:
-            raise ValueError(f"the name of the member {raw[:80]!r}... is {len(raw)} characters long")
-        if raw.startswith("/") or ".." in parts or _STRANGE.search(raw):
-            raise ValueError(f"the member {raw!r} would lie outside, or has a name that not every system can have")
-        return "/".join(parts)
-
-    def add(self, member: Member) -> None:
-        """Take note of a member."""
-        digest = _digest(member.name)
-        if digest in self._named:
-            raise ValueError(f"{member.name} is in it twice")
-        parts = member.name.split("/")
-        above = {_digest("/".join(parts[:count])) for count in range(1, len(parts))}
-        self._named.add(digest)
-        self._folders |= above
-        (self._files if member.kind == "file" else self._folders).add(digest)
-        if above & self._files or (member.kind == "file" and digest in self._folders):
-            raise ValueError(f"{member.name} is in it as a file and as a folder")
-        if len(self._named) > MOST_MEMBERS:
-            raise ValueError(f"it has more than {MOST_MEMBERS} members")
-
-
-def _digest(name: str) -> bytes:
-    return blake2b(name.encode(), digest_size=16).digest()
+    return extents, size

@@ -1,125 +1,128 @@
-"""Tell what one header block of a tar says, in any dialect; nothing is read beyond the bytes that were given.
+"""Parse the header blocks of a tar archive, in any dialect; nothing is read beyond the bytes that are given.
 
-`tarfile` takes a damaged header for the end of the archive, and believes what an extended one claims.
+This module uses the standard library alone and runs on Python 3.9: the unpacker of self-extracting packs contains it.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-BLOCK = 512
-"""Bytes of a header, and what every content is padded to."""
+import re
 
 _CHECKSUM = slice(148, 156)
-_POSIX = b"ustar\0"
-_LARGEST = (1 << 63) - 1
-_NEGATIVE, _POSITIVE = 0xFF, 0x80
-_SPARSE_PAIR = 24
-_CONCERNS_CONTENT = ("GNU.sparse.", "SUN.holes", "SCHILY.realsize")
+_LARGEST_NUMBER = (1 << 63) - 1
+_EXTENT_SIZE = 24
+_SPARSE_KEYWORDS = ("GNU.sparse.", "SUN.holes", "SCHILY.realsize")
+_PAX_KEYWORDS = ("path", "linkpath", "size", "mtime")
+_TIME = re.compile(r"-?\d{1,18}(\.\d*)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """What stands in one block."""
-
-    name: bytes
-    kind: bytes
-    """One letter: `0` a file, `5` a folder, `L` and `x` what announces the next header's name, and more."""
-    size: int
-    """Bytes of content that follow."""
-    mode: int
-    block: bytes
-    """The whole of it."""
-
-
-def header(block: bytes) -> Header:
-    """What a block says that is not all zeros.
+def check_header(block: bytes) -> None:
+    """Compare the checksum of a header with its bytes.
 
     Raises:
-        ValueError: its checksum is wrong, or a number of it is none.
+        ValueError: it is wrong.
     """
-    told = _number(block[_CHECKSUM])
-    plain = block[:148] + b" " * 8 + block[156:]
-    signed = sum(byte - 256 if byte > 127 else byte for byte in plain)  # noqa: PLR2004 - as old writers summed
-    if told not in (sum(plain), signed):
+    announced = parse_number(block[_CHECKSUM])
+    # The checksum counts as spaces.
+    unsigned = sum(block) - sum(block[_CHECKSUM]) + 8 * 32
+    # Old writers summed the bytes as signed ones.
+    if announced != unsigned and announced != unsigned - 256 * sum(byte > 127 for byte in block):  # noqa: PLR2004
         raise ValueError("its tar is damaged: the checksum of a header is wrong")
-    name = _text(block[:100])
-    if block[257:263] == _POSIX and (prefix := _text(block[345:500])):
-        name = prefix + b"/" + name
-    return Header(
-        name=name, kind=block[156:157], size=_number(block[124:136]), mode=_number(block[100:108]), block=block
-    )
 
 
-def extended(data: bytes) -> dict[str, str]:
-    """The keys and values of a pax header.
+def parse_pax_records(data: bytes) -> dict[str, str]:
+    r"""Return the records `"%d %s=%s\n", <length>, <keyword>, <value>` (POSIX pax) that are used here.
 
     Raises:
-        ValueError: it is damaged, or says that a content is stored in a way of its own.
+        ValueError: they are damaged, or say that the content is stored as a sparse file.
     """
     found: dict[str, str] = {}
-    while data:
-        digits, _, _ = data[:20].partition(b" ")
+    position = 0
+    while position < len(data):
+        # The length of a record counts its own digits and the line break.
+        digits = data[position : position + 20].partition(b" ")[0]
         length = int(digits) if digits.isdigit() else 0
-        key, equals, value = data[len(digits) + 1 : length - 1].partition(b"=")
-        if not equals or data[length - 1 : length] != b"\n":
+        end = position + length
+        keyword, equals, value = data[position + len(digits) + 1 : max(end - 1, position)].partition(b"=")
+        if not equals or data[end - 1 : end] != b"\n":
             raise ValueError("its tar is damaged: an extended header of it cannot be read")
-        data = data[length:]
-        word = key.decode(errors="replace")
-        if word.startswith(_CONCERNS_CONTENT):
+        word = decode_name(keyword)
+        if word.startswith(_SPARSE_KEYWORDS):
             raise ValueError("a member of its tar is stored as a sparse file, which is not supported in pax archives")
-        if word in ("path", "size"):
-            try:
-                found[word] = value.decode()
-            except UnicodeDecodeError:
-                raise ValueError(f"the name {value[:80]!r} is not UTF-8") from None
+        if word in _PAX_KEYWORDS:
+            found[word] = decode_name(value)
+        position = end
     return found
 
 
-def extended_size(text: str) -> int:
-    """The number in the `size` of a pax header.
+def parse_sparse_extents(data: bytes) -> list[tuple[int, int]]:
+    """Return the offsets and lengths in one part of GNU's map of a sparse file.
+
+    Raises:
+        ValueError: one of them is no number.
+    """
+    found = []
+    for start in range(0, len(data) - _EXTENT_SIZE + 1, _EXTENT_SIZE):
+        if not data[start]:
+            break
+        found.append((parse_number(data[start : start + 12]), parse_number(data[start + 12 : start + _EXTENT_SIZE])))
+    return found
+
+
+def text_of_field(field: bytes) -> bytes:
+    """Return a text that ends at a zero byte or with its field."""
+    return field.partition(b"\0")[0]
+
+
+def decode_name(raw: bytes) -> str:
+    """Return a name as text; bytes that are not UTF-8 are escaped as `os.fsdecode` does."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def parse_number(field: bytes) -> int:
+    """Return a number in octal digits, or in GNU's base 256.
+
+    Raises:
+        ValueError: it is none, is negative, or needs more than 63 bits.
+    """
+    value = parse_signed_number(field)
+    if not 0 <= value <= _LARGEST_NUMBER:
+        raise ValueError(f"its tar is damaged: {field!r} is no number")
+    return value
+
+
+def parse_signed_number(field: bytes) -> int:
+    """Return a number that may be negative, such as a time before 1970.
 
     Raises:
         ValueError: it is none.
     """
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(_LARGEST)) or int(text) > _LARGEST:
+    if field[0] == 0x80:  # noqa: PLR2004 - the mark of a positive number in base 256
+        return int.from_bytes(field[1:], "big")
+    if field[0] == 0xFF:  # noqa: PLR2004 - the mark of a negative one
+        return int.from_bytes(field[1:], "big") - (1 << 8 * (len(field) - 1))
+    digits = text_of_field(field).strip(b" ")
+    if digits.strip(b"01234567"):
+        raise ValueError(f"its tar is damaged: {field!r} is no number")
+    return int(digits or b"0", 8)
+
+
+def parse_pax_size(text: str) -> int:
+    """Return the number of bytes in a pax record.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(_LARGEST_NUMBER)) or int(text) > _LARGEST_NUMBER:
         raise ValueError(f"its tar is damaged: {text[:40]!r} is no size")
     return int(text)
 
 
-def sparse_pairs(data: bytes) -> list[tuple[int, int]]:
-    """The pairs of offset and length in a GNU map of what a sparse file has beside its holes, as far as it goes.
+def parse_pax_time(text: str) -> float:
+    """Return the seconds since 1970 in a pax record.
 
     Raises:
-        ValueError: a number is none.
+        ValueError: they are no decimal number.
     """
-    pairs = []
-    for start in range(0, len(data) - _SPARSE_PAIR + 1, _SPARSE_PAIR):
-        if not data[start]:
-            break
-        pairs.append((_number(data[start : start + 12]), _number(data[start + 12 : start + _SPARSE_PAIR])))
-    return pairs
-
-
-def real_size(block: bytes) -> int:
-    """The size of a sparse file with its holes.
-
-    Raises:
-        ValueError: it is no number.
-    """
-    return _number(block[483:495])
-
-
-def _text(field: bytes) -> bytes:
-    return field.partition(b"\0")[0]
-
-
-def _number(field: bytes) -> int:
-    """A number in octal digits, or in GNU's base 256."""
-    if field[0] in (_NEGATIVE, _POSITIVE):
-        number = int.from_bytes(field[1:], "big")
-        if field[0] == _POSITIVE and number <= _LARGEST:
-            return number
-    else:
-        digits = _text(field).strip(b" ")
-        if not digits.strip(b"01234567"):
-            return int(digits or b"0", 8)
-    raise ValueError(f"its tar is damaged: {field!r} is no number")
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"its tar is damaged: {text[:40]!r} is no time")
+    return float(text)

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable
 
-from pixi_mirror.archives.tar_headers import BLOCK
+from pixi_mirror.archives.tar import BLOCK
 
 _END = bytes(2 * BLOCK)
 _TIME_S = 1_153_704_088

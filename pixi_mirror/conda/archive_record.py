@@ -3,14 +3,15 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
 from pixi_mirror.archives.compression import Stream
 from pixi_mirror.archives.opening import opened
-from pixi_mirror.archives.tar_headers import BLOCK, Header, extended, extended_size, header
+from pixi_mirror.archives.streams import ByteStream
+from pixi_mirror.archives.tar import read_tar
 from pixi_mirror.archives.zip import Member, stored
 from pixi_mirror.archives.zstd import decompressing
 from pixi_mirror.conda.archive_parts import parts_of_conda
@@ -25,11 +26,8 @@ SMALLEST_LIMIT = 1 << 28
 """Bytes that any may become: looking at so many takes some seconds, whatever the ratio is."""
 MOST_MEMBERS = 2_000_000
 
-_INDEX, _INDEX_PARTS = "info/index.json", [b"info", b"index.json"]
+_INDEX, _INDEX_PARTS = "info/index.json", ["info", "index.json"]
 _CHUNK = 1 << 20
-_LARGEST_EXTENDED = 1 << 20
-_FILES, _LONG_NAME, _PAX, _EXTENDED = b"0\x007", b"L", b"xX", b"LKxXg"
-_WITHOUT_CONTENT = b"123456"
 _LARGEST_NUMBER = 2**64 - 1
 _OMITTED_WHEN_EMPTY = ("constrains", "extra_depends", "flags", "track_features", "noarch", "features")
 
@@ -51,7 +49,7 @@ def index_record(path: Path, *, file_name: str | None = None) -> Mapping[str, Js
         is_old = extension == "tar.bz2"
         limit = max(SMALLEST_LIMIT, LARGEST_RATIO * sums["size"])
         # One byte more than is allowed: what ends there and what goes on are two things.
-        tar = _Tar(Stream(file, limit=limit + 1).take_some if is_old else _part_of_conda(file), limit=limit)
+        tar = _Limited(Stream(file, limit=limit + 1).take_some if is_old else _part_of_conda(file), limit=limit)
         record = _record(_index(tar))
         said = (record["name"].lower(), record["version"], record["build"])
         if said != (name.lower(), version, build):
@@ -71,41 +69,18 @@ def _sums(file: BinaryIO) -> dict[str, Json]:
     return {"md5": md5.hexdigest(), "sha256": sha256.hexdigest(), "size": size}
 
 
-class _Tar:
-    """The bytes of a tar, to be taken or skipped in order, whatever it was compressed with."""
+class _Limited:
+    """A decompressed tar that may have at most `limit` bytes."""
 
     def __init__(self, read: Callable[[int], bytes], *, limit: int) -> None:
         self._read = read
         self._limit = limit
-        self.taken = 0
-        """Bytes taken or skipped so far."""
+        self._position = 0
 
-    def take(self, size: int) -> bytes:
-        """Exactly the next `size` bytes."""
-        return b"".join(self._pieces(size))
-
-    def skip(self, size: int) -> None:
-        """Go on by exactly `size` bytes."""
-        for _ in self._pieces(size):
-            pass
-
-    def drain(self) -> None:
-        """Go on to the end: a checksum stands behind the last byte."""
-        while self._some(_CHUNK):
-            pass
-
-    def _pieces(self, size: int) -> Iterator[bytes]:
-        while size:
-            piece = self._some(min(size, _CHUNK))
-            if not piece:
-                raise ValueError("its tar ends in the middle; it was cut short")
-            size -= len(piece)
-            yield piece
-
-    def _some(self, size: int) -> bytes:
-        piece = self._read(size)
-        self.taken += len(piece)
-        if self.taken > self._limit:
+    def read(self, size: int, /) -> bytes:
+        piece = self._read(min(size, _CHUNK))
+        self._position += len(piece)
+        if self._position > self._limit:
             raise ValueError(f"its tar would become more than {self._limit} bytes, far more than its size allows for")
         return piece
 
@@ -134,55 +109,24 @@ def _part_of_conda(file: BinaryIO) -> Callable[[int], bytes]:
     return decompressing(_Part(file, info)).read
 
 
-def _index(tar: _Tar) -> bytes:
+def _index(tar: ByteStream) -> bytes:
     """The content of the one `info/index.json`; the tar is read to its end, so that a damaged one is noticed."""
     found: bytes | None = None
-    for name, kind, size in _members(tar):
-        if [part for part in name.split(b"/") if part not in (b"", b".")] != _INDEX_PARTS:
+    for member, content in read_tar(tar, most_members=MOST_MEMBERS):
+        if [part for part in member.name.split("/") if part not in ("", ".")] != _INDEX_PARTS:
             continue
         if found is not None:
             raise ValueError(f"it has more than one {_INDEX}, and which counts is anybody's guess")
-        if kind not in _FILES:
+        if member.kind != "file":
             raise ValueError(f"{_INDEX} in it is no regular file")
-        if size > LARGEST_INDEX:
-            raise ValueError(f"{_INDEX} in it is {size} bytes long, more than {LARGEST_INDEX} are not read")
-        found = tar.take(size)
+        if member.size > LARGEST_INDEX:
+            raise ValueError(f"{_INDEX} in it is {member.size} bytes long, more than {LARGEST_INDEX} are not read")
+        found = content.read()
+    while tar.read(_CHUNK):  # a checksum stands behind the last byte
+        pass
     if found is None:
         raise ValueError(f"it has no {_INDEX}, so it is no conda package")
     return found
-
-
-def _members(tar: _Tar) -> Iterator[tuple[bytes, bytes, int]]:
-    """Name, kind and size of each member; its content may be taken before the next one is asked."""
-    path: bytes | None = None
-    size: int | None = None
-    for _ in range(MOST_MEMBERS):
-        block = tar.take(BLOCK)
-        if not any(block):
-            tar.drain()
-            return
-        found = header(block)
-        if found.kind in _EXTENDED:
-            data = _extended_content(tar, found)
-            if found.kind == _LONG_NAME:
-                path = data.partition(b"\0")[0]
-            elif found.kind in _PAX:
-                said = extended(data)
-                path = said["path"].encode() if "path" in said else path
-                size = extended_size(said["size"]) if "size" in said else size
-            continue
-        length = 0 if found.kind in _WITHOUT_CONTENT else found.size if size is None else size
-        end = tar.taken + length + -length % BLOCK
-        yield path or found.name, found.kind, length
-        tar.skip(end - tar.taken)
-        path = size = None
-    raise ValueError(f"its tar has more than {MOST_MEMBERS} members")
-
-
-def _extended_content(tar: _Tar, found: Header) -> bytes:
-    if found.size > _LARGEST_EXTENDED:
-        raise ValueError(f"an extended header of its tar is {found.size} bytes long")
-    return tar.take(found.size + -found.size % BLOCK)[: found.size]
 
 
 def _record(index: bytes) -> dict[str, Json]:

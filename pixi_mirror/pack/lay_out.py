@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from pixi_mirror.archives.plain_tar import PlainMember, open_compressed, read_plain_tar
 from pixi_mirror.archives.self_extracting import archive_of
-from pixi_mirror.archives.tar import Member, members, opened
-from pixi_mirror.archives.zstd import Readable
+from pixi_mirror.archives.streams import ByteStream
 from pixi_mirror.disk.files import explained, hash_of
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model.values import Sha256, admit_sha256
@@ -52,7 +52,7 @@ class Laid:
     """Whether the files stay where they are when the run is over."""
 
 
-def lay_out(pack: Path | Readable, folder: Path, *, jobs: int, advance: Callable[[int], None]) -> Laid:
+def lay_out(pack: Path | ByteStream, folder: Path, *, jobs: int, advance: Callable[[int], None]) -> Laid:
     """The files of a pack: a folder is used where it is, anything else is written into `folder`, which is made.
 
     A pack that is no path is standard input. `advance` hears of bytes that were read.
@@ -89,12 +89,12 @@ def _complaining(name: str) -> Iterator[None]:
         raise MachineError(f"{name} is no pack that can be read: {error}. {AGAIN}") from error
 
 
-def _from_stream(stream: Readable, name: str, folder: Path, advance: Callable[[int], None]) -> Laid:
+def _from_stream(stream: ByteStream, name: str, folder: Path, advance: Callable[[int], None]) -> Laid:
     found: dict[str, Found] = {}
     folders: set[str] = set()
     with _complaining(name), explained("read or write", folder):
         folder.mkdir()
-        for member, pieces in members(opened(archive_of(stream))):
+        for member, pieces in read_plain_tar(open_compressed(archive_of(stream))):
             counted = _counted(pieces, advance)
             if member.kind == "folder":
                 folders.add(member.name)
@@ -118,7 +118,7 @@ def _hashed(pieces: Iterable[bytes]) -> Found:
     return Found(sha256=admit_sha256(digest.hexdigest()), size=size)
 
 
-def _written(member: Member, pieces: Iterable[bytes], folder: Path) -> Found:
+def _written(member: PlainMember, pieces: Iterable[bytes], folder: Path) -> Found:
     target = folder / member.name
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(target, _NEW, 0o600), "wb", buffering=0) as file:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.archives.zstd import Readable
+from pixi_mirror.archives.streams import ByteStream
 from pixi_mirror.disk.files import explained, write_synced
 from pixi_mirror.environments.activation import activation_script, default_shell
 from pixi_mirror.environments.distributions import remove
@@ -48,7 +48,7 @@ class Unpacked:
     warnings: tuple[str, ...]
 
 
-def unpack(source: Path | Readable, destination: Destination, *, jobs: int, progress: Progress) -> Unpacked:
+def unpack(source: Path | ByteStream, destination: Destination, *, jobs: int, progress: Progress) -> Unpacked:
     """Verify a pack and install it; an environment that is there becomes what the pack holds, or stays as it is.
 
     A source that is no path is standard input.
@@ -92,7 +92,7 @@ def _prefix(destination: Destination) -> Path:
     return Path(os.path.abspath(destination.directory), name)
 
 
-def _read(source: Path | Readable, stage: Staging, jobs: int, progress: Progress) -> Pack:
+def _read(source: Path | ByteStream, stage: Staging, jobs: int, progress: Progress) -> Pack:
     size = source.stat().st_size if isinstance(source, Path) and source.is_file() else 0
     progress.begin("reading the pack", files=1, size=size)
     laid = lay_out(source, stage.folder / _FILES, jobs=jobs, advance=lambda count: progress.advance(size=count))

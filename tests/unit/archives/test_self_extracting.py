@@ -15,8 +15,8 @@ from typing import Literal
 import pytest
 
 from pixi_mirror.archives import self_extracting
+from pixi_mirror.archives.plain_tar import read_plain_tar
 from pixi_mirror.archives.self_extracting import Unpacker, archive_of, unix_executable, windows_executable
-from pixi_mirror.archives.tar import members
 from pixi_mirror.archives.tar_writer import TarWriter
 
 PROGRAM = b"""#!/bin/sh
@@ -397,7 +397,7 @@ def test_the_archive_is_read_out_of_every_script(script: bytes, most: int) -> No
         pieces.append(piece)
     assert b"".join(pieces) == tar_bytes()
     assert stream.read(1000) == b""
-    assert len(list(members(archive_of(Pipe(script, 1 << 20))))) == 3
+    assert len(list(read_plain_tar(archive_of(Pipe(script, 1 << 20))))) == 3
 
 
 @pytest.mark.parametrize("unit", [1, 2, 3, 4], ids="{} bytes over".format)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from pixi_mirror.archives.tar import members, opened
+from pixi_mirror.archives.plain_tar import open_compressed, read_plain_tar
 from pixi_mirror.archives.tar_writer import TarWriter
 
 CONTENTS = {
@@ -40,7 +40,7 @@ class Pipe:
 def read(data: bytes) -> list[tuple[str, str, bytes, bool]]:
     """Name, kind, content and executability of each member; the size is as it was told."""
     found = []
-    for member, pieces in members(Pipe(data)):
+    for member, pieces in read_plain_tar(Pipe(data)):
         content = b"".join(pieces)
         assert len(content) == member.size
         found.append((member.name, member.kind, content, member.executable))
@@ -101,7 +101,7 @@ def test_only_its_owner_s_right_to_run_it_is_told_of_a_mode() -> None:
 
 
 def test_a_member_of_which_nothing_was_taken_is_passed_over() -> None:
-    names = [member.name for member, _ in members(Pipe(ours()))]
+    names = [member.name for member, _ in read_plain_tar(Pipe(ours()))]
     assert names == ["channel", *CONTENTS]
 
 
@@ -269,7 +269,7 @@ def test_zeros_may_fill_the_last_record_but_not_go_on_and_on() -> None:
             return piece
 
     with pytest.raises(ValueError, match="follow the end mark"):
-        list(members(Endless()))
+        list(read_plain_tar(Endless()))
 
 
 def test_a_header_whose_bytes_were_summed_with_their_signs_is_read() -> None:
@@ -286,21 +286,21 @@ def test_a_header_whose_bytes_were_summed_with_their_signs_is_read() -> None:
 )
 def test_a_compressed_archive_is_read_as_a_stream(compressed: object) -> None:
     data = compressed(ours())  # type: ignore[operator]
-    assert [name for name, *_ in ((member.name,) for member, _ in members(opened(Pipe(data))))] == [
+    assert [name for name, *_ in ((member.name,) for member, _ in read_plain_tar(open_compressed(Pipe(data))))] == [
         "channel",
         *CONTENTS,
     ]
     with pytest.raises(ValueError, match=r"cut short|damaged"):
-        list(members(opened(Pipe(data[: len(data) // 2]))))
+        list(read_plain_tar(open_compressed(Pipe(data[: len(data) // 2]))))
 
 
 CHILD = """
 import io, resource, sys
-from pixi_mirror.archives.tar import members
+from pixi_mirror.archives.plain_tar import read_plain_tar
 from pixi_mirror.archives.tar_writer import TarWriter
 
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-total = sum(len(piece) for _, pieces in members(open(0, "rb", buffering=0)) for piece in pieces)
+total = sum(len(piece) for _, pieces in read_plain_tar(open(0, "rb", buffering=0)) for piece in pieces)
 print(total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
