@@ -59,9 +59,8 @@ class UnmirrorableError(Ask):
 class FetchError(Wait):
     """Something could not be fetched: network, server error, 401, 403, 404.
 
-    `lasting`: asking again brings the same answer, because the server does not have it or refuses it (404, 410, 401,
-    403 and the like), or because no request can be made of its URL. Otherwise it could not be asked, or failed
-    (network, TLS, proxy, time-outs, 5xx, 408, 429, a run that was stopped), and a later run may succeed.
+    `lasting`: the same request would fail again. The server does not have it or refuses it, or no request can be made
+    of its URL. If it is False, a later run may succeed. The table of `http/retry.py` decides about statuses.
     """
 
     status = 5

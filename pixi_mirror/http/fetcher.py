@@ -1,10 +1,9 @@
-"""The door of this folder: opens the rooms that speak HTTP when the first fetch needs them."""
+"""Fetch files and small documents by URL. The rest of the package uses this module of the folder."""
 
 import threading
 from typing import TYPE_CHECKING
 
-from pixi_mirror.http.responses import Document, Memory
-from pixi_mirror.http.sink import Sink
+from pixi_mirror.http.sinks import FetchedDocument, MemorySink, Sink
 from pixi_mirror.model.network import Network
 from pixi_mirror.model.values import Url
 from pixi_mirror.progress import Progress
@@ -14,15 +13,22 @@ if TYPE_CHECKING:
 
 
 class Fetcher:
-    """Fetches URLs over connections that it keeps; `download` and `read` may be called from many threads.
+    """Fetches URLs over connections that it keeps open. `download` and `read` may be called from many threads.
 
-    `connections` is how many are kept to a host; `first_back_off_s` the longest wait before a second attempt, which
-    doubles with each further one. Nothing that speaks HTTP is imported before the first of them.
+    requests and all that it needs are imported at the first fetch, since many runs fetch nothing.
     """
 
     def __init__(
         self, network: Network, progress: Progress, *, connections: int, first_back_off_s: float = 0.5
     ) -> None:
+        """Prepare; no connection is made yet.
+
+        Args:
+            network: mirrors, proxies, credentials, timeouts.
+            progress: gets a note for each attempt that is repeated, and warnings.
+            connections: how many connections to one host are kept.
+            first_back_off_s: the longest wait before a second attempt, in seconds; it doubles with each further one.
+        """
         self._network = network
         self._progress = progress
         self._connections = connections
@@ -32,10 +38,14 @@ class Fetcher:
         self._lock = threading.Lock()
 
     def download(self, url: Url, sink: Sink, *, limit: int | None) -> None:
-        """Write the whole body behind `url` to the sink; what the sink raises is raised unchanged.
+        """Write the whole body behind `url` to the sink; an exception of the sink passes unchanged.
 
-        A sink that holds a part and its validator is gone on from where it stands. `limit` is the most bytes that
-        the whole may have; None: any number. `file://` URLs are read from this machine.
+        If the sink holds a part and its validator, only the rest is requested.
+
+        Args:
+            url: http, https, `s3://`, or `file://`, which is read from this machine.
+            sink: takes the bytes.
+            limit: the most bytes that the whole may have; None: any number.
 
         Raises:
             FetchError: it could not be fetched, after as many attempts as make sense.
@@ -47,17 +57,19 @@ class Fetcher:
 
             copy_local(url, sink, limit=limit)
         else:
-            self._ready().download(url, sink, limit=limit)
+            self._open().download(url, sink, limit=limit)
 
-    def read(self, url: Url, *, accept: str, limit: int) -> Document:
-        """The whole small document behind `url`, by the same rules as a download.
+    def read(self, url: Url, *, accept: str, limit: int) -> FetchedDocument:
+        """Read the whole small document behind `url`, by the same rules as a download.
 
-        `accept` is the value of the `Accept` header; `limit` the most bytes that the document may have, both as it is
-        sent (with gzip, where the server has it) and decoded.
+        An origin to which all attempts at something could not connect (refused, unknown name, timeout, TLS) gets no
+        further request for a document: each fails at once for the same reason. So many pages of an index that cannot
+        be reached take no longer than one.
 
-        A host (with scheme and port) that all attempts at something have ended at without a connection (refused, no
-        such name, time-out, TLS) is asked for no document again: it fails at once for the same reason, so that many
-        pages of an index that is out of reach take no longer than one.
+        Args:
+            url: as for a download.
+            accept: the value of the `Accept` header.
+            limit: the most bytes that the document may have, both as it is sent (perhaps with gzip) and decoded.
 
         Raises:
             FetchError: it could not be fetched, after as many attempts as make sense; see its `lasting`.
@@ -67,20 +79,20 @@ class Fetcher:
         if url.raw[:5].lower() == "file:":
             from pixi_mirror.http.local import copy_local
 
-            sink = Memory()
+            sink = MemorySink()
             copy_local(url, sink, limit=limit)
-            return Document(data=bytes(sink.data), url=url, content_type=None)
-        return self._ready().read(url, accept=accept, limit=limit)
+            return FetchedDocument(data=bytes(sink.data), url=url, content_type=None)
+        return self._open().read(url, accept=accept, limit=limit)
 
     def close(self) -> None:
-        """End every connection; fetches under way end soon with a FetchError."""
+        """End every connection; fetches that are running end soon with a FetchError."""
         self._stopped.set()
         with self._lock:
             attempts, self._attempts = self._attempts, None
         if attempts is not None:
             attempts.close()
 
-    def _ready(self) -> "Attempts":
+    def _open(self) -> "Attempts":
         with self._lock:
             if self._attempts is None:
                 from pixi_mirror.http.attempts import Attempts

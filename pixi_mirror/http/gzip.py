@@ -2,8 +2,8 @@
 
 import zlib
 
-from pixi_mirror.http.errors import Trouble, broken
-from pixi_mirror.http.sink import Sink
+from pixi_mirror.http.failures import Failure, transport_failure
+from pixi_mirror.http.sinks import Sink
 
 _GZIP = 16 + zlib.MAX_WBITS
 # At the end of a member zlib copies what follows: with small pieces, many tiny members cost little.
@@ -12,25 +12,25 @@ _MOST_AT_ONCE = 1 << 16
 
 
 class Gunzip:
-    """Decodes the body of one answer into a sink. RFC 1952 2.2: it may have several members, one after another."""
+    """Decodes the body of one response into a sink. RFC 1952 2.2: it may have several members, one after another."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._member = zlib.decompressobj(_GZIP)
         self._ends_well = True
 
-    def write(self, chunk: bytes, *, limit: int | None) -> Trouble | None:
+    def write(self, chunk: bytes, *, limit: int | None) -> Failure | None:
         """Decode the next bytes and pass them on, until the sink holds more than `limit`."""
         try:
             for start in range(0, len(chunk), _PIECE):
                 self._decode(chunk[start : start + _PIECE], limit)
         except zlib.error:
-            return broken("its compressed body is damaged")
+            return transport_failure("its compressed body is damaged")
         return None
 
-    def end(self) -> Trouble | None:
+    def end(self) -> Failure | None:
         """What is wrong if this was all; no bytes at all are an empty body."""
-        return None if self._ends_well else broken("its compressed body ended too early")
+        return None if self._ends_well else transport_failure("its compressed body ended too early")
 
     def _decode(self, rest: bytes, limit: int | None) -> None:
         while rest and (limit is None or self._sink.offset <= limit):

@@ -1,4 +1,4 @@
-"""Read a `file://` URL from the local disk."""
+"""Read the file behind a `file://` URL."""
 
 import errno
 import os
@@ -7,16 +7,16 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from pixi_mirror.errors import FetchError, MachineError, WrongBytesError
-from pixi_mirror.http.sink import Sink
+from pixi_mirror.http.sinks import Sink
 from pixi_mirror.model.values import Url
 
 _PIECE = 1 << 19
-# Without O_NONBLOCK a FIFO would wait for its writer; without O_BINARY Windows changes line ends.
+# Without O_NONBLOCK, opening a FIFO waits for its writer; without O_BINARY, Windows changes line ends.
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def copy_local(url: Url, sink: Sink, *, limit: int | None) -> None:
-    """Write the whole regular file behind `url` to the sink, from its start.
+    """Write the whole regular file behind `url` to the sink, from its first byte.
 
     Raises:
         FetchError: the URL names another machine.
@@ -24,7 +24,7 @@ def copy_local(url: Url, sink: Sink, *, limit: int | None) -> None:
         WrongBytesError: it is longer than `limit` bytes.
     """
     path = _path(url)
-    descriptor = _opened(path)
+    descriptor = _open(path)
     try:
         sink.begin(0, None)
         held = 0
@@ -46,12 +46,12 @@ def _path(url: Url) -> str:
     return url2pathname(split.path)
 
 
-def _opened(path: str) -> int:
+def _open(path: str) -> int:
     problem: str | None
     try:
         descriptor = os.open(path, _READING)
     except (OSError, ValueError) as error:
-        descriptor, problem = -1, _said(error)
+        descriptor, problem = -1, _problem(error)
     else:
         problem = None if stat.S_ISREG(os.fstat(descriptor).st_mode) else "it is not a regular file"
     if problem is not None:
@@ -65,11 +65,11 @@ def _read(descriptor: int, path: str) -> bytes:
     try:
         return os.read(descriptor, _PIECE)
     except OSError as error:
-        problem = _said(error)
+        problem = _problem(error)
     raise MachineError(f"{path} cannot be read: {problem}. Check the disk that it is on.")
 
 
-def _said(error: OSError | ValueError) -> str:
+def _problem(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return error.strerror or errno.errorcode.get(error.errno or 0, "unknown error")
     return "its name is not one that this system can open"

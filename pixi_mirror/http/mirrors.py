@@ -1,4 +1,4 @@
-"""pixi's `[mirrors]`: which URL is asked in place of another; it alone counts the failures of targets."""
+"""pixi's `[mirrors]`: which URL is requested in place of another. It counts the failures of targets."""
 
 import threading
 from collections import Counter
@@ -9,35 +9,35 @@ from pixi_mirror.model.values import Url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """What is asked in place of a URL."""
+class MirroredUrl:
+    """The URL that is requested in place of another."""
 
     url: Url
     target: str | None
-    """Of `[mirrors]`; None: nothing is rewritten."""
+    """The target of `[mirrors]` that it begins with; None: no key matched."""
 
 
-class Mirrors:
-    """The table of `[mirrors]` and how often each target has failed so far; for many threads."""
+class MirrorTable:
+    """The table of `[mirrors]`, and how often each target has failed so far. Many threads use one object."""
 
     def __init__(self, table: Mapping[str, tuple[str, ...]]) -> None:
-        # pixi.md 8.2: keys and values get a trailing `/`, the longest path comes first.
+        # pixi.md 8.2: keys and values get a trailing `/`, and the longest path comes first.
         slashed = {_slashed(key): tuple(_slashed(target) for target in targets) for key, targets in table.items()}
         self._table = sorted(slashed.items(), key=lambda entry: len(entry[0]), reverse=True)
         self._failures: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def chosen(self, url: Url) -> Chosen:
-        """What to ask for `url`: of several targets the one with the fewest failures, the first of equals."""
+    def choose(self, url: Url) -> MirroredUrl:
+        """The URL to request for `url`: of several targets that with the fewest failures, of equal ones the first."""
         for key, targets in self._table:
             if targets and url.raw.startswith(key):
                 with self._lock:
                     target = min(targets, key=self._failures.__getitem__)
-                return Chosen(url=Url(target + url.raw[len(key) :]), target=target)
-        return Chosen(url=url, target=None)
+                return MirroredUrl(url=Url(target + url.raw[len(key) :]), target=target)
+        return MirroredUrl(url=url, target=None)
 
-    def blame(self, target: str | None) -> None:
-        """Count a server error or a broken transport against a target."""
+    def count_failure(self, target: str | None) -> None:
+        """Count a server error or a broken connection against a target; None: nothing is counted."""
         if target is not None:
             with self._lock:
                 self._failures[target] += 1

@@ -1,4 +1,4 @@
-"""Who may be asked, and by which way: origins, loopback, plain http, proxies, unchecked certificates; pure."""
+"""Origins of URLs, loopback, lists of hosts, and which proxy a request goes through; pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host and port: what credentials belong to."""
+    """Scheme, host and port (RFC 6454). Credentials belong to one origin."""
 
     scheme: str
     host: str
@@ -30,8 +30,8 @@ class Origin:
         return self.authority.rpartition(":")[0] if default else self.authority
 
 
-def origin(url: Url) -> Origin | None:
-    """Where a request for `url` goes; None if it is no http or https URL with a host."""
+def origin_of(url: Url) -> Origin | None:
+    """The origin of `url`; None: it is no http or https URL with a host."""
     try:
         split = urlsplit(url.raw)
         host, port = split.hostname, split.port
@@ -43,37 +43,37 @@ def origin(url: Url) -> Origin | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, without asking a name server."""
+    """Whether a host is this machine. No name server is asked."""
     address = _address(host)
     return host == "localhost" or host.endswith(".localhost") or bool(address and address.is_loopback)
 
 
-def proxy(place: Origin, proxies: Proxies) -> str | None:
-    """The proxy to go through; None: directly, as always to loopback."""
-    if is_loopback(place.host) or any(_exempts(rule, place) for rule in proxies.exempt):
+def proxy_for(origin: Origin, proxies: Proxies) -> str | None:
+    """The URL of the proxy for requests to `origin`; None: none, as always for loopback."""
+    if is_loopback(origin.host) or any(_exempts(rule, origin) for rule in proxies.exempt):
         return None
-    return proxies.http if place.scheme == "http" else proxies.https
+    return proxies.http if origin.scheme == "http" else proxies.https
 
 
-def is_listed(place: Origin, hosts: Iterable[str]) -> bool:
-    """Whether one of `hosts` (`host` or `host:port`) is the place."""
-    return not {place.host, f"[{place.host}]", place.authority}.isdisjoint(host.lower() for host in hosts)
+def is_listed(origin: Origin, hosts: Iterable[str]) -> bool:
+    """Whether one of `hosts` (`host` or `host:port`) is the origin."""
+    return not {origin.host, f"[{origin.host}]", origin.authority}.isdisjoint(host.lower() for host in hosts)
 
 
-def _exempts(rule: str, place: Origin) -> bool:
+def _exempts(rule: str, origin: Origin) -> bool:
     rule = rule.strip().lower()
-    if rule == "*" or is_listed(place, [rule]):
+    if rule == "*" or is_listed(origin, [rule]):
         return True
     name, colon, port = rule.rpartition(":")
     if colon and port.isdecimal() and ":" not in name.strip("[]"):
-        if int(port) != place.port:
+        if int(port) != origin.port:
             return False
         rule = name
-    address = _address(place.host)
+    address = _address(origin.host)
     if address is not None:
         return _contains(rule, address)
     domain = rule.removeprefix("*").lstrip(".")
-    return bool(domain) and (place.host == domain or place.host.endswith("." + domain))
+    return bool(domain) and (origin.host == domain or origin.host.endswith("." + domain))
 
 
 def _contains(block: str, address: IPv4Address | IPv6Address) -> bool:

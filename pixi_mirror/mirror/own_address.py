@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.http.fetcher import Fetcher
-from pixi_mirror.http.origins import is_loopback, origin
+from pixi_mirror.http.origins import is_loopback, origin_of
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.network import Network
 from pixi_mirror.model.values import Url
@@ -48,7 +48,7 @@ def _base(key: str, target: str) -> str | None:
 
 
 def _is_itself(base: str, known: frozenset[str], network: Network, tree: Tree, progress: Progress) -> bool:
-    place = origin(Url(base))
+    place = origin_of(Url(base))
     if base not in known and (place is None or is_loopback(place.host)):
         return False  # whoever serves on loopback has told us
     fetcher = Fetcher(replace(network, mirrors={}, retries=0), progress, connections=1)

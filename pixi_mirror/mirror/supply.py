@@ -106,11 +106,11 @@ def resolve_build_requirements(
         ProgramError: it cannot be resolved.
         MachineError: a settings file does not parse, or no temporary file can be written.
     """
-    from pixi_mirror.http.mirrors import Mirrors
+    from pixi_mirror.http.mirrors import MirrorTable
     from pixi_mirror.pypi.build_requirements import resolved
 
-    mirrors = Mirrors(context.settings(workspace).network.mirrors)
-    indexes = tuple(mirrors.chosen(Url(index)).url.raw for index in question.indexes)
+    mirrors = MirrorTable(context.settings(workspace).network.mirrors)
+    indexes = tuple(mirrors.choose(Url(index)).url.raw for index in question.indexes)
     return resolved(replace(question, indexes=indexes), context.environ)
 
 

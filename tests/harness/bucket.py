@@ -1,11 +1,17 @@
-"""A real S3 server on loopback (moto's), with what it was asked, and able to break off an answer."""
+"""A real S3 server on loopback (moto's), with what it was asked, and able to break off an answer.
 
-import json
+moto checks no signature of a presigned URL, so this module does, by the rules of AWS Signature Version 4 alone.
+"""
+
+import hashlib
+import hmac
 import threading
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import parse_qs
 
 import botocore.config
 import botocore.session
@@ -18,7 +24,8 @@ class Asked:
     """A GET of an object as it arrived."""
 
     path: str
-    authorization: str | None
+    credential: str | None
+    """Of the signed URL; None: nobody signed it."""
     range: str | None
     if_match: str | None
     session_token: str | None
@@ -30,12 +37,13 @@ class _Quiet(MotoRequestHandler):
 
 
 class S3Server:
-    """moto's S3; signatures are checked once `demand_keys` was called."""
+    """moto's S3; signatures of reading requests are checked once `demand_keys` was called."""
 
     def __init__(self) -> None:
         self.requests: list[Asked] = []
         self.cut_after: int | None = None
         """Bytes of the next object's body after which its connection ends; once."""
+        self._keys: tuple[str, str] | None = None
         application = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._recording(application), True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -56,13 +64,8 @@ class S3Server:
 
     def demand_keys(self) -> tuple[str, str]:
         """From now on let in only who signs with the keys that are given back."""
-        iam = self._client("iam")
-        iam.create_user(UserName="reader")
-        document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-        iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=json.dumps(document))
-        keys = iam.create_access_key(UserName="reader")["AccessKey"]
-        self._ask_moto("reset-auth", b"0")
-        return keys["AccessKeyId"], keys["SecretAccessKey"]
+        self._keys = "AKIA" + uuid.uuid4().hex[:16].upper(), uuid.uuid4().hex
+        return self._keys
 
     def _client(self, service: str) -> Any:
         return botocore.session.Session().create_client(
@@ -82,21 +85,45 @@ class S3Server:
     def _recording(self, application: Callable[..., Any]) -> Callable[..., Any]:
         def recorded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
             if environ["REQUEST_METHOD"] == "GET":
+                signed = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
                 self.requests.append(
                     Asked(
                         path=environ["PATH_INFO"],
-                        authorization=environ.get("HTTP_AUTHORIZATION"),
+                        credential=signed.get("X-Amz-Credential"),
                         range=environ.get("HTTP_RANGE"),
                         if_match=environ.get("HTTP_IF_MATCH"),
-                        session_token=environ.get("HTTP_X_AMZ_SECURITY_TOKEN"),
+                        session_token=signed.get("X-Amz-Security-Token"),
                     )
                 )
+                if (code := self._refusal(environ, signed)) is not None:
+                    start_response("403 Forbidden", [("Content-Type", "application/xml")])
+                    return [f"<Error><Code>{code}</Code></Error>".encode()]
                 cut, self.cut_after = self.cut_after, None
                 if cut is not None:
                     return self._cut(application(environ, start_response), cut)
             return application(environ, start_response)
 
         return recorded
+
+    def _refusal(self, environ: dict[str, Any], signed: dict[str, str]) -> str | None:
+        """The code of S3 for a request that is not signed with the keys demanded; None: it is, or none are."""
+        if self._keys is None:
+            return None
+        name, *scope = signed.get("X-Amz-Credential", "").split("/")
+        if not scope:
+            return "AccessDenied"
+        if name != self._keys[0]:
+            return "InvalidAccessKeyId"
+        path, _, query = environ["REQUEST_URI"].partition("?")
+        sent = sorted(part for part in query.split("&") if not part.startswith("X-Amz-Signature="))
+        headers = signed["X-Amz-SignedHeaders"].split(";")
+        lines = [f"{header}:{environ['HTTP_' + header.upper().replace('-', '_')]}" for header in headers]
+        request = "\n".join(["GET", path, "&".join(sent), *lines, "", ";".join(headers), "UNSIGNED-PAYLOAD"])
+        digest = hashlib.sha256(request.encode()).hexdigest()
+        key = b"AWS4" + self._keys[1].encode()
+        for word in (*scope, "\n".join(["AWS4-HMAC-SHA256", signed["X-Amz-Date"], "/".join(scope), digest])):
+            key = hmac.digest(key, word.encode(), "sha256")
+        return None if key.hex() == signed["X-Amz-Signature"] else "SignatureDoesNotMatch"
 
     @staticmethod
     def _cut(body: Any, after: int) -> Iterator[bytes]:
@@ -106,7 +133,6 @@ class S3Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ask_moto("reset-auth", b"inf")
         self._ask_moto("reset", b"")
         self._server.shutdown()
         self._thread.join()

@@ -94,7 +94,7 @@ def test_with_an_entry_in_s3_options_the_aws_configuration_is_not_asked(world, s
     done = world.run("--lock", "ws", env=env)
     assert done.status == 5
     assert "the credential stores have no S3 keys for s3://the-bucket" in done.stderr
-    assert s3.requests[0].authorization is None
+    assert s3.requests[0].credential is None
 
 
 @pytest.mark.s3
@@ -105,7 +105,7 @@ def test_a_public_bucket_is_asked_as_nobody(world, s3, by):
     env = configured(world, s3) if by == "pixi" else aws(s3, "", "")
     assert world.run("--lock", "ws", env=env).status == 0
     assert is_mirrored(world)
-    assert {asked.authorization for asked in s3.requests} == {None}
+    assert {asked.credential for asked in s3.requests} == {None}
 
 
 @pytest.mark.s3
@@ -221,7 +221,7 @@ def test_a_server_that_is_busy_is_asked_again_and_each_request_is_signed_anew(wo
     world.upstream.script("*", status(503), ok())
     assert world.run("--lock", "ws", env=odd).status == 0
     assert len(world.requests) == 2
-    assert all("Signature=" in str(request.authorization) for request in world.requests)
+    assert all("X-Amz-Signature=" in request.path for request in world.requests)
 
 
 @pytest.mark.s3
@@ -242,6 +242,7 @@ def test_no_signature_follows_a_redirect_to_another_place(world, odd):
         assert world.run("--lock", "ws", env=odd).status == 0
         (asked,) = elsewhere.requests
         assert not [name for name in asked.headers if name == "authorization" or name.startswith("x-amz")]
+        assert "?" not in asked.path
 
 
 @pytest.mark.s3
@@ -280,7 +281,7 @@ def test_no_key_is_said_or_written(world, s3, store, fault):
         assert done.status == {"none": 0, "wrong bytes": 6, "gone": 5}[fault]
         assert "CANARY7" not in done.stdout + done.stderr
         assert "Signature" not in done.stdout + done.stderr
-    assert "AKIACANARY7" in s3.requests[0].authorization
+    assert "AKIACANARY7" in s3.requests[0].credential
     assert s3.requests[0].session_token == "session-CANARY7"
     for folder, _, files in os.walk(world.directory):
         for path in (Path(folder, name) for name in files):

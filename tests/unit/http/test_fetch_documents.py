@@ -34,7 +34,7 @@ from harness.upstream import (
 )
 
 from pixi_mirror.errors import FetchError, MachineError, PixiMirrorError, WrongBytesError
-from pixi_mirror.http.responses import Document
+from pixi_mirror.http.sinks import FetchedDocument
 from pixi_mirror.model.network import Basic, Bearer, CondaToken, Proxies
 from pixi_mirror.model.values import Url
 
@@ -89,7 +89,7 @@ def nobody():
 def test_a_document_says_what_it_is_and_where_it_came_from(upstream, fetching):
     url = upstream.put("/simple/a/", BODY, headers={"Content-Type": "application/json; charset=utf-8"})
     document = read(fetching, url)
-    assert document == Document(data=BODY, url=Url(url), content_type="application/json; charset=utf-8")
+    assert document == FetchedDocument(data=BODY, url=Url(url), content_type="application/json; charset=utf-8")
 
 
 def test_the_wanted_types_and_gzip_are_asked_for_and_never_a_part(upstream, fetching):
@@ -456,7 +456,7 @@ def test_a_connection_is_used_again_after_documents(upstream, fetching):
 def test_a_local_document_is_read(tmp_path, fetching):
     page = tmp_path / "index.html"
     page.write_bytes(BODY)
-    assert read(fetching, page.as_uri()) == Document(data=BODY, url=Url(page.as_uri()), content_type=None)
+    assert read(fetching, page.as_uri()) == FetchedDocument(data=BODY, url=Url(page.as_uri()), content_type=None)
     assert isinstance(failure(fetching, page.as_uri(), limit=10), WrongBytesError)
     assert isinstance(failure(fetching, page.as_uri() + "x"), MachineError)
 
@@ -484,7 +484,7 @@ def test_a_local_document_needs_no_http_client(tmp_path):
     page = tmp_path / "index.html"
     page.write_bytes(BODY)
     code = (
-        "import sys; from pixi_mirror.http.fetcher import Fetcher; from pixi_mirror.http.responses import Document;"
+        "import sys; from pixi_mirror.http.fetcher import Fetcher; from pixi_mirror.http.sinks import FetchedDocument;"
         "from pixi_mirror.model.network import Network; from pixi_mirror.model.values import Url;"
         "from pixi_mirror.progress import NoProgress;"
         "Fetcher(Network(), NoProgress(), connections=1).read(Url(sys.argv[1]), accept='*/*', limit=1 << 20);"

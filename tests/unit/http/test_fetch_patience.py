@@ -10,7 +10,7 @@ from harness.upstream import ok, status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixi_mirror.http.retry import Patience, back_off_s, retry_after_s
+from pixi_mirror.http.retry import HostPauses, back_off_s, retry_after_s
 
 
 def test_all_threads_leave_a_host_alone_for_as_long_as_it_asks(upstream):
@@ -81,9 +81,9 @@ def test_the_back_off_is_bounded_and_the_first_attempt_does_not_wait(attempt):
 
 
 def test_a_longer_wait_is_not_shortened_by_a_later_answer():
-    patience = Patience()
-    patience.hold("a", 1000)
-    patience.hold("a", 1)
+    patience = HostPauses()
+    patience.pause("a", 1000)
+    patience.pause("a", 1)
     assert patience.remaining_s("a") > 900
     assert patience.remaining_s("b") == 0
 

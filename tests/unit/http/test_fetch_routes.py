@@ -8,8 +8,8 @@ from harness.upstream import close_before_headers, redirect, status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixi_mirror.http.mirrors import Mirrors
-from pixi_mirror.http.origins import Origin, is_loopback, origin, proxy
+from pixi_mirror.http.mirrors import MirrorTable
+from pixi_mirror.http.origins import Origin, is_loopback, origin_of, proxy_for
 from pixi_mirror.model.network import Proxies
 from pixi_mirror.model.values import Url
 
@@ -17,7 +17,7 @@ CHANNEL = "https://conda.anaconda.org/conda-forge/"
 
 
 def asked(table, url):
-    return Mirrors(table).chosen(Url(url)).url.raw
+    return MirrorTable(table).choose(Url(url)).url.raw
 
 
 def test_a_prefix_is_replaced_and_the_rest_appended():
@@ -40,13 +40,13 @@ def test_the_longest_prefix_wins_and_one_that_points_at_itself_exempts():
 
 
 def test_the_target_with_the_fewest_failures_is_asked_and_the_first_of_equals():
-    mirrors = Mirrors({CHANNEL: ("http://m/", "http://n/")})
+    mirrors = MirrorTable({CHANNEL: ("http://m/", "http://n/")})
     seen = []
     for blamed in (True, False, True, False):
-        chosen = mirrors.chosen(Url(CHANNEL + "a"))
+        chosen = mirrors.choose(Url(CHANNEL + "a"))
         seen.append(chosen.target)
         if blamed:
-            mirrors.blame(chosen.target)
+            mirrors.count_failure(chosen.target)
     assert seen == ["http://m/", "http://n/", "http://n/", "http://m/"]
 
 
@@ -162,7 +162,7 @@ def test_plain_http_to_loopback_is_no_matter(upstream, fetching):
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "a.localhost"])
 def test_loopback_is_known_without_a_name_server(host):
     assert is_loopback(host)
-    assert proxy(Origin("http", host, 80), Proxies(http="http://p", exempt=())) is None
+    assert proxy_for(Origin("http", host, 80), Proxies(http="http://p", exempt=())) is None
 
 
 @pytest.mark.parametrize("host", ["127.example", "localhost.example", "10.0.0.1", "128.0.0.1", "notlocalhost"])
@@ -198,14 +198,14 @@ EXEMPT = [
 @pytest.mark.parametrize(("rule", "url", "direct"), EXEMPT)
 def test_hosts_are_exempt_by_name_domain_block_and_port(rule, url, direct):
     proxies = Proxies(http="http://p:1", exempt=("unrelated.example", rule))
-    assert (proxy(origin(Url(url)), proxies) is None) is direct
+    assert (proxy_for(origin_of(Url(url)), proxies) is None) is direct
 
 
 def test_http_and_https_have_their_own_proxy():
     proxies = Proxies(http="http://p", https="http://q")
-    assert proxy(origin(Url("http://a.example/")), proxies) == "http://p"
-    assert proxy(origin(Url("https://a.example/")), proxies) == "http://q"
-    assert proxy(origin(Url("https://a.example/")), Proxies(http="http://p")) is None
+    assert proxy_for(origin_of(Url("http://a.example/")), proxies) == "http://p"
+    assert proxy_for(origin_of(Url("https://a.example/")), proxies) == "http://q"
+    assert proxy_for(origin_of(Url("https://a.example/")), Proxies(http="http://p")) is None
 
 
 def test_a_request_goes_through_the_proxy_with_its_credentials(upstream):
