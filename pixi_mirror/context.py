@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.model.indexes import Companion
+from pixi_mirror.model.indexes import SidecarMaker
 from pixi_mirror.model.network import Settings
 from pixi_mirror.progress import Progress
 
@@ -21,6 +21,6 @@ class Context:
     """The environment variables that pixi is found by and run with."""
     directory: Callable[[], Path]
     """Where the user stands."""
-    companion: Callable[[Iterable[str]], Companion]
+    sidecar_maker: Callable[[Iterable[str]], SidecarMaker]
     """Makes what stands beside indexes, given the paths of the locks that are mirrored."""
     lock_timeout_s: float = 0.0

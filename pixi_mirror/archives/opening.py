@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pixi_mirror.disk.files import explained, open_regular
+from pixi_mirror.disk.files import explain_errors, open_regular
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def opened(path: Path, *, file_name: str) -> Iterator[BinaryIO]:
         ValueError: the block found the archive wrong; the sentence begins with `file_name`.
         MachineError: the file cannot be read.
     """
-    with explained("read", path), open(open_regular(path), "rb") as file:
+    with explain_errors("read", path), open(open_regular(path), "rb") as file:
         try:
             yield file
         except ValueError as error:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from pixi_mirror.cache.download import Verified, admit, downloaded, explain_size
-from pixi_mirror.cache.partial import note_of
+from pixi_mirror.cache.download import VerifiedDownload, admit_download, download, warn_of_size
+from pixi_mirror.cache.partial import note_path
 from pixi_mirror.cache.store import Store
-from pixi_mirror.errors import DiskFullError, PixiMirrorError
+from pixi_mirror.errors import DiskFullError, FetchError, PixiMirrorError
 from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Sha256
@@ -33,7 +33,7 @@ _BUSY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Obtained:
+class ObtainedPackage:
     """A package whose verified bytes stand in the store."""
 
     package: Package
@@ -43,18 +43,18 @@ class Obtained:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedPackage:
     """A package that could not be had."""
 
     package: Package
     error: PixiMirrorError
 
 
-Outcome: TypeAlias = Obtained | Failed
+Outcome: TypeAlias = ObtainedPackage | FailedPackage
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
+class _WorkerEnd:
     """A thread has ended."""
 
     kind: Literal["fetching", "syncing"]
@@ -78,8 +78,8 @@ class Batch:
         self._progress = progress
         self._jobs = jobs
         self._groups: queue.SimpleQueue[_Group] = queue.SimpleQueue()
-        self._verified: queue.Queue[tuple[_Group, Verified] | None] = queue.Queue(_UNSYNCED)
-        self._outcomes: queue.SimpleQueue[Outcome | BaseException | _Ended] = queue.SimpleQueue()
+        self._verified: queue.Queue[tuple[_Group, VerifiedDownload] | None] = queue.Queue(_UNSYNCED)
+        self._outcomes: queue.SimpleQueue[Outcome | BaseException | _WorkerEnd] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._suspect: frozenset[Sha256] = frozenset()
         self._fetching = self._syncing = 0
@@ -102,7 +102,7 @@ class Batch:
         try:
             while self._fetching or self._syncing:
                 outcome = self._next()
-                if isinstance(outcome, _Ended):
+                if isinstance(outcome, _WorkerEnd):
                     self._note_end(outcome)
                 elif outcome is not None:
                     yield outcome
@@ -121,12 +121,12 @@ class Batch:
                 work()
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
                 self._outcomes.put(error)
-            self._outcomes.put(_Ended(kind))
+            self._outcomes.put(_WorkerEnd(kind))
 
         # A daemon: after Ctrl-C nothing may wait for a server that has stalled.
         threading.Thread(target=guarded, daemon=True).start()
 
-    def _next(self) -> "Outcome | _Ended | None":
+    def _next(self) -> "Outcome | _WorkerEnd | None":
         try:
             outcome = self._outcomes.get(timeout=_POLL_S)
         except queue.Empty:
@@ -135,7 +135,7 @@ class Batch:
             raise outcome
         return outcome
 
-    def _note_end(self, ended: "_Ended") -> None:
+    def _note_end(self, ended: "_WorkerEnd") -> None:
         if ended.kind == "syncing":
             self._syncing -= 1
             return
@@ -169,7 +169,7 @@ class Batch:
             try:
                 self._bring(package, group)
             except PixiMirrorError as error:
-                failures.append(Failed(package, error))
+                failures.append(FailedPackage(package, error))
                 if isinstance(error, DiskFullError):
                     self._stopped.set()
             else:
@@ -179,7 +179,7 @@ class Batch:
     def _bring(self, package: Package, group: _Group) -> None:
         if self._delivered_from_store(group, self._suspect):
             return
-        verified = downloaded(package, self._store, self._fetcher, self._progress)
+        verified = download(package, self._store, self._fetcher, self._progress)
         if verified is not None:
             self._verified.put((group, verified))
         else:  # another process was quicker
@@ -191,7 +191,7 @@ class Batch:
         if sha256 is None or size is None:
             return False
         with suppress(OSError):  # left by a run that was killed right after it had named the file
-            note_of(self._store.partial / sha256).unlink()
+            note_path(self._store.partial / sha256).unlink()
         self._progress.advance(size=size)
         self._deliver(group, sha256, size)
         return True
@@ -200,19 +200,19 @@ class Batch:
         while (task := self._verified.get()) is not None:
             group, verified = task
             try:
-                admit(verified, self._store)
+                admit_download(verified, self._store)
             except PixiMirrorError as error:
-                self._fail(Failed(package, error) for package in group)
+                self._fail(FailedPackage(package, error) for package in group)
             else:
                 self._deliver(group, verified.sha256, verified.size)
 
     def _deliver(self, group: _Group, sha256: Sha256, size: int) -> None:
         for package in group:
-            explain_size(package, size, self._progress)
+            warn_of_size(package, size, self._progress)
             self._progress.advance(files=1)
-            self._outcomes.put(Obtained(package, self._store.path(sha256), sha256, size))
+            self._outcomes.put(ObtainedPackage(package, self._store.path(sha256), sha256, size))
 
-    def _fail(self, failures: Iterable[Failed]) -> None:
+    def _fail(self, failures: Iterable[FailedPackage]) -> None:
         for failure in failures:
             self._progress.advance(files=1)
             self._outcomes.put(failure)
@@ -224,3 +224,26 @@ def _grouped(packages: Iterable[Package]) -> list[_Group]:
     for package in packages:
         groups.setdefault(package.sha256 or package.path, []).append(package)
     return sorted(groups.values(), key=lambda group: (-(group[0].size or 0), group[0].path))
+
+
+def obtain(
+    package: Package, sha256: Sha256, store: Store, fetcher: Fetcher, progress: Progress
+) -> tuple[ObtainedPackage, bool]:
+    """The package's verified bytes in the store, and whether they were fetched for it; `store` is in use.
+
+    Raises:
+        FetchError: they could not be had.
+        WrongBytesError: they are not what was promised; nothing of them is kept.
+        MachineError: the disk refuses.
+    """
+    size = store.verified(sha256, suspect=False)
+    if size is not None:
+        return ObtainedPackage(package, store.path(sha256), sha256, size), False
+    verified = download(package, store, fetcher, progress)
+    if verified is not None:
+        admit_download(verified, store)
+        return ObtainedPackage(package, store.path(sha256), verified.sha256, verified.size), True
+    size = store.verified(sha256, suspect=False)  # another process was quicker
+    if size is None:
+        raise FetchError(f"{package.url}: another process fetched it, and it is gone again; ask once more.")
+    return ObtainedPackage(package, store.path(sha256), sha256, size), False

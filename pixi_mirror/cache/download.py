@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pixi_mirror.cache.partial import Partial
 from pixi_mirror.cache.store import Store
-from pixi_mirror.disk.files import explained
-from pixi_mirror.disk.lock import hold
+from pixi_mirror.disk.files import explain_errors
+from pixi_mirror.disk.lock import wait_for_lock
 from pixi_mirror.errors import MachineError, WrongBytesError
 from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.model.packages import Package
@@ -26,7 +26,7 @@ _LONGEST = 1 << 34
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedDownload:
     """A downloaded file with the right bytes, open and locked, still to be synced and named."""
 
     partial: Partial
@@ -34,7 +34,7 @@ class Verified:
     size: int
 
 
-def downloaded(package: Package, store: Store, fetcher: Fetcher, progress: Progress) -> Verified | None:
+def download(package: Package, store: Store, fetcher: Fetcher, progress: Progress) -> VerifiedDownload | None:
     """The package's bytes, verified; None: another process has put them into the store meanwhile.
 
     Raises:
@@ -43,7 +43,7 @@ def downloaded(package: Package, store: Store, fetcher: Fetcher, progress: Progr
         MachineError: the disk refuses.
     """
     path = store.partial / _key(package)
-    with explained("write", path):
+    with explain_errors("write", path):
         partial = _opened(path, package, store, progress)
         if partial is None:
             return None
@@ -58,7 +58,7 @@ def downloaded(package: Package, store: Store, fetcher: Fetcher, progress: Progr
             if complaint := _complaint(package, partial):
                 partial.discard()
                 raise WrongBytesError(complaint)
-            return Verified(partial, admit_sha256(partial.sha256), partial.offset)
+            return VerifiedDownload(partial, admit_sha256(partial.sha256), partial.offset)
 
 
 def _key(package: Package) -> str:
@@ -69,7 +69,7 @@ def _opened(path: Path, package: Package, store: Store, progress: Progress) -> P
     while True:
         partial = Partial(path, progress, with_md5=package.sha256 is None and package.md5 is not None)
         with _closed_on_error(partial):
-            current = hold(partial.descriptor, path)
+            current = wait_for_lock(partial.descriptor, path)
         if current and partial.has_other_names:  # planted: writing would spoil what the other name is for
             path.unlink()
             partial.close()
@@ -119,7 +119,7 @@ def _complaint(package: Package, partial: Partial) -> str | None:
     )
 
 
-def admit(verified: Verified, store: Store) -> None:
+def admit_download(verified: VerifiedDownload, store: Store) -> None:
     """Sync a verified file and give it its name in the store.
 
     Raises:
@@ -127,7 +127,7 @@ def admit(verified: Verified, store: Store) -> None:
     """
     partial = verified.partial
     try:
-        with explained("write", partial.path):
+        with explain_errors("write", partial.path):
             os.fsync(partial.descriptor)
             if sys.platform == "win32":
                 partial.close()  # an open file cannot be renamed there
@@ -142,7 +142,7 @@ def admit(verified: Verified, store: Store) -> None:
             partial.close()
 
 
-def explain_size(package: Package, size: int, progress: Progress) -> None:
+def warn_of_size(package: Package, size: int, progress: Progress) -> None:
     """Warn of a size that the lock has wrong; the sha256 decided."""
     if package.size not in (None, size):
         progress.warn(f"{package.path}: the lock says {package.size} bytes, the file with its sha256 has {size}")

@@ -25,7 +25,7 @@ class CacheStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CachePruned:
+class CachePruneResult:
     """What a prune of the cache does, or would do."""
 
     directory: Path
@@ -63,7 +63,7 @@ def cache_status(context: Context) -> CacheStatus:
     )
 
 
-def cache_prune(*, apply: bool, grace_days: float, context: Context) -> CachePruned:
+def cache_prune(*, apply: bool, grace_days: float, context: Context) -> CachePruneResult:
     """Plan to remove files that no mirror links and that were not touched for `grace_days`; do it if `apply`.
 
     Raises:
@@ -80,7 +80,7 @@ def cache_prune(*, apply: bool, grace_days: float, context: Context) -> CachePru
         return _pruned(store, apply=True, grace_s=grace_days * DAY_S)
 
 
-def _pruned(store: Store, *, apply: bool, grace_s: float) -> CachePruned:
+def _pruned(store: Store, *, apply: bool, grace_s: float) -> CachePruneResult:
     latest = time.time() - grace_s
     loose = [blob for blob in store.blobs() if not blob.links]
     old = [blob for blob in loose if blob.last_change <= latest]
@@ -90,7 +90,7 @@ def _pruned(store: Store, *, apply: bool, grace_s: float) -> CachePruned:
         for _, path, _ in due:
             store.remove(path)
         store.forget_identities()
-    return CachePruned(
+    return CachePruneResult(
         directory=store.directory,
         applied=apply,
         removed=tuple(name for name, _, _ in due),

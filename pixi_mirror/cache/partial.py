@@ -7,13 +7,13 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from pixi_mirror.disk.files import PUBLIC, bytes_of
+from pixi_mirror.disk.files import PUBLIC, read_bytes
 from pixi_mirror.progress import Progress
 
 _CHUNK = 1 << 20
 
 
-def note_of(path: Path) -> Path:
+def note_path(path: Path) -> Path:
     """Where it is noted which version upstream the bytes of a partial file are from."""
     return path.with_name(path.name + ".validator")
 
@@ -30,7 +30,7 @@ class Partial:
         self.path = path
         self.offset = 0
         self.validator: str | None = None
-        self._note = note_of(path)
+        self._note = note_path(path)
         self._progress = progress
         self._with_md5 = with_md5
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
@@ -62,7 +62,7 @@ class Partial:
 
     def _read_note(self) -> str | None:
         with suppress(OSError, UnicodeDecodeError):
-            return bytes_of(self._note).decode() or None
+            return read_bytes(self._note).decode() or None
         return None
 
     def begin(self, offset: int, validator: str | None) -> None:

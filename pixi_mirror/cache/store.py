@@ -9,17 +9,17 @@ from pathlib import Path
 from pixi_mirror.disk.files import (
     PUBLIC,
     append_line,
-    bytes_of,
-    explained,
+    explain_errors,
     free_bytes,
-    hash_of,
+    hash_file,
     is_true_directory,
     open_own,
+    read_bytes,
     refuse_foreign,
     write_synced,
 )
-from pixi_mirror.disk.identity import Identity, identity_of, is_same
-from pixi_mirror.disk.lock import locked
+from pixi_mirror.disk.identity import FileIdentity, identity_of, is_same
+from pixi_mirror.disk.lock import lock_file
 from pixi_mirror.model.values import Sha256, admit_sha256
 
 TAG = "CACHEDIR.TAG"
@@ -50,7 +50,7 @@ class Store:
         self.partial = directory / "partial"
         self._blobs = directory / "sha256"
         self._log = directory / "identities"
-        self._identities: dict[str, Identity] | None = None
+        self._identities: dict[str, FileIdentity] | None = None
 
     def used(self) -> AbstractContextManager[Callable[[], bool]]:
         """Hold off `cache prune` while files are taken from the store; many may use it at once.
@@ -59,19 +59,19 @@ class Store:
             BusyError: somebody prunes it for more than a minute.
             MachineError: it cannot be made, or belongs to somebody else.
         """
-        with explained("make the cache", self.directory):
+        with explain_errors("make the cache", self.directory):
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             refuse_foreign(self.directory)
             for folder in (self.partial, self._blobs):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 refuse_foreign(folder)
             self._tag()
-        return locked(self.directory / "lock", timeout_s=60, shared=True, what=f"the cache {self.directory}")
+        return lock_file(self.directory / "lock", timeout_s=60, shared=True, what=f"the cache {self.directory}")
 
     def _tag(self) -> None:
         tag = self.directory / TAG
         with suppress(FileNotFoundError):
-            if bytes_of(tag) == _TAG:
+            if read_bytes(tag) == _TAG:
                 return
         # Written in place: everybody writes the same bytes, and a torn tag is mended by whoever comes next.
         descriptor = open_own(tag, os.O_WRONLY, mode=PUBLIC)
@@ -86,7 +86,7 @@ class Store:
         Raises:
             BusyError: somebody uses it.
         """
-        return locked(self.directory / "lock", timeout_s=0, what=f"the cache {self.directory}")
+        return lock_file(self.directory / "lock", timeout_s=0, what=f"the cache {self.directory}")
 
     def path(self, sha256: Sha256) -> Path:
         """Where a file stands if the store has it."""
@@ -101,7 +101,7 @@ class Store:
 
     def free(self) -> int:
         """Bytes that may still be written to the store's disk."""
-        with explained("look at the disk of", self.directory):
+        with explain_errors("look at the disk of", self.directory):
             return free_bytes(self.directory)
 
     def verified(self, sha256: Sha256, *, suspect: bool) -> int | None:
@@ -120,9 +120,9 @@ class Store:
         recorded = self._recorded().get(sha256)
         if not suspect and recorded is not None and is_same(recorded, status):
             return status.st_size
-        with explained("read the cached file", path):
+        with explain_errors("read the cached file", path):
             try:
-                found, status = hash_of(path)
+                found, status = hash_file(path)
             except FileNotFoundError:
                 return None
             if found != sha256:
@@ -151,20 +151,20 @@ class Store:
         with suppress(OSError):
             append_line(self._log, f"{sha256} {identity.size} {identity.mtime_ns} {identity.inode}")
 
-    def _recorded(self) -> dict[str, Identity]:
+    def _recorded(self) -> dict[str, FileIdentity]:
         if self._identities is None:
-            found: dict[str, Identity] = {}
+            found: dict[str, FileIdentity] = {}
             with suppress(OSError):
-                for line in bytes_of(self._log).decode("ascii", "replace").splitlines():
+                for line in read_bytes(self._log).decode("ascii", "replace").splitlines():
                     with suppress(ValueError):  # a line torn by a power loss
                         sha256, size, mtime_ns, inode = line.split(" ")
-                        found[sha256] = Identity(int(size), int(mtime_ns), int(inode), None)
+                        found[sha256] = FileIdentity(int(size), int(mtime_ns), int(inode), None)
             self._identities = found
         return self._identities
 
     def blobs(self) -> Iterator[Blob]:
         """Every file of the store, by sha256."""
-        with explained("look at the cache", self.directory):
+        with explain_errors("look at the cache", self.directory):
             folders = sorted(self._blobs.iterdir()) if self._blobs.is_dir() else []
             for path in (path for folder in folders for path in sorted(folder.iterdir())):
                 status = path.lstat()
@@ -178,7 +178,7 @@ class Store:
 
     def partials(self) -> Iterator[tuple[Path, os.stat_result]]:
         """Downloads that were cut off and may go on, with what remembers how."""
-        with explained("look at the cache", self.directory):
+        with explain_errors("look at the cache", self.directory):
             for path in sorted(self.partial.iterdir()) if self.partial.is_dir() else []:
                 yield path, path.lstat()
 
@@ -188,7 +188,7 @@ class Store:
         Raises:
             MachineError: the disk refuses.
         """
-        with explained("remove the cached file", path):
+        with explain_errors("remove the cached file", path):
             path.unlink(missing_ok=True)
 
     def forget_identities(self) -> None:
@@ -200,6 +200,6 @@ class Store:
             if self.path(admit_sha256(sha256)).exists()
         ]
         temporary = self._log.with_suffix(".new")
-        with explained("write the cache's log", self._log):
+        with explain_errors("write the cache's log", self._log):
             temporary.unlink(missing_ok=True)  # a prune that was killed has left it; nobody else is at work here
             write_synced(self._log, "".join(lines).encode(), temporary=temporary, mode=0o600)

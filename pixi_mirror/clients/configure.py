@@ -9,7 +9,14 @@ from pixi_mirror.clients.interface import PackageClient
 from pixi_mirror.clients.marked_lines import remove_lines
 from pixi_mirror.clients.offer import offer_of
 from pixi_mirror.clients.registry import CLIENTS
-from pixi_mirror.disk.files import bytes_of, explained, fresh_name, made_directory, sync_directories, write_synced
+from pixi_mirror.disk.files import (
+    explain_errors,
+    fresh_name,
+    make_directory,
+    read_bytes,
+    sync_directories,
+    write_synced,
+)
 from pixi_mirror.errors import MachineError, WorkspaceError
 from pixi_mirror.mirror.tree import open_mirror
 
@@ -89,9 +96,9 @@ def unconfigure_client(
 def _rewrite(file: Path, change: Callable[[str | None], str | None]) -> bool:
     """Change a file that has nothing of ours any more; whether other bytes are there now."""
     where = Path(os.path.realpath(file))  # `resolve` gives up on a loop of links with an error of its own
-    with explained("read", where):
+    with explain_errors("read", where):
         try:
-            before: str | None = bytes_of(where).decode()
+            before: str | None = read_bytes(where).decode()
         except (FileNotFoundError, NotADirectoryError):
             before = None
         except UnicodeDecodeError as error:
@@ -107,11 +114,11 @@ def _rewrite(file: Path, change: Callable[[str | None], str | None]) -> bool:
         ) from None
     if after == before:
         return False
-    with explained("write", where):
+    with explain_errors("write", where):
         if after is None:
             where.unlink(missing_ok=True)
         else:
-            folders = made_directory(where.parent)
+            folders = make_directory(where.parent)
             mode = where.stat().st_mode & 0o777 if before is not None else 0o644
             temporary = where.with_name(f".{where.name}.{fresh_name()}")
             write_synced(where, after.encode(), temporary=temporary, mode=mode)

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Mapping
 
-from pixi_mirror.cache.maintenance import CachePruned, CacheStatus, cache_prune, cache_status
+from pixi_mirror.cache.maintenance import CachePruneResult, CacheStatus, cache_prune, cache_status
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.make_context import make_context, make_progress
@@ -56,7 +56,7 @@ def _status_json(status: CacheStatus) -> Mapping[str, Json]:
     }
 
 
-def _prune_lines(pruned: CachePruned) -> list[str]:
+def _prune_lines(pruned: CachePruneResult) -> list[str]:
     what = files_of(len(pruned.removed), pruned.size)
     waiting = f"; {counted(pruned.waiting, 'file')} not yet old enough" if pruned.waiting else ""
     if not pruned.found:
@@ -66,7 +66,7 @@ def _prune_lines(pruned: CachePruned) -> list[str]:
     return [f"would remove {what} from {pruned.directory}{waiting}; nothing was changed (--apply does it)"]
 
 
-def _prune_json(pruned: CachePruned) -> Mapping[str, Json]:
+def _prune_json(pruned: CachePruneResult) -> Mapping[str, Json]:
     return {
         "verb": "cache prune",
         "cache": str(pruned.directory),

@@ -9,7 +9,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.make_context import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser, path
 from pixi_mirror.commands.text import counted
-from pixi_mirror.mirror.forget import Forgotten, forget
+from pixi_mirror.mirror.forget import ForgetResult, forget
 from pixi_mirror.model.values import Json
 
 
@@ -43,7 +43,7 @@ def _run(options: Namespace) -> Outcome:
     return Outcome(json=_json(forgotten), lines=_lines(forgotten))
 
 
-def _lines(forgotten: Forgotten) -> list[str]:
+def _lines(forgotten: ForgetResult) -> list[str]:
     what = ", ".join(forgotten.environments) + " of " if forgotten.environments else ""
     line = f"{forgotten.mirror} no longer follows {what}{forgotten.workspace}"
     if not forgotten.surplus:
@@ -51,7 +51,7 @@ def _lines(forgotten: Forgotten) -> list[str]:
     return [f"{line}; {counted(len(forgotten.surplus), 'file')} no longer wanted: see `pixi-mirror prune`"]
 
 
-def _json(forgotten: Forgotten) -> Mapping[str, Json]:
+def _json(forgotten: ForgetResult) -> Mapping[str, Json]:
     return {
         "verb": "forget",
         "mirror": str(forgotten.mirror),

@@ -10,7 +10,7 @@ from pathlib import Path
 from pixi_mirror.commands.progress_output import Quiet, reporter
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError
-from pixi_mirror.model.indexes import Companion
+from pixi_mirror.model.indexes import SidecarMaker
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import Progress
 
@@ -30,16 +30,16 @@ def make_context(options: Namespace, progress: Progress) -> Context:
         progress=progress,
         environ=os.environ,
         directory=users_directory,
-        companion=partial(_companion, options, progress),
+        sidecar_maker=partial(_sidecar_maker, options, progress),
         lock_timeout_s=getattr(options, "lock_timeout", 0.0),
     )
 
 
-def _companion(options: Namespace, progress: Progress, locks: Iterable[str]) -> Companion:
-    from pixi_mirror.mirror.indexers.programs import Surroundings
-    from pixi_mirror.mirror.indexers.sidecars import Sidecars
+def _sidecar_maker(options: Namespace, progress: Progress, locks: Iterable[str]) -> SidecarMaker:
+    from pixi_mirror.mirror.index_programs import ProgramEnvironment
+    from pixi_mirror.mirror.sidecars import ChannelSidecars
 
-    surroundings = Surroundings(
+    surroundings = ProgramEnvironment(
         environ=os.environ,
         python=Path(sys.executable),
         prefix=Path(sys.prefix),
@@ -47,7 +47,7 @@ def _companion(options: Namespace, progress: Progress, locks: Iterable[str]) -> 
     )
     # Verbs that cannot be told keep up what an update has made.
     asked: Json = vars(options)
-    return Sidecars(surroundings, progress, choice=asked.get("index"), shards=asked.get("shards", "auto"))
+    return ChannelSidecars(surroundings, progress, choice=asked.get("index"), shards=asked.get("shards", "auto"))
 
 
 def users_directory() -> Path:

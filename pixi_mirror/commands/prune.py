@@ -10,7 +10,7 @@ from pixi_mirror.commands.make_context import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of, some
 from pixi_mirror.errors import DONE, FOUND
-from pixi_mirror.mirror.prune import Pruned, prune
+from pixi_mirror.mirror.prune import PruneResult, prune
 from pixi_mirror.model.values import Json
 
 _SHOWN = 20
@@ -43,7 +43,7 @@ def _run(options: Namespace) -> Outcome:
     return Outcome(json=_json(pruned), lines=_lines(pruned), status=status)
 
 
-def _lines(pruned: Pruned) -> list[str]:
+def _lines(pruned: PruneResult) -> list[str]:
     done = pruned.applied
     lines = []
     for title, items in (
@@ -66,7 +66,7 @@ def _lines(pruned: Pruned) -> list[str]:
     ]
 
 
-def _json(pruned: Pruned) -> Mapping[str, Json]:
+def _json(pruned: PruneResult) -> Mapping[str, Json]:
     return {
         "verb": "prune",
         "mirror": str(pruned.mirror),

@@ -8,8 +8,8 @@ from pixi_mirror.commands.command import Outcome
 from pixi_mirror.commands.make_context import make_context, make_progress
 from pixi_mirror.commands.text import counted, files_of, nothing_to_do, size, table
 from pixi_mirror.mirror.plan import Plan
-from pixi_mirror.mirror.requests import Chosen
-from pixi_mirror.mirror.update import Asked, Updated, update
+from pixi_mirror.mirror.subscriptions import SourceSelection
+from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
 from pixi_mirror.model.packages import Package, Request, Target
 from pixi_mirror.model.values import Json
 
@@ -17,9 +17,9 @@ from pixi_mirror.model.values import Json
 def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
     """Do what the options ask; `question` is what to remember it by if nothing was wrong."""
     report = make_progress(options)
-    asked = Asked(
+    asked = UpdateRequest(
         mirror=options.output,
-        chosen=Chosen(
+        selection=SourceSelection(
             manifests=tuple(options.manifest_path),
             locks=tuple(options.lock),
             name=options.name,
@@ -33,7 +33,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
     )
 
     def announce(plan: Plan) -> None:
-        for message in (*plan.renewal.warnings, *plan.disagreements):
+        for message in (*plan.pins.warnings, *plan.disagreements):
             report.warn(message)
         for line in _refused(plan):
             report.note(line)
@@ -43,7 +43,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
 
     updated = update(asked, make_context(options, report), announce=announce)
     if options.dry_run:
-        for message in (*updated.plan.renewal.warnings, *updated.plan.disagreements):
+        for message in (*updated.plan.pins.warnings, *updated.plan.disagreements):
             report.warn(message)
     return Outcome(json=_json(updated), lines=_lines(updated, verbose=options.verbose), error=updated.error)
 
@@ -110,12 +110,12 @@ def _cell(packages: Sequence[Package]) -> str:
 def _refused(plan: Plan) -> list[str]:
     return [
         f"left out {refusal.entry}: {refusal.reason}"
-        for snapshot in plan.renewal.snapshots
+        for snapshot in plan.pins.snapshots
         for refusal in snapshot.refused
     ]
 
 
-def _lines(updated: Updated, *, verbose: bool) -> list[str]:
+def _lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
     plan = updated.plan
     held = sum(package.size or 0 for path, package in plan.packages.items() if path not in updated.fetched)
     nothing = nothing_to_do(
@@ -143,9 +143,9 @@ def _lines(updated: Updated, *, verbose: bool) -> list[str]:
     return [*lines, f"{verb}; wrote {indexes}; {holds}"]
 
 
-def _json(updated: Updated) -> Mapping[str, Json]:
+def _json(updated: UpdateResult) -> Mapping[str, Json]:
     plan = updated.plan
-    refused = [*plan.renewal.unacceptable, *(r for snapshot in plan.renewal.snapshots for r in snapshot.refused)]
+    refused = [*plan.pins.unacceptable, *(r for snapshot in plan.pins.snapshots for r in snapshot.refused)]
     return {
         "verb": "update",
         "mirror": str(updated.mirror),
@@ -156,7 +156,7 @@ def _json(updated: Updated) -> Mapping[str, Json]:
         "deferred": sorted(plan.deferred),
         "surplus": list(plan.difference.surplus),
         "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in refused],
-        "warnings": [*plan.renewal.warnings, *plan.disagreements],
+        "warnings": [*plan.pins.warnings, *plan.disagreements],
         "bytes": plan.size,
         "bytes_unknown": sum(package.size is None for package in plan.to_bring),
         "indexes": list(updated.indexes),

@@ -10,7 +10,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of
 from pixi_mirror.errors import DONE, FOUND
-from pixi_mirror.mirror.status import Held, Status, Subscription, status
+from pixi_mirror.mirror.status import SourceSummary, Status, SubscriptionStatus, status
 from pixi_mirror.model.values import Json
 
 _STATES = {
@@ -51,14 +51,14 @@ def _lines(found: Status) -> list[str]:
     if found.plan.deferred:
         waiting = files_of(len(found.plan.deferred), found.plan.deferred_size)
         lines.append(f"{waiting} deferred: `pixi-mirror serve --upstream` fetches each when it is first asked for")
-    if found.stale:
-        lines.append(f"{counted(len(found.stale), 'index', 'indexes')} out of date: run `pixi-mirror update`")
+    if found.stale_indexes:
+        lines.append(f"{counted(len(found.stale_indexes), 'index', 'indexes')} out of date: run `pixi-mirror update`")
     if difference.surplus:
         lines.append(f"{counted(len(difference.surplus), 'file')} no longer wanted: see `pixi-mirror prune`")
     return lines
 
 
-def _subscription_lines(subscription: Subscription) -> list[str]:
+def _subscription_lines(subscription: SubscriptionStatus) -> list[str]:
     lines = [
         f"follows {subscription.workspace}: "
         f"{', '.join(subscription.environments) or 'nothing'} on {', '.join(subscription.platforms) or 'no platform'}",
@@ -90,13 +90,13 @@ def _json(found: Status) -> Mapping[str, Json]:
         "changed": list(found.plan.difference.changed),
         "deferred": sorted(found.plan.deferred),
         "surplus": list(found.plan.difference.surplus),
-        "stale_indexes": list(found.stale),
+        "stale_indexes": list(found.stale_indexes),
         "files": found.files,
         "bytes": found.size,
     }
 
 
-def _held(held: Held) -> Json:
+def _held(held: SourceSummary) -> Json:
     return {"url": held.url, "path": held.path, "files": held.files, "bytes": held.size}
 
 

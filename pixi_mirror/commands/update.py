@@ -10,7 +10,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser, path, word
 from pixi_mirror.commands.text import nothing_to_do
-from pixi_mirror.mirror.memo import recalled, surroundings
+from pixi_mirror.mirror.memo import decision_inputs, recall
 
 _DESCRIPTION = """\
 Bring the mirror to hold what the locks pin: fetch what is missing, verify every byte, write the channel indexes.
@@ -87,7 +87,7 @@ _DECIDES = (
 def _run(options: Namespace) -> Outcome:
     question = _question(options)
     if not (options.json or options.dry_run or options.locked or options.report):
-        known = recalled(str(options.output), question)
+        known = recall(str(options.output), question)
         if known is not None:
             return Outcome(lines=[nothing_to_do(options.output, **known)], json={})
     from pixi_mirror.commands.render_update import run
@@ -101,7 +101,7 @@ def _question(options: Namespace) -> Mapping[str, Any]:
     for key in ("manifest_path", "lock"):  # what a relative path or a symbolic link means may change
         asked[key] = [os.path.realpath(each) for each in asked[key]]
     here = None if options.lock or options.manifest_path else os.path.realpath(os.curdir)
-    return {**asked, "here": here, "surroundings": surroundings(os.environ, sys.executable, sys.path)}
+    return {**asked, "here": here, "surroundings": decision_inputs(os.environ, sys.executable, sys.path)}
 
 
 def _blank(options: Namespace) -> Mapping[str, Any]:

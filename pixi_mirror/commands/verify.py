@@ -14,8 +14,7 @@ from pixi_mirror.commands.parsing import Parser, path
 from pixi_mirror.commands.text import counted, files_of, some
 from pixi_mirror.conda.solve import Solution
 from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, WrongBytesError
-from pixi_mirror.mirror.closure import Misfit
-from pixi_mirror.mirror.verify import Changed, Hole, Verified, verify
+from pixi_mirror.mirror.verify import ChangedFile, MissingPackage, UnmetDependency, VerifyResult, verify
 from pixi_mirror.model.values import Json
 
 _SHOWN = 20
@@ -45,7 +44,7 @@ def _run(options: Namespace) -> Outcome:
     report = make_progress(options)
     context = make_context(options, report)
     found = verify(Path(options.dir), repair=options.repair, solve=options.solve, quick=options.quick, context=context)
-    status = FOUND if found.left or found.unsolvable or (options.strict and found.misfits) else DONE
+    status = FOUND if found.left or found.unsolvable or (options.strict and found.unmet_dependencies) else DONE
     error = found.error
     if error is not None and error.status == WrongBytesError.status:
         # What is wrong here is the mirror, and that is status 1; 6 is for what others promised.
@@ -55,7 +54,7 @@ def _run(options: Namespace) -> Outcome:
     return Outcome(json=told, lines=_lines(found), status=status, error=error)
 
 
-def _lines(found: Verified) -> list[str]:
+def _lines(found: VerifyResult) -> list[str]:
     lines = []
     mended = {*found.repaired}
     for title, items in (
@@ -84,9 +83,9 @@ def _lines(found: Verified) -> list[str]:
     return [*lines, f"{checked}; {counted(len(found.left), 'file')} wrong{remedy}"]
 
 
-def _misfit_lines(found: Verified) -> list[str]:
+def _misfit_lines(found: VerifyResult) -> list[str]:
     where: dict[str, list[str]] = {}
-    for each in found.misfits:
+    for each in found.unmet_dependencies:
         where.setdefault(each.problem, []).append(_cell(each))
     if not where:
         return []
@@ -97,7 +96,7 @@ def _misfit_lines(found: Verified) -> list[str]:
     return ["does not fit together, though the locks have it so:", *some(problems, at_most=_SHOWN)]
 
 
-def _solved_lines(found: Verified) -> list[str]:
+def _solved_lines(found: VerifyResult) -> list[str]:
     if found.solutions is None:
         return []
     lines = []
@@ -112,18 +111,18 @@ def _solved_lines(found: Verified) -> list[str]:
     return [*lines, f"{found.mirror}: {solved} of {counted(len(found.solutions), 'environment')} solved as locked"]
 
 
-def _cell(each: Solution | Misfit | Hole) -> str:
+def _cell(each: Solution | UnmetDependency | MissingPackage) -> str:
     return f"{each.environment} of {each.workspace} on {each.platform}"
 
 
-def _changed(changed: Changed) -> str:
+def _changed(changed: ChangedFile) -> str:
     return f"{changed.path}: sha256 {changed.found[:_DIGITS]}... instead of {changed.expected[:_DIGITS]}..."
 
 
-def _json(found: Verified, error: PixiMirrorError | None, *, strict: bool) -> Mapping[str, Json]:
+def _json(found: VerifyResult, error: PixiMirrorError | None, *, strict: bool) -> Mapping[str, Json]:
     warnings = [str(found.error)] if found.error is not None and error is None else []
     if not strict:
-        warnings += [f"{_cell(each)}: {each.problem}" for each in found.misfits]
+        warnings += [f"{_cell(each)}: {each.problem}" for each in found.unmet_dependencies]
     return {
         "verb": "verify",
         "mirror": str(found.mirror),
@@ -134,7 +133,7 @@ def _json(found: Verified, error: PixiMirrorError | None, *, strict: bool) -> Ma
         "indexes": [{"path": each.path, "problem": each.problem} for each in found.indexes],
         "closure": [
             *({**_of_cell(hole), "path": hole.path, "problem": _HOLE} for hole in found.closure),
-            *({**_of_cell(each), "path": each.path, "problem": each.problem} for each in found.misfits),
+            *({**_of_cell(each), "path": each.path, "problem": each.problem} for each in found.unmet_dependencies),
         ],
         "repaired": list(found.repaired),
         "solved": None
@@ -146,11 +145,11 @@ def _json(found: Verified, error: PixiMirrorError | None, *, strict: bool) -> Ma
     }
 
 
-def _of_cell(each: Solution | Misfit | Hole) -> dict[str, Json]:
+def _of_cell(each: Solution | UnmetDependency | MissingPackage) -> dict[str, Json]:
     return {"workspace": each.workspace, "environment": each.environment, "platform": each.platform}
 
 
-def _evidence(found: Verified) -> Mapping[str, Json]:
+def _evidence(found: VerifyResult) -> Mapping[str, Json]:
     """What a report has besides, for whoever has to show later what was there and who looked."""
     return {
         "at": datetime.now(tz=UTC).isoformat(timespec="seconds"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from pixi_mirror.conda.repodata import read_repodata, repodata
-from pixi_mirror.model.indexes import Contents, Made
+from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, admit_path
 
@@ -17,7 +17,7 @@ _NOARCH = "noarch"
 class CondaIndex:
     """`repodata.json`, in `noarch` always: without it no client takes a directory for a channel."""
 
-    def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
+    def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
         """Every `repodata.json`, those of noarch first."""
         listed: dict[str, dict[str, Mapping[str, Json]]] = {}
         for channel, subdir in contents.channels:
@@ -113,5 +113,5 @@ def _record(package: Package) -> Mapping[str, Json]:
     return record
 
 
-def _made(place: str, records: Mapping[str, Mapping[str, Json]]) -> Made:
-    return Made.of(repodata(place.rpartition("/")[2], records))
+def _made(place: str, records: Mapping[str, Mapping[str, Json]]) -> IndexFile:
+    return IndexFile.of(repodata(place.rpartition("/")[2], records))

@@ -23,7 +23,7 @@ PUBLIC = 0o644
 
 
 @contextmanager
-def explained(what: str, where: Path | str) -> Iterator[None]:
+def explain_errors(what: str, where: Path | str) -> Iterator[None]:
     """Turn an `OSError` into a `MachineError` that says what was being done, where, and what to do."""
     try:
         yield
@@ -60,7 +60,7 @@ def open_regular(path: Path) -> int:
     return descriptor
 
 
-def hash_of(path: Path) -> tuple[Sha256, os.stat_result]:
+def hash_file(path: Path) -> tuple[Sha256, os.stat_result]:
     """The sha256 of a regular file and what `fstat` said of it before the first byte was read.
 
     Raises:
@@ -72,7 +72,7 @@ def hash_of(path: Path) -> tuple[Sha256, os.stat_result]:
         return admit_sha256(hashlib.file_digest(file, "sha256").hexdigest()), found
 
 
-def bytes_of(path: Path, *, limit: int | None = None) -> bytes:
+def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
     """All bytes of a small regular file.
 
     Raises:
@@ -143,7 +143,7 @@ def write_synced(target: Path, data: bytes, *, temporary: Path, mode: int = PUBL
     return os.lstat(target)
 
 
-def bring(source: Path, target: Path, *, sha256: Sha256, temporary: Path) -> os.stat_result:
+def link_or_copy(source: Path, target: Path, *, sha256: Sha256, temporary: Path) -> os.stat_result:
     """Make `target` the same bytes as the verified file `source`: a hard link, else a reflink, else a checked copy.
 
     Raises:
@@ -224,7 +224,7 @@ def _hashed_copy(read: Callable[[int], bytes], write: Callable[[memoryview], int
     return digest.hexdigest()
 
 
-def clear(leftover: Path) -> None:
+def remove_leftover(leftover: Path) -> None:
     """Remove a temporary file, or the directory that a program worked in."""
     if stat.S_ISDIR(os.lstat(leftover).st_mode):
         import shutil
@@ -235,15 +235,15 @@ def clear(leftover: Path) -> None:
 
 
 @contextmanager
-def workshop(where: Path) -> Iterator[Path]:
+def temporary_directory(where: Path) -> Iterator[Path]:
     """A directory that only we can enter, empty at first and gone afterwards."""
-    with explained("write", where):
+    with explain_errors("write", where):
         where.mkdir(mode=0o700)
     try:
         yield where
     finally:
-        with explained("remove", where):
-            clear(where)
+        with explain_errors("remove", where):
+            remove_leftover(where)
 
 
 def fresh_name() -> str:
@@ -287,7 +287,7 @@ def relative_files(root: Path, *, without: str) -> set[str]:
     return found
 
 
-def made_directory(directory: Path, *, below: Path | None = None) -> set[Path]:
+def make_directory(directory: Path, *, below: Path | None = None) -> set[Path]:
     """Make a directory and those above it that are missing; the directories whose entries have to be synced for it.
 
     Raises:
@@ -297,7 +297,7 @@ def made_directory(directory: Path, *, below: Path | None = None) -> set[Path]:
         if directory.is_dir():
             return set()
         below = None
-    unsynced = made_directory(directory.parent, below=below)
+    unsynced = make_directory(directory.parent, below=below)
     if below is not None and is_true_directory(directory):
         return unsynced
     with suppress(FileExistsError):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from pixi_mirror.disk.files import explained
+from pixi_mirror.disk.files import explain_errors
 from pixi_mirror.errors import BusyError, MachineError
 
 _POLL_S = 0.05
@@ -22,7 +22,7 @@ _BEYOND = 1 << 20
 
 
 @contextmanager
-def locked(
+def lock_file(
     path: Path, *, timeout_s: float, shared: bool = False, signed: bool = True, what: str, advice: str = _ADVICE
 ) -> Iterator[Callable[[], bool]]:
     """Hold the lock file `path` (made if absent) for the whole block; several may hold it `shared`.
@@ -36,7 +36,7 @@ def locked(
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        with explained("open the lock file", path):
+        with explain_errors("open the lock file", path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
             _refuse_irregular(descriptor, path)
@@ -62,7 +62,7 @@ def _refuse_irregular(descriptor: int, path: Path) -> None:
         )
 
 
-def hold(descriptor: int, path: Path) -> bool:
+def wait_for_lock(descriptor: int, path: Path) -> bool:
     """Wait until the open file `path` is locked for us; whether it still is the file of that name then.
 
     Raises:
@@ -87,7 +87,7 @@ def _acquired(descriptor: int, path: Path, *, shared: bool) -> bool:
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
             return False
-        with explained("lock", path):
+        with explain_errors("lock", path):
             raise
     return True
 

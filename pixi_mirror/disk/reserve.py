@@ -13,14 +13,14 @@ _STEP = 64 << 10
 """Sizes are multiples of it, so that an index that grows a little does not have the file made anew."""
 
 
-def release(path: Path) -> None:
+def release_reserve(path: Path) -> None:
     """Give the room back where there is no other; without it `prune` could not write an index that lists less."""
     with suppress(OSError):
         if free_bytes(path.parent) < path.lstat().st_size:
             path.unlink()
 
 
-def hold(path: Path, *, size: int) -> None:
+def keep_reserve(path: Path, *, size: int) -> None:
     """Have a file take as much room as writing `size` bytes anew would; where there is none, there is none."""
     need = min(_MOST, _LEAST + -(-size // _STEP) * _STEP)
     try:

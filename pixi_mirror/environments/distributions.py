@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.disk.files import bytes_of, explained
+from pixi_mirror.disk.files import explain_errors, read_bytes
 from pixi_mirror.model.values import Json
 from pixi_mirror.pypi.names import normalised
 
@@ -85,7 +85,7 @@ def distributions(prefix: Path, python: Python) -> tuple[Distribution, ...]:
         MachineError: they cannot be read.
     """
     folder = prefix / python.site_packages
-    with explained("read", folder):
+    with explain_errors("read", folder):
         try:
             names = sorted(os.listdir(folder))
         except (FileNotFoundError, NotADirectoryError):
@@ -108,7 +108,7 @@ def _distribution(folder: Path) -> Distribution:
 
 def _text(path: Path) -> str:
     with suppress(OSError):
-        return bytes_of(path).decode("utf-8", errors="replace")
+        return read_bytes(path).decode("utf-8", errors="replace")
     return ""
 
 
@@ -129,7 +129,7 @@ def remove(distribution: Distribution, *, prefix: Path, python: Python) -> None:
     """
     root = os.path.realpath(prefix)
     site = prefix / python.site_packages
-    with explained("remove a Python package from", site):
+    with explain_errors("remove a Python package from", site):
         emptied = set()
         for path in _listed(site, distribution):
             folder = os.path.realpath(path.parent)

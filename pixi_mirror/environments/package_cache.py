@@ -19,15 +19,15 @@ from pathlib import Path
 from pixi_mirror.archives.zstd import require_zstd
 from pixi_mirror.conda.extract import extract_conda
 from pixi_mirror.disk.files import (
-    bytes_of,
-    clear,
-    explained,
+    explain_errors,
     fresh_name,
-    made_directory,
+    make_directory,
     open_regular,
+    read_bytes,
+    remove_leftover,
     sync_directories,
 )
-from pixi_mirror.disk.lock import WAITING, locked
+from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, DiskFullError, MachineError, PixiMirrorError, WrongBytesError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath, Sha256
@@ -84,9 +84,9 @@ class PackageCache:
         Raises:
             MachineError: it cannot be read.
         """
-        with explained("read the package cache", self.root):
+        with explain_errors("read the package cache", self.root):
             try:
-                recorded = bytes_of(self._lock(name))
+                recorded = read_bytes(self._lock(name))
                 is_folder = stat.S_ISDIR(os.lstat(self.root / name).st_mode)
             except (FileNotFoundError, NotADirectoryError):
                 return False
@@ -95,7 +95,7 @@ class PackageCache:
     @property
     def has_litter(self) -> bool:
         """Whether somebody has a workshop here: one that was killed, or is at work."""
-        with explained("read the package cache", self.root):
+        with explain_errors("read the package cache", self.root):
             return any(self.root.glob(f"{_WORKSHOP}*"))
 
     def fill(
@@ -113,8 +113,8 @@ class PackageCache:
         self._ended = False
         if any(each.path.endswith(".conda") for each in waiting):
             require_zstd()
-        with explained("make the package cache", self.root):
-            sync_directories(made_directory(self.root))
+        with explain_errors("make the package cache", self.root):
+            sync_directories(make_directory(self.root))
         with self._workshop(timeout_s) as workshop:
             pool = ThreadPoolExecutor(jobs)
             try:
@@ -138,11 +138,11 @@ class PackageCache:
     @contextmanager
     def _locked(self, path: Path, timeout_s: float) -> Iterator[None]:
         """Hold a lock file of rattler's, which keeps its content."""
-        with explained("open the lock file", path):
+        with explain_errors("open the lock file", path):
             # With the mode that rattler gives it: other users of a shared cache have to open it, too.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o666))
         what = f"the package cache {self.root}, at {path.name}"
-        with locked(path, timeout_s=timeout_s, signed=False, what=what, advice=WAITING):
+        with lock_file(path, timeout_s=timeout_s, signed=False, what=what, advice=WAITING):
             yield
 
     @contextmanager
@@ -153,30 +153,33 @@ class PackageCache:
         # Nobody clears a workshop between its making and its locking, for that is done under the same lock.
         with self._locked(self.root / _GLOBAL_LOCK, timeout_s):
             self._clear_litter()
-            with explained("write", where):
+            with explain_errors("write", where):
                 where.mkdir(mode=0o700)
-            held.enter_context(locked(where / _WORKSHOP_LOCK, timeout_s=0, what=f"{where}"))
+            held.enter_context(lock_file(where / _WORKSHOP_LOCK, timeout_s=0, what=f"{where}"))
         try:
             yield where
         finally:
             with held, suppress(OSError):  # what cannot be removed is cleared by the next run
-                clear(where)
+                remove_leftover(where)
 
     def _clear_litter(self) -> None:
         for each in self.root.glob(f"{_WORKSHOP}*"):
             # Another run is at work there, has just removed it, or was another user's.
-            with suppress(BusyError, MachineError, OSError), locked(each / _WORKSHOP_LOCK, timeout_s=0, what=f"{each}"):
-                clear(each)
+            with (
+                suppress(BusyError, MachineError, OSError),
+                lock_file(each / _WORKSHOP_LOCK, timeout_s=0, what=f"{each}"),
+            ):
+                remove_leftover(each)
 
     def _extracted(self, waiting: Waiting, folder: Path) -> Path:
         """The package, verified and then extracted; nothing is left of one that is wrong."""
         try:
-            with explained("extract", f"{waiting.path} to {folder}"):
+            with explain_errors("extract", f"{waiting.path} to {folder}"):
                 folder.mkdir()
                 self._extract(waiting, folder)
         except BaseException:
             with suppress(OSError):
-                clear(folder)
+                remove_leftover(folder)
             raise
         return folder
 
@@ -213,10 +216,10 @@ class PackageCache:
             self._locked(self._lock(waiting.name), timeout_s),
         ):
             if self.has(waiting.name, waiting.sha256):
-                with explained("remove", folder):
-                    clear(folder)
+                with explain_errors("remove", folder):
+                    remove_leftover(folder)
                 return
-            with explained("write", target):
+            with explain_errors("write", target):
                 if os.path.lexists(target):
                     os.rename(target, workshop / fresh_name())  # a folder that is not empty cannot be replaced
                     sync_directories([self.root])
@@ -254,7 +257,7 @@ def _is_whole(folder: Path) -> bool:
 def _document(path: Path) -> object:
     """What a JSON file says; None: it is not there; False: it is no JSON."""
     try:
-        found: object = json.loads(bytes_of(path))
+        found: object = json.loads(read_bytes(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError):

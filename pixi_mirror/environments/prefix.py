@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from pixi_mirror.disk.files import bytes_of, explained
+from pixi_mirror.disk.files import explain_errors, read_bytes
 from pixi_mirror.environments.staging import RECORDS
 from pixi_mirror.errors import DiskFullError, MachineError, ProgramError
 from pixi_mirror.model.values import Json
@@ -100,11 +100,11 @@ _REMEDY = "Remove the environment and run the same command again."
 
 def _records(prefix: Path) -> Iterable[tuple[Path, dict[str, Json]]]:
     folder = prefix / RECORDS
-    with explained("read", folder):
+    with explain_errors("read", folder):
         paths = sorted(folder.glob("*.json"))
         for path in paths:
             try:
-                record = json.loads(bytes_of(path))
+                record = json.loads(read_bytes(path))
             except (ValueError, RecursionError):
                 raise MachineError(f"{path} does not parse. {_REMEDY}") from None
             if not isinstance(record, dict):
@@ -138,7 +138,7 @@ def install(
         MachineError: nothing can be written there, or the disk is full.
     """
     require_installer()
-    with explained("write", work):
+    with explain_errors("write", work):
         question = _written_question(archives, channel=channel, at=at, prefix=prefix, subdir=subdir, work=work)
     command = [sys.executable, str(Path(__file__).with_name("linking_child.py")), str(question)]
     done = run(command, cwd=work, environ=_environ(jobs), timeout_s=_PATIENCE_S)
@@ -153,7 +153,7 @@ def install(
             f"{done.last_words}"
         )
     _tell_origins(at, archives)
-    with explained("write", at / RECORDS):
+    with explain_errors("write", at / RECORDS):
         (at / RECORDS / "history").write_bytes(_HISTORY)
 
 
@@ -203,5 +203,5 @@ def _tell_origins(at: Path, archives: Iterable[Archive]) -> None:
         record["url"] = archive.url
         if archive.channel is not None:
             record["channel"] = archive.channel
-        with explained("write", path):
+        with explain_errors("write", path):
             path.write_text(json.dumps(record, indent=2, ensure_ascii=False), encoding="utf-8")

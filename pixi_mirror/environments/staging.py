@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.disk.files import clear, explained, fresh_name, made_directory, refuse_foreign
-from pixi_mirror.disk.lock import locked
+from pixi_mirror.disk.files import explain_errors, fresh_name, make_directory, refuse_foreign, remove_leftover
+from pixi_mirror.disk.lock import lock_file
 from pixi_mirror.errors import MachineError
 
 RECORDS = "conda-meta"
@@ -47,7 +47,7 @@ class Staging:
         Raises:
             MachineError: it cannot be read, or nothing can be written here.
         """
-        with explained("prepare an environment", self.new):
+        with explain_errors("prepare an environment", self.new):
             if os.path.lexists(self.place):
                 _clone(self.place, self.new)
             else:
@@ -60,7 +60,7 @@ class Staging:
             MachineError: it cannot be put there; what stood there still does.
         """
         replaced = self.folder.parent / _REPLACED
-        with explained("put the environment into its place,", self.place):
+        with explain_errors("put the environment into its place,", self.place):
             if not os.path.lexists(self.place):
                 os.rename(self.new, self.place)
                 return
@@ -82,17 +82,17 @@ def staging(place: Path) -> Iterator[Staging]:
     """
     beside = place.parent / f".{place.name}.unpacking"
     with _made(place.parent, beside):
-        with explained("make", beside):
+        with explain_errors("make", beside):
             with suppress(FileExistsError):
                 beside.mkdir(mode=0o700)
             refuse_foreign(beside)
-        with locked(beside / _LOCK, timeout_s=_PATIENCE_S, what=f"the environment {place}"):
+        with lock_file(beside / _LOCK, timeout_s=_PATIENCE_S, what=f"the environment {place}"):
             try:
                 _recover(beside, place)
                 _refuse_other(place)
                 # A program that a killed run has started may still be writing under the name that it was given.
                 folder = beside / fresh_name()
-                with explained("make", folder):
+                with explain_errors("make", folder):
                     folder.mkdir()
                 yield Staging(folder=folder, place=place)
             finally:
@@ -103,8 +103,8 @@ def staging(place: Path) -> Iterator[Staging]:
 def _made(directory: Path, beside: Path) -> Iterator[None]:
     """Make a directory, and have it gone again, with all that were made for it, if nothing has come into it."""
     new = [each for each in (directory, *directory.parents) if not os.path.lexists(each)]
-    with explained("make", beside):
-        made_directory(directory)
+    with explain_errors("make", beside):
+        make_directory(directory)
     try:
         yield
     finally:
@@ -116,30 +116,30 @@ def _made(directory: Path, beside: Path) -> Iterator[None]:
 def _clear_up(beside: Path) -> None:
     """Remove our folder, even if somebody is impatient; what cannot be removed is cleared by the next run."""
     try:
-        clear(beside)
+        remove_leftover(beside)
     except OSError:
         pass
     except BaseException:
         with suppress(OSError):
-            clear(beside)
+            remove_leftover(beside)
         raise
 
 
 def _recover(beside: Path, place: Path) -> None:
     """Undo what a killed run has begun."""
     replaced = beside / _REPLACED
-    with explained("put back", place):
+    with explain_errors("put back", place):
         if os.path.lexists(replaced) and not os.path.lexists(place):
             os.rename(replaced, place)
     for each in beside.iterdir():
         if each.name != _LOCK:
             with suppress(OSError):
-                clear(each)
+                remove_leftover(each)
 
 
 def _refuse_other(place: Path) -> None:
     """Refuse to turn something else into an environment."""
-    with explained("read", place):
+    with explain_errors("read", place):
         if not os.path.lexists(place):
             return
         if not stat.S_ISDIR(os.lstat(place).st_mode):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pixi_mirror.archives.zip import Member, content, members
-from pixi_mirror.disk.files import explained
+from pixi_mirror.disk.files import explain_errors
 from pixi_mirror.environments.distributions import INSTALLER, NOTE, Python
 from pixi_mirror.errors import MachineError, PixiMirrorError, ProgramError, WrongBytesError
 from pixi_mirror.model.values import Json, Sha256
@@ -125,7 +125,7 @@ def _claims(wheel: Wheel) -> set[str]:
 
     found = set()
     try:
-        with explained("read", wheel.path), open(wheel.path, "rb") as file:
+        with explain_errors("read", wheel.path), open(wheel.path, "rb") as file:
             for member in members(file):
                 _refuse_name(member)
                 found.add(_placed(member.name))
@@ -189,7 +189,11 @@ def _install(wheel: Wheel, site: Site) -> None:
     )
     notes = {"INSTALLER": f"{INSTALLER}\n".encode(), NOTE: json.dumps({"sha256": wheel.sha256}).encode()}
     try:
-        with explained("install a wheel into", site.prefix), Source.open(wheel.path) as source, ExitStack() as closing:
+        with (
+            explain_errors("install a wheel into", site.prefix),
+            Source.open(wheel.path) as source,
+            ExitStack() as closing,
+        ):
             if not wheel.is_verified:
                 _verify(source.get_contents())
             installer.install(source, destination, additional_metadata=notes)

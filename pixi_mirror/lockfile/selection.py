@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
-from pixi_mirror.disk.files import hash_of
+from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.conda_package import conda_package
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
@@ -232,7 +232,7 @@ def _source_refusal(entry: CondaSource) -> Refusal:
 def _sha256_of_local(url: Url) -> Sha256:
     path = local_path(url.raw)
     try:
-        return hash_of(path)[0]
+        return hash_file(path)[0]
     except OSError as error:
         raise UnmirrorableError(f"the file {path} cannot be read: {error.strerror}") from None
 

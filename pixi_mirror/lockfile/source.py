@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixi_mirror.disk.files import hash_of
+from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.document import SIZE_LIMIT
 from pixi_mirror.lockfile.interface import Answer
@@ -56,7 +56,7 @@ class LockSource:
         digest = hashlib.sha256(_RULES + self._bytes())
         for name in sorted(set(_LOCAL_ARCHIVE.findall(self._bytes()))):
             with suppress(OSError):  # one that is not there is refused when the lock is read
-                digest.update(hash_of(self._path.parent / os.fsdecode(name))[0].encode())
+                digest.update(hash_file(self._path.parent / os.fsdecode(name))[0].encode())
         return admit_sha256(digest.hexdigest())
 
     def _bytes(self) -> bytes:

@@ -1,93 +1,33 @@
 """Settle a plan: derive the indexes that are stale, then record the inventory, last."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pixi_mirror.errors import ProgramError
-from pixi_mirror.mirror.compare import compare
-from pixi_mirror.mirror.indexes import INDEXES
-from pixi_mirror.mirror.plan import Plan, pinned, sized, standing_indexes, wanted_channels
-from pixi_mirror.mirror.sidecars import GRACE_S, looked_at, overdue_parts, renew
+from pixi_mirror.mirror.indexes import (
+    index_contents,
+    index_files,
+    listed_packages,
+    outdated,
+    planned_index_files,
+    present,
+)
+from pixi_mirror.mirror.plan import Plan, recorded_indexes
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.indexes import Companion, Contents, Made
-from pixi_mirror.model.packages import Derived, Inventory, Listing, Package, Stored
+from pixi_mirror.mirror.write_indexes import GRACE_S, overdue_parts, plan_sidecars, write_indexes
+from pixi_mirror.model.indexes import SidecarMaker
+from pixi_mirror.model.packages import GeneratedFile, Inventory, Listing, StoredFile
 from pixi_mirror.model.values import MirrorPath
 
 
-def _contents(
-    tree: Tree,
-    plan: Plan,
-    packages: Mapping[MirrorPath, Package],
-    listings: Mapping[MirrorPath, Listing] | None = None,
-) -> Contents:
-    return Contents(
-        packages=(*packages.values(), *plan.kept.values()),
-        channels=wanted_channels(plan.renewal.snapshots),
-        listings=tree.inventory.listings if listings is None else listings,
-        standing=standing_indexes(tree),
-        where=tree.path,
-    )
-
-
-def _made(contents: Contents) -> Mapping[MirrorPath, Made]:
-    return {path: made for index in INDEXES for path, made in index.files(contents).items()}
-
-
-def stale(tree: Tree, plan: Plan) -> tuple[MirrorPath, ...]:
-    """Index files that the plan would write, as far as can be known before packages are brought."""
-    made = _made(_contents(tree, plan, plan.packages))
-    damaged = (
-        path
-        for path, content in tree.inventory.tree.items()
-        if isinstance(content, Derived) and path not in made and plan.held.get(path) != content.recipe
-    )
-    return (*_outdated(tree, plan, made), *damaged)
-
-
-def require_program(tree: Tree, plan: Plan, companion: Companion) -> None:
+def require_program(tree: Tree, plan: Plan, sidecar_maker: SidecarMaker) -> None:
     """Refuse, before anything is brought, to go on without a program that was asked for by name and is needed.
 
     Raises:
         ProgramError: it is not there.
     """
-    looked_at(tree, plan, _made(_contents(tree, plan, plan.packages)), companion)
-
-
-def expected(tree: Tree, plan: Plan) -> tuple[Contents, Mapping[MirrorPath, Made]]:
-    """What indexes are to say of the recorded tree, and the files that do."""
-    contents = _contents(tree, plan, _listed(plan, _stored(tree, plan), tree.inventory.listings))
-    return contents, _made(contents)
-
-
-def _outdated(tree: Tree, plan: Plan, made: Mapping[MirrorPath, Made]) -> tuple[MirrorPath, ...]:
-    derived = {path: plan.held[path] for path in standing_indexes(tree) if path in plan.held}
-    difference = compare({path: file.recipe for path, file in made.items()}, derived)
-    outdated = {*difference.missing, *difference.changed}
-    return tuple(path for path in made if path in outdated)
-
-
-def _stored(tree: Tree, plan: Plan) -> dict[MirrorPath, Stored]:
-    absent = plan.gone | plan.deferred
-    return {path: content for path, content in tree.inventory.stored.items() if path not in absent}
-
-
-def _listed(
-    plan: Plan, stored: Mapping[MirrorPath, Stored], listings: Mapping[MirrorPath, Listing]
-) -> Mapping[MirrorPath, Package]:
-    """Wanted packages that the tree has, completed by what their first fetch told, and those that are deferred."""
-    return {
-        path: sized(package, listings.get(path)) if path not in stored else pinned(package, stored[path])
-        for path, package in plan.packages.items()
-        if path in stored or path in plan.deferred
-    }
-
-
-def needed_indexes(tree: Tree, plan: Plan, removed: Collection[MirrorPath]) -> frozenset[MirrorPath]:
-    """The index files of what is named or listed, and of what stays in the tree when those files are `removed`."""
-    left = {path: each for path, each in tree.inventory.listings.items() if path not in removed}
-    contents = replace(_contents(tree, plan, plan.packages, left), standing=())
-    return frozenset(_made(contents))
+    plan_sidecars(tree, plan, planned_index_files(tree, plan), sidecar_maker)
 
 
 def _absent(tree: Tree, path: MirrorPath, listing: Listing) -> Listing:
@@ -96,29 +36,29 @@ def _absent(tree: Tree, path: MirrorPath, listing: Listing) -> Listing:
     return replace(listing, metadata=None, size=listing.size if before is None else before.size)
 
 
-def _promise(tree: Tree, plan: Plan, stored: Mapping[MirrorPath, Stored], deferred: frozenset[MirrorPath]) -> None:
+def _promise(tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile], deferred: frozenset[MirrorPath]) -> None:
     """Record what is newly deferred before an index lists it: whoever reads that may ask for it at once."""
     if deferred <= tree.inventory.deferred:
         return
-    made = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, Derived)}
-    held: dict[MirrorPath, Stored | Derived] = {**stored, **made}
+    made = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, GeneratedFile)}
+    held: dict[MirrorPath, StoredFile | GeneratedFile] = {**stored, **made}
     tree.record(
         replace(
             tree.inventory,
             layout=plan.layout,
-            snapshots=plan.renewal.snapshots,
+            snapshots=plan.pins.snapshots,
             kept=MappingProxyType(dict(sorted(plan.kept.items()))),
             tree=MappingProxyType(dict(sorted(held.items()))),
             deferred=deferred,
         ),
-        locks=plan.renewal.locks,
-        manifests=plan.renewal.manifests,
+        locks=plan.pins.locks,
+        manifests=plan.pins.manifests,
         unlisted=tree.state.unlisted,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class ApplyResult:
     """What was done to the indexes."""
 
     written: tuple[MirrorPath, ...]
@@ -131,13 +71,13 @@ class Settled:
 def settle(
     tree: Tree,
     plan: Plan,
-    brought: Mapping[MirrorPath, Stored],
+    brought: Mapping[MirrorPath, StoredFile],
     *,
-    companion: Companion,
+    sidecar_maker: SidecarMaker,
     learnt: Mapping[MirrorPath, Listing] = MappingProxyType({}),
     unlisted: Mapping[MirrorPath, float] | None = None,
     grace_s: float = GRACE_S,
-) -> Settled:
+) -> ApplyResult:
     """Derive what is stale and record the inventory.
 
     Packages that are wanted and not there are not listed, unless they are deferred. `learnt` is what has become known
@@ -149,35 +89,37 @@ def settle(
         ProgramError: a program that was asked for by name is needed and not there; nothing was changed.
     """
     since = tree.state.unlisted if unlisted is None else unlisted
-    stored = {**_stored(tree, plan), **brought}
+    stored = {**present(tree, plan), **brought}
     deferred = plan.deferred.difference(stored)
     known = {**tree.inventory.listings, **learnt}
     listings = {path: each for path, each in known.items() if path in stored}
     listings |= {path: _absent(tree, path, each) for path, each in known.items() if path in deferred}
-    made = _made(_contents(tree, plan, _listed(plan, stored, listings), listings))
+    made = index_files(index_contents(tree, plan, listed_packages(plan, stored, listings), listings))
     _promise(tree, plan, stored, deferred)
-    renewed = renew(tree, plan, looked_at(tree, plan, made, companion), made, _outdated(tree, plan, made))
+    renewed = write_indexes(
+        tree, plan, plan_sidecars(tree, plan, made, sidecar_maker), made, outdated(tree, plan, made)
+    )
     overdue = overdue_parts(renewed, grace_s=grace_s)
-    held: dict[MirrorPath, Stored | Derived] = {**stored, **renewed.held}
-    held.update((path, Derived(recipe=file.recipe)) for path, file in made.items())
+    held: dict[MirrorPath, StoredFile | GeneratedFile] = {**stored, **renewed.held}
+    held.update((path, GeneratedFile(recipe=file.recipe)) for path, file in made.items())
     waiting = {path: at for path, at in since.items() if path in stored and path not in plan.packages}
-    obsolete = [path for path in standing_indexes(tree) if path not in held and companion.role(path) is None]
+    obsolete = [path for path in recorded_indexes(tree) if path not in held and sidecar_maker.role(path) is None]
     for path in (*overdue, *obsolete):
         tree.remove(path)
     tree.record(
         Inventory(
             layout=plan.layout,
-            snapshots=plan.renewal.snapshots,
+            snapshots=plan.pins.snapshots,
             kept=MappingProxyType(dict(sorted(plan.kept.items()))),
             tree=MappingProxyType({path: content for path, content in sorted(held.items()) if path not in overdue}),
             listings=MappingProxyType(dict(sorted(listings.items()))),
             deferred=deferred,
         ),
-        locks=plan.renewal.locks,
-        manifests=plan.renewal.manifests,
+        locks=plan.pins.locks,
+        manifests=plan.pins.manifests,
         unlisted={path: at for path, at in {**waiting, **renewed.unlisted}.items() if path not in overdue},
         attempts=renewed.attempts,
     )
     for path in tree.leftovers():
         tree.remove(path)
-    return Settled(written=tuple(renewed.written), removed=(*renewed.removed, *obsolete), error=renewed.error)
+    return ApplyResult(written=tuple(renewed.written), removed=(*renewed.removed, *obsolete), error=renewed.error)

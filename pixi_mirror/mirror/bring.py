@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from pixi_mirror.cache.batch import Batch, Failed, Obtained
+from pixi_mirror.cache.batch import Batch, FailedPackage, ObtainedPackage
 from pixi_mirror.cache.store import Store
 from pixi_mirror.errors import MachineError, UnmirrorableError, WorkspaceError, WrongBytesError
 from pixi_mirror.mirror.compare import twin
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Package, Stored
+from pixi_mirror.model.packages import Package, StoredFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.progress import Progress
 
@@ -19,18 +19,18 @@ _MARGIN = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class BringResult:
     """What became of the packages to bring."""
 
     fetched: tuple[MirrorPath, ...]
-    failed: tuple[Failed, ...]
-    stored: Mapping[MirrorPath, Stored]
+    failed: tuple[FailedPackage, ...]
+    stored: Mapping[MirrorPath, StoredFile]
     """Placed in the tree and not yet recorded."""
 
 
-def bring(
+def bring_packages(
     tree: Tree, plan: Plan, store: Store, batch: Batch, progress: Progress, *, each_alone: bool = False
-) -> Brought:
+) -> BringResult:
     """Obtain every missing and changed package, and place them all if all could be had.
 
     If any fails, the tree is left as it was, unless `each_alone`; what was verified waits in the store for the next
@@ -43,24 +43,26 @@ def bring(
     """
     packages = _complete(plan)
     if not packages:
-        return Brought(fetched=(), failed=(), stored={})
+        return BringResult(fetched=(), failed=(), stored={})
     _require_own_names(tree, plan)
     with store.used():
         _require_room(tree, store, packages)
         progress.begin("bringing", files=len(packages), size=plan.size)
         suspect = frozenset(sha for path in plan.difference.changed if (sha := plan.packages[path].sha256))
-        obtained: dict[MirrorPath, Obtained] = {}
-        failed: list[Failed] = []
+        obtained: dict[MirrorPath, ObtainedPackage] = {}
+        failed: list[FailedPackage] = []
         for outcome in batch.obtain(packages, suspect=suspect):
-            if isinstance(outcome, Obtained):
+            if isinstance(outcome, ObtainedPackage):
                 obtained[outcome.package.path] = outcome
             else:
                 failed.append(outcome)
         failed.sort(key=lambda failure: failure.package.path)
         if failed and not each_alone:
-            return Brought(fetched=(), failed=tuple(failed), stored={})
-        stored = placed(tree, store, [obtained[package.path] for package in packages if package.path in obtained])
-    return Brought(fetched=tuple(sorted(stored)), failed=tuple(failed), stored=stored)
+            return BringResult(fetched=(), failed=tuple(failed), stored={})
+        stored = place_packages(
+            tree, store, [obtained[package.path] for package in packages if package.path in obtained]
+        )
+    return BringResult(fetched=tuple(sorted(stored)), failed=tuple(failed), stored=stored)
 
 
 def _complete(plan: Plan) -> tuple[Package, ...]:
@@ -68,8 +70,8 @@ def _complete(plan: Plan) -> tuple[Package, ...]:
     packages = plan.to_bring
     pinned = [
         snapshot
-        for snapshot in plan.renewal.snapshots
-        if snapshot.id not in plan.renewal.answered and snapshot.id in plan.renewal.sources
+        for snapshot in plan.pins.snapshots
+        if snapshot.id not in plan.pins.renewed and snapshot.id in plan.pins.sources
     ]
     wanted = {package.path for package in packages}
     urls = {}
@@ -77,7 +79,7 @@ def _complete(plan: Plan) -> tuple[Package, ...]:
         if wanted.isdisjoint(package.path for package in snapshot.packages):
             continue
         with suppress(WorkspaceError):  # a lock that has vanished loses nothing
-            answer = plan.renewal.sources[snapshot.id].answer(
+            answer = plan.pins.sources[snapshot.id].answer(
                 snapshot.requests, subscription=snapshot.id, workspace=snapshot.workspace, layout=plan.layout
             )
             urls.update({package.path: package.url for package in answer.snapshot.packages})
@@ -110,7 +112,7 @@ def _require_room(tree: Tree, store: Store, packages: tuple[Package, ...]) -> No
             )
 
 
-def placed(tree: Tree, store: Store, obtained: Iterable[Obtained]) -> Mapping[MirrorPath, Stored]:
+def place_packages(tree: Tree, store: Store, obtained: Iterable[ObtainedPackage]) -> Mapping[MirrorPath, StoredFile]:
     """Put what was obtained into the tree, and make it last; it is still to be recorded.
 
     Raises:
@@ -126,6 +128,6 @@ def placed(tree: Tree, store: Store, obtained: Iterable[Obtained]) -> Mapping[Mi
         except WrongBytesError:
             store.remove(outcome.path)  # its identity vouches for it, so the next run would believe it again
             raise
-        stored[outcome.package.path] = Stored(sha256=outcome.sha256, size=outcome.size)
+        stored[outcome.package.path] = StoredFile(sha256=outcome.sha256, size=outcome.size)
     tree.sync()
     return stored

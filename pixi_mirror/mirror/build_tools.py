@@ -15,7 +15,7 @@ from pixi_mirror.pypi.resolved import Resolved
 _PYTHON = "python"
 
 
-def retooled(
+def resolve_build_tools(
     snapshots: Iterable[Snapshot],
     listings: Mapping[MirrorPath, Listing],
     resolve: Callable[[Question], tuple[Resolved, ...]],

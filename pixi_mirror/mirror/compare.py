@@ -14,7 +14,7 @@ from pixi_mirror.model.values import Json, MirrorPath, Sha256, canonical
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class TreeDifference:
     """How what is held differs from what is wanted; each tuple is sorted."""
 
     missing: tuple[MirrorPath, ...]
@@ -25,7 +25,7 @@ class Difference:
     """Held and not wanted."""
 
 
-def compare(wanted: Mapping[MirrorPath, Sha256 | None], held: Mapping[MirrorPath, Sha256 | None]) -> Difference:
+def compare(wanted: Mapping[MirrorPath, Sha256 | None], held: Mapping[MirrorPath, Sha256 | None]) -> TreeDifference:
     """The difference between two witnesses, path -> sha256 of the bytes or of the recipe.
 
     A wanted None is content with any bytes; a held None is content that nobody may want.
@@ -33,7 +33,9 @@ def compare(wanted: Mapping[MirrorPath, Sha256 | None], held: Mapping[MirrorPath
     missing = [path for path in wanted if path not in held]
     changed = [path for path in wanted if path in held and not _suffices(held[path], wanted[path])]
     surplus = [path for path in held if path not in wanted]
-    return Difference(missing=tuple(sorted(missing)), changed=tuple(sorted(changed)), surplus=tuple(sorted(surplus)))
+    return TreeDifference(
+        missing=tuple(sorted(missing)), changed=tuple(sorted(changed)), surplus=tuple(sorted(surplus))
+    )
 
 
 def twin(paths: Iterable[str]) -> tuple[str, str] | None:
@@ -52,7 +54,7 @@ def _suffices(held: Sha256 | None, wanted: Sha256 | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
+class MergedPins:
     """What all subscriptions want together, sorted by path."""
 
     packages: Mapping[MirrorPath, Package]
@@ -67,7 +69,7 @@ class _Claim:
     snapshot: Snapshot
 
 
-def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, str]) -> Merged:
+def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, str]) -> MergedPins:
     """One package a path, settled where snapshots disagree about its record.
 
     Of several records the one from the lock with the highest package timestamp stands, then the one whose canonical
@@ -96,7 +98,7 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
             items=conflicts,
         )
     packages = {path: _settled(claims[path]) for path in sorted(claims)}
-    return Merged(
+    return MergedPins(
         packages=packages,
         targets={path: tuple(sorted(found, key=_by_name)) for path, found in sorted(targets.items())},
         disagreements=tuple(

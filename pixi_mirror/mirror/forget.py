@@ -7,8 +7,9 @@ from pixi_mirror.context import Context
 from pixi_mirror.errors import UsageError, WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.apply import settle
-from pixi_mirror.mirror.plan import planned
-from pixi_mirror.mirror.subscriptions import standing, subscription_of
+from pixi_mirror.mirror.pins import recorded_pins
+from pixi_mirror.mirror.plan import plan_changes
+from pixi_mirror.mirror.subscriptions import subscription_of
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.model.packages import Inventory, Request, Snapshot
 from pixi_mirror.model.values import MirrorPath
@@ -16,7 +17,7 @@ from pixi_mirror.pixi.discovery import lock_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forgotten:
+class ForgetResult:
     """What was dropped."""
 
     mirror: Path
@@ -35,7 +36,7 @@ def forget(
     environments: tuple[str, ...],
     context: Context,
     manifest: Path | None = None,
-) -> Forgotten:
+) -> ForgetResult:
     """Drop the subscription of a lock, a workspace's manifest or a name, or environments of it.
 
     Neither lock nor manifest need exist any more.
@@ -56,10 +57,10 @@ def forget(
         others = tuple(each for each in tree.inventory.snapshots if each.id != subscription)
         snapshots = tuple(sorted((*others, *([left] if left else [])), key=lambda each: each.id))
         locks = {key: path for key, path in tree.state.locks.items() if left or key != subscription}
-        renewal = replace(standing(tree.inventory, locks, sources={}), snapshots=snapshots)
-        plan = planned(tree, renewal, layout=tree.inventory.layout)
-        settle(tree, plan, {}, companion=context.companion(locks.values()))
-        return Forgotten(
+        renewal = replace(recorded_pins(tree.inventory, locks, sources={}), snapshots=snapshots)
+        plan = plan_changes(tree, renewal, layout=tree.inventory.layout)
+        settle(tree, plan, {}, sidecar_maker=context.sidecar_maker(locks.values()))
+        return ForgetResult(
             mirror=mirror,
             workspace=snapshot.workspace,
             environments=environments if left else (),

@@ -1,11 +1,105 @@
-"""Write each kind of index from pins, and read it back."""
+"""Say which index files a mirror should have, and which of them are stale.
+
+An index file is made from the pins alone. So its recipe, the digest of what it is made from, tells whether it is stale.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from pixi_mirror.conda.index import CondaIndex
-from pixi_mirror.model.indexes import Beside, Companion, Contents, Index, Made, Makings, Role
-from pixi_mirror.pypi.index import PypiIndex, index_of
+from pixi_mirror.mirror.compare import compare
+from pixi_mirror.mirror.plan import Plan, pinned, recorded_indexes, sized, wanted_channels
+from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.indexes import Contents, Index, IndexFile
+from pixi_mirror.model.packages import GeneratedFile, Listing, Package, StoredFile
+from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.pypi.index import PypiIndex
 from pixi_mirror.pypi.mapping_index import MappingIndex
 
-__all__ = ["INDEXES", "Beside", "Companion", "Contents", "Index", "Made", "Makings", "Role", "index_of"]
-
 INDEXES: tuple[Index, ...] = (CondaIndex(), PypiIndex(), MappingIndex())
-"""Every kind of index; a new one is a room and a place here."""
+"""Every kind of index; a new kind is added here."""
+
+
+def index_contents(
+    tree: Tree,
+    plan: Plan,
+    packages: Mapping[MirrorPath, Package],
+    listings: Mapping[MirrorPath, Listing] | None = None,
+) -> Contents:
+    """What indexes list: the `packages`, and the surplus ones that are not pruned yet.
+
+    Args:
+        tree: the mirror.
+        plan: for its channels and its surplus packages.
+        packages: the wanted packages to list.
+        listings: what is known of PyPI files; None: as it is recorded.
+    """
+    return Contents(
+        packages=(*packages.values(), *plan.kept.values()),
+        channels=wanted_channels(plan.pins.snapshots),
+        listings=tree.inventory.listings if listings is None else listings,
+        standing=recorded_indexes(tree),
+        where=tree.path,
+    )
+
+
+def index_files(contents: Contents) -> Mapping[MirrorPath, IndexFile]:
+    """Every index file that there should be, in the order in which they are written."""
+    return {path: file for index in INDEXES for path, file in index.files(contents).items()}
+
+
+def planned_index_files(tree: Tree, plan: Plan) -> Mapping[MirrorPath, IndexFile]:
+    """The index files of a plan once its packages are there, as far as that is known before."""
+    return index_files(index_contents(tree, plan, plan.packages))
+
+
+def recorded_index_files(tree: Tree, plan: Plan) -> tuple[Contents, Mapping[MirrorPath, IndexFile]]:
+    """What indexes should list of the recorded tree, and the index files that do."""
+    contents = index_contents(tree, plan, listed_packages(plan, present(tree, plan), tree.inventory.listings))
+    return contents, index_files(contents)
+
+
+def needed_indexes(tree: Tree, plan: Plan, removed: Collection[MirrorPath]) -> frozenset[MirrorPath]:
+    """The index files that are needed when the files `removed` are gone from the tree."""
+    left = {path: each for path, each in tree.inventory.listings.items() if path not in removed}
+    contents = replace(index_contents(tree, plan, plan.packages, left), standing=())
+    return frozenset(index_files(contents))
+
+
+def stale_indexes(tree: Tree, plan: Plan) -> tuple[MirrorPath, ...]:
+    """Index files that an update would write, and sidecars that it would make anew or remove."""
+    files = planned_index_files(tree, plan)
+    damaged = (
+        path
+        for path, content in tree.inventory.tree.items()
+        if isinstance(content, GeneratedFile) and path not in files and plan.held.get(path) != content.recipe
+    )
+    return (*outdated(tree, plan, files), *damaged)
+
+
+def outdated(tree: Tree, plan: Plan, files: Mapping[MirrorPath, IndexFile]) -> tuple[MirrorPath, ...]:
+    """Those of the index files `files` that are absent or have other bytes, in their order."""
+    held = {path: plan.held[path] for path in recorded_indexes(tree) if path in plan.held}
+    difference = compare({path: file.recipe for path, file in files.items()}, held)
+    found = {*difference.missing, *difference.changed}
+    return tuple(path for path in files if path in found)
+
+
+def present(tree: Tree, plan: Plan) -> dict[MirrorPath, StoredFile]:
+    """The packages of the recorded tree, without those that are gone or deferred."""
+    absent = plan.gone | plan.deferred
+    return {path: content for path, content in tree.inventory.stored.items() if path not in absent}
+
+
+def listed_packages(
+    plan: Plan, stored: Mapping[MirrorPath, StoredFile], listings: Mapping[MirrorPath, Listing]
+) -> Mapping[MirrorPath, Package]:
+    """The wanted packages that indexes list: those in the tree, and those that are deferred.
+
+    A hash or size that the lock lacks is taken from the first fetch, the size of a deferred file from upstream's page.
+    """
+    return {
+        path: sized(package, listings.get(path)) if path not in stored else pinned(package, stored[path])
+        for path, package in plan.packages.items()
+        if path in stored or path in plan.deferred
+    }

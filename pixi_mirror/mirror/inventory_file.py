@@ -10,7 +10,7 @@ from pixi_mirror.mirror.inventory_schema import require_inventory
 from pixi_mirror.model.packages import (
     Cell,
     Channel,
-    Derived,
+    GeneratedFile,
     Inventory,
     Kind,
     Layout,
@@ -19,7 +19,7 @@ from pixi_mirror.model.packages import (
     Refusal,
     Request,
     Snapshot,
-    Stored,
+    StoredFile,
 )
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
 
@@ -248,15 +248,15 @@ def _listing(row: Mapping[str, Json]) -> Listing:
     )
 
 
-def _tree_row(content: Stored | Derived) -> Json:
+def _tree_row(content: StoredFile | GeneratedFile) -> Json:
     match content:
-        case Stored(sha256=sha256, size=size):
+        case StoredFile(sha256=sha256, size=size):
             return {"sha256": sha256, "size": size}
-        case Derived(recipe=recipe):
+        case GeneratedFile(recipe=recipe):
             return {"recipe": recipe}
 
 
-def _content(row: Json) -> Stored | Derived:
+def _content(row: Json) -> StoredFile | GeneratedFile:
     if "recipe" in row:
-        return Derived(recipe=admit_sha256(row["recipe"]))
-    return Stored(sha256=admit_sha256(row["sha256"]), size=row["size"])
+        return GeneratedFile(recipe=admit_sha256(row["recipe"]))
+    return StoredFile(sha256=admit_sha256(row["sha256"]), size=row["size"])

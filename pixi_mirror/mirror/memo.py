@@ -16,7 +16,7 @@ from io import BufferedReader
 from typing import Any
 
 from pixi_mirror import __version__
-from pixi_mirror.disk.identity import Identity, identity_of, is_same
+from pixi_mirror.disk.identity import FileIdentity, identity_of, is_same
 
 FILE = "unchanged.json"
 """Its name in the private part of a mirror."""
@@ -30,7 +30,7 @@ _VARIABLES = ("PIXI_HOME", "PIXI_PROJECT_MANIFEST")
 """Variables by which pixi, or a workspace, is found."""
 
 
-def surroundings(environ: Mapping[str, str], python: str, path: Sequence[str]) -> list[str]:
+def decision_inputs(environ: Mapping[str, str], python: str, path: Sequence[str]) -> list[str]:
     """What an update's decision depends on besides its options: which programs and libraries there are.
 
     Nothing is run or imported: a program is known by its place, size and time, libraries by the time of their folder.
@@ -75,7 +75,7 @@ def sha256_of(path: str) -> str | None:
         return None
 
 
-def memo(
+def dump_memo(
     mirror: str, question: Mapping[str, Any], *, inputs: Mapping[str, str | None], answer: Mapping[str, int]
 ) -> bytes:
     """What to keep in `FILE` after an update that found, or made, everything as it should be.
@@ -100,7 +100,7 @@ def memo(
     ).encode()
 
 
-def recalled(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
+def recall(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
     """The answer to the same question if nothing has changed since; None: that must be found out."""
     try:
         with _regular(os.path.join(mirror, _PRIVATE, FILE)) as file:
@@ -109,7 +109,7 @@ def recalled(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
         if (kept["format"], kept["program"], kept["question"]) != (_FORMAT, __version__, asked):
             return None
         records = zip((_INVENTORY, _STATE), kept["records"], strict=True)
-        if not all(is_same(Identity(*row), os.stat(os.path.join(mirror, name))) for name, row in records):
+        if not all(is_same(FileIdentity(*row), os.stat(os.path.join(mirror, name))) for name, row in records):
             return None
         if not all(sha256_of(path) == sha256 for path, sha256 in kept["inputs"].items()):
             return None
@@ -118,7 +118,7 @@ def recalled(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
         prefix = mirror + os.sep
         for path, row in identities.items():
             found = os.lstat(prefix + path)
-            if not stat.S_ISREG(found.st_mode) or not is_same(Identity(*row), found):
+            if not stat.S_ISREG(found.st_mode) or not is_same(FileIdentity(*row), found):
                 return None
         return {str(key): int(value) for key, value in kept["answer"].items()}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -4,33 +4,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pixi_mirror.errors import UnmirrorableError
-from pixi_mirror.mirror.compare import Difference, compare, merge
-from pixi_mirror.mirror.subscriptions import Renewal, locks_by_name
+from pixi_mirror.mirror.compare import TreeDifference, compare, merge
+from pixi_mirror.mirror.pins import RenewedPins
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Channel, Derived, Layout, Listing, Package, Snapshot, Stored, Target
+from pixi_mirror.model.packages import Channel, GeneratedFile, Layout, Listing, Package, Snapshot, StoredFile, Target
 from pixi_mirror.model.values import MirrorPath, Sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a mirror is to hold, and how it differs from that."""
+    """What a mirror should hold, and how it differs from that."""
 
     layout: Layout
-    renewal: Renewal
+    pins: RenewedPins
     packages: Mapping[MirrorPath, Package]
-    """Wanted, settled, with the hashes that an earlier fetch pinned."""
+    """The wanted packages, one a path, with the hashes that an earlier fetch pinned."""
     targets: Mapping[MirrorPath, tuple[Target, ...]]
     disagreements: tuple[str, ...]
+    """One sentence for each file about whose record the locks disagree."""
     held: Mapping[MirrorPath, Sha256 | None]
-    """Every file of the tree that is there."""
-    difference: Difference
-    """Of packages; surplus are those in the tree that nobody wants."""
+    """Every file of the recorded tree that exists, as `Tree.held` gives it."""
+    difference: TreeDifference
+    """Of packages. Surplus packages are those in the tree that no subscription wants."""
     kept: Mapping[MirrorPath, Package]
-    """The surplus that indexes list until it is pruned."""
+    """Surplus packages that indexes list until they are pruned."""
     gone: frozenset[MirrorPath]
-    """Surplus of the recorded tree that is not there any more."""
+    """Surplus packages of the recorded tree that do not exist any more."""
     deferred: frozenset[MirrorPath]
-    """Wanted, not there, and to be brought only when somebody asks for it: neither missing nor a difference."""
+    """Wanted packages that are absent and come only when a client asks for them. They are not missing."""
 
     @property
     def to_bring(self) -> tuple[Package, ...]:
@@ -45,40 +46,44 @@ class Plan:
 
     @property
     def deferred_size(self) -> int:
-        """Known bytes of what is deferred."""
+        """Known bytes of the deferred packages."""
         return sum(self.packages[path].size or 0 for path in self.deferred)
 
 
-def planned(
+def plan_changes(
     tree: Tree,
-    renewal: Renewal,
+    pins: RenewedPins,
     *,
     layout: Layout,
     held: Mapping[MirrorPath, Sha256 | None] | None = None,
     defer: bool | None = None,
 ) -> Plan:
-    """The plan for a mirror whose subscriptions are those of `renewal`.
+    """Compare what the pins want with what the tree holds.
 
-    `held` is what the tree holds as somebody has looked at it; None: as its recorded identities tell. With `defer`
-    what is not there is deferred, but for what has to be looked into; without, nothing is; None: what was stays so.
+    Args:
+        tree: the mirror.
+        pins: what its subscriptions want.
+        layout: of the mirror.
+        held: what the tree holds, as `Tree.held` gives it; None: it is looked up here.
+        defer: True: absent packages are deferred, except those that the update itself has to read. False: none is.
+            None: those that were deferred stay so.
 
     Raises:
         UnmirrorableError: two locks want different bytes at one path.
     """
-    names = locks_by_name(renewal.snapshots, renewal.locks)
-    merged = merge(renewal.snapshots, layout=layout, names=names)
+    merged = merge(pins.snapshots, layout=layout, names=pins.lock_names)
     held = tree.held() if held is None else held
     stored = tree.inventory.stored
     packages = {path: pinned(package, stored.get(path)) for path, package in merged.packages.items()}
     absent = [package for path, package in merged.packages.items() if path not in stored or path not in held]
-    deferred = _deferred(tree, renewal, absent, defer=defer)
+    deferred = _deferred(tree, pins, absent, defer=defer)
     packages |= {path: sized(merged.packages[path], tree.inventory.listings.get(path)) for path in deferred}
     wanted = {path: package.sha256 for path, package in packages.items() if path not in deferred}
     difference = compare(wanted, {path: held[path] for path in stored if path in held})
     gone = frozenset(path for path in stored if path not in held and path not in packages)
     return Plan(
         layout=layout,
-        renewal=renewal,
+        pins=pins,
         packages=packages,
         targets=merged.targets,
         disagreements=merged.disagreements,
@@ -90,18 +95,18 @@ def planned(
     )
 
 
-def _deferred(tree: Tree, renewal: Renewal, absent: Iterable[Package], *, defer: bool | None) -> frozenset[MirrorPath]:
+def _deferred(tree: Tree, pins: RenewedPins, absent: Iterable[Package], *, defer: bool | None) -> frozenset[MirrorPath]:
     if defer is None:
         return tree.inventory.deferred.intersection(package.path for package in absent)
     if not defer:
         return frozenset()
-    requests = [request for snapshot in renewal.snapshots for request in snapshot.requests]
+    requests = [request for snapshot in pins.snapshots for request in snapshot.requests]
     reads_sdists = any(request.with_build_requirements for request in requests)
     return frozenset(
         package.path
         for package in absent
         if not (reads_sdists and _is_sdist(package))
-        # Of a file that had been brought, the mirror itself is all that knows the hash.
+        # Only the mirror knows the hash of a file that was brought once and that no lock gives a hash.
         and not (package.sha256 is None and package.path in tree.inventory.tree)
     )
 
@@ -110,8 +115,11 @@ def _is_sdist(package: Package) -> bool:
     return package.kind == "pypi" and not package.path.lower().endswith(".whl")
 
 
-def undeferrable(plan: Plan) -> UnmirrorableError | None:
-    """Why not all that is deferred can be: what comes later has to be known by its hash now. None: it can."""
+def undeferrable_error(plan: Plan) -> UnmirrorableError | None:
+    """The error that names the deferred packages whose hash is unknown; None: every hash is known.
+
+    A package that comes later must be known by its hash now.
+    """
     lines = [f"{path}: its lock has no sha256" for path in sorted(plan.deferred) if plan.packages[path].sha256 is None]
     if not lines:
         return None
@@ -128,21 +136,21 @@ def undeferrable(plan: Plan) -> UnmirrorableError | None:
 
 
 def sized(package: Package, listing: Listing | None) -> Package:
-    """The package with the size that upstream's page tells, where its lock has none."""
+    """The package with the size that upstream's index page gives, where its lock has none."""
     if package.size is not None or listing is None or listing.size is None:
         return package
     return replace(package, size=listing.size)
 
 
-def pinned(package: Package, stored: Stored | None) -> Package:
-    """The package with what its lock does not say, its hash or its size, as it was at the first fetch."""
+def pinned(package: Package, stored: StoredFile | None) -> Package:
+    """The package with the hash and the size of its first fetch, where its lock has none."""
     if stored is None or None not in (package.sha256, package.size):
         return package
     return replace(package, sha256=package.sha256 or stored.sha256, size=stored.size)
 
 
 def _kept(tree: Tree, surplus: tuple[MirrorPath, ...]) -> Mapping[MirrorPath, Package]:
-    """What indexes said last of surplus that is whole; a file that was unlisted stays so."""
+    """The records that indexes showed last for intact surplus packages; an unlisted file stays unlisted."""
     if not surplus:
         return {}
     old = tree.inventory
@@ -152,21 +160,21 @@ def _kept(tree: Tree, surplus: tuple[MirrorPath, ...]) -> Mapping[MirrorPath, Pa
 
 
 def wanted_channels(snapshots: tuple[Snapshot, ...]) -> tuple[tuple[Channel, str], ...]:
-    """Every channel that a subscribed environment names, with each subdir asked of it."""
+    """Every channel that a subscribed environment names, with each subdir that the environment uses."""
     found = {(channel, cell.subdir) for snapshot in snapshots for cell in snapshot.cells for channel in cell.channels}
     return tuple(sorted(found, key=lambda pair: (pair[0].path or "", pair[0].url, pair[1])))
 
 
-def unsettled(tree: Tree) -> bool:
-    """Whether there are PyPI files about which upstream could not be asked so far."""
+def has_unsettled_listings(tree: Tree) -> bool:
+    """Whether upstream could not yet be asked about some PyPI file."""
     return any(not listing.is_settled for listing in tree.inventory.listings.values())
 
 
-def is_ignorant(tree: Tree, plan: Plan) -> bool:
-    """Whether there are deferred PyPI files about which upstream has never been asked."""
+def lacks_listings(tree: Tree, plan: Plan) -> bool:
+    """Whether upstream has never been asked about some deferred PyPI file."""
     return any(plan.packages[path].kind == "pypi" and path not in tree.inventory.listings for path in plan.deferred)
 
 
-def standing_indexes(tree: Tree) -> tuple[MirrorPath, ...]:
-    """Index files that the tree has."""
-    return tuple(path for path, content in tree.inventory.tree.items() if isinstance(content, Derived))
+def recorded_indexes(tree: Tree) -> tuple[MirrorPath, ...]:
+    """The generated files of the recorded tree: index files and sidecars."""
+    return tuple(path for path, content in tree.inventory.tree.items() if isinstance(content, GeneratedFile))

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, UsageError
-from pixi_mirror.mirror.apply import needed_indexes, settle
-from pixi_mirror.mirror.plan import Plan, planned
-from pixi_mirror.mirror.subscriptions import standing
+from pixi_mirror.mirror.apply import settle
+from pixi_mirror.mirror.indexes import needed_indexes
+from pixi_mirror.mirror.pins import recorded_pins
+from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.indexes import Companion
-from pixi_mirror.model.packages import Derived
+from pixi_mirror.model.indexes import SidecarMaker
+from pixi_mirror.model.packages import GeneratedFile
 from pixi_mirror.model.values import DAY_S, MirrorPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pruned:
+class PruneResult:
     """What a prune does, or would do."""
 
     mirror: Path
@@ -42,7 +43,7 @@ class Pruned:
         return bool(self.unlisted or self.removed)
 
 
-def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context: Context) -> Pruned:
+def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context: Context) -> PruneResult:
     """Plan a prune, and carry it out if `apply`; `grace_days` is how long a file stays after it was unlisted.
 
     Raises:
@@ -59,18 +60,18 @@ def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context:
     with tree.writing(timeout_s=context.lock_timeout_s, freeing=True):
         pruned, plan = _planned(tree, apply=True, grace_s=grace_days * DAY_S)
         _require_sense(tree, pruned, force=force)
-        _carry_out(tree, plan, pruned, context.companion(tree.state.locks.values()), grace_s=grace_days * DAY_S)
+        _carry_out(tree, plan, pruned, context.sidecar_maker(tree.state.locks.values()), grace_s=grace_days * DAY_S)
         return pruned
 
 
-def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[Pruned, Plan]:
-    renewal = standing(tree.inventory, tree.state.locks, sources={})
+def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[PruneResult, Plan]:
+    renewal = recorded_pins(tree.inventory, tree.state.locks, sources={})
     if not renewal.snapshots:
         raise MachineError(
             f"{tree.root} has no subscription, so everything in it would go; nothing was changed. "
             "Subscribe to a lock first, or delete the directory yourself."
         )
-    plan = planned(tree, renewal, layout=tree.inventory.layout)
+    plan = plan_changes(tree, renewal, layout=tree.inventory.layout)
     if wrong := (*plan.difference.missing, *plan.difference.changed):
         raise MachineError(
             f"{len(wrong)} files that subscriptions want are missing or wrong, the first is {wrong[0]}; nothing was "
@@ -78,11 +79,11 @@ def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[Pruned, Plan]:
         )
     now = time.time()
     waiting_since = tree.state.unlisted
-    derived = (path for path in waiting_since if isinstance(tree.inventory.tree.get(path), Derived))
+    derived = (path for path in waiting_since if isinstance(tree.inventory.tree.get(path), GeneratedFile))
     surplus = (*plan.difference.surplus, *sorted(plan.gone), *sorted(derived))
     unlisted = tuple(path for path in surplus if path not in waiting_since)
     due = tuple(path for path in surplus if waiting_since.get(path, now) + grace_s <= now)
-    pruned = Pruned(
+    pruned = PruneResult(
         mirror=tree.root,
         applied=apply,
         unlisted=unlisted,
@@ -94,7 +95,7 @@ def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[Pruned, Plan]:
     return pruned, plan
 
 
-def _require_sense(tree: Tree, pruned: Pruned, *, force: bool) -> None:
+def _require_sense(tree: Tree, pruned: PruneResult, *, force: bool) -> None:
     stored = tree.inventory.stored
     going = {*pruned.unlisted, *pruned.removed}.intersection(stored)
     if not force and len(going) * 2 > len(stored):
@@ -104,17 +105,17 @@ def _require_sense(tree: Tree, pruned: Pruned, *, force: bool) -> None:
         )
 
 
-def _carry_out(tree: Tree, plan: Plan, pruned: Pruned, companion: Companion, *, grace_s: float) -> None:
+def _carry_out(tree: Tree, plan: Plan, pruned: PruneResult, sidecar_maker: SidecarMaker, *, grace_s: float) -> None:
     """Indexes first, then the files, then the record of them: at no time is a file listed that is gone."""
     now = time.time()
     unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, now)}
     plan = replace(plan, kept={})
-    settle(tree, plan, {}, companion=companion, unlisted=unlisted, grace_s=grace_s)
+    settle(tree, plan, {}, sidecar_maker=sidecar_maker, unlisted=unlisted, grace_s=grace_s)
     needed = needed_indexes(tree, plan, {*pruned.removed})
     idle = [
         path
         for path, made in tree.inventory.tree.items()
-        if isinstance(made, Derived) and path not in needed and companion.role(path) is None
+        if isinstance(made, GeneratedFile) and path not in needed and sidecar_maker.role(path) is None
     ]
     left = {path: content for path, content in tree.inventory.tree.items() if path not in {*pruned.removed, *idle}}
     for path in _without_twins(tree, (*pruned.removed, *idle), left):
@@ -129,7 +130,7 @@ def _carry_out(tree: Tree, plan: Plan, pruned: Pruned, companion: Companion, *, 
                 if path in left or path in tree.inventory.deferred
             },
         ),
-        locks=plan.renewal.locks,
+        locks=plan.pins.locks,
         unlisted={path: at for path, at in tree.state.unlisted.items() if path in left},
     )
 

@@ -1,185 +1,231 @@
-"""Keep beside each index file what a companion makes of it, in an order in which no reader is ever misled.
+"""The sidecars of `repodata.json`: `.zst` and shards, made by rattler-index and published only if they say the same.
 
-Clients prefer a sidecar to the file that it stands beside, so one that is out of date is worse than none: it is
-replaced or removed before that file is written. The parts that an old sidecar names stay for a while, for readers under
-way.
+`repodata.json` itself is always our own. A client that finds a sidecar never looks at it, so a sidecar is there either
+with the same records or not at all.
 """
 
 import hashlib
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Literal, TypeAlias
 
+from pixi_mirror.conda.repodata import lists_nothing, read_repodata, repodata
+from pixi_mirror.conda.shards import read_shard_index
+from pixi_mirror.conda.sidecars import Records, shards_problem, zst_problem
 from pixi_mirror.errors import ProgramError
-from pixi_mirror.mirror.plan import Plan, standing_indexes
-from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.indexes import Beside, Companion, Made, Makings, Role
-from pixi_mirror.model.packages import Derived
-from pixi_mirror.model.values import MirrorPath, Sha256
+from pixi_mirror.mirror.index_programs import Choice, IndexJob, IndexPrograms, ProgramEnvironment, Runner
+from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarResult, SidecarRole
+from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256, canonical
+from pixi_mirror.progress import Progress
 
-_PARTS_AT_ONCE = 256
-GRACE_S = 7 * 86_400.0
-"""How long a part stays that nothing names any more; clients keep a shard index for up to a day."""
+Shards: TypeAlias = Literal["auto", "always", "never"]
+
+SHARDS_FROM = 6_000_000
+"""Bytes of `repodata.json` from which shards pay; measured, see `docs/indexes.md`."""
+
+_RULES = 1
+"""Raised whenever the same index would get other sidecars."""
+_JSON = "repodata.json"
+_ZST = "repodata.json.zst"
+_SHARD_INDEX = "repodata_shards.msgpack.zst"
+_FOLDER, _SUFFIX = "shards", ".msgpack.zst"
+
+
+class ChannelSidecars:
+    """Companion of every `repodata.json` that lists something."""
+
+    def __init__(
+        self, surroundings: ProgramEnvironment, progress: Progress, *, choice: Choice | None, shards: Shards = "auto"
+    ) -> None:
+        """Make them with the program `choice`; None: keep up to date what there is, and begin nothing."""
+        self._programs = IndexPrograms(surroundings, choice or "auto")
+        self._progress = progress
+        self._choice = choice
+        self._shards = shards
+
+    def recipes(
+        self, made: Mapping[MirrorPath, IndexFile], standing: Collection[MirrorPath]
+    ) -> Mapping[MirrorPath, Sha256]:
+        """The recipe of the sidecars of each index file that is to have some."""
+        if self._choice == "json":
+            return {}
+        roles = [role for path in standing if (role := self.role(path)) is not None]
+        kept = {role.main for role in roles}
+        sharded = {role.main for role in roles if role.is_part}
+        found = {}
+        for path, file in made.items():
+            if path.rpartition("/")[2] != _JSON or (self._choice is None and path not in kept):
+                continue
+            data = file.content()
+            if not lists_nothing(data):
+                with_shards = path in sharded if self._choice is None else self._pays(data)
+                found[path] = _recipe(file, with_shards=with_shards)
+        return found
+
+    def _pays(self, data: bytes) -> bool:
+        return self._shards == "always" or (self._shards == "auto" and len(data) >= SHARDS_FROM)
+
+    def mark(self) -> str:
+        """What would make them.
+
+        Raises:
+            ProgramError: what was asked for by name is not there.
+        """
+        return self._programs.chosen().mark
+
+    def make(
+        self, made: Mapping[MirrorPath, IndexFile], recipes: Mapping[MirrorPath, Sha256], workshop: Path
+    ) -> SidecarResult:
+        """Make the sidecars whose recipes are given by index file, in the empty private directory `workshop`."""
+        program = self._programs.chosen()
+        if program.run is None:
+            self._progress.note(f"the indexes are plain repodata.json: {program.why}")
+            return SidecarResult()
+        files: dict[MirrorPath, SidecarFiles] = {}
+        for channel, mains in _by_channel(recipes).items():
+            orders = [
+                SidecarOrder(
+                    main=main,
+                    data=made[main].content(),
+                    shards=recipes[main] == _recipe(made[main], with_shards=True),
+                )
+                for main in mains
+            ]
+            try:
+                files |= run_indexer(orders, program.run, workshop, warn=self._progress.warn)
+            except ProgramError as error:
+                if self._choice not in ("auto", None):
+                    return SidecarResult(files=files, error=error)
+                self._progress.warn(f"{channel or 'the channel'} has plain repodata.json only: {error}")
+        return SidecarResult(files=files)
+
+    def role(self, path: MirrorPath) -> SidecarRole | None:
+        """What a derived file is to another; None: it is no sidecar."""
+        place, _, name = path.rpartition("/")
+        if name == _SHARD_INDEX:
+            return SidecarRole(main=_main(place), rank=0, is_part=False)
+        if name == _ZST:
+            return SidecarRole(main=_main(place), rank=1, is_part=False)
+        if name.endswith(_SUFFIX) and place.endswith(f"/{_FOLDER}"):
+            return SidecarRole(main=_main(place.removesuffix(f"/{_FOLDER}")), rank=0, is_part=True)
+        return None
+
+
+def _main(place: str) -> MirrorPath:
+    return admit_path(f"{place}/{_JSON}")
+
+
+def _recipe(file: IndexFile, *, with_shards: bool) -> Sha256:
+    return admit_sha256(hashlib.sha256(canonical([_RULES, file.recipe, with_shards])).hexdigest())
+
+
+def _by_channel(mains: Iterable[MirrorPath]) -> Mapping[str, list[MirrorPath]]:
+    found: dict[str, list[MirrorPath]] = {}
+    for main in mains:
+        subdir = main.rpartition("/")[0]
+        found.setdefault(subdir.rpartition("/")[0], []).append(main)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sidecars:
-    """What is to stand beside the index files, and what of it does."""
+class SidecarOrder:
+    """One subdir that is to have sidecars."""
 
-    companion: Companion
-    recipes: Mapping[MirrorPath, Sha256]
-    """Index file -> recipe of its sidecars; one that is missing has none."""
-    standing: Mapping[MirrorPath, Role]
-    """Recorded sidecars."""
-    fresh: frozenset[MirrorPath]
-    """Of the recorded sidecars, those that are as they are to be."""
-    redo: Mapping[MirrorPath, Sha256]
-    """Those of `recipes` that are to be made."""
+    main: MirrorPath
+    data: bytes
+    """Of its `repodata.json`."""
+    shards: bool
 
+    @property
+    def place(self) -> str:
+        """Its directory in the mirror."""
+        return self.main.rpartition("/")[0]
 
-def looked_at(tree: Tree, plan: Plan, made: Mapping[MirrorPath, Made], companion: Companion) -> Sidecars:
-    """What there is to do beside the index files `made`.
-
-    Raises:
-        ProgramError: something is to be made, with a program asked for by name that is not there.
-    """
-    derived = standing_indexes(tree)
-    standing = {path: role for path in derived if (role := companion.role(path)) is not None}
-    recipes = companion.recipes(made, derived)
-    fresh: set[MirrorPath] = set()
-    redo: dict[MirrorPath, Sha256] = {}
-    for main, recipe in recipes.items():
-        recorded = Derived(recipe=recipe)
-        present = [
-            path
-            for path, role in standing.items()
-            if role.main == main and tree.inventory.tree[path] == recorded and path not in tree.state.unlisted
-        ]
-        if present and all(plan.held.get(path) == recipe for path in present):
-            fresh.update(present)
-        elif present or tree.state.attempts.get(main) != _attempt(recipe, companion.mark()):
-            redo[main] = recipe
-    return Sidecars(
-        companion=companion,
-        recipes=recipes,
-        standing=standing,
-        fresh=frozenset(fresh),
-        redo=redo,
-    )
+    @property
+    def subdir(self) -> str:
+        """The name of that directory."""
+        return self.place.rpartition("/")[2]
 
 
-def _attempt(recipe: Sha256, mark: str) -> str:
-    return hashlib.sha256(f"{recipe} {mark}".encode()).hexdigest()
-
-
-@dataclass(slots=True, kw_only=True)
-class Renewed:
-    """What a renewal leaves; filled while it goes on."""
-
-    held: dict[MirrorPath, Derived] = field(default_factory=dict)
-    """Sidecars to be recorded."""
-    unlisted: dict[MirrorPath, float] = field(default_factory=dict)
-    """Of those, the parts that nothing names any more -> since when, in seconds since 1970."""
-    attempts: dict[MirrorPath, str] = field(default_factory=dict)
-    """Index file -> what was tried for it last, where nothing came of it."""
-    written: list[MirrorPath] = field(default_factory=list)
-    removed: list[MirrorPath] = field(default_factory=list)
-    error: ProgramError | None = None
-
-
-def renew(
-    tree: Tree, plan: Plan, sidecars: Sidecars, made: Mapping[MirrorPath, Made], outdated: Iterable[MirrorPath]
-) -> Renewed:
-    """Write the index files `outdated`, with whatever stands beside them made anew, replaced or removed first.
+def run_indexer(
+    orders: Iterable[SidecarOrder], run: Runner, workshop: Path, *, warn: Callable[[str], None]
+) -> Mapping[MirrorPath, SidecarFiles]:
+    """The sidecars of some subdirs of one channel; `warn` hears of those that say something else, which are left out.
 
     Raises:
-        MachineError: the disk refuses.
+        ProgramError: the program failed.
     """
-    makings = _makings(tree, sidecars, made)
-    fresh = {path: Derived(recipe=sidecars.recipes[sidecars.standing[path].main]) for path in sidecars.fresh}
-    attempts = {main: tried for main, tried in tree.state.attempts.items() if main in made}
-    renewed = Renewed(held=fresh, attempts=attempts, error=makings.error)
-    new = {path for beside in makings.files.values() for path in (*beside.parts, *beside.heads)}
-    outdated = [*outdated]
-    # What the inventory does not know yet is announced: a server shows it at once, and a killed run leaves no litter.
-    if announced := {*new, *(path for path in outdated if path not in tree.inventory.tree)}:
-        tree.intend(announced)
-    # What a killed run has put there and not recorded could be older or newer than what is written now.
-    loose = {path: role for path in tree.leftovers() if (role := sidecars.companion.role(path)) is not None}
-    there = {**sidecars.standing, **loose}
-    obsolete = {path: role for path, role in there.items() if path not in {*sidecars.fresh, *new}}
-    _write_parts(tree, {path: made[path] for path in outdated if made[path].is_part}, renewed)
-    alone = {*outdated} - {*renewed.written}
-    for main in dict.fromkeys([*made, *(role.main for role in obsolete.values())]):
-        if main in sidecars.redo:
-            renewed.attempts.pop(main, None)
-            if main in makings.files:
-                _put_beside(tree, plan, makings.files[main], sidecars.redo[main], renewed)
-            elif makings.error is None:
-                renewed.attempts[main] = _attempt(sidecars.redo[main], sidecars.companion.mark())
-        heads = [path for path, role in obsolete.items() if role.main == main and not role.is_part]
-        for path in sorted(heads, key=lambda path: obsolete[path].rank):
-            tree.remove(path)
-            renewed.removed.append(path)
-        if main in alone and (main in sidecars.recipes or heads):
-            tree.write(main, made[main].content())
-            renewed.written.append(main)
-            alone.remove(main)
-    # Nothing stands beside these, so no reader can be misled by their order.
-    tree.write_all({path: made[path].content() for path in outdated if path in alone})
-    renewed.written += [path for path in outdated if path in alone]
-    _keep_parts(tree, renewed, [path for path, role in obsolete.items() if role.is_part and path in plan.held])
-    return renewed
+    orders = list(orders)
+    try:
+        channel = Path(mkdtemp(dir=workshop)).absolute()
+        records = {order.main: _laid_out(order, channel) for order in orders}
+        if not (channel / "noarch").exists():
+            (channel / "noarch").mkdir()
+            (channel / "noarch/repodata.json").write_bytes(repodata("noarch", {}))
+        job = IndexJob(
+            channel=channel, config=channel / "config.toml", zst=True, shards=any(order.shards for order in orders)
+        )
+        job.config.write_text(_config(job), encoding="utf-8")
+        done = run(job)
+        if done.status != 0:
+            raise ProgramError(f"the indexer ended with status {done.status} and said: {done.last_words}")
+        found = {order.main: _taken(order, channel / order.subdir, records[order.main], warn) for order in orders}
+    except OSError as error:
+        raise ProgramError(f"the indexer's files cannot be written or read: {error.strerror}.") from error
+    return {main: beside for main, beside in found.items() if beside is not None}
 
 
-def _write_parts(tree: Tree, parts: Mapping[MirrorPath, Made], renewed: Renewed) -> None:
-    """Make last what other index files refer to, before any of these is written."""
-    for some in _batched(parts.items()):
-        tree.write_all({path: part.content() for path, part in some})
-        renewed.written += [path for path, _ in some]
-    tree.sync()
+def _config(job: IndexJob) -> str:
+    zst, shards = str(job.zst).lower(), str(job.shards).lower()
+    return f"[index-config]\nwrite-zst = {zst}\nwrite-shards = {shards}\n"
 
 
-def _batched(parts: Iterable[tuple[MirrorPath, Made]]) -> Iterator[tuple[tuple[MirrorPath, Made], ...]]:
-    """The parts, so many at a time that their contents do not fill the memory."""
-    left = iter(parts)
-    while some := tuple(islice(left, _PARTS_AT_ONCE)):
-        yield some
+def _laid_out(order: SidecarOrder, channel: Path) -> Records:
+    folder = channel / order.subdir
+    folder.mkdir()
+    (folder / "repodata.json").write_bytes(order.data)
+    _, records = read_repodata(order.data)
+    for name in records:
+        (folder / name).touch()
+    return records
 
 
-def _makings(tree: Tree, sidecars: Sidecars, made: Mapping[MirrorPath, Made]) -> Makings:
-    if not sidecars.redo:
-        return Makings()
-    with tree.workshop() as workshop:
-        return sidecars.companion.make(made, sidecars.redo, workshop)
+def _taken(order: SidecarOrder, folder: Path, records: Records, warn: Callable[[str], None]) -> SidecarFiles | None:
+    """What the program wrote for one subdir; None: it is not what we wrote."""
+    zst = _read(folder / _ZST)
+    problem = "it was not written" if zst is None else zst_problem(zst, order.subdir, records)
+    if zst is None or problem is not None:
+        warn(_left_out(order, _ZST, problem))
+        return None
+    heads: dict[MirrorPath, bytes] = {}
+    parts: dict[MirrorPath, bytes] = {}
+    if order.shards:
+        shards = _read(folder / _SHARD_INDEX)
+        problem = "it was not written"
+        if shards is not None:
+            problem = shards_problem(shards, order.subdir, records, lambda sha256: _read(_shard(folder, sha256)))
+        if shards is None or problem is not None:
+            warn(_left_out(order, _SHARD_INDEX, problem))
+            return None
+        for sha256 in read_shard_index(shards)[1].values():
+            parts[admit_path(f"{order.place}/shards/{sha256}.msgpack.zst")] = _shard(folder, sha256).read_bytes()
+        heads[admit_path(f"{order.place}/{_SHARD_INDEX}")] = shards
+    heads[admit_path(f"{order.place}/{_ZST}")] = zst
+    return SidecarFiles(heads=heads, parts=parts)
 
 
-def _put_beside(tree: Tree, plan: Plan, beside: Beside, recipe: Sha256, renewed: Renewed) -> None:
-    whole = {path for path in beside.parts if plan.held.get(path) == _recipe(tree, path)}
-    tree.write_all({path: data for path, data in beside.parts.items() if path not in whole})
-    for path, data in beside.heads.items():
-        tree.write(path, data)
-    renewed.written += [path for path in (*beside.parts, *beside.heads) if path not in whole]
-    renewed.held.update(dict.fromkeys((*beside.parts, *beside.heads), Derived(recipe=recipe)))
+def _left_out(order: SidecarOrder, name: str, problem: str | None) -> str:
+    return f"{order.place} has plain repodata.json only; the {name} that the indexer made is not published: {problem}"
 
 
-def _recipe(tree: Tree, path: MirrorPath) -> Sha256 | str:
-    content = tree.inventory.tree.get(path)
-    return content.recipe if isinstance(content, Derived) else "not there"
+def _shard(folder: Path, sha256: Sha256) -> Path:
+    return folder / "shards" / f"{sha256}.msgpack.zst"
 
 
-def _keep_parts(tree: Tree, renewed: Renewed, parts: Iterable[MirrorPath]) -> None:
-    """Let parts that nothing names any more stay; those of a killed run go with its other leftovers."""
-    now = time.time()
-    for path in parts:
-        content = tree.inventory.tree.get(path)
-        if isinstance(content, Derived):
-            renewed.held[path] = content
-            renewed.unlisted[path] = tree.state.unlisted.get(path, now)
-
-
-def overdue_parts(renewed: Renewed, *, grace_s: float) -> tuple[MirrorPath, ...]:
-    """The parts that have been unlisted for the grace time."""
-    now = time.time()
-    return tuple(sorted(path for path, since in renewed.unlisted.items() if since + grace_s <= now))
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pixi_mirror.disk.identity import Identity
+from pixi_mirror.disk.identity import FileIdentity
 from pixi_mirror.model.values import Json, MirrorPath, admit_path
 
 _CTIME = (int, type(None))
@@ -24,7 +24,7 @@ class State:
     """Subscription id -> absolute path of the manifest that pixi is asked about; absent: the lock alone is read."""
     found: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Directory -> manifest of the workspace that pixi found from there, and the digest under which that stands."""
-    identities: Mapping[MirrorPath, Identity] = field(default_factory=dict)
+    identities: Mapping[MirrorPath, FileIdentity] = field(default_factory=dict)
     """Of every file in the tree, when it was last known to be right."""
     unlisted: Mapping[MirrorPath, float] = field(default_factory=dict)
     """Files that no index lists any more -> when they were unlisted, in seconds since 1970."""
@@ -82,8 +82,8 @@ def _path(raw: Json) -> str:
     return str(raw)
 
 
-def _identity(row: Json) -> Identity:
+def _identity(row: Json) -> FileIdentity:
     size, mtime_ns, inode, ctime_ns = row
     if {type(size), type(mtime_ns), type(inode)} != {int} or type(ctime_ns) not in _CTIME:
         raise ValueError(f"{row!r:.60} is no identity of a file")
-    return Identity(size, mtime_ns, inode, ctime_ns)
+    return FileIdentity(size, mtime_ns, inode, ctime_ns)

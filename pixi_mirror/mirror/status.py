@@ -8,11 +8,12 @@ from typing import Literal, TypeAlias
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.interface import Source
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.mirror.apply import stale
-from pixi_mirror.mirror.plan import Plan, planned
-from pixi_mirror.mirror.subscriptions import known_sources, standing
+from pixi_mirror.mirror.indexes import stale_indexes
+from pixi_mirror.mirror.pins import recorded_pins
+from pixi_mirror.mirror.plan import Plan, plan_changes
+from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import open_mirror
-from pixi_mirror.model.packages import Channel, Inventory, Package, Snapshot, Stored
+from pixi_mirror.model.packages import Channel, Inventory, Package, Snapshot, StoredFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.paths import url_path
 from pixi_mirror.pypi.index import index_of
@@ -22,7 +23,7 @@ Freshness: TypeAlias = Literal["current", "changed", "missing", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
+class SubscriptionStatus:
     """One subscription and how its lock is now."""
 
     workspace: str
@@ -35,7 +36,7 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class SourceSummary:
     """One channel, or one PyPI index, and what the mirror holds of it."""
 
     url: str
@@ -58,12 +59,12 @@ class Status:
     """What the mirror holds."""
 
     mirror: Path
-    subscriptions: tuple[Subscription, ...]
-    channels: tuple[Held, ...]
-    indexes: tuple[Held, ...]
+    subscriptions: tuple[SubscriptionStatus, ...]
+    channels: tuple[SourceSummary, ...]
+    indexes: tuple[SourceSummary, ...]
     sdists: tuple[Sdist, ...]
     plan: Plan
-    stale: tuple[MirrorPath, ...]
+    stale_indexes: tuple[MirrorPath, ...]
     files: int
     size: int
 
@@ -72,7 +73,7 @@ class Status:
         """Whether an update would find nothing to do."""
         difference = self.plan.difference
         fresh = all(subscription.state == "current" for subscription in self.subscriptions)
-        return fresh and not (difference.missing or difference.changed or self.stale)
+        return fresh and not (difference.missing or difference.changed or self.stale_indexes)
 
 
 def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
@@ -83,7 +84,9 @@ def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
     """
     tree = open_mirror(mirror)
     sources = known_sources(tree, environ)
-    plan = planned(tree, standing(tree.inventory, tree.state.locks, sources=sources), layout=tree.inventory.layout)
+    plan = plan_changes(
+        tree, recorded_pins(tree.inventory, tree.state.locks, sources=sources), layout=tree.inventory.layout
+    )
     stored = tree.inventory.stored
     listed = (*plan.packages.values(), *plan.kept.values())
     return Status(
@@ -95,14 +98,14 @@ def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
         indexes=_indexes(tree.inventory, listed, stored),
         sdists=_sdists(tree.inventory, plan.packages, stored),
         plan=plan,
-        stale=stale(tree, plan),
+        stale_indexes=stale_indexes(tree, plan),
         files=len(stored),
         size=sum(content.size for content in stored.values()),
     )
 
 
-def _subscription(snapshot: Snapshot, locks: Mapping[str, str], sources: Mapping[str, Source]) -> Subscription:
-    return Subscription(
+def _subscription(snapshot: Snapshot, locks: Mapping[str, str], sources: Mapping[str, Source]) -> SubscriptionStatus:
+    return SubscriptionStatus(
         workspace=snapshot.workspace,
         lock=locks.get(snapshot.id),
         environments=tuple(dict.fromkeys(cell.environment for cell in snapshot.cells)),
@@ -125,8 +128,8 @@ def _freshness(snapshot: Snapshot, source: Source | None) -> Freshness:
 
 
 def _channels(
-    snapshots: Iterable[Snapshot], packages: Iterable[Package], stored: Mapping[MirrorPath, Stored]
-) -> tuple[Held, ...]:
+    snapshots: Iterable[Snapshot], packages: Iterable[Package], stored: Mapping[MirrorPath, StoredFile]
+) -> tuple[SourceSummary, ...]:
     named: dict[Channel, list[int]] = {
         channel: [] for snapshot in snapshots for cell in snapshot.cells for channel in cell.channels
     }
@@ -136,14 +139,14 @@ def _channels(
         if package.path in stored and channel_url in by_url:
             by_url[channel_url].append(stored[package.path].size)
     return tuple(
-        Held(url=channel.url, path=channel.path or ".", files=len(sizes), size=sum(sizes))
+        SourceSummary(url=channel.url, path=channel.path or ".", files=len(sizes), size=sum(sizes))
         for channel, sizes in sorted(named.items(), key=lambda pair: (pair[0].path or "", pair[0].url))
     )
 
 
 def _indexes(
-    inventory: Inventory, packages: Iterable[Package], stored: Mapping[MirrorPath, Stored]
-) -> tuple[Held, ...]:
+    inventory: Inventory, packages: Iterable[Package], stored: Mapping[MirrorPath, StoredFile]
+) -> tuple[SourceSummary, ...]:
     sizes: dict[str, list[int]] = {}
     for package in packages:
         if package.kind == "pypi" and package.path in stored:
@@ -151,12 +154,13 @@ def _indexes(
             if index is not None:
                 sizes.setdefault(index, []).append(stored[package.path].size)
     return tuple(
-        Held(url=url, path=url_path(url), files=len(found), size=sum(found)) for url, found in sorted(sizes.items())
+        SourceSummary(url=url, path=url_path(url), files=len(found), size=sum(found))
+        for url, found in sorted(sizes.items())
     )
 
 
 def _sdists(
-    inventory: Inventory, packages: Mapping[MirrorPath, Package], stored: Mapping[MirrorPath, Stored]
+    inventory: Inventory, packages: Mapping[MirrorPath, Package], stored: Mapping[MirrorPath, StoredFile]
 ) -> tuple[Sdist, ...]:
     """Wanted sdists for which the mirror lacks a project that building them needs."""
     there = {package.name for path, package in packages.items() if package.kind == "pypi" and path in stored}

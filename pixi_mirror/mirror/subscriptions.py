@@ -1,212 +1,73 @@
-"""Renew the pins: ask each source what it wants now, and keep what it wanted last where nothing has changed."""
+"""Say which locks a mirror follows, and which of them an update is to renew.
+
+An update renews the locks that the user names, the lock of the workspace that it is run in, or all that the mirror has.
+"""
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.errors import UnmirrorableError, WorkspaceError
-from pixi_mirror.lockfile.interface import Answer, Source
+from pixi_mirror.errors import UsageError, WorkspaceError
+from pixi_mirror.lockfile.interface import Source
 from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.mirror.memo import sha256_of
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Inventory, Layout, Refusal, Request, Snapshot
+from pixi_mirror.model.packages import Request, Snapshot
+from pixi_mirror.pixi.discovery import Here, candidates, manifest_of, workspace_here
 from pixi_mirror.pixi.source import PixiSource
+
+_DEFAULT = Request(environments=("default",), platforms=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """A source, with what is newly asked of it."""
+class SourceSelection:
+    """What the user chooses to mirror."""
+
+    manifests: tuple[Path, ...] = ()
+    """Files or directories; pixi is asked about them."""
+    locks: tuple[Path, ...] = ()
+    """Files or directories; they are read without pixi."""
+    name: str | None = None
+    """The subscription's name; None: it is known by its lock's path."""
+    request: Request | None = None
+    """None: no environment or platform was named."""
+    locked: bool = False
+    """Whether pixi is to check that the locks are current."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRequest:
+    """A source to read, with what is newly requested of it."""
 
     subscription: str
     workspace: str
     source: Source
     request: Request | None
-    """None: only what was asked before."""
+    """None: only what was requested before."""
 
 
-def wish(source: Source, request: Request, *, name: str | None) -> Wish:
-    """A wish for the subscription called `name`, or, where that is None, for the one of the source's lock."""
-    return Wish(
-        subscription=subscription_of(source.location, name),
-        workspace=name or source.location.parent.name or "workspace",
-        source=source,
-        request=request,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcesToRenew:
+    """The sources that an update is to read."""
+
+    requests: tuple[SourceRequest, ...]
+    problems: tuple[WorkspaceError, ...] = ()
+    """Why other subscriptions cannot be refreshed."""
+    here: Here | None = None
+    """The workspace that was found from the user's directory; None: it was not looked for."""
 
 
 def subscription_of(lock: Path, name: str | None) -> str:
     """The id of a subscription: its name, else a digest of its lock's resolved path.
 
-    The path itself must not stand in what is served.
+    The path itself must not be in a file that is served.
     """
     return f"lock:{hashlib.sha256(str(lock).encode()).hexdigest()[:16]}" if name is None else f"name:{name}"
 
 
-def refreshes(
-    snapshots: Iterable[Snapshot], sources: Mapping[str, Source]
-) -> tuple[tuple[Wish, ...], tuple[WorkspaceError, ...]]:
-    """A wish for each subscription to be as its lock says now, and what keeps some from it."""
-    wishes = []
-    problems = []
-    for snapshot in snapshots:
-        if source := sources.get(snapshot.id):
-            wishes.append(Wish(subscription=snapshot.id, workspace=snapshot.workspace, source=source, request=None))
-        else:
-            problems.append(
-                WorkspaceError(
-                    f"the lock of {snapshot.workspace} is not known on this machine; "
-                    "name it with --lock PATH, or drop the subscription with `pixi-mirror forget`."
-                )
-            )
-    return tuple(wishes), tuple(problems)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Renewal:
-    """All subscriptions as they are now, with what went wrong on the way."""
-
-    snapshots: tuple[Snapshot, ...]
-    """Ordered by id; those that could not be renewed as they were."""
-    locks: Mapping[str, str]
-    """Subscription id -> path of its lock."""
-    manifests: Mapping[str, str] | None
-    """Subscription id -> path of the manifest that pixi is asked about; None: as recorded."""
-    sources: Mapping[str, Source]
-    """Of the subscriptions that were looked at, by id."""
-    answered: frozenset[str]
-    """Ids whose snapshot comes from its source in this run, its URLs complete with any secrets."""
-    unacceptable: tuple[Refusal, ...]
-    problems: tuple[WorkspaceError, ...]
-    """Of refreshes; what is asked for by name raises instead."""
-    warnings: tuple[str, ...]
-
-
-def renewed(
-    inventory: Inventory,
-    locks: Mapping[str, str],
-    wishes: Iterable[Wish],
-    *,
-    manifests: Mapping[str, str],
-    layout: Layout,
-) -> Renewal:
-    """The subscriptions after the wishes; those that no wish names stay as they are.
-
-    `locks` and `manifests` are the paths known so far, by subscription.
-
-    Raises:
-        WorkspaceError: a wish with a request cannot be read, or a platform asked for is in no chosen environment.
-    """
-    snapshots = {snapshot.id: snapshot for snapshot in inventory.snapshots}
-    known = dict(locks)
-    asked = dict(manifests)
-    sources: dict[str, Source] = {}
-    answers: dict[str, Answer] = {}
-    problems: list[WorkspaceError] = []
-    wishes = list(wishes)
-    for each in wishes:
-        try:
-            answer = _answer(each, snapshots.get(each.subscription), layout)
-        except WorkspaceError as error:
-            if each.request is not None:
-                raise
-            problems.append(error)
-            continue
-        known[each.subscription] = str(each.source.location)
-        sources[each.subscription] = each.source
-        asked.pop(each.subscription, None)
-        if each.source.manifest is not None:
-            asked[each.subscription] = str(each.source.manifest)
-        if answer is not None:
-            answers[each.subscription] = answer
-            snapshots[each.subscription] = _with_tools(answer.snapshot, snapshots.get(each.subscription))
-    _refuse_unknown_platforms(wishes, answers)
-    return Renewal(
-        snapshots=tuple(snapshots[key] for key in sorted(snapshots)),
-        locks=known,
-        manifests=asked,
-        sources=sources,
-        answered=frozenset(answers),
-        unacceptable=tuple(refusal for answer in answers.values() for refusal in answer.unacceptable),
-        problems=tuple(problems),
-        warnings=tuple(
-            f"{answer.snapshot.workspace}: environment {lacking.environment!r} has no platform {lacking.platform!r}"
-            for answer in answers.values()
-            for lacking in answer.lacking
-        ),
-    )
-
-
-def _with_tools(answered: Snapshot, held: Snapshot | None) -> Snapshot:
-    """A lock says nothing of tools: those that were resolved stay until it is known that others are needed."""
-    return answered if held is None else replace(answered, tools=held.tools, tools_for=held.tools_for)
-
-
-def standing(inventory: Inventory, locks: Mapping[str, str], *, sources: Mapping[str, Source]) -> Renewal:
-    """The subscriptions as they were last recorded, with nobody asked."""
-    return Renewal(
-        snapshots=inventory.snapshots,
-        locks=locks,
-        manifests=None,
-        sources=sources,
-        answered=frozenset(),
-        unacceptable=(),
-        problems=(),
-        warnings=(),
-    )
-
-
-def _answer(asked: Wish, held: Snapshot | None, layout: Layout) -> Answer | None:
-    """What the source says; None: what it said last still stands."""
-    requests = () if held is None else held.requests
-    if asked.request is not None and asked.request not in requests:
-        requests = (*requests, asked.request)
-    if held is not None and held.requests == requests and held.source_sha256 == asked.source.digest():
-        return None
-    return asked.source.answer(requests, subscription=asked.subscription, workspace=asked.workspace, layout=layout)
-
-
-def _refuse_unknown_platforms(wishes: Iterable[Wish], answers: Mapping[str, Answer]) -> None:
-    asked = {
-        platform
-        for each in wishes
-        if each.request is not None and each.subscription in answers
-        for platform in each.request.platforms
-    }
-    found = {platform for answer in answers.values() for platform in answer.found_platforms}
-    nowhere = sorted(asked - found)
-    if nowhere:
-        names = ", ".join(repr(name) for name in nowhere)
-        known = ", ".join(sorted({platform for answer in answers.values() for platform in answer.platforms}))
-        raise WorkspaceError(f"no chosen environment has the platform {names}; there are: {known or 'none'}.")
-
-
-def refusal_of(unacceptable: Iterable[Refusal]) -> UnmirrorableError | None:
-    """The error that names everything that cannot be mirrored; None: there is nothing."""
-    lines = sorted({f"{refusal.entry}: {refusal.reason}" for refusal in unacceptable})
-    if not lines:
-        return None
-    return UnmirrorableError(
-        "\n".join(
-            [
-                f"{len(lines)} of the locked packages cannot be mirrored; nothing was changed "
-                "(--skip-unmirrorable mirrors the rest):",
-                *(f"  {line}" for line in lines),
-            ]
-        ),
-        items=lines,
-    )
-
-
-def locks_by_name(snapshots: Iterable[Snapshot], locks: Mapping[str, str]) -> Mapping[str, str]:
-    """How to call each subscription in a message: by the path of its lock, else by its workspace."""
-    return {
-        snapshot.id: str(Path(locks[snapshot.id])) if snapshot.id in locks else snapshot.workspace
-        for snapshot in snapshots
-    }
-
-
 def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, Source]:
-    """The sources of the subscriptions whose locks this machine knows: pixi, or the lock alone, as was last asked."""
+    """The sources of the subscriptions whose locks this machine knows: pixi, or the lock alone, as last named."""
     manifests = tree.state.manifests
     return {
         subscription: PixiSource(Path(manifests[subscription]), environ)
@@ -216,7 +77,112 @@ def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, Source
     }
 
 
-def only_workspace(sources: Mapping[str, Source]) -> Path | None:
-    """The workspace whose settings count: that of the one lock that is followed; of several none does."""
-    directories = {source.location.parent for source in sources.values()}
-    return directories.pop() if len(directories) == 1 else None
+def is_refresh(selection: SourceSelection, tree: Tree) -> bool:
+    """Whether an update renews the subscriptions that the mirror has, and names no other."""
+    named = selection.manifests or selection.locks or selection.request is not None
+    return not named and bool(tree.inventory.snapshots)
+
+
+def named_sources(
+    selection: SourceSelection, tree: Tree, *, directory: Path, environ: Mapping[str, str]
+) -> SourcesToRenew:
+    """The workspaces and locks that the user names, or the workspace that pixi finds from `directory`.
+
+    Raises:
+        UsageError: the choices exclude each other.
+        WorkspaceError: a manifest does not exist, no workspace is found, or a lock is not current though the user
+            wants that.
+    """
+    _refuse_contradiction(selection)
+    here = None
+    if selection.manifests or selection.locks:
+        sources: list[Source] = [PixiSource(manifest_of(path), environ) for path in selection.manifests]
+        # A lock beside a manifest that is named is the same subscription, and pixi knows more of it.
+        with_manifest = {source.location for source in sources}
+        sources += [lock for path in selection.locks if (lock := LockSource(path)).location not in with_manifest]
+    else:
+        here = workspace_here(directory, environ, known=tree.state.found.get(str(directory)))
+        sources = [PixiSource(here.manifest, environ, workspace=here.workspace)]
+    if selection.locked:
+        for source in sources:
+            _refuse_stale(source)
+    unique = {source.location: source for source in sources}
+    requests = tuple(
+        SourceRequest(
+            subscription=subscription_of(source.location, selection.name),
+            workspace=selection.name or source.location.parent.name or "workspace",
+            source=source,
+            request=selection.request or _DEFAULT,
+        )
+        for source in unique.values()
+    )
+    return SourcesToRenew(requests=requests, here=here)
+
+
+def followed_sources(selection: SourceSelection, tree: Tree, *, environ: Mapping[str, str]) -> SourcesToRenew:
+    """The sources of all subscriptions of the mirror, or of the one that is named.
+
+    Raises:
+        WorkspaceError: no subscription has that name.
+    """
+    snapshots = [
+        each for each in tree.inventory.snapshots if selection.name is None or each.id == f"name:{selection.name}"
+    ]
+    if not snapshots:
+        known = ", ".join(snapshot.workspace for snapshot in tree.inventory.snapshots)
+        raise WorkspaceError(f"{tree.root} has no subscription named {selection.name!r}; there are: {known}.")
+    sources = known_sources(tree, environ)
+    requests = []
+    problems = []
+    for snapshot in snapshots:
+        source = sources.get(snapshot.id)
+        try:
+            if source is None:
+                raise _unknown_here(snapshot)
+            if selection.locked:
+                _refuse_stale(source)
+        except WorkspaceError as error:
+            problems.append(error)
+        else:
+            requests.append(
+                SourceRequest(subscription=snapshot.id, workspace=snapshot.workspace, source=source, request=None)
+            )
+    return SourcesToRenew(requests=tuple(requests), problems=tuple(problems))
+
+
+def _unknown_here(snapshot: Snapshot) -> WorkspaceError:
+    return WorkspaceError(
+        f"the lock of {snapshot.workspace} is not known on this machine; "
+        "name it with --lock PATH, or drop the subscription with `pixi-mirror forget`."
+    )
+
+
+def hash_inputs(sources: SourcesToRenew, directory: Callable[[], Path]) -> Mapping[str, str | None]:
+    """Hash every file that the sources depend on; None: the file does not exist.
+
+    Raises:
+        WorkspaceError: one of them cannot be read.
+    """
+    paths = {str(path) for each in sources.requests for path in (each.source.location, each.source.manifest) if path}
+    if sources.here is not None:
+        paths.update(str(path) for path in candidates(directory(), sources.here.manifest))
+    try:
+        return {path: sha256_of(path) for path in sorted(paths)}
+    except OSError as error:
+        raise WorkspaceError(f"{error.filename} cannot be read: {error.strerror}.") from None
+
+
+def _refuse_contradiction(selection: SourceSelection) -> None:
+    if selection.name is not None and len(selection.manifests) + len(selection.locks) > 1:
+        raise UsageError("--name names one subscription, so it goes with one --lock or one -m.")
+    if selection.locked and selection.locks:
+        raise UsageError("--locked asks pixi whether a lock is current, so it goes with -m and not with --lock.")
+
+
+def _refuse_stale(source: Source) -> None:
+    if not isinstance(source, PixiSource):
+        raise WorkspaceError(
+            f"--locked asks pixi whether a lock is current, and {source.location} is read without pixi: name its "
+            "workspace with -m."
+        )
+    source.refuse_stale()

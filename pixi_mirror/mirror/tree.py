@@ -11,23 +11,21 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pixi_mirror.disk import files, reserve
-from pixi_mirror.disk.files import explained
+from pixi_mirror.disk.files import explain_errors
 from pixi_mirror.disk.identity import identity_of
-from pixi_mirror.disk.lock import WAITING, locked
+from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.mirror import inventory_file, state_file
-from pixi_mirror.mirror.reading import INVENTORY, STATE, Looked, Reading
 from pixi_mirror.mirror.state_file import State
-from pixi_mirror.model.packages import Derived, Inventory
+from pixi_mirror.mirror.tree_view import INVENTORY, STATE, TreeView
+from pixi_mirror.model.packages import GeneratedFile, Inventory
 from pixi_mirror.model.values import MirrorPath, Sha256
-
-__all__ = ["Looked", "State", "Tree"]
 
 _MANY, _WRITING = 64, 4
 """Files from which on several threads write them, and how many."""
 
 
-class Tree(Reading):
+class Tree(TreeView):
     """One mirror on disk, to be looked at and, inside `writing`, changed."""
 
     def __init__(self, root: Path) -> None:
@@ -51,26 +49,26 @@ class Tree(Reading):
             BusyError: another process is writing and did not finish within `timeout_s` seconds.
             MachineError: the directory cannot be made or written, or its private part belongs to somebody else.
         """
-        with explained("prepare the mirror", self.root):
-            self._unsynced |= files.made_directory(self.root)
+        with explain_errors("prepare the mirror", self.root):
+            self._unsynced |= files.make_directory(self.root)
             for private in (self._private, self._temporary):
                 private.mkdir(mode=0o700, exist_ok=True)
                 files.refuse_foreign(private)
         lock = self._private / "lock"
-        with locked(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING) as holds:
+        with lock_file(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING) as holds:
             self._holds = holds
-            with explained("read the mirror", self.root):
+            with explain_errors("read the mirror", self.root):
                 self._read()
                 for leftover in self._temporary.iterdir():
-                    files.clear(leftover)
+                    files.remove_leftover(leftover)
             if freeing:
-                reserve.release(self._private / reserve.FILE)
+                reserve.release_reserve(self._private / reserve.FILE)
             yield
-            reserve.hold(self._private / reserve.FILE, size=self._rewritable())
+            reserve.keep_reserve(self._private / reserve.FILE, size=self._rewritable())
 
     def _rewritable(self) -> int:
         """Bytes of what has to be written anew where files are unlisted: indexes and, about as long, the records."""
-        derived = (path for path, made in self.inventory.tree.items() if isinstance(made, Derived))
+        derived = (path for path, made in self.inventory.tree.items() if isinstance(made, GeneratedFile))
         sizes = sum(self._identities[path].size for path in derived if path in self._identities)
         with suppress(OSError):
             sizes += (self.root / INVENTORY).stat().st_size * 2
@@ -90,7 +88,7 @@ class Tree(Reading):
 
     def workshop(self) -> AbstractContextManager[Path]:
         """A private directory for a program to work in, empty at first and gone afterwards."""
-        return files.workshop(self._temporary / files.fresh_name())
+        return files.temporary_directory(self._temporary / files.fresh_name())
 
     def intend(self, paths: Iterable[MirrorPath]) -> None:
         """Remember, before the first is placed, which files are about to be, so that a kill leaves no litter."""
@@ -106,10 +104,10 @@ class Tree(Reading):
             MachineError: the disk refuses, or `source` is gone.
         """
         target = self.path(path)
-        with explained("write", target):
-            self._unsynced |= files.made_directory(target.parent, below=self.root)
+        with explain_errors("write", target):
+            self._unsynced |= files.make_directory(target.parent, below=self.root)
             temporary = self._temporary / files.fresh_name()
-            status = files.bring(source, target, sha256=sha256, temporary=temporary)
+            status = files.link_or_copy(source, target, sha256=sha256, temporary=temporary)
         self._identities[path] = identity_of(status)
         self._unsynced.add(target.parent)
 
@@ -122,13 +120,13 @@ class Tree(Reading):
         """Put many files that we made, each whole or not at all; they last once anything is written after them."""
         for path in contents:
             target = self.path(path)
-            with explained("write", target):
-                self._unsynced |= files.made_directory(target.parent, below=self.root)
+            with explain_errors("write", target):
+                self._unsynced |= files.make_directory(target.parent, below=self.root)
             self._unsynced.add(target.parent)
 
         def put(path: MirrorPath) -> os.stat_result:
             target = self.path(path)
-            with explained("write", target):
+            with explain_errors("write", target):
                 return files.write_synced(target, contents[path], temporary=self._temporary / files.fresh_name())
 
         if len(contents) < _MANY:
@@ -144,7 +142,7 @@ class Tree(Reading):
     def remove(self, path: MirrorPath) -> None:
         """Remove a file of ours and the directories that are empty then; one that is gone already is fine."""
         target = self.path(path)
-        with explained("remove", target):
+        with explain_errors("remove", target):
             for folder in list(target.parents)[: len(Path(path).parents) - 1]:
                 files.is_true_directory(folder)  # a link would lead to files that are not ours
             self._identities.pop(path, None)
@@ -159,7 +157,7 @@ class Tree(Reading):
 
     def sync(self) -> None:
         """Make every file placed so far survive a power loss."""
-        with explained("write", self.root):
+        with explain_errors("write", self.root):
             files.sync_directories(self._unsynced)
         self._unsynced.clear()
 
@@ -202,7 +200,7 @@ class Tree(Reading):
 
     def _write_inventory(self, new: Inventory) -> None:
         self._require_lock()
-        with explained("write", self.root / INVENTORY):
+        with explain_errors("write", self.root / INVENTORY):
             data = inventory_file.dump(new)
             files.write_synced(self.root / INVENTORY, data, temporary=self._temporary / files.fresh_name())
             files.sync_directories([self.root])
@@ -212,16 +210,16 @@ class Tree(Reading):
         if new == self.state:
             return
         self.write_private(STATE, state_file.dump(new))
-        with explained("write", self._private):
+        with explain_errors("write", self._private):
             files.sync_directories([self._private])
         self.state = replace(new, identities=MappingProxyType(dict(new.identities)))
 
     def write_private(self, name: str, data: bytes) -> None:
         """Keep something that is never served, unless it is kept already; losing it must cost time only."""
         target = self._private / name
-        with explained("write", target):
+        with explain_errors("write", target):
             with suppress(OSError):  # what is no file of ours is replaced
-                if files.bytes_of(target) == data:
+                if files.read_bytes(target) == data:
                     return
             files.write_synced(target, data, temporary=self._temporary / files.fresh_name(), mode=0o600)
 

@@ -11,38 +11,46 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
-from pixi_mirror.mirror.apply import require_program, settle, stale
+from pixi_mirror.mirror.apply import require_program, settle
+from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.memo import FILE as UNCHANGED
-from pixi_mirror.mirror.memo import memo
-from pixi_mirror.mirror.plan import Plan, is_ignorant, planned, undeferrable
-from pixi_mirror.mirror.requests import Chosen, Wished, inputs_of, is_refresh, named_wishes, refreshing_wishes
-from pixi_mirror.mirror.subscriptions import only_workspace, refusal_of, renewed
-from pixi_mirror.mirror.supply import bring_and_learn, resolve_build_requirements
+from pixi_mirror.mirror.memo import dump_memo
+from pixi_mirror.mirror.pins import renew_pins, unmirrorable_error
+from pixi_mirror.mirror.plan import Plan, lacks_listings, plan_changes, undeferrable_error
+from pixi_mirror.mirror.subscriptions import (
+    SourceSelection,
+    SourcesToRenew,
+    followed_sources,
+    hash_inputs,
+    is_refresh,
+    named_sources,
+)
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.indexes import Companion
-from pixi_mirror.model.packages import Layout, Listing, Stored
+from pixi_mirror.mirror.upstream import bring_and_learn, resolve_build_requirements
+from pixi_mirror.model.indexes import SidecarMaker
+from pixi_mirror.model.packages import Layout, Listing, StoredFile
 from pixi_mirror.model.values import Json, MirrorPath
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
-    from pixi_mirror.cache.batch import Failed
+    from pixi_mirror.cache.batch import FailedPackage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the user asks an update for."""
+class UpdateRequest:
+    """What the user requests of an update."""
 
     mirror: Path
-    chosen: Chosen
+    selection: SourceSelection
     flat: bool
     defer: bool
-    """Whether what is not there is to come when somebody asks for it."""
+    """Whether absent packages are to come only when a client asks for them."""
     dry_run: bool
     question: Mapping[str, Json]
-    """All of this and the surroundings, as they were told: what to remember a complete update by."""
+    """Every option and every input outside the mirror, for the memo of a complete update."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Updated:
+class UpdateResult:
     """What an update found and did."""
 
     mirror: Path
@@ -50,19 +58,24 @@ class Updated:
     plan: Plan
     """As found before the run."""
     indexes: tuple[MirrorPath, ...]
-    """Index files written, or in a dry run those to be written."""
+    """Index files written; in a dry run those that would be written."""
     fetched: tuple[MirrorPath, ...]
     fetched_size: int
     """Bytes of these."""
-    failed: tuple[Failed, ...]
+    failed: tuple[FailedPackage, ...]
     error: PixiMirrorError | None
-    """Why the run was not a success; None: it was."""
+    """Why the run was no success; None: it was one."""
 
 
-def update(asked: Asked, context: Context, *, announce: Callable[[Plan], None]) -> Updated:
-    """Renew the pins, bring what is missing or changed, index it and record it; a dry run stops before that.
+def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan], None]) -> UpdateResult:
+    """Renew the pins, bring what is missing or changed, write the indexes and record it all.
 
-    `announce` hears the plan before the first byte is fetched.
+    A dry run stops before anything is brought.
+
+    Args:
+        request: what the user requests.
+        context: of the verb.
+        announce: is called with the plan before the first byte is fetched.
 
     Raises:
         UsageError: the choices exclude each other.
@@ -71,33 +84,35 @@ def update(asked: Asked, context: Context, *, announce: Callable[[Plan], None]) 
         MachineError: the directory, the disk or the cache cannot be used.
         BusyError: another process is writing the mirror.
     """
-    tree = Tree(asked.mirror)
-    named = None if is_refresh(asked.chosen, tree) else _named(asked, tree, context)
-    # What cannot be done is refused before a directory is made for it.
-    early = None if tree.exists else _decided(asked, tree, named, context)
-    if asked.dry_run or (early is not None and early.refusal is not None):
-        decided = early or _decided(asked, tree, named, context)
-        return _result(asked, decided.plan, indexes=stale(tree, decided.plan), error=decided.refusal or decided.problem)
+    tree = Tree(request.mirror)
+    named = None if is_refresh(request.selection, tree) else _named(request, tree, context)
+    # What is impossible is refused before a directory is made for it.
+    early = None if tree.exists else _decide(request, tree, named, context)
+    if request.dry_run or (early is not None and early.refusal is not None):
+        decision = early or _decide(request, tree, named, context)
+        error = decision.refusal or decision.problem
+        return _result(request, decision.plan, indexes=stale_indexes(tree, decision.plan), error=error)
     with tree.writing(timeout_s=context.lock_timeout_s):
-        decided = early if early is not None and not tree.inventory.tree else _decided(asked, tree, named, context)
-        if decided.refusal is not None:
-            return _result(asked, decided.plan, indexes=stale(tree, decided.plan), error=decided.refusal)
-        announce(decided.plan)
-        here = decided.wished.here
+        decision = early if early is not None and not tree.inventory.tree else _decide(request, tree, named, context)
+        if decision.refusal is not None:
+            indexes = stale_indexes(tree, decision.plan)
+            return _result(request, decision.plan, indexes=indexes, error=decision.refusal)
+        announce(decision.plan)
+        here = decision.sources.here
         if here is not None and here.trail:
             tree.remember(context.directory(), here.manifest, here.trail)
-        updated = _carried_out(asked, decided.plan, tree, context, decided.problem)
-        if updated.error is None and _nothing_to_tell(decided.plan):
-            with suppress(OSError, MachineError):  # without it the next run takes longer, and that is all
-                tree.write_private(UNCHANGED, _memo(asked, tree, decided))
-        return updated
+        result = _carry_out(request, decision.plan, tree, context, decision.problem)
+        if result.error is None and _is_silent(decision.plan):
+            with suppress(OSError, MachineError):  # without the memo, the next run only takes longer
+                tree.write_private(UNCHANGED, _memo(request, tree, decision))
+        return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Decided:
-    """What is to be done, and why not."""
+class _Decision:
+    """What an update is to do, and why not all of it can be done."""
 
-    wished: Wished
+    sources: SourcesToRenew
     inputs: Mapping[str, str | None]
     plan: Plan
     refusal: PixiMirrorError | None
@@ -106,47 +121,49 @@ class _Decided:
     """What could not be refreshed; None: everything could."""
 
 
-def _decided(asked: Asked, tree: Tree, named: Wished | None, context: Context) -> _Decided:
-    layout = _layout(asked, tree)
-    wished = named or refreshing_wishes(asked.chosen, tree, environ=context.environ)
-    inputs = inputs_of(wished, context.directory)
+def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, context: Context) -> _Decision:
+    layout = _layout(request, tree)
+    sources = named or followed_sources(request.selection, tree, environ=context.environ)
+    inputs = hash_inputs(sources, context.directory)
     state = tree.state
-    renewal = renewed(tree.inventory, state.locks, wished.wishes, manifests=state.manifests, layout=layout)
-    plan = planned(tree, renewal, layout=layout, defer=asked.defer)
-    return _Decided(
-        wished=wished,
+    pins = renew_pins(tree.inventory, state.locks, sources.requests, manifests=state.manifests, layout=layout)
+    plan = plan_changes(tree, pins, layout=layout, defer=request.defer)
+    return _Decision(
+        sources=sources,
         inputs=inputs,
         plan=plan,
-        refusal=refusal_of(renewal.unacceptable) or undeferrable(plan),
-        problem=_problem(plan, (*wished.problems, *renewal.problems)),
+        refusal=unmirrorable_error(pins.unacceptable) or undeferrable_error(plan),
+        problem=_problem(plan, (*sources.problems, *pins.problems)),
     )
 
 
-def _memo(asked: Asked, tree: Tree, decided: _Decided) -> bytes:
-    packages = decided.plan.packages.values()
+def _memo(request: UpdateRequest, tree: Tree, decision: _Decision) -> bytes:
+    packages = decision.plan.packages.values()
     answer = {"files": len(packages), "bytes": sum(package.size or 0 for package in packages)}
-    answer |= {"deferred": len(decided.plan.deferred), "deferred_bytes": decided.plan.deferred_size}
-    return memo(str(tree.root), asked.question, inputs=decided.inputs, answer=answer)
+    answer |= {"deferred": len(decision.plan.deferred), "deferred_bytes": decision.plan.deferred_size}
+    return dump_memo(str(tree.root), request.question, inputs=decision.inputs, answer=answer)
 
 
-def _nothing_to_tell(plan: Plan) -> bool:
-    """Whether a run that changes nothing would have no word of warning to repeat."""
-    renewal = plan.renewal
-    if renewal.warnings or renewal.problems or plan.disagreements or any(each.refused for each in renewal.snapshots):
+def _is_silent(plan: Plan) -> bool:
+    """Whether an unchanged run would have no warning to repeat, and its memo covers every input."""
+    pins = plan.pins
+    if pins.warnings or pins.problems or plan.disagreements or any(each.refused for each in pins.snapshots):
         return False
-    # What a lock names on this machine may change without the lock; the memo looks at locks and manifests alone.
+    # A file on this machine that a lock names may change without the lock; the memo looks at locks and manifests alone.
     return not any(each.kind == "pypi" and each.path.startswith("local/") for each in plan.packages.values())
 
 
-def _carried_out(asked: Asked, plan: Plan, tree: Tree, context: Context, problem: PixiMirrorError | None) -> Updated:
-    """Two rounds at most: what the locks pin, and then, once the sdists can be read, what building them needs."""
-    done = _brought(asked, plan, tree, context)
-    if done.error is None and (more := _tooled(asked, plan, tree, context)) is not None:
+def _carry_out(
+    request: UpdateRequest, plan: Plan, tree: Tree, context: Context, problem: PixiMirrorError | None
+) -> UpdateResult:
+    """Bring what the locks pin. Then, when the sdists can be read, bring what is needed to build them."""
+    done = _brought(request, plan, tree, context)
+    if done.error is None and (more := _plan_with_tools(request, plan, tree, context)) is not None:
         match more:
             case PixiMirrorError():
                 done = replace(done, error=more)
             case Plan():
-                then = _brought(asked, more, tree, context)
+                then = _brought(request, more, tree, context)
                 done = replace(
                     then,
                     plan=done.plan,
@@ -157,63 +174,63 @@ def _carried_out(asked: Asked, plan: Plan, tree: Tree, context: Context, problem
     return done if done.error is not None else replace(done, error=problem)
 
 
-def _tooled(asked: Asked, plan: Plan, tree: Tree, context: Context) -> Plan | PixiMirrorError | None:
-    """The plan with what building needs, or why it cannot be known; None: nothing is asked for, or all is there."""
-    snapshots = plan.renewal.snapshots
-    requests = (request for snapshot in snapshots for request in snapshot.requests)
-    asked_for = any(request.build_requires or request.with_build_requirements for request in requests)
-    if not asked_for and not any(snapshot.tools for snapshot in snapshots):
+def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Context) -> Plan | PixiMirrorError | None:
+    """The plan with the build tools, or why they cannot be resolved; None: no request needs any, or all are there."""
+    snapshots = plan.pins.snapshots
+    requests = (each for snapshot in snapshots for each in snapshot.requests)
+    needs_tools = any(each.build_requires or each.with_build_requirements for each in requests)
+    if not needs_tools and not any(snapshot.tools for snapshot in snapshots):
         return None
-    from pixi_mirror.mirror.build_tools import retooled
+    from pixi_mirror.mirror.build_tools import resolve_build_tools
 
-    workspace = only_workspace(plan.renewal.sources)
+    workspace = plan.pins.workspace
     try:
-        tooled = retooled(
+        with_tools = resolve_build_tools(
             snapshots,
             tree.inventory.listings,
             lambda question: resolve_build_requirements(context, question, workspace=workspace),
         )
     except PixiMirrorError as error:
         return error
-    if tooled == snapshots:
+    if with_tools == snapshots:
         return None
-    return planned(tree, replace(plan.renewal, snapshots=tooled), layout=plan.layout, defer=asked.defer)
+    return plan_changes(tree, replace(plan.pins, snapshots=with_tools), layout=plan.layout, defer=request.defer)
 
 
-def _brought(asked: Asked, plan: Plan, tree: Tree, context: Context) -> Updated:
+def _brought(request: UpdateRequest, plan: Plan, tree: Tree, context: Context) -> UpdateResult:
     fetched: tuple[MirrorPath, ...] = ()
-    stored: Mapping[MirrorPath, Stored] = {}
+    stored: Mapping[MirrorPath, StoredFile] = {}
     listings: Mapping[MirrorPath, Listing] = {}
-    companion = context.companion(plan.renewal.locks.values())
-    require_program(tree, plan, companion)
-    if plan.to_bring or is_ignorant(tree, plan):
+    sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
+    require_program(tree, plan, sidecar_maker)
+    if plan.to_bring or lacks_listings(tree, plan):
         brought, listings = bring_and_learn(context, tree, plan)
         if brought.failed:
-            return _result(asked, plan, failed=brought.failed, error=_failure(brought.failed, plan))
+            return _result(request, plan, failed=brought.failed, error=_failure(brought.failed, plan))
         fetched, stored = brought.fetched, brought.stored
-    settled = settle(tree, plan, stored, companion=companion, learnt=listings)
-    indexes = tuple(path for path in settled.written if not _is_part(companion, path))
-    return _result(asked, plan, indexes=indexes, fetched=fetched, stored=stored, error=settled.error)
+    settled = settle(tree, plan, stored, sidecar_maker=sidecar_maker, learnt=listings)
+    indexes = tuple(path for path in settled.written if not _is_part(sidecar_maker, path))
+    return _result(request, plan, indexes=indexes, fetched=fetched, stored=stored, error=settled.error)
 
 
-def _is_part(companion: Companion, path: MirrorPath) -> bool:
-    role = companion.role(path)
+def _is_part(sidecar_maker: SidecarMaker, path: MirrorPath) -> bool:
+    role = sidecar_maker.role(path)
     return role is not None and role.is_part
 
 
 def _result(
-    asked: Asked,
+    request: UpdateRequest,
     plan: Plan,
     *,
     indexes: tuple[MirrorPath, ...] = (),
     fetched: tuple[MirrorPath, ...] = (),
-    stored: Mapping[MirrorPath, Stored] = MappingProxyType({}),
-    failed: tuple[Failed, ...] = (),
+    stored: Mapping[MirrorPath, StoredFile] = MappingProxyType({}),
+    failed: tuple[FailedPackage, ...] = (),
     error: PixiMirrorError | None,
-) -> Updated:
-    return Updated(
-        mirror=asked.mirror,
-        dry_run=asked.dry_run,
+) -> UpdateResult:
+    return UpdateResult(
+        mirror=request.mirror,
+        dry_run=request.dry_run,
         plan=plan,
         indexes=indexes,
         fetched=fetched,
@@ -223,7 +240,7 @@ def _result(
     )
 
 
-def _failure(failed: tuple[Failed, ...], plan: Plan) -> PixiMirrorError:
+def _failure(failed: tuple[FailedPackage, ...], plan: Plan) -> PixiMirrorError:
     return SeveralErrors(
         f"{len(failed)} of {len(plan.to_bring)} files could not be brought; the mirror is as it was, "
         "and what did arrive is kept in the cache for the next run:",
@@ -237,7 +254,7 @@ def _problem(plan: Plan, problems: tuple[WorkspaceError, ...]) -> PixiMirrorErro
     return WorkspaceError(
         "\n".join(
             [
-                f"{len(problems)} of {len(plan.renewal.snapshots)} subscriptions could not be refreshed; what they "
+                f"{len(problems)} of {len(plan.pins.snapshots)} subscriptions could not be refreshed; what they "
                 "wanted last stays:",
                 *(f"  {problem}" for problem in problems),
             ]
@@ -246,17 +263,17 @@ def _problem(plan: Plan, problems: tuple[WorkspaceError, ...]) -> PixiMirrorErro
     )
 
 
-def _named(asked: Asked, tree: Tree, context: Context) -> Wished:
+def _named(request: UpdateRequest, tree: Tree, context: Context) -> SourcesToRenew:
     """What the user names, looked for before anything is made on disk."""
-    return named_wishes(asked.chosen, tree, directory=context.directory(), environ=context.environ)
+    return named_sources(request.selection, tree, directory=context.directory(), environ=context.environ)
 
 
-def _layout(asked: Asked, tree: Tree) -> Layout:
+def _layout(request: UpdateRequest, tree: Tree) -> Layout:
     """A mirror keeps the layout that it was begun with."""
     layout = tree.inventory.layout
-    if asked.flat and layout == "channels" and tree.inventory.tree:
+    if request.flat and layout == "channels" and tree.inventory.tree:
         raise MachineError(
-            f"{asked.mirror} holds one directory per channel already, so it cannot become flat. "
+            f"{request.mirror} holds one directory per channel already, so it cannot become flat. "
             "Name another directory for the flat mirror."
         )
-    return "flat" if asked.flat else layout
+    return "flat" if request.flat else layout

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixi_mirror.conda.closure import unmet
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors
-from pixi_mirror.mirror.apply import expected, settle
-from pixi_mirror.mirror.closure import Misfit, misfits
-from pixi_mirror.mirror.indexes import INDEXES
-from pixi_mirror.mirror.plan import Plan, planned, unsettled
-from pixi_mirror.mirror.reading import INVENTORY, LONGEST_INDEX, Looked
-from pixi_mirror.mirror.subscriptions import known_sources, standing
-from pixi_mirror.mirror.supply import bring_and_learn
+from pixi_mirror.mirror.apply import settle
+from pixi_mirror.mirror.indexes import INDEXES, recorded_index_files
+from pixi_mirror.mirror.pins import recorded_pins
+from pixi_mirror.mirror.plan import Plan, has_unsettled_listings, plan_changes
+from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.indexes import Contents, Made
-from pixi_mirror.model.packages import Derived, Listing, Snapshot, Stored
+from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile
+from pixi_mirror.mirror.upstream import bring_and_learn
+from pixi_mirror.model.indexes import Contents, IndexFile
+from pixi_mirror.model.packages import Cell, GeneratedFile, Listing, Package, Snapshot, StoredFile
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path
 
 if TYPE_CHECKING:  # a run that needs them not must not pay for them
-    from pixi_mirror.cache.batch import Failed
+    from pixi_mirror.cache.batch import FailedPackage
     from pixi_mirror.conda.solve import Solution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class ChangedFile:
     """A file with other bytes than it should have."""
 
     path: MirrorPath
@@ -46,7 +47,7 @@ class BadIndex:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hole:
+class MissingPackage:
     """A package that an environment wants and the mirror does not have whole."""
 
     workspace: str
@@ -56,7 +57,7 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class VerifyResult:
     """What a verification found."""
 
     mirror: Path
@@ -66,16 +67,16 @@ class Verified:
     """For whom the mirror is."""
     quick: bool
     """Whether packages were believed that look as they did when they were last known to be right."""
-    looked: Mapping[MirrorPath, Looked]
+    looked: Mapping[MirrorPath, FoundFile]
     """Every file of the mirror that is there, as it was found, before a repair."""
     indexes_read: int
     missing: tuple[MirrorPath, ...]
-    changed: tuple[Changed, ...]
+    changed: tuple[ChangedFile, ...]
     unknown: tuple[str, ...]
     """Files that the inventory does not know; no findings."""
     indexes: tuple[BadIndex, ...]
-    closure: tuple[Hole, ...]
-    misfits: tuple[Misfit, ...]
+    closure: tuple[MissingPackage, ...]
+    unmet_dependencies: tuple[UnmetDependency, ...]
     """What the locked packages ask of each other and do not get; the mirror is what its locks say all the same."""
     repaired: tuple[MirrorPath, ...]
     solutions: tuple[Solution, ...] | None
@@ -110,7 +111,7 @@ class Verified:
         return tuple(solution for solution in self.solutions or () if solution.problem is not None)
 
 
-def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False, quick: bool = False) -> Verified:
+def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False, quick: bool = False) -> VerifyResult:
     """What differs between the inventory and the disk; a repair fetches it again and makes the indexes anew.
 
     With `solve`, every environment is solved again from what is then there. With `quick`, packages are hashed only
@@ -130,10 +131,10 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
             )
         found = _glanced(tree) if quick else tree.rehashed(context.progress)
         held = {path: looked.sha256 for path, looked in found.items()}
-        renewal = standing(tree.inventory, tree.state.locks, sources=known_sources(tree, context.environ))
-        plan = planned(tree, renewal, layout=tree.inventory.layout, held=held)
+        renewal = recorded_pins(tree.inventory, tree.state.locks, sources=known_sources(tree, context.environ))
+        plan = plan_changes(tree, renewal, layout=tree.inventory.layout, held=held)
         verified = _verdict(tree, plan, found, quick=quick)
-        if repair and (verified.left or unsettled(tree)):
+        if repair and (verified.left or has_unsettled_listings(tree)):
             verified = _repaired(tree, plan, verified, context)
         if not solve:
             return verified
@@ -141,38 +142,38 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
 
         questions = [
             Question(workspace=snapshot.workspace, cell=cell)
-            for snapshot in plan.renewal.snapshots
+            for snapshot in plan.pins.snapshots
             for cell in snapshot.cells
         ]
         return replace(verified, solutions=solved(tree.root, questions, plan.packages))
 
 
-def _glanced(tree: Tree) -> Mapping[MirrorPath, Looked]:
+def _glanced(tree: Tree) -> Mapping[MirrorPath, FoundFile]:
     """Every file of the tree that is there: packages as they are recorded if nobody has touched them, others hashed."""
     held = tree.held()
     found = {}
     for path, content in tree.inventory.tree.items():
-        if isinstance(content, Stored) and held.get(path) == content.sha256:
-            found[path] = Looked(content.sha256, content.size)
+        if isinstance(content, StoredFile) and held.get(path) == content.sha256:
+            found[path] = FoundFile(content.sha256, content.size)
         elif path in held and (hashed := tree.hashed(path)) is not None:
-            found[path] = Looked(hashed[0], hashed[1].st_size)
+            found[path] = FoundFile(hashed[0], hashed[1].st_size)
     return found
 
 
-def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked], *, quick: bool) -> Verified:
+def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], *, quick: bool) -> VerifyResult:
     stored = tree.inventory.stored
     missing = tuple(sorted(path for path in tree.inventory.tree if path not in found))
     changed = tuple(
-        Changed(path=path, expected=content.sha256, found=found[path].sha256)
+        ChangedFile(path=path, expected=content.sha256, found=found[path].sha256)
         for path, content in sorted(stored.items())
         if path in found and found[path].sha256 != content.sha256
     )
     whole = {path for path in stored if path in found} - {each.path for each in changed}
     bad, read = _bad_indexes(tree, plan, found)
-    return Verified(
+    return VerifyResult(
         mirror=tree.root,
         inventory_sha256=_inventory_sha256(tree),
-        snapshots=plan.renewal.snapshots,
+        snapshots=plan.pins.snapshots,
         quick=quick,
         looked=found,
         indexes_read=read,
@@ -181,13 +182,15 @@ def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked], *, quic
         unknown=tree.unknown(),
         indexes=bad,
         closure=tuple(
-            Hole(workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform, path=path)
-            for snapshot in plan.renewal.snapshots
+            MissingPackage(
+                workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform, path=path
+            )
+            for snapshot in plan.pins.snapshots
             for cell in snapshot.cells
             for path in cell.packages
             if path not in whole and path not in plan.deferred
         ),
-        misfits=misfits(plan.renewal.snapshots, plan.packages),
+        unmet_dependencies=unmet_dependencies(plan.pins.snapshots, plan.packages),
         repaired=(),
         solutions=None,
         error=None,
@@ -199,12 +202,12 @@ def _inventory_sha256(tree: Tree) -> Sha256 | None:
     return None if hashed is None else hashed[0]
 
 
-def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> tuple[tuple[BadIndex, ...], int]:
-    contents, made = expected(tree, plan)
+def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile]) -> tuple[tuple[BadIndex, ...], int]:
+    contents, made = recorded_index_files(tree, plan)
     bad = []
     read = 0
     for path, content in sorted(tree.inventory.tree.items()):
-        if isinstance(content, Derived) and path in found:
+        if isinstance(content, GeneratedFile) and path in found:
             read += 1
             if problem := _too_long(found[path]) or _problem(tree, path, made.get(path), contents):
                 bad.append(BadIndex(path=path, problem=problem))
@@ -212,12 +215,12 @@ def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, Looked]) -> 
     return tuple(bad), read
 
 
-def _too_long(looked: Looked) -> str | None:
+def _too_long(looked: FoundFile) -> str | None:
     """What is wrong with a file that would fill the memory if it was read as an index."""
     return f"it is {looked.size} bytes long, longer than any index" if looked.size > LONGEST_INDEX else None
 
 
-def _problem(tree: Tree, path: MirrorPath, made: Made | None, contents: Contents) -> str | None:
+def _problem(tree: Tree, path: MirrorPath, made: IndexFile | None, contents: Contents) -> str | None:
     data = tree.read(path) or b""
     if made is not None and hashlib.sha256(data).hexdigest() == made.recipe:
         return None
@@ -227,19 +230,68 @@ def _problem(tree: Tree, path: MirrorPath, made: Made | None, contents: Contents
     return next((problem for problem in problems if problem), otherwise)
 
 
-def _repaired(tree: Tree, plan: Plan, verified: Verified, context: Context) -> Verified:
+def _repaired(tree: Tree, plan: Plan, verified: VerifyResult, context: Context) -> VerifyResult:
     """Fetch again what subscriptions want, and write the indexes; surplus that is bad stays reported."""
-    stored: Mapping[MirrorPath, Stored] = {}
-    failed: tuple[Failed, ...] = ()
+    stored: Mapping[MirrorPath, StoredFile] = {}
+    failed: tuple[FailedPackage, ...] = ()
     listings: Mapping[MirrorPath, Listing] = {}
-    if plan.to_bring or unsettled(tree):
+    if plan.to_bring or has_unsettled_listings(tree):
         brought, listings = bring_and_learn(context, tree, plan, each_alone=True)
         stored, failed = brought.stored, brought.failed
-    companion = context.companion(plan.renewal.locks.values())
-    settled = settle(tree, plan, stored, companion=companion, learnt=listings)
+    sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
+    settled = settle(tree, plan, stored, sidecar_maker=sidecar_maker, learnt=listings)
     summary = f"{len(failed)} of {len(plan.to_bring)} bad files could not be fetched again:"
     return replace(
         verified,
         repaired=tuple(sorted({*stored, *settled.written, *settled.removed})),
         error=SeveralErrors(summary, [failure.error for failure in failed]) if failed else None,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmetDependency:
+    """A demand of a locked package that its environment does not meet."""
+
+    workspace: str
+    environment: str
+    platform: str
+    path: MirrorPath
+    """Of the package whose record makes the demand."""
+    problem: str
+    """What it asks for and what there is, in the words of pixi's solver."""
+
+
+def unmet_dependencies(
+    snapshots: Iterable[Snapshot], packages: Mapping[MirrorPath, Package]
+) -> tuple[UnmetDependency, ...]:
+    """Every demand that is not met in an environment of the snapshots, on each platform that it is locked for.
+
+    `packages` have the records as the mirror's indexes show them. A lock holds what its solver chose, so that what
+    does not fit was made so upstream, by a hotfix or by hand, or was left out of the mirror on purpose. What packages
+    ask of the machine (`__glibc`) is judged where the lock says what it was solved for.
+    """
+    return tuple(
+        UnmetDependency(
+            workspace=snapshot.workspace,
+            environment=cell.environment,
+            platform=cell.platform,
+            path=path,
+            problem=problem,
+        )
+        for snapshot in snapshots
+        for cell in snapshot.cells
+        for path, problem in _of_cell(cell, packages)
+    )
+
+
+def _of_cell(cell: Cell, packages: Mapping[MirrorPath, Package]) -> Iterator[tuple[MirrorPath, str]]:
+    # What only serves to build source packages is in prefixes of their own, of which the lock says no more.
+    paths = {*cell.packages} - {*cell.build_packages}
+    installed = [packages[path] for path in sorted(paths) if path in packages and packages[path].kind == "conda"]
+    for each in unmet([_record(package) for package in installed], virtual=cell.virtual_packages):
+        yield installed[each.number].path, each.text
+
+
+def _record(package: Package) -> Mapping[str, object]:
+    """Its record, of which only what the closure asks for is sure to be there."""
+    return {**package.record, "name": package.name, "version": package.version, "build": package.build}

@@ -13,7 +13,7 @@ from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class IndexFile:
     """One file of an index, to be made."""
 
     recipe: Sha256
@@ -48,7 +48,7 @@ class Contents:
 class Index(Protocol):
     """One kind of index over a mirror."""
 
-    def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
+    def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
         """Every file that the index consists of, in the order in which they are to be written.
 
         What is standing and not among them is removed once they are written.
@@ -64,7 +64,7 @@ class Index(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
+class SidecarRole:
     """What a sidecar is to the index file that it stands beside."""
 
     main: MirrorPath
@@ -76,7 +76,7 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class SidecarFiles:
     """The sidecars of one index file."""
 
     heads: Mapping[MirrorPath, bytes]
@@ -84,22 +84,24 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Makings:
+class SidecarResult:
     """What a program made."""
 
-    files: Mapping[MirrorPath, Beside] = field(default_factory=dict)
+    files: Mapping[MirrorPath, SidecarFiles] = field(default_factory=dict)
     """Index file -> its sidecars; one that is missing has none, which is always right."""
     error: ProgramError | None = None
     """Why it has failed though it was asked for by name; None: it has not, or nobody insists."""
 
 
-class Companion(Protocol):
+class SidecarMaker(Protocol):
     """Makes what clients may take instead of an index file: the same content, smaller or in pieces.
 
     It may fail or be absent: every mirror is right without it.
     """
 
-    def recipes(self, made: Mapping[MirrorPath, Made], standing: Collection[MirrorPath]) -> Mapping[MirrorPath, Sha256]:
+    def recipes(
+        self, made: Mapping[MirrorPath, IndexFile], standing: Collection[MirrorPath]
+    ) -> Mapping[MirrorPath, Sha256]:
         """The recipe of the sidecars of each index file that is to have some; it costs no import and no program.
 
         `standing` are the derived files that the mirror has.
@@ -112,8 +114,10 @@ class Companion(Protocol):
             ProgramError: what was asked for by name is not there.
         """
 
-    def make(self, made: Mapping[MirrorPath, Made], recipes: Mapping[MirrorPath, Sha256], workshop: Path) -> Makings:
+    def make(
+        self, made: Mapping[MirrorPath, IndexFile], recipes: Mapping[MirrorPath, Sha256], workshop: Path
+    ) -> SidecarResult:
         """Make the sidecars whose recipes are given by index file, in the empty private directory `workshop`."""
 
-    def role(self, path: MirrorPath) -> Role | None:
+    def role(self, path: MirrorPath) -> SidecarRole | None:
         """What a derived file is to another; None: it is no sidecar."""

@@ -148,7 +148,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class StoredFile:
     """A file that was brought."""
 
     sha256: Sha256
@@ -156,7 +156,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Derived:
+class GeneratedFile:
     """A file that was made."""
 
     recipe: Sha256
@@ -172,7 +172,7 @@ class Inventory:
     """The pins, one snapshot a subscription, ordered by id."""
     kept: Mapping[MirrorPath, Package]
     """Packages in the tree that no snapshot wants and that indexes still list."""
-    tree: Mapping[MirrorPath, Stored | Derived]
+    tree: Mapping[MirrorPath, StoredFile | GeneratedFile]
     """Every file that is ours."""
     listings: Mapping[MirrorPath, Listing] = field(default_factory=dict)
     """What is known of the PyPI files in the tree, and of those that are deferred."""
@@ -180,11 +180,11 @@ class Inventory:
     """Packages that are wanted and listed, and are to be brought when they are first asked for; none is in the tree."""
 
     @property
-    def stored(self) -> Mapping[MirrorPath, Stored]:
+    def stored(self) -> Mapping[MirrorPath, StoredFile]:
         """The files of the tree that were brought."""
-        return {path: content for path, content in self.tree.items() if isinstance(content, Stored)}
+        return {path: content for path, content in self.tree.items() if isinstance(content, StoredFile)}
 
-    def stored_at(self, path: MirrorPath) -> Stored | None:
+    def stored_at(self, path: MirrorPath) -> StoredFile | None:
         """The file at a path, if it was brought; None: there is none, or it was made."""
         content = self.tree.get(path)
-        return content if isinstance(content, Stored) else None
+        return content if isinstance(content, StoredFile) else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pixi_mirror.disk.files import hash_of
+from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
 from pixi_mirror.lockfile.pypi_package import called
@@ -201,7 +201,7 @@ def _promised(entry: CondaBinary, directory: Path) -> CondaBinary:
         return entry
     path = local_path(local_url(entry.location, directory.as_uri() + "/"))
     try:
-        sha256, status = hash_of(path)
+        sha256, status = hash_file(path)
     except OSError as error:
         raise UnmirrorableError(
             f"the package {path} that the lock names cannot be read: {error.strerror}. Put it there, or lock again "

@@ -6,7 +6,7 @@ from pathlib import Path
 from pixi_mirror.conda.archive_record import index_record
 from pixi_mirror.conda.closure import unjudged, unmet
 from pixi_mirror.conda.names import SUFFIXES
-from pixi_mirror.disk.files import explained, hash_of
+from pixi_mirror.disk.files import explain_errors, hash_file
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256
@@ -94,7 +94,7 @@ def _injected(path: Path) -> Ready:
     name = path.name
     if not name.endswith((*SUFFIXES, _WHEEL)):
         raise UsageError(f"--inject {path}: its name ends in neither {', '.join(SUFFIXES)} nor {_WHEEL}.")
-    with explained("read the package", path):
+    with explain_errors("read the package", path):
         real = path.resolve(strict=True)
     try:
         return _wheel(real, name) if name.endswith(_WHEEL) else _conda(real, name)
@@ -122,8 +122,8 @@ def _conda(path: Path, name: str) -> Ready:
 
 def _wheel(path: Path, name: str) -> Ready:
     told = wheel_name(name)
-    with explained("read the package", path):
-        sha256, status = hash_of(path)
+    with explain_errors("read the package", path):
+        sha256, status = hash_file(path)
     package = Package(
         path=_place(sha256, name),
         url=Url(path.as_uri()),

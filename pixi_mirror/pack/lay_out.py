@@ -12,7 +12,7 @@ from types import MappingProxyType
 from pixi_mirror.archives.plain_tar import PlainMember, open_compressed, read_plain_tar
 from pixi_mirror.archives.self_extracting import archive_of
 from pixi_mirror.archives.streams import ByteStream
-from pixi_mirror.disk.files import explained, hash_of
+from pixi_mirror.disk.files import explain_errors, hash_file
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.pack.documents import CHANNEL, CHECKSUMS, METADATA, PYPI
@@ -92,7 +92,7 @@ def _complaining(name: str) -> Iterator[None]:
 def _from_stream(stream: ByteStream, name: str, folder: Path, advance: Callable[[int], None]) -> Laid:
     found: dict[str, Found] = {}
     folders: set[str] = set()
-    with _complaining(name), explained("read or write", folder):
+    with _complaining(name), explain_errors("read or write", folder):
         folder.mkdir()
         for member, pieces in read_plain_tar(open_compressed(archive_of(stream))):
             counted = _counted(pieces, advance)
@@ -139,11 +139,11 @@ def _in_channel(folders: Iterable[str]) -> frozenset[str]:
 
 def _in_place(root: Path, jobs: int, advance: Callable[[int], None]) -> Laid:
     def hashed(path: str) -> Found:
-        sha256, status = hash_of(root / path)
+        sha256, status = hash_file(root / path)
         advance(status.st_size)
         return Found(sha256=sha256, size=status.st_size)
 
-    with explained("read", root):
+    with explain_errors("read", root):
         folders = [f"{CHANNEL}/{entry.name}" for entry in _entries(root, CHANNEL) if entry.is_dir()]
         paths = sorted(
             f"{folder}/{entry.name}".lstrip("/")

@@ -7,15 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.cache.batch import Batch, Failed, Obtained
+from pixi_mirror.cache.batch import Batch, FailedPackage, ObtainedPackage
 from pixi_mirror.cache.store import SIGNATURE, TAG
 from pixi_mirror.disk.files import (
-    bring,
-    bytes_of,
-    explained,
+    explain_errors,
     fresh_name,
-    hash_of,
-    made_directory,
+    hash_file,
+    link_or_copy,
+    make_directory,
+    read_bytes,
     sync_directories,
     write_synced,
 )
@@ -43,16 +43,16 @@ class Ready:
         return self.package.path.rpartition("/")[2]
 
 
-def from_store(packages: Iterable[Package], batch: Batch) -> tuple[list[Ready], list[Failed]]:
+def from_store(packages: Iterable[Package], batch: Batch) -> tuple[list[Ready], list[FailedPackage]]:
     """Obtain packages with `batch`, whose store must be in use: what is there now, and what could not be had."""
     ready, failed = [], []
     for outcome in batch.obtain(packages):
         match outcome:
-            case Obtained():
+            case ObtainedPackage():
                 ready.append(
                     Ready(package=outcome.package, path=outcome.path, sha256=outcome.sha256, size=outcome.size)
                 )
-            case Failed():
+            case FailedPackage():
                 failed.append(outcome)
     return ready, sorted(failed, key=lambda each: each.package.path)
 
@@ -125,10 +125,10 @@ class OldCache:
         unsynced: set[Path] = set()
         for each in ready:
             target = self._path(each.package)
-            with explained("write the cached file", target):
-                unsynced |= {target.parent, *made_directory(target.parent)}
-                bring(each.path, target, sha256=each.sha256, temporary=_beside(target))
-        with explained("write the cache", self._root):
+            with explain_errors("write the cached file", target):
+                unsynced |= {target.parent, *make_directory(target.parent)}
+                link_or_copy(each.path, target, sha256=each.sha256, temporary=_beside(target))
+        with explain_errors("write the cache", self._root):
             sync_directories(unsynced)
 
     def tag(self) -> None:
@@ -138,10 +138,10 @@ class OldCache:
             MachineError: it cannot be written.
         """
         tag = self._root / TAG
-        with explained("make the cache", self._root):
-            made_directory(self._root)
+        with explain_errors("make the cache", self._root):
+            make_directory(self._root)
             with suppress(FileNotFoundError):
-                if bytes_of(tag).startswith(SIGNATURE):
+                if read_bytes(tag).startswith(SIGNATURE):
                     return
             write_synced(tag, _TAG, temporary=_beside(tag))
 
@@ -152,9 +152,9 @@ class OldCache:
 
 def _hashed(path: Path) -> tuple[Sha256, int] | None:
     """The sha256 and size of a file; None: there is none."""
-    with explained("read the cached file", path):
+    with explain_errors("read the cached file", path):
         try:
-            sha256, status = hash_of(path)
+            sha256, status = hash_file(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
     return sha256, status.st_size

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pixi_mirror.disk.files import bring, explained, fresh_name, made_directory, sync_directories, write_synced
-from pixi_mirror.disk.lock import hold, locked
+from pixi_mirror.disk.files import (
+    explain_errors,
+    fresh_name,
+    link_or_copy,
+    make_directory,
+    sync_directories,
+    write_synced,
+)
+from pixi_mirror.disk.lock import lock_file, wait_for_lock
 from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.pack.contents import Part, folders
@@ -42,8 +49,8 @@ def write_file(target: Path, fill: Fill, *, is_executable: bool = False) -> Writ
         MachineError: it cannot be written.
     """
     refuse_occupied(target, is_folder=False)
-    with explained("write the pack", target):
-        unsynced = {*made_directory(target.parent), target.parent}
+    with explain_errors("write the pack", target):
+        unsynced = {*make_directory(target.parent), target.parent}
         _clear_leftovers(target)
         temporary, descriptor = _begun(target, _EXECUTABLE if is_executable else _PUBLIC)
         try:
@@ -67,7 +74,7 @@ def _begun(target: Path, mode: int) -> tuple[Path, int]:
         temporary = _beside(target)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         descriptor = os.open(temporary, flags, mode)
-        if hold(descriptor, temporary):
+        if wait_for_lock(descriptor, temporary):
             return temporary, descriptor
         os.close(descriptor)
 
@@ -89,7 +96,7 @@ def _clear_leftovers(target: Path) -> None:
 
 
 def _unlocked(lock: Path, target: Path) -> AbstractContextManager[object]:
-    return locked(lock, timeout_s=0, signed=False, what=f"the pack {target}")
+    return lock_file(lock, timeout_s=0, signed=False, what=f"the pack {target}")
 
 
 def write_stream(stream: BinaryIO, fill: Fill) -> Written:
@@ -98,7 +105,7 @@ def write_stream(stream: BinaryIO, fill: Fill) -> Written:
     Raises:
         MachineError: whoever reads it has gone away.
     """
-    with explained("write the pack to", "stdout"), Tally(stream.write) as tally:
+    with explain_errors("write the pack to", "stdout"), Tally(stream.write) as tally:
         fill(tally.write)
         stream.flush()
         return Written(size=tally.size, sha256=tally.sha256)
@@ -118,8 +125,8 @@ def write_folder(
     """
     parts = tuple(parts)
     refuse_occupied(target, is_folder=True)
-    with explained("write the pack", target):
-        made_directory(target.parent)
+    with explain_errors("write the pack", target):
+        make_directory(target.parent)
         _clear_leftovers(target)
         with _workplace(target) as work:
             new = work / _NEW
@@ -152,7 +159,7 @@ def refuse_occupied(target: Path, *, is_folder: bool) -> None:
     Raises:
         MachineError: it does.
     """
-    with explained("look at", target):
+    with explain_errors("look at", target):
         if not is_folder and target.is_dir():
             raise MachineError(f"{target} is a directory, and the pack is to be a file. Choose another name with -o.")
         if not is_folder or not os.path.lexists(target):
@@ -174,7 +181,7 @@ def _workplace(target: Path) -> Iterator[Path]:
         work.mkdir()
         with suppress(FileNotFoundError):  # before it was locked, somebody took it for what a killed run has left
             descriptor = os.open(work / _LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-            if hold(descriptor, work / _LOCK):
+            if wait_for_lock(descriptor, work / _LOCK):
                 break
             os.close(descriptor)
     try:
@@ -192,7 +199,7 @@ def _place(part: Part, work: Path, *, distrust: Callable[[Path], None]) -> None:
         write_synced(place, part.source, temporary=temporary)
         return
     refuse_wrong([part], distrust=distrust)
-    bring(part.source, place, sha256=part.sha256, temporary=temporary)
+    link_or_copy(part.source, place, sha256=part.sha256, temporary=temporary)
 
 
 def _exchange(work: Path, target: Path) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pixi_mirror.context import Context
-from pixi_mirror.disk.files import bytes_of
+from pixi_mirror.disk.files import read_bytes
 from pixi_mirror.errors import PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.mirror.supply import open_supply
 from pixi_mirror.mirror.tree import open_mirror
+from pixi_mirror.mirror.upstream import open_upstream
 from pixi_mirror.model.packages import Package, Refusal
 from pixi_mirror.pack.choose import Chosen, Rules, chosen
 from pixi_mirror.pack.contents import Part, Style, contents
@@ -178,7 +178,7 @@ def _carried(manifest: Path, context: Context) -> Mapping[str, bytes]:
     carried = {}
     for path in (*([present] if present else []), lock_of(manifest)):
         try:
-            data = bytes_of(path.resolve())
+            data = read_bytes(path.resolve())
         except OSError as error:
             raise WorkspaceError(f"{path} cannot be read: {error.strerror}. Let this user read it.") from None
         if _SECRET.search(data):
@@ -212,7 +212,7 @@ def _obtained(asked: Asked, plans: Iterable[Chosen], context: Context) -> Iterat
     if not waiting:
         yield _hold(held, unpacker, distrust=_nobody)
         return
-    supply = open_supply(context, wanted, None, workspace=lock_of(context.directory() / asked.manifest).parent)
+    supply = open_upstream(context, wanted, None, workspace=lock_of(context.directory() / asked.manifest).parent)
     with supply.store.used():
         context.progress.begin("bringing", files=len(waiting), size=sum(each.size or 0 for each in waiting))
         ready, failed = from_store(waiting, supply.batch)

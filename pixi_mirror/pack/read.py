@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from pixi_mirror.conda.names import SUFFIXES, is_subdir, split_safe_file_name
-from pixi_mirror.disk.files import bytes_of, explained
+from pixi_mirror.disk.files import explain_errors, read_bytes
 from pixi_mirror.environments.prefix import Archive
 from pixi_mirror.environments.wheels import Wheel
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WrongBytesError
@@ -80,8 +80,8 @@ def _bytes(laid: Laid, path: str) -> bytes:
         raise MachineError(f"{laid.name} is no pack: it has no {path}. {AGAIN}")
     if laid.found[path].size > _LARGEST_DOCUMENT:
         raise MachineError(f"{laid.name} is no pack that can be read: its {path} is too large. {AGAIN}")
-    with explained("read", laid.root / path):
-        return bytes_of(laid.root / path)
+    with explain_errors("read", laid.root / path):
+        return read_bytes(laid.root / path)
 
 
 def _parsed(laid: Laid, path: str, parse: Callable[[bytes], _Read]) -> _Read:
@@ -180,7 +180,7 @@ def _wrong_by_record(laid: Laid, path: str, record: Mapping[str, Json]) -> Itera
 
 
 def _md5(laid: Laid, path: str) -> str:
-    with explained("read", laid.root / path), open(laid.root / path, "rb", buffering=0) as file:
+    with explain_errors("read", laid.root / path), open(laid.root / path, "rb", buffering=0) as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.archives.streams import ByteStream
-from pixi_mirror.disk.files import explained, write_synced
+from pixi_mirror.disk.files import explain_errors, write_synced
 from pixi_mirror.environments.activation import activation_script, default_shell
 from pixi_mirror.environments.distributions import remove
 from pixi_mirror.environments.prefix import install, require_installer
@@ -76,7 +76,7 @@ def unpack(source: Path | ByteStream, destination: Destination, *, jobs: int, pr
         if built == stage.new:
             stage.finish()
         activation = prefix.parent / name
-        with explained("write", activation):
+        with explain_errors("write", activation):
             # A killed run has left it under this very name, if at all; nobody else is at work on this environment.
             temporary = activation.with_name(f".{prefix.name}.{name}")
             temporary.unlink(missing_ok=True)
@@ -125,7 +125,7 @@ def _build(pack: Pack, lacking: Difference, stage: Staging, prefix: Path, *, job
         for each in lacking.stale:
             remove(each, prefix=stage.new, python=lacking.stale_in)
     work = stage.folder / _WORK
-    with explained("make", work):
+    with explain_errors("make", work):
         work.mkdir()
     subdir = pack.metadata.platform
     install(pack.archives, channel=pack.channel, at=stage.new, prefix=prefix, subdir=subdir, work=work, jobs=jobs)

@@ -4,7 +4,7 @@ from hashlib import sha256 as hashed
 from pathlib import Path
 
 from pixi_mirror.archives.self_extracting import Unpacker, unix_executable, windows_executable
-from pixi_mirror.disk.files import explained, hash_of, open_regular
+from pixi_mirror.disk.files import explain_errors, hash_file, open_regular
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError, WrongBytesError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Sha256, Url, admit_path, admit_sha256
@@ -37,8 +37,8 @@ def unpacker_package(source: str | None, sha256: str | None, *, directory: Path)
         return _package(Url(source), expected)
     path = Path(source) if not source.lower().startswith("file:") else local_path(file_url(source))
     path = directory / path
-    with explained("read the unpacker", path):
-        found, status = hash_of(path.resolve(strict=True))
+    with explain_errors("read the unpacker", path):
+        found, status = hash_file(path.resolve(strict=True))
     if expected not in (None, found):
         raise WrongBytesError(f"{path}: expected sha256 {expected}, found {found}. Name the right program or hash.")
     package = _package(Url(path.as_uri()), found)
@@ -86,7 +86,7 @@ def _package(url: Url, sha256: Sha256 | None) -> Package:
 def _embedded(unpacker: Ready) -> Unpacker:
     if unpacker.size > _LARGEST:
         raise MachineError(f"{unpacker.path} has {unpacker.size} bytes, which is no unpacker. Check its name.")
-    with explained("read the unpacker", unpacker.path), open(open_regular(unpacker.path), "rb") as file:
+    with explain_errors("read the unpacker", unpacker.path), open(open_regular(unpacker.path), "rb") as file:
         content = file.read()
     if hashed(content).hexdigest() != unpacker.sha256:
         raise WrongBytesError(f"{unpacker.path} has changed since it was verified. Run the same command again.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from pixi_mirror.archives.tar_writer import TarWriter
-from pixi_mirror.disk.files import explained, open_regular
+from pixi_mirror.disk.files import explain_errors, open_regular
 from pixi_mirror.errors import WrongBytesError
 from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.pack.contents import Part, folders
@@ -54,7 +54,7 @@ def verified(part: Part, *, distrust: Callable[[Path], None]) -> Iterator[bytes]
         return
     digest = hashlib.sha256()
     left = part.size
-    with explained("read", part.source), open(open_regular(part.source), "rb", buffering=0) as file:
+    with explain_errors("read", part.source), open(open_regular(part.source), "rb", buffering=0) as file:
         while chunk := file.read(min(_CHUNK, left + 1)):
             digest.update(chunk)
             left -= len(chunk)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixi_mirror.errors import MachineError
-from pixi_mirror.model.indexes import Contents, Made
+from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Listing, Package
 from pixi_mirror.model.values import MirrorPath, admit_path, admit_sha256
 from pixi_mirror.paths import url_path
@@ -22,10 +22,10 @@ from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, SIMPLE
 class PypiIndex:
     """HTML and JSON pages (PEP 503, 592, 658, 691, 700, 714); only files that are there or deferred are on them."""
 
-    def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
+    def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
         """The core metadata, then the pages of projects, then those that list projects."""
         made = {
-            admit_path(path + METADATA): Made(
+            admit_path(path + METADATA): IndexFile(
                 listing.metadata, partial(_metadata, contents.where(path), path.rpartition("/")[2]), is_part=True
             )
             for path, listing in sorted(contents.listings.items())
@@ -35,7 +35,7 @@ class PypiIndex:
         for package in contents.packages:
             if package.kind == "pypi" and package.sha256 is not None:
                 pages.add(package, contents.listings.get(package.path))
-        return {**made, **{path: Made.of(data) for path, data in pages.written()}}
+        return {**made, **{path: IndexFile.of(data) for path, data in pages.written()}}
 
     def problem(
         self,

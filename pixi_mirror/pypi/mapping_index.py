@@ -5,7 +5,7 @@ pixi asks it while it solves an environment with PyPI dependencies, even for rec
 
 from collections.abc import Callable, Iterable, Mapping
 
-from pixi_mirror.model.indexes import Contents, Made
+from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, admit_path, canonical
 from pixi_mirror.paths import MAPPING_HOST
@@ -19,7 +19,7 @@ _PURL = "pkg:pypi/"
 class MappingIndex:
     """`hash-v0/<sha256>` for each conda package whose purls are known, and the one file of all names."""
 
-    def files(self, contents: Contents) -> Mapping[MirrorPath, Made]:
+    def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
         """Every file, that of all names last; nothing where no lock knows any purls.
 
         A package without purls has no file: pixi takes that it is missing (404) for "not known", and goes on. That of
@@ -79,5 +79,5 @@ def _one_or_many(names: list[str]) -> Json:
     return names if len(names) > 1 else next(iter(names), None)
 
 
-def _made(value: Json) -> Made:
-    return Made.of(canonical(value))
+def _made(value: Json) -> IndexFile:
+    return IndexFile.of(canonical(value))

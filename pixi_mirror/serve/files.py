@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pixi_mirror.disk.identity import Identity, identity_of, is_same
+from pixi_mirror.disk.identity import FileIdentity, identity_of, is_same
 from pixi_mirror.errors import MachineError
-from pixi_mirror.mirror.reading import INVENTORY, PRIVATE, STATE, Reading
-from pixi_mirror.model.packages import Derived, Stored
+from pixi_mirror.mirror.tree_view import INVENTORY, PRIVATE, STATE, TreeView
+from pixi_mirror.model.packages import GeneratedFile, StoredFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.simple import METADATA
 from pixi_mirror.serve.conditions import Validators
@@ -60,12 +60,12 @@ class OpenFile(NamedTuple):
 class _Records(NamedTuple):
     """What the records of the mirror say."""
 
-    marks: tuple[Identity | None, Identity | None]
+    marks: tuple[FileIdentity | None, FileIdentity | None]
     """The identities of inventory and state when they were read."""
     since_ns: int
     """When the inventory got its place."""
-    tree: Mapping[MirrorPath, Stored | Derived]
-    identities: Mapping[MirrorPath, Identity]
+    tree: Mapping[MirrorPath, StoredFile | GeneratedFile]
+    identities: Mapping[MirrorPath, FileIdentity]
     announced: Collection[MirrorPath]
     """What a running update, or one that was killed, has put there and not recorded."""
     is_closed: bool
@@ -85,8 +85,8 @@ class MirrorFiles:
         self._absent = absent
         self._lock = threading.Lock()
         self._known = self._read(self._marks())
-        self.identity = Reading(root).identity
-        self._hashes: dict[str, tuple[Identity, str]] = {}
+        self.identity = TreeView(root).identity
+        self._hashes: dict[str, tuple[FileIdentity, str]] = {}
         self._hashing = [threading.Lock() for _ in range(_HASHING_AT_ONCE)]
 
     def has(self, path: MirrorPath) -> bool:
@@ -152,7 +152,7 @@ class MirrorFiles:
         recorded = known.identities.get(path)
         # An update may just have put other bytes there: the recorded hash is that of a file which has not changed.
         has_stood = is_same(recorded, found) if recorded is not None else found.st_ctime_ns < known.since_ns
-        if isinstance(content, Stored) and content.size == found.st_size and has_stood:
+        if isinstance(content, StoredFile) and content.size == found.st_size and has_stood:
             return content.sha256
         return self._hash(path, descriptor, found)
 
@@ -189,11 +189,11 @@ class MirrorFiles:
                     self._known = known
             return self._known
 
-    def _marks(self) -> tuple[Identity | None, Identity | None]:
+    def _marks(self) -> tuple[FileIdentity | None, FileIdentity | None]:
         return _identity(os.path.join(self._root, INVENTORY)), _identity(os.path.join(self._root, PRIVATE, STATE))
 
-    def _read(self, marks: tuple[Identity | None, Identity | None]) -> _Records:
-        reading = Reading(self._root)
+    def _read(self, marks: tuple[FileIdentity | None, FileIdentity | None]) -> _Records:
+        reading = TreeView(self._root)
         private = self._root / PRIVATE
         tree, state = reading.inventory.tree, reading.state
         inventory = marks[0]
@@ -208,7 +208,7 @@ class MirrorFiles:
         )
 
 
-def _identity(path: str) -> Identity | None:
+def _identity(path: str) -> FileIdentity | None:
     try:
         return identity_of(os.stat(path))
     except OSError:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from pixi_mirror.clients.offer import Offer, offer_of
 from pixi_mirror.clients.registry import CLIENTS
-from pixi_mirror.disk.identity import Identity, identity_of
+from pixi_mirror.disk.identity import FileIdentity, identity_of
 from pixi_mirror.errors import PixiMirrorError
-from pixi_mirror.mirror.reading import INVENTORY, Reading
+from pixi_mirror.mirror.tree_view import INVENTORY, TreeView
 from pixi_mirror.serve.conditions import Validators, status_of
 from pixi_mirror.serve.page.html import PageTemplate, page_of
 from pixi_mirror.serve.page.style import POLICY
@@ -37,7 +37,7 @@ class PageResponse(NamedTuple):
 
 
 class _BuiltPage(NamedTuple):
-    inventory: Identity | None
+    inventory: FileIdentity | None
     page: PageTemplate
     offer: Offer
     """With paths in place of URLs: where the mirror is served, each request tells."""
@@ -96,7 +96,7 @@ class HomePage:
             if self._made is not None and self._made.inventory == before:
                 return self._made
             try:
-                inventory = Reading(self._root).inventory
+                inventory = TreeView(self._root).inventory
             except PixiMirrorError as error:
                 if self._made is None:
                     raise OSError(str(error)) from error
@@ -107,7 +107,7 @@ class HomePage:
             return self._made
 
 
-def _identity(path: Path) -> Identity | None:
+def _identity(path: Path) -> FileIdentity | None:
     try:
         return identity_of(os.stat(path))
     except FileNotFoundError:

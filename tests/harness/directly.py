@@ -16,13 +16,13 @@ from pathlib import Path
 from harness.world import World
 
 from pixi_mirror.context import Context
-from pixi_mirror.mirror.forget import Forgotten, forget
-from pixi_mirror.mirror.indexers.programs import Surroundings
-from pixi_mirror.mirror.indexers.sidecars import Sidecars
-from pixi_mirror.mirror.prune import Pruned, prune
-from pixi_mirror.mirror.requests import Chosen
-from pixi_mirror.mirror.update import Asked, Updated, update
-from pixi_mirror.mirror.verify import Verified, verify
+from pixi_mirror.mirror.forget import ForgetResult, forget
+from pixi_mirror.mirror.index_programs import ProgramEnvironment
+from pixi_mirror.mirror.prune import PruneResult, prune
+from pixi_mirror.mirror.sidecars import ChannelSidecars
+from pixi_mirror.mirror.subscriptions import SourceSelection
+from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
+from pixi_mirror.mirror.verify import VerifyResult, verify
 from pixi_mirror.model.packages import Request
 from pixi_mirror.progress import NoProgress
 from pixi_mirror.settings.read import Options, read_settings
@@ -58,26 +58,26 @@ class Directly:
             progress=NoProgress(),
             environ=self.world.environment,
             directory=lambda: self.world.directory,
-            companion=self._companion,
+            sidecar_maker=self._sidecar_maker,
         )
 
-    def _companion(self, _locks: Iterable[str]) -> Sidecars:
-        surroundings = Surroundings(
+    def _sidecar_maker(self, _locks: Iterable[str]) -> ChannelSidecars:
+        surroundings = ProgramEnvironment(
             environ=self.world.environment, python=Path(sys.executable), prefix=Path(sys.prefix), workspaces=()
         )
-        return Sidecars(surroundings, NoProgress(), choice="json", shards="never")
+        return ChannelSidecars(surroundings, NoProgress(), choice="json", shards="never")
 
-    def update(self, *locks: Path | str, environments: Iterable[str] | None = None) -> Updated:
+    def update(self, *locks: Path | str, environments: Iterable[str] | None = None) -> UpdateResult:
         """Follow these locks, all their environments by default; none named: refresh what is followed."""
         names = None if environments is None else tuple(environments)
-        chosen = Chosen(
+        chosen = SourceSelection(
             locks=tuple(self.world.directory / lock for lock in locks),
             request=Request(environments=names, platforms=()) if locks else None,
         )
-        asked = Asked(mirror=self.mirror, chosen=chosen, flat=False, defer=False, dry_run=False, question={})
+        asked = UpdateRequest(mirror=self.mirror, selection=chosen, flat=False, defer=False, dry_run=False, question={})
         return update(asked, self.context, announce=lambda plan: None)
 
-    def forget(self, lock: Path | str, *, environments: Iterable[str] = ()) -> Forgotten:
+    def forget(self, lock: Path | str, *, environments: Iterable[str] = ()) -> ForgetResult:
         return forget(
             self.mirror,
             lock=self.world.directory / lock,
@@ -86,8 +86,8 @@ class Directly:
             context=self.context,
         )
 
-    def prune(self, *, apply: bool, grace_days: float = 0, force: bool = True) -> Pruned:
+    def prune(self, *, apply: bool, grace_days: float = 0, force: bool = True) -> PruneResult:
         return prune(self.mirror, apply=apply, grace_days=grace_days, force=force, context=self.context)
 
-    def verify(self, *, repair: bool = False, quick: bool = False) -> Verified:
+    def verify(self, *, repair: bool = False, quick: bool = False) -> VerifyResult:
         return verify(self.mirror, repair=repair, quick=quick, context=self.context)

@@ -4,9 +4,9 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from pixi_mirror.disk.identity import Identity, identity_of
+from pixi_mirror.disk.identity import FileIdentity, identity_of
 from pixi_mirror.errors import PixiMirrorError
-from pixi_mirror.mirror.reading import INVENTORY, Reading
+from pixi_mirror.mirror.tree_view import INVENTORY, TreeView
 from pixi_mirror.model.packages import Inventory, Package
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.paths import url_path
@@ -20,7 +20,7 @@ class ListingPages:
     def __init__(self, root: Path) -> None:
         """Nothing is read before it is asked for."""
         self._root = root
-        self._known: tuple[Identity | None, Mapping[str, tuple[str, ...]]] = (None, {})
+        self._known: tuple[FileIdentity | None, Mapping[str, tuple[str, ...]]] = (None, {})
 
     def __call__(self, path: MirrorPath) -> Collection[str]:
         """The paths of the pages that list a file, or whose file it is core metadata of; empty: there are none."""
@@ -35,7 +35,7 @@ class ListingPages:
         if seen == identity:
             return places
         try:
-            places = dict(_places(Reading(self._root).inventory))
+            places = dict(_places(TreeView(self._root).inventory))
         except PixiMirrorError:  # it does not parse; what was known is better than nothing
             return places
         self._known = identity, places

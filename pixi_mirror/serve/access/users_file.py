@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pixi_mirror.disk.files import explained, fresh_name, sync_directories, write_synced
-from pixi_mirror.disk.identity import Identity, identity_of
-from pixi_mirror.disk.lock import locked
+from pixi_mirror.disk.files import explain_errors, fresh_name, sync_directories, write_synced
+from pixi_mirror.disk.identity import FileIdentity, identity_of
+from pixi_mirror.disk.lock import lock_file
 from pixi_mirror.errors import MachineError
 from pixi_mirror.serve.access.users import DamagedLineError, Users, dump, parse
 
@@ -29,10 +29,10 @@ def read_users(file: Path) -> Users:
     return _read(file)[0]
 
 
-def _read(file: Path) -> tuple[Users, Identity]:
+def _read(file: Path) -> tuple[Users, FileIdentity]:
     try:
         # A link is followed: that is how orchestrators mount secrets. A FIFO would be waited for without O_NONBLOCK.
-        with explained("read the users of", file):
+        with explain_errors("read the users of", file):
             descriptor = os.open(file, _OPEN)
     except MachineError as error:
         if isinstance(error.__cause__, FileNotFoundError):
@@ -41,7 +41,7 @@ def _read(file: Path) -> tuple[Users, Identity]:
             ) from error
         raise
     try:
-        with explained("read the users of", file):
+        with explain_errors("read the users of", file):
             found = os.fstat(descriptor)
             _refuse_writable(file, found)
             data = _whole(descriptor)
@@ -86,13 +86,13 @@ def change_users(file: Path) -> Iterator[tuple[Users, Callable[[Users], None]]]:
         BusyError: somebody else has been changing it for ten seconds.
         MachineError: as `read_users`, or it cannot be written.
     """
-    with explained("find", file):
+    with explain_errors("find", file):
         target = Path(os.path.realpath(file))
-    with locked(target.with_name(f"{target.name}.lock"), timeout_s=_WAIT_S, what=f"the users of {file}"):
+    with lock_file(target.with_name(f"{target.name}.lock"), timeout_s=_WAIT_S, what=f"the users of {file}"):
         users = read_users(target) if os.path.lexists(target) else {}
 
         def replace(new: Users) -> None:
-            with explained("write the users to", file):
+            with explain_errors("write the users to", file):
                 temporary = target.with_name(f".{target.name}.{fresh_name()}")
                 write_synced(target, dump(new), temporary=temporary, mode=_MODE)
                 sync_directories([target.parent])
@@ -113,7 +113,7 @@ class UserFile:
         self._complain = complain
         self._lock = threading.Lock()
         self._users: Users
-        self._seen: Identity | None
+        self._seen: FileIdentity | None
         self._users, self._seen = _read(file)
 
     def __call__(self) -> Users:
@@ -126,14 +126,14 @@ class UserFile:
                 self._renew(seen)
             return self._users
 
-    def _renew(self, seen: Identity | None) -> None:
+    def _renew(self, seen: FileIdentity | None) -> None:
         try:
             self._users, self._seen = _read(self._file)
         except MachineError as error:
             self._seen = seen  # it is not read again, nor complained of, before it changes
             self._complain(f"{error} Until then, the users of before are let in.")
 
-    def _identity(self) -> Identity | None:
+    def _identity(self) -> FileIdentity | None:
         try:
             return identity_of(os.stat(self._file))
         except OSError:

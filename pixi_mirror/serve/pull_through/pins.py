@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pixi_mirror.disk.identity import Identity, identity_of
+from pixi_mirror.disk.identity import FileIdentity, identity_of
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror.compare import merge
-from pixi_mirror.mirror.reading import INVENTORY, Reading
+from pixi_mirror.mirror.tree_view import INVENTORY, TreeView
 from pixi_mirror.model.packages import Inventory, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
 
@@ -16,7 +16,7 @@ from pixi_mirror.model.values import MirrorPath
 class _Pinned(NamedTuple):
     """One version of the inventory."""
 
-    identity: Identity | None
+    identity: FileIdentity | None
     snapshots: tuple[Snapshot, ...]
     packages: Mapping[MirrorPath, Package]
 
@@ -45,9 +45,9 @@ class PinnedPackages:
             if inventory.snapshots == self._known.snapshots:
                 self._known = self._known._replace(identity=self._identity())
 
-    def _learn(self, identity: Identity | None) -> None:
+    def _learn(self, identity: FileIdentity | None) -> None:
         try:
-            inventory = Reading(self._root).inventory
+            inventory = TreeView(self._root).inventory
         except MachineError:
             return  # it does not parse; what was known is better than nothing
         if inventory.snapshots == self._known.snapshots:
@@ -57,7 +57,7 @@ class PinnedPackages:
         packages = {path: package for path, package in found.items() if package.sha256 is not None}
         self._known = _Pinned(identity, inventory.snapshots, packages)
 
-    def _identity(self) -> Identity | None:
+    def _identity(self) -> FileIdentity | None:
         try:
             return identity_of((self._root / INVENTORY).stat())
         except OSError:

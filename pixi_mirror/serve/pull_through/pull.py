@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from pixi_mirror.cache.batch import Obtained
-from pixi_mirror.cache.single import obtain_one
+from pixi_mirror.cache.batch import ObtainedPackage, obtain
 from pixi_mirror.context import Context
 from pixi_mirror.errors import BusyError, DiskFullError, FetchError, MachineError, PixiMirrorError, WrongBytesError
-from pixi_mirror.mirror.supply import Supply, open_supply
+from pixi_mirror.mirror.upstream import Upstream, open_upstream
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.serve.access_log import moment
@@ -83,7 +82,7 @@ class PullThrough:
         self._keeper = Recorder(root, context, self._pins)
         self._lock = threading.Lock()
         self._flights: dict[MirrorPath, _Download] = {}
-        self._supplied: tuple[Mapping[MirrorPath, Package], Supply, threading.Semaphore] | None = None
+        self._supplied: tuple[Mapping[MirrorPath, Package], Upstream, threading.Semaphore] | None = None
 
     def __call__(self, path: MirrorPath) -> Path | None:
         """Where a file is now that the mirror pins and did not have; None: it pins no such file.
@@ -149,17 +148,17 @@ class PullThrough:
             told(refused.status, 0, str(error))
             raise refused from error
 
-    def _obtained(self, package: Package, supply: Supply) -> tuple[Obtained, bool]:
+    def _obtained(self, package: Package, supply: Upstream) -> tuple[ObtainedPackage, bool]:
         if package.sha256 is None:
             raise MachineError(f"{package.path} has no hash")
-        return obtain_one(package, package.sha256, supply.store, supply.fetcher, self._context.progress)
+        return obtain(package, package.sha256, supply.store, supply.fetcher, self._context.progress)
 
-    def _supply(self) -> tuple[Supply, threading.Semaphore]:
+    def _supply(self) -> tuple[Upstream, threading.Semaphore]:
         """What can fetch what is pinned now: made anew when that changes, for it depends on hosts and settings."""
         packages = self._pins.packages
         with self._lock:
             if self._supplied is None or self._supplied[0] is not packages:
-                supply = open_supply(self._context, packages.values(), self._keeper.tree)
+                supply = open_upstream(self._context, packages.values(), self._keeper.tree)
                 self._supplied = packages, supply, threading.Semaphore(supply.jobs)
             return self._supplied[1:]
 

@@ -6,15 +6,15 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from pixi_mirror.cache.batch import Obtained
+from pixi_mirror.cache.batch import ObtainedPackage
 from pixi_mirror.cache.store import Store
 from pixi_mirror.context import Context
 from pixi_mirror.errors import BusyError, PixiMirrorError
 from pixi_mirror.mirror.apply import settle
-from pixi_mirror.mirror.bring import placed
-from pixi_mirror.mirror.learn import learnt
-from pixi_mirror.mirror.plan import planned
-from pixi_mirror.mirror.subscriptions import standing
+from pixi_mirror.mirror.bring import place_packages
+from pixi_mirror.mirror.listings import fetch_listings
+from pixi_mirror.mirror.pins import recorded_pins
+from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.serve.pull_through.pins import PinnedPackages
@@ -36,11 +36,11 @@ class Recorder:
         self.tree = Tree(root)
         self._context = context
         self._pins = pins
-        self._waiting: dict[MirrorPath, Obtained] = {}
+        self._waiting: dict[MirrorPath, ObtainedPackage] = {}
         self._coming = threading.Lock()
         self._recording = threading.Lock()
 
-    def kept(self, obtained: Obtained, store: Store) -> Path:
+    def kept(self, obtained: ObtainedPackage, store: Store) -> Path:
         """Where the file is: in the mirror, or still in the cache if it could not be put there now."""
         path = obtained.package.path
         with self._coming:
@@ -53,7 +53,7 @@ class Recorder:
             where = self.tree.path(path)
             return where if path in self.tree.inventory.tree and where.is_file() else obtained.path
 
-    def _record(self, waiting: dict[MirrorPath, Obtained], store: Store) -> None:
+    def _record(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
         try:
             with self.tree.writing(timeout_s=0):
                 self._settle(waiting, store)
@@ -63,10 +63,10 @@ class Recorder:
         except PixiMirrorError as error:
             self._context.progress.warn(f"{len(waiting)} fetched files stay in the cache: {error}")
 
-    def _settle(self, waiting: dict[MirrorPath, Obtained], store: Store) -> None:
+    def _settle(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
         tree = self.tree
-        renewal = standing(tree.inventory, tree.state.locks, sources={})
-        plan = planned(tree, renewal, layout=tree.inventory.layout)
+        renewal = recorded_pins(tree.inventory, tree.state.locks, sources={})
+        plan = plan_changes(tree, renewal, layout=tree.inventory.layout)
         wanted = [
             each
             for path, each in waiting.items()
@@ -75,6 +75,8 @@ class Recorder:
         ]
         if not wanted:
             return
-        stored = placed(tree, store, [replace(each, package=plan.packages[each.package.path]) for each in wanted])
-        listings = learnt(tree, plan, stored, None, self._context.progress)
-        settle(tree, plan, stored, companion=self._context.companion(renewal.locks.values()), learnt=listings)
+        stored = place_packages(
+            tree, store, [replace(each, package=plan.packages[each.package.path]) for each in wanted]
+        )
+        listings = fetch_listings(tree, plan, stored, None, self._context.progress)
+        settle(tree, plan, stored, sidecar_maker=self._context.sidecar_maker(renewal.locks.values()), learnt=listings)

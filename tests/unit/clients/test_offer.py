@@ -6,7 +6,7 @@ from pixi_mirror.clients.offer import admit_url, offer_of
 from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.clients.toml import parsed
 from pixi_mirror.errors import UsageError
-from pixi_mirror.model.packages import Cell, Derived, Inventory, Package, Snapshot, Stored
+from pixi_mirror.model.packages import Cell, GeneratedFile, Inventory, Package, Snapshot, StoredFile
 from pixi_mirror.model.values import MirrorPath, Url
 from pixi_mirror.paths import channel, url_path
 from pixi_mirror.settings.mirrors import admit_mirrors, is_prefix
@@ -46,8 +46,8 @@ def inventory(*packages, channels=(FORGE,), kept=(), deferred=(), tree=(), layou
         layout=layout,
         snapshots=(snapshot,),
         kept={each.path: each for each in kept},
-        tree={each.path: Stored(sha256="0" * 64, size=1) for each in there}
-        | {MirrorPath(path): Derived(recipe="0" * 64) for path in tree},
+        tree={each.path: StoredFile(sha256="0" * 64, size=1) for each in there}
+        | {MirrorPath(path): GeneratedFile(recipe="0" * 64) for path in tree},
         deferred=frozenset(deferred),
     )
 

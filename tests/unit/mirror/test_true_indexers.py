@@ -17,9 +17,9 @@ from pixi_mirror.conda.sidecars import shards_problem, zst_problem
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.compare import merge
-from pixi_mirror.mirror.indexers.programs import Surroundings
-from pixi_mirror.mirror.indexers.sidecars import Sidecars
+from pixi_mirror.mirror.index_programs import ProgramEnvironment
 from pixi_mirror.mirror.indexes import INDEXES
+from pixi_mirror.mirror.sidecars import ChannelSidecars
 from pixi_mirror.model.indexes import Contents
 from pixi_mirror.model.packages import Request
 
@@ -66,9 +66,9 @@ class Told:
 
 def sidecars(program, report, prefix):
     environ = {**os.environ, "PATH": str(program.parent) if program else os.defpath}
-    surroundings = Surroundings(environ=environ, python=Path(sys.executable), prefix=prefix)
+    surroundings = ProgramEnvironment(environ=environ, python=Path(sys.executable), prefix=prefix)
     choice = "rattler-index" if program else "rattler"
-    return Sidecars(surroundings, report, choice=choice, shards="always")
+    return ChannelSidecars(surroundings, report, choice=choice, shards="always")
 
 
 def made_of(lock):
@@ -88,11 +88,11 @@ def test_every_index_of_the_corpus_gets_sidecars_that_say_the_same(program, tmp_
         except WorkspaceError:
             continue  # damaged on purpose
         report = Told()
-        companion = sidecars(program, report, tmp_path)
-        recipes = companion.recipes(made, ())
+        sidecar_maker = sidecars(program, report, tmp_path)
+        recipes = sidecar_maker.recipes(made, ())
         workshop = tmp_path / str(number)
         workshop.mkdir()
-        makings = companion.make(made, recipes, workshop)
+        makings = sidecar_maker.make(made, recipes, workshop)
         assert (report.said, makings.error) == ([], None), lock
         assert makings.files.keys() == recipes.keys()
         for main, beside in makings.files.items():

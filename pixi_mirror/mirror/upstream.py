@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixi_mirror.context import Context
-from pixi_mirror.mirror.subscriptions import only_workspace
+from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.network import Network
 from pixi_mirror.model.packages import Listing, Package
 from pixi_mirror.model.values import MirrorPath, Url
+from pixi_mirror.paths import HEALTH, url_path
+from pixi_mirror.progress import Progress
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.cache.batch import Batch
     from pixi_mirror.cache.store import Store
     from pixi_mirror.http.fetcher import Fetcher
-    from pixi_mirror.mirror.bring import Brought
+    from pixi_mirror.mirror.bring import BringResult
     from pixi_mirror.mirror.plan import Plan
     from pixi_mirror.pypi.build_requirements import Question
     from pixi_mirror.pypi.resolved import Resolved
@@ -28,7 +32,7 @@ _RETRIES_OF_PAGES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Supply:
+class Upstream:
     """The rooms that reach other machines, with the user's settings."""
 
     store: Store
@@ -40,9 +44,9 @@ class Supply:
     pages: Pages
 
 
-def open_supply(
+def open_upstream(
     context: Context, packages: Iterable[Package], tree: Tree | None, *, workspace: Path | None = None
-) -> Supply:
+) -> Upstream:
     """What can bring these packages into a mirror, or, with none, to this machine; as is told for a workspace.
 
     Raises:
@@ -59,15 +63,13 @@ def open_supply(
     plain = {_host(url) for package in packages for url in _asked(package) if url.startswith("http://")}
     network = replace(settings.network, http_hosts=settings.network.http_hosts | plain)
     if network.mirrors and tree is not None:
-        from pixi_mirror.mirror.own_address import without_itself
-
-        network = without_itself(network, tree, context.progress)
+        network = leave_out_own_mirror(network, tree, context.progress)
     store = Store(context.cache_directory())
 
     # A page is worth less patience than a file: the mirror is right without it.
     hasty = replace(network, retries=min(network.retries, _RETRIES_OF_PAGES))
     fetcher = Fetcher(network, context.progress, connections=settings.jobs)
-    return Supply(
+    return Upstream(
         store=store,
         fetcher=fetcher,
         jobs=settings.jobs,
@@ -78,7 +80,7 @@ def open_supply(
 
 def bring_and_learn(
     context: Context, tree: Tree, plan: Plan, *, each_alone: bool = False
-) -> tuple[Brought, Mapping[MirrorPath, Listing]]:
+) -> tuple[BringResult, Mapping[MirrorPath, Listing]]:
     """Bring what a plan lacks into a mirror, and learn what its indexes are to say of it.
 
     If any package cannot be had, nothing is placed and nothing learnt, unless `each_alone`.
@@ -87,14 +89,14 @@ def bring_and_learn(
         WrongBytesError: an index page promises other bytes than the lock, or a file changed before it was placed.
         MachineError: a settings file does not parse, or a file or disk cannot be used.
     """
-    from pixi_mirror.mirror.bring import bring
-    from pixi_mirror.mirror.learn import learnt
+    from pixi_mirror.mirror.bring import bring_packages
+    from pixi_mirror.mirror.listings import fetch_listings
 
-    supply = open_supply(context, plan.packages.values(), tree, workspace=only_workspace(plan.renewal.sources))
-    brought = bring(tree, plan, supply.store, supply.batch, context.progress, each_alone=each_alone)
+    supply = open_upstream(context, plan.packages.values(), tree, workspace=plan.pins.workspace)
+    brought = bring_packages(tree, plan, supply.store, supply.batch, context.progress, each_alone=each_alone)
     if brought.failed and not each_alone:
         return brought, {}
-    return brought, learnt(tree, plan, brought.stored, supply.pages, context.progress)
+    return brought, fetch_listings(tree, plan, brought.stored, supply.pages, context.progress)
 
 
 def resolve_build_requirements(
@@ -123,3 +125,55 @@ def _asked(package: Package) -> Iterable[str]:
 def _host(url: str) -> str:
     authority = url.split("/", 3)[2]
     return authority.rpartition("@")[2]
+
+
+_LARGEST = 4096
+
+
+def leave_out_own_mirror(network: Network, tree: Tree, progress: Progress) -> Network:
+    """The network with those targets of `[mirrors]` left out behind which the mirror itself is served.
+
+    Only a target that ends as the path of its key does in a mirror is looked at. A URL that `serve` or `config --write`
+    has used for this mirror is believed unless another mirror is served there now; of any other host its server is
+    asked.
+    """
+    known = tree.addresses()
+    bases = {_base(key, target) for key, targets in network.mirrors.items() for target in targets} - {None}
+    own = {base for base in bases if base is not None and _is_itself(base, known, network, tree, progress)}
+    if not own:
+        return network
+    mirrors = {
+        key: left
+        for key, targets in network.mirrors.items()
+        if (left := tuple(each for each in targets if _base(key, each) not in own))
+    }
+    names = " and ".join(sorted(own))
+    progress.note(f"[mirrors] leads to {tree.root} itself, served at {names}: what it lacks is fetched from upstream.")
+    return replace(network, mirrors=mirrors)
+
+
+def _base(key: str, target: str) -> str | None:
+    """The URL of the mirror that serves `target` for `key`, without trailing slash; None: it is none of our layout."""
+    try:
+        path = url_path(key.rstrip("/"))
+    except PixiMirrorError:
+        return None
+    base = target.rstrip("/").removesuffix(f"/{path}")
+    return None if base == target.rstrip("/") else base
+
+
+def _is_itself(base: str, known: frozenset[str], network: Network, tree: Tree, progress: Progress) -> bool:
+    from pixi_mirror.http.fetcher import Fetcher
+    from pixi_mirror.http.origins import is_loopback, origin_of
+
+    place = origin_of(Url(base))
+    if base not in known and (place is None or is_loopback(place.host)):
+        return False  # whoever serves on loopback has told us
+    fetcher = Fetcher(replace(network, mirrors={}, retries=0), progress, connections=1)
+    try:
+        told = json.loads(fetcher.read(Url(f"{base}/{HEALTH}"), accept="application/json", limit=_LARGEST).data)
+    except (PixiMirrorError, ValueError):
+        return base in known
+    finally:
+        fetcher.close()
+    return isinstance(told, dict) and told.get("mirror") == tree.identity

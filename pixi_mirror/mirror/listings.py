@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pixi_mirror.mirror.plan import Plan, pinned
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Listing, Package, Stored
+from pixi_mirror.model.packages import Listing, Package, StoredFile
 from pixi_mirror.model.values import MirrorPath, admit_sha256
 from pixi_mirror.progress import Progress
 from pixi_mirror.pypi.metadata import build_requirements, read_metadata
@@ -16,8 +16,8 @@ from pixi_mirror.pypi.upstream_pages import Pages, Told
 from pixi_mirror.pypi.wheel import wheel_metadata
 
 
-def learnt(
-    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], pages: Pages | None, progress: Progress
+def fetch_listings(
+    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, StoredFile], pages: Pages | None, progress: Progress
 ) -> Mapping[MirrorPath, Listing]:
     """What is new about PyPI files: those brought or deferred, and those about which nobody could be asked before.
 
@@ -48,7 +48,7 @@ def learnt(
     return found
 
 
-def _known(tree: Tree, brought: Mapping[MirrorPath, Stored]) -> Mapping[MirrorPath, Listing]:
+def _known(tree: Tree, brought: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
     listings = tree.inventory.listings
     return {
         path: each for path, each in listings.items() if brought.get(path) in (None, tree.inventory.stored_at(path))
@@ -56,7 +56,7 @@ def _known(tree: Tree, brought: Mapping[MirrorPath, Stored]) -> Mapping[MirrorPa
 
 
 def _come(
-    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, Stored], progress: Progress
+    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, StoredFile], progress: Progress
 ) -> Mapping[MirrorPath, Listing]:
     """What upstream's pages said of files that were deferred, with what the files tell now that they are here."""
     old, was_deferred = tree.inventory.listings, tree.inventory.deferred

@@ -24,7 +24,7 @@ _ASKING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class ProgramEnvironment:
     """Where we run."""
 
     environ: Mapping[str, str] = field(repr=False)
@@ -37,7 +37,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class IndexJob:
     """What a program is to do."""
 
     channel: Path
@@ -47,12 +47,12 @@ class Job:
     shards: bool
 
 
-Runner: TypeAlias = "Callable[[Job], Output]"
+Runner: TypeAlias = "Callable[[IndexJob], Output]"
 """Does a job; raises a `ProgramError` if the program cannot be started or does not end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class IndexProgram:
     """A program, or none."""
 
     mark: str
@@ -63,15 +63,15 @@ class Chosen:
     """Why there is none."""
 
 
-class Programs:
+class IndexPrograms:
     """What could make sidecars here."""
 
-    def __init__(self, surroundings: Surroundings, choice: Choice) -> None:
+    def __init__(self, surroundings: ProgramEnvironment, choice: Choice) -> None:
         self._at = surroundings
         self._choice = choice
-        self._chosen: Chosen | None = None
+        self._chosen: IndexProgram | None = None
 
-    def chosen(self) -> Chosen:
+    def chosen(self) -> IndexProgram:
         """The one to use, looked for once.
 
         Raises:
@@ -81,13 +81,13 @@ class Programs:
             self._chosen = self._found()
         return self._chosen
 
-    def _found(self) -> Chosen:
+    def _found(self) -> IndexProgram:
         from pixi_mirror.archives.zstd_frames import is_readable
 
         if not is_readable():
             why = "what a program compresses cannot be read back without a zstd library (the extra `zstd`)"
             return self._none(f"{why}.")
-        ways: Mapping[str, Callable[[], Chosen | None]] = {
+        ways: Mapping[str, Callable[[], IndexProgram | None]] = {
             "task": self._task,
             "rattler-index": self._program,
             "rattler": self._library,
@@ -100,19 +100,19 @@ class Programs:
                     return found
         return self._none(_ABSENT[self._choice])
 
-    def _none(self, why: str) -> Chosen:
+    def _none(self, why: str) -> IndexProgram:
         if self._choice == "auto":
-            return Chosen(mark="none", run=None, why=why)
+            return IndexProgram(mark="none", run=None, why=why)
         raise ProgramError(f"--index {self._choice} cannot be done: {why}")
 
-    def _task(self) -> Chosen | None:
+    def _task(self) -> IndexProgram | None:
         from pixi_mirror.pixi.run import installed_pixi
 
         pixi = installed_pixi(self._at.environ)
         manifest = next(self._manifests_with_task(), None) if pixi is not None else None
         if pixi is None or manifest is None:
             return None
-        return Chosen(
+        return IndexProgram(
             mark=f"task {_stamp(pixi.program)} {_stamp(manifest)}",
             run=lambda job: self._ran(
                 [str(pixi.program), "run", "--frozen", "--manifest-path", str(manifest), TASK,
@@ -132,7 +132,7 @@ class Programs:
                 if manifest is not None:
                     yield manifest
 
-    def _program(self) -> Chosen | None:
+    def _program(self) -> IndexProgram | None:
         path = self._at.environ.get("PATH", "")
         for folder in (str(self._at.python.parent), *filter(None, path.split(os.pathsep))):
             candidate = Path(folder, _NAME)
@@ -140,33 +140,35 @@ class Programs:
                 return self._named(candidate)
         return None
 
-    def _named(self, program: Path) -> Chosen:
+    def _named(self, program: Path) -> IndexProgram:
         command = [str(program.absolute())]
-        return Chosen(mark=f"rattler-index {_stamp(program)}", run=lambda job: self._indexed(command, job))
+        return IndexProgram(mark=f"rattler-index {_stamp(program)}", run=lambda job: self._indexed(command, job))
 
-    def _exec(self) -> Chosen | None:
+    def _exec(self) -> IndexProgram | None:
         from pixi_mirror.pixi.run import installed_pixi
 
         pixi = installed_pixi(self._at.environ)
         if pixi is None:
             return None
         command = [str(pixi.program), "exec", "rattler-index"]
-        return Chosen(mark=f"exec {_stamp(pixi.program)}", run=lambda job: self._indexed(command, job, pixi.environ))
+        return IndexProgram(
+            mark=f"exec {_stamp(pixi.program)}", run=lambda job: self._indexed(command, job, pixi.environ)
+        )
 
-    def _library(self) -> Chosen | None:
+    def _library(self) -> IndexProgram | None:
         from importlib.util import find_spec
 
         found = find_spec("rattler")
         if found is None or found.origin is None:
             return None
-        return Chosen(
+        return IndexProgram(
             mark=f"rattler {_stamp(Path(found.origin))}",
             run=lambda job: self._ran(
                 [str(self._at.python), "-c", _LIBRARY, str(job.channel), *_words(job.zst, job.shards)], job
             ),
         )
 
-    def _indexed(self, command: list[str], job: Job, environ: Mapping[str, str] | None = None) -> Output:
+    def _indexed(self, command: list[str], job: IndexJob, environ: Mapping[str, str] | None = None) -> Output:
         """Run rattler-index with the options that it says it has: they came and went between 0.28 and 0.34."""
         from pixi_mirror.process import run
 
@@ -179,7 +181,7 @@ class Programs:
             options = ["--config", str(job.config)] if "--config" in told else []
         return self._ran([*command, *options, "fs", str(job.channel)], job, environ)
 
-    def _ran(self, command: list[str], job: Job, environ: Mapping[str, str] | None = None) -> Output:
+    def _ran(self, command: list[str], job: IndexJob, environ: Mapping[str, str] | None = None) -> Output:
         from pixi_mirror.process import run
 
         return run(command, cwd=job.channel, environ=environ or self._at.environ, timeout_s=_PATIENCE_S)

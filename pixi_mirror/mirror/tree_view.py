@@ -3,19 +3,18 @@
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pixi_mirror.disk import files
-from pixi_mirror.disk.files import explained
-from pixi_mirror.disk.identity import identity_of, is_same
+from pixi_mirror.disk.files import explain_errors, read_bytes
+from pixi_mirror.disk.identity import FileIdentity, identity_of, is_same
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror import inventory_file, state_file
-from pixi_mirror.mirror.record_files import Seen, parsed
 from pixi_mirror.mirror.state_file import State
-from pixi_mirror.model.packages import Derived, Inventory, Stored
+from pixi_mirror.model.packages import GeneratedFile, Inventory, StoredFile
 from pixi_mirror.model.values import MirrorPath, Sha256
 from pixi_mirror.progress import Progress
 
@@ -31,14 +30,14 @@ _HASHING = max(4, os.cpu_count() or 1)
 """Threads; hashing leaves the interpreter free, and a disk likes more than one reader."""
 
 
-class Looked(NamedTuple):
+class FoundFile(NamedTuple):
     """A file as it is on disk."""
 
     sha256: Sha256
     size: int
 
 
-class Reading:
+class TreeView:
     """One mirror on disk, with its inventory and state as last read or recorded."""
 
     def __init__(self, root: Path) -> None:
@@ -49,15 +48,15 @@ class Reading:
         """
         self.root = root
         self._private = root / PRIVATE
-        self._seen = Seen()
-        with explained("read the mirror", root):
+        self._seen = RecordCache()
+        with explain_errors("read the mirror", root):
             self._check()
             self._read()
 
     @property
     def identity(self) -> str:
         """What tells this directory, on this machine, from every other: a copy of the mirror has another."""
-        with explained("look at the mirror", self.root):
+        with explain_errors("look at the mirror", self.root):
             where = self.root.resolve()
             status = where.stat()
         return hashlib.sha256(f"{where}\0{status.st_dev}\0{status.st_ino}".encode()).hexdigest()
@@ -65,7 +64,7 @@ class Reading:
     def addresses(self) -> frozenset[str]:
         """The URLs at which the mirror is known to have been served, without trailing slash."""
         try:
-            return frozenset(files.bytes_of(self._private / ADDRESSES).decode().splitlines())
+            return frozenset(files.read_bytes(self._private / ADDRESSES).decode().splitlines())
         except (OSError, ValueError):
             return frozenset()
 
@@ -97,11 +96,11 @@ class Reading:
     def _read(self) -> None:
         if self._seen.is_news(self.root / INVENTORY):
             nothing = Inventory(layout="channels", snapshots=(), kept={}, tree={})
-            self.inventory = parsed(self.root / INVENTORY, inventory_file.parse, nothing)
+            self.inventory = read_record(self.root / INVENTORY, inventory_file.parse, nothing)
         # The private part is closed to other users, who may read a mirror all the same.
         readable = os.access(self._private, os.R_OK | os.X_OK)
         if self._seen.is_news(self._private / STATE):
-            self.state = parsed(self._private / STATE, state_file.parse, State()) if readable else State()
+            self.state = read_record(self._private / STATE, state_file.parse, State()) if readable else State()
         self._identities = dict(self.state.identities)
 
     def path(self, path: MirrorPath) -> Path:
@@ -114,7 +113,7 @@ class Reading:
         Every file is stat-ed; one whose identity differs from the recorded one is hashed again.
         """
         found: dict[MirrorPath, Sha256 | None] = {}
-        with explained("look at the mirror", self.root):
+        with explain_errors("look at the mirror", self.root):
             prefix = f"{self.root}{os.sep}"
             for path, content in self.inventory.tree.items():
                 try:
@@ -123,13 +122,13 @@ class Reading:
                     continue
                 recorded = self._identities.get(path)
                 if recorded is not None and stat.S_ISREG(status.st_mode) and is_same(recorded, status):
-                    found[path] = content.sha256 if isinstance(content, Stored) else content.recipe
+                    found[path] = content.sha256 if isinstance(content, StoredFile) else content.recipe
                 else:
                     found[path] = self._looked_at(path, content)
         return found
 
-    def _looked_at(self, path: MirrorPath, content: Stored | Derived) -> Sha256 | None:
-        if isinstance(content, Derived):
+    def _looked_at(self, path: MirrorPath, content: StoredFile | GeneratedFile) -> Sha256 | None:
+        if isinstance(content, GeneratedFile):
             return None  # making it again costs less than knowing
         sha256, status = self.hashed(path) or (None, None)
         if sha256 == content.sha256 and status is not None:
@@ -146,23 +145,23 @@ class Reading:
         try:
             if not stat.S_ISREG(os.lstat(where).st_mode):
                 return None
-            return files.hash_of(where)
+            return files.hash_file(where)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            with explained("read", where):
+            with explain_errors("read", where):
                 raise error from None
 
-    def rehashed(self, progress: Progress) -> Mapping[MirrorPath, Looked]:
+    def rehashed(self, progress: Progress) -> Mapping[MirrorPath, FoundFile]:
         """Every file of the tree that is there, read and hashed whatever its identity says."""
         paths = list(self.inventory.tree)
         size = sum(content.size for content in self.inventory.stored.values())
         progress.begin("verifying", files=len(paths), size=size)
 
-        def look(path: MirrorPath) -> Looked | None:
+        def look(path: MirrorPath) -> FoundFile | None:
             found = self.hashed(path)
             progress.advance(files=1, size=found[1].st_size if found else 0)
-            return None if found is None else Looked(found[0], found[1].st_size)
+            return None if found is None else FoundFile(found[0], found[1].st_size)
 
         from concurrent.futures import ThreadPoolExecutor
 
@@ -172,11 +171,11 @@ class Reading:
     def read(self, path: MirrorPath) -> bytes | None:
         """The bytes of an index file; None: it is missing, no regular file or longer than any index."""
         where = self.path(path)
-        with explained("read", where):
+        with explain_errors("read", where):
             try:
                 if not stat.S_ISREG(os.lstat(where).st_mode):
                     return None
-                return files.bytes_of(where, limit=LONGEST_INDEX)
+                return files.read_bytes(where, limit=LONGEST_INDEX)
             except (FileNotFoundError, NotADirectoryError, ValueError):
                 return None
 
@@ -188,16 +187,57 @@ class Reading:
 
     def unknown(self) -> tuple[str, ...]:
         """Files in the directory that the inventory does not know, relative and sorted; they are never touched."""
-        with explained("look at the mirror", self.root):
+        with explain_errors("look at the mirror", self.root):
             found = files.relative_files(self.root, without=PRIVATE)
         return tuple(sorted(found - {*self.inventory.tree, INVENTORY}))
 
     def free(self) -> int:
         """Bytes that may still be written to the mirror's disk."""
-        with explained("look at the disk of", self.root):
+        with explain_errors("look at the disk of", self.root):
             return files.free_bytes(self.root)
 
     def shares_disk_with(self, directory: Path) -> bool:
         """Whether a file there can be linked here instead of being copied."""
-        with explained("look at the disk of", self.root):
+        with explain_errors("look at the disk of", self.root):
             return self.root.stat().st_dev == directory.stat().st_dev
+
+
+Parsed = TypeVar("Parsed")
+
+_LONGEST = 1 << 29
+"""Bytes; a record of 200 000 packages has half of that."""
+
+
+class RecordCache:
+    """Which records have changed since they were last read; reading is what an unchanged run spends its time on."""
+
+    def __init__(self) -> None:
+        self._identities: dict[Path, FileIdentity | None] = {}
+
+    def is_news(self, path: Path) -> bool:
+        """Whether a record is another, or gone or there, than when this was last asked."""
+        try:
+            found: FileIdentity | None = identity_of(path.stat())
+        except OSError:
+            found = None
+        news = path not in self._identities or self._identities[path] != found
+        self._identities[path] = found
+        return news
+
+
+def read_record(path: Path, parse: Callable[[bytes], Parsed], absent: Parsed) -> Parsed:
+    """What a record says, or `absent` where there is none.
+
+    Raises:
+        MachineError: it does not parse.
+    """
+    try:
+        return parse(read_bytes(path, limit=_LONGEST))
+    except FileNotFoundError:
+        return absent
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise MachineError(
+            f"{path} does not parse: {why}. Nothing was changed. Restore it from a backup, or move it away and name "
+            "the locks again: the next update hashes the files that are there instead of fetching them."
+        ) from error

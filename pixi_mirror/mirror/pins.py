@@ -1,0 +1,165 @@
+"""Renew the pins: read each lock again, and keep what it wanted last where nothing has changed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixi_mirror.errors import UnmirrorableError, WorkspaceError
+from pixi_mirror.lockfile.interface import Answer, Source
+from pixi_mirror.mirror.subscriptions import SourceRequest
+from pixi_mirror.model.packages import Inventory, Layout, Refusal, Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewedPins:
+    """All subscriptions as they are now, with what went wrong while their locks were read."""
+
+    snapshots: tuple[Snapshot, ...]
+    """Ordered by id. A subscription that could not be renewed is here as it was."""
+    locks: Mapping[str, str]
+    """Subscription id -> path of its lock."""
+    manifests: Mapping[str, str] | None
+    """Subscription id -> path of the manifest that pixi is asked about; None: as recorded."""
+    sources: Mapping[str, Source]
+    """The sources that were looked at, by subscription id."""
+    renewed: frozenset[str]
+    """Ids whose snapshot was read from its source in this run, so that its URLs still have their secrets."""
+    unacceptable: tuple[Refusal, ...]
+    """What cannot be mirrored and is not to be left out."""
+    problems: tuple[WorkspaceError, ...]
+    """Why a subscription could not be refreshed. A source that the user names raises its error instead."""
+    warnings: tuple[str, ...]
+
+    @property
+    def workspace(self) -> Path | None:
+        """The workspace whose settings apply: that of the lock, if there is only one; None: there are several."""
+        directories = {source.location.parent for source in self.sources.values()}
+        return directories.pop() if len(directories) == 1 else None
+
+    @property
+    def lock_names(self) -> Mapping[str, str]:
+        """How to call each subscription in a message: by the path of its lock, else by its workspace."""
+        return {
+            snapshot.id: str(Path(self.locks[snapshot.id])) if snapshot.id in self.locks else snapshot.workspace
+            for snapshot in self.snapshots
+        }
+
+
+def renew_pins(
+    inventory: Inventory,
+    locks: Mapping[str, str],
+    requests: Iterable[SourceRequest],
+    *,
+    manifests: Mapping[str, str],
+    layout: Layout,
+) -> RenewedPins:
+    """Read the sources of the requests; the subscriptions that have no request stay as they are.
+
+    `locks` and `manifests` are the paths known so far, by subscription id.
+
+    Raises:
+        WorkspaceError: a source that the user names cannot be read, or no chosen environment has a named platform.
+    """
+    snapshots = {snapshot.id: snapshot for snapshot in inventory.snapshots}
+    known_locks = dict(locks)
+    known_manifests = dict(manifests)
+    sources: dict[str, Source] = {}
+    answers: dict[str, Answer] = {}
+    problems: list[WorkspaceError] = []
+    requests = list(requests)
+    for each in requests:
+        try:
+            answer = _read_source(each, snapshots.get(each.subscription), layout)
+        except WorkspaceError as error:
+            if each.request is not None:
+                raise
+            problems.append(error)
+            continue
+        known_locks[each.subscription] = str(each.source.location)
+        sources[each.subscription] = each.source
+        known_manifests.pop(each.subscription, None)
+        if each.source.manifest is not None:
+            known_manifests[each.subscription] = str(each.source.manifest)
+        if answer is not None:
+            answers[each.subscription] = answer
+            snapshots[each.subscription] = _with_tools(answer.snapshot, snapshots.get(each.subscription))
+    _refuse_unknown_platforms(requests, answers)
+    return RenewedPins(
+        snapshots=tuple(snapshots[key] for key in sorted(snapshots)),
+        locks=known_locks,
+        manifests=known_manifests,
+        sources=sources,
+        renewed=frozenset(answers),
+        unacceptable=tuple(refusal for answer in answers.values() for refusal in answer.unacceptable),
+        problems=tuple(problems),
+        warnings=tuple(_lacking_platforms(answers.values())),
+    )
+
+
+def _lacking_platforms(answers: Iterable[Answer]) -> Iterable[str]:
+    for answer in answers:
+        workspace = answer.snapshot.workspace
+        for lacking in answer.lacking:
+            yield f"{workspace}: environment {lacking.environment!r} has no platform {lacking.platform!r}"
+
+
+def recorded_pins(inventory: Inventory, locks: Mapping[str, str], *, sources: Mapping[str, Source]) -> RenewedPins:
+    """The subscriptions as they were last recorded; no source is read."""
+    return RenewedPins(
+        snapshots=inventory.snapshots,
+        locks=locks,
+        manifests=None,
+        sources=sources,
+        renewed=frozenset(),
+        unacceptable=(),
+        problems=(),
+        warnings=(),
+    )
+
+
+def _with_tools(renewed: Snapshot, recorded: Snapshot | None) -> Snapshot:
+    """A lock does not name build tools: the resolved ones stay until it is known that others are needed."""
+    return renewed if recorded is None else replace(renewed, tools=recorded.tools, tools_for=recorded.tools_for)
+
+
+def _read_source(requested: SourceRequest, recorded: Snapshot | None, layout: Layout) -> Answer | None:
+    """What the source wants now; None: nothing of it has changed since it was recorded."""
+    requests = () if recorded is None else recorded.requests
+    if requested.request is not None and requested.request not in requests:
+        requests = (*requests, requested.request)
+    source = requested.source
+    if recorded is not None and recorded.requests == requests and recorded.source_sha256 == source.digest():
+        return None
+    return source.answer(requests, subscription=requested.subscription, workspace=requested.workspace, layout=layout)
+
+
+def _refuse_unknown_platforms(requests: Iterable[SourceRequest], answers: Mapping[str, Answer]) -> None:
+    requested = {
+        platform
+        for each in requests
+        if each.request is not None and each.subscription in answers
+        for platform in each.request.platforms
+    }
+    found = {platform for answer in answers.values() for platform in answer.found_platforms}
+    nowhere = sorted(requested - found)
+    if nowhere:
+        names = ", ".join(repr(name) for name in nowhere)
+        known = ", ".join(sorted({platform for answer in answers.values() for platform in answer.platforms}))
+        raise WorkspaceError(f"no chosen environment has the platform {names}; there are: {known or 'none'}.")
+
+
+def unmirrorable_error(unacceptable: Iterable[Refusal]) -> UnmirrorableError | None:
+    """The error that names everything that cannot be mirrored; None: there is nothing."""
+    lines = sorted({f"{refusal.entry}: {refusal.reason}" for refusal in unacceptable})
+    if not lines:
+        return None
+    return UnmirrorableError(
+        "\n".join(
+            [
+                f"{len(lines)} of the locked packages cannot be mirrored; nothing was changed "
+                "(--skip-unmirrorable mirrors the rest):",
+                *(f"  {line}" for line in lines),
+            ]
+        ),
+        items=lines,
+    )
