@@ -31,7 +31,7 @@ from bringing import _remove, _run, _seconds, nginx
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.workspace import LockDescription, LockEnvironment, PypiLockEntry, lock_text
-from pixi_mirror.pypi.names import normalised, wheel_name
+from pixi_mirror.pypi.names import wheel_name
 
 MEDIAN, SIGMA, LARGEST = 200_000, 1.7, 40_000_000
 COMPARED = "default"
@@ -123,7 +123,7 @@ class Served:
         for path, sha256 in self.sha256.items():
             file_name = path.rpartition("/")[2]
             link = f'<a href="{self.url}/{path}#sha256={sha256}">{file_name}</a><br/>'
-            pages.setdefault(normalised(wheel_name(file_name).name), []).append(link)
+            pages.setdefault(wheel_name(file_name).name, []).append(link)
         for name, links in pages.items():
             page = self.directory / "served/simple" / name / "index.html"
             page.parent.mkdir(parents=True)
@@ -142,7 +142,7 @@ class Served:
     def _entry(self, path: str) -> PypiLockEntry:
         wheel = wheel_name(path.rpartition("/")[2])
         url = f"{self.url}/{path}"
-        return PypiLockEntry(url=url, name=normalised(wheel.name), version=wheel.version, sha256=self.sha256[path])
+        return PypiLockEntry(url=url, name=wheel.name, version=wheel.version, sha256=self.sha256[path])
 
     def pins(self, cell: Cell) -> Path:
         """A requirements file of a cell's wheels and their hashes."""

@@ -15,6 +15,7 @@ KEEPERS: dict[str, set[str]] = {
     "requests": {"http"},
     "urllib3": {"http"},
     "yaml": {"lockfile"},
+    "packaging": {"environments", "lockfile", "pack", "pixi", "pypi"},
     "tomllib": {"clients", "pypi", "settings"},
     "netrc": {"settings"},
     "keyring": {"settings"},

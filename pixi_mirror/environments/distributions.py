@@ -14,9 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from pixi_mirror.disk.files import explain_errors, read_bytes
 from pixi_mirror.model.values import Json
-from pixi_mirror.pypi.names import normalised
 
 INSTALLER = "pixi-mirror"
 NOTE = "pixi-mirror.json"
@@ -97,7 +98,7 @@ def _distribution(folder: Path) -> Distribution:
     name, _, version = folder.name.removesuffix(_DIST_INFO).partition("-")
     sha256 = _document(folder / NOTE).get("sha256")
     return Distribution(
-        name=normalised(name),
+        name=canonicalize_name(name),
         version=version,
         folder=folder.name,
         installer=_text(folder / "INSTALLER").strip(),

@@ -15,7 +15,6 @@ from pixi_mirror.pypi.names import (
     file_name_of,
     form_of,
     is_wheel_name,
-    normalised,
     sdist_version,
     wheel_name,
 )
@@ -45,6 +44,8 @@ def pypi_package(
         UnmirrorableError: there is no archive to mirror.
         WorkspaceError: its name or its URL is unsafe, or contradicts the entry.
     """
+    from packaging.utils import canonicalize_name
+
     form = form_of(entry.location)
     if form in _REASONS:
         raise UnmirrorableError(_REASONS[form])
@@ -66,7 +67,7 @@ def pypi_package(
         md5=entry.md5,
         size=None,
         kind="pypi",
-        name=normalised(entry.name),
+        name=canonicalize_name(entry.name),
         version=entry.version or _version(file_name, entry.name),
         build=None,
         subdir=None,
@@ -86,6 +87,8 @@ def _promised(location: str) -> Sha256 | None:
 
 
 def _file_name(entry: PypiEntry, url: Url) -> str:
+    from packaging.utils import canonicalize_name
+
     try:
         name = file_name_of(url.raw)
     except ValueError as error:
@@ -95,7 +98,7 @@ def _file_name(entry: PypiEntry, url: Url) -> str:
         raise _unsafe(entry, problem)
     if not name.lower().endswith(ARCHIVES):
         raise UnmirrorableError(f"{name!r} is no archive that can be told by its name ({', '.join(ARCHIVES)})")
-    if is_wheel_name(name) and normalised(wheel_name(name).name) != normalised(entry.name):
+    if is_wheel_name(name) and wheel_name(name).name != canonicalize_name(entry.name):
         raise _unsafe(entry, f"its file is a wheel of {wheel_name(name).name!r}, which is another project")
     return name
 

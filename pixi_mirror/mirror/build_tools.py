@@ -9,8 +9,8 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.model.packages import Listing, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_sha256, canonical
 from pixi_mirror.paths import url_path
-from pixi_mirror.pypi.build_requirements import Question
-from pixi_mirror.pypi.resolved import Resolved
+from pixi_mirror.pypi.build_requirements import ResolutionRequest
+from pixi_mirror.pypi.resolver_output import ResolvedFile
 
 _PYTHON = "python"
 
@@ -18,7 +18,7 @@ _PYTHON = "python"
 def resolve_build_tools(
     snapshots: Iterable[Snapshot],
     listings: Mapping[MirrorPath, Listing],
-    resolve: Callable[[Question], tuple[Resolved, ...]],
+    resolve: Callable[[ResolutionRequest], tuple[ResolvedFile, ...]],
 ) -> tuple[Snapshot, ...]:
     """The snapshots with the tools that their requests ask for; those that were resolved for the same stay.
 
@@ -32,7 +32,7 @@ def resolve_build_tools(
 def _retooled(
     snapshot: Snapshot,
     listings: Mapping[MirrorPath, Listing],
-    resolve: Callable[[Question], tuple[Resolved, ...]],
+    resolve: Callable[[ResolutionRequest], tuple[ResolvedFile, ...]],
 ) -> Snapshot:
     needs = _needs(snapshot, listings)
     if not needs:
@@ -49,8 +49,8 @@ def _retooled(
         )
     tools: dict[MirrorPath, Package] = {}
     for home in homes:
-        question = Question(requirements=needs, indexes=indexes, python=home.python, subdir=home.subdir)
-        tools.update((tool.path, tool) for each in resolve(question) for tool in [_package(each, indexes)])
+        request = ResolutionRequest(requirements=needs, indexes=indexes, python=home.python, subdir=home.subdir)
+        tools.update((tool.path, tool) for each in resolve(request) for tool in [_package(each, indexes)])
     return replace(snapshot, tools=tuple(tools[path] for path in sorted(tools)), tools_for=answered)
 
 
@@ -91,7 +91,7 @@ def _digest(value: object) -> Sha256:
     return admit_sha256(hashlib.sha256(canonical(value)).hexdigest())
 
 
-def _package(resolved: Resolved, indexes: tuple[str, ...]) -> Package:
+def _package(resolved: ResolvedFile, indexes: tuple[str, ...]) -> Package:
     return Package(
         path=url_path(resolved.url),
         url=Url(resolved.url),

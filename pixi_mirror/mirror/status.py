@@ -17,7 +17,7 @@ from pixi_mirror.model.packages import Channel, Inventory, Package, Snapshot, St
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.paths import url_path
 from pixi_mirror.pypi.index import index_of
-from pixi_mirror.pypi.metadata import required_name
+from pixi_mirror.pypi.requirements import required_name
 
 Freshness: TypeAlias = Literal["current", "changed", "missing", "unreadable"]
 

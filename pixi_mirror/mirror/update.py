@@ -188,7 +188,7 @@ def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Co
         with_tools = resolve_build_tools(
             snapshots,
             tree.inventory.listings,
-            lambda question: resolve_build_requirements(context, question, workspace=workspace),
+            lambda request: resolve_build_requirements(context, request, workspace=workspace),
         )
     except PixiMirrorError as error:
         return error

@@ -23,8 +23,8 @@ if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.http.fetcher import Fetcher
     from pixi_mirror.mirror.bring import BringResult
     from pixi_mirror.mirror.plan import Plan
-    from pixi_mirror.pypi.build_requirements import Question
-    from pixi_mirror.pypi.resolved import Resolved
+    from pixi_mirror.pypi.build_requirements import ResolutionRequest
+    from pixi_mirror.pypi.resolver_output import ResolvedFile
     from pixi_mirror.pypi.upstream_pages import Pages
 
 
@@ -100,20 +100,20 @@ def bring_and_learn(
 
 
 def resolve_build_requirements(
-    context: Context, question: Question, *, workspace: Path | None = None
-) -> tuple[Resolved, ...]:
-    """What a question about build requirements comes to, asked of the indexes where `[mirrors]` has them.
+    context: Context, request: ResolutionRequest, *, workspace: Path | None = None
+) -> tuple[ResolvedFile, ...]:
+    """The wheels that build requirements resolve to, on their indexes or where `[mirrors]` has these.
 
     Raises:
         ProgramError: it cannot be resolved.
         MachineError: a settings file does not parse, or no temporary file can be written.
     """
     from pixi_mirror.http.mirrors import MirrorTable
-    from pixi_mirror.pypi.build_requirements import resolved
+    from pixi_mirror.pypi.build_requirements import resolve_wheels
 
     mirrors = MirrorTable(context.settings(workspace).network.mirrors)
-    indexes = tuple(mirrors.choose(Url(index)).url.raw for index in question.indexes)
-    return resolved(replace(question, indexes=indexes), context.environ)
+    indexes = tuple(mirrors.choose(Url(index)).url.raw for index in request.indexes)
+    return resolve_wheels(replace(request, indexes=indexes), context.environ)
 
 
 def _asked(package: Package) -> Iterable[str]:

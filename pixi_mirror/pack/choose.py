@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from packaging.utils import canonicalize_name
+
 from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
@@ -13,7 +15,7 @@ from pixi_mirror.lockfile.selection import SUBDIR, Selection, meant
 from pixi_mirror.model.packages import Layout, Package, Refusal, Request
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.paths import is_local, local_path, local_url
-from pixi_mirror.pypi.names import form_of, normalised
+from pixi_mirror.pypi.names import form_of
 
 _NO_DIGEST = Sha256("0" * 64)
 _WHEELS = ("wheel", "direct wheel", "local wheel")
@@ -171,7 +173,7 @@ def _sifted(
                         "it, and inject what comes of it with -i FILE.conda."
                     )
             case PypiEntry() if form_of(entry.location) in _WHEELS:
-                if ("pypi", normalised(entry.name)) not in rules.replaced:
+                if ("pypi", canonicalize_name(entry.name)) not in rules.replaced:
                     kept.append(entry)
             case PypiEntry():
                 reason = _reason_to_skip(entry, rules)
@@ -188,7 +190,7 @@ def _sifted(
 
 def _reason_to_skip(entry: PypiEntry, rules: Rules) -> str | None:
     """Why what is no wheel is left out; None: it is not."""
-    if ("pypi", normalised(entry.name)) in rules.given:
+    if ("pypi", canonicalize_name(entry.name)) in rules.given:
         return "the injected wheel stands for it"
     if entry.editable and rules.skips_editables:
         return "it is editable, so it is installed where its source is"

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from pixi_mirror.conda.archive_record import index_record
 from pixi_mirror.conda.closure import unjudged, unmet
 from pixi_mirror.conda.names import SUFFIXES
@@ -11,11 +13,11 @@ from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256
 from pixi_mirror.pack.obtain import Ready
-from pixi_mirror.pypi.metadata import read_metadata, required_name
-from pixi_mirror.pypi.names import normalised, wheel_name
-from pixi_mirror.pypi.requirements import accepts, is_conditional
-from pixi_mirror.pypi.resolved import fits
+from pixi_mirror.pypi.metadata import read_metadata
+from pixi_mirror.pypi.names import wheel_name
+from pixi_mirror.pypi.requirements import accepts, is_conditional, required_name
 from pixi_mirror.pypi.wheel import wheel_metadata
+from pixi_mirror.pypi.wheel_tags import fits
 
 _WHEEL = ".whl"
 _PURL = "pkg:pypi/"
@@ -131,7 +133,7 @@ def _wheel(path: Path, name: str) -> Ready:
         md5=None,
         size=status.st_size,
         kind="pypi",
-        name=normalised(told.name),
+        name=told.name,
         version=told.version,
         build=None,
         subdir=None,
@@ -166,10 +168,10 @@ def _held(packages: Iterable[Package]) -> Mapping[str, str]:
 def _projects(record: Mapping[str, Json]) -> Iterator[str]:
     purls = record.get("purls")
     if purls is None:  # nobody has looked it up: the names mostly agree
-        yield normalised(record["name"])
+        yield canonicalize_name(record["name"])
     for purl in purls or ():
         if purl.startswith(_PURL):
-            yield normalised(purl.removeprefix(_PURL).partition("@")[0].partition("?")[0])
+            yield canonicalize_name(purl.removeprefix(_PURL).partition("@")[0].partition("?")[0])
 
 
 def _of_wheel(ready: Ready, held: Mapping[str, str], *, python: str | None, subdir: str) -> Iterator[str]:
@@ -177,7 +179,7 @@ def _of_wheel(ready: Ready, held: Mapping[str, str], *, python: str | None, subd
     if python is None:
         yield f"package '{label}' is a wheel, and there is no python in the environment"
         return
-    if not fits(wheel_name(ready.file_name), python=python, subdir=subdir):
+    if not fits(wheel_name(ready.file_name).tags, python=python, subdir=subdir):
         yield f"package '{label}' is {ready.file_name}, which python {python} on {subdir} does not take"
     try:
         metadata = read_metadata(wheel_metadata(ready.path, file_name=ready.file_name))

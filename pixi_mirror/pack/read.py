@@ -17,7 +17,7 @@ from pixi_mirror.model.values import Json, Sha256
 from pixi_mirror.pack.documents import CHANNEL, CHECKSUMS, METADATA, PYPI, Metadata, read_checksums, read_metadata
 from pixi_mirror.pack.lay_out import AGAIN, LOCK, Found, Laid, is_used
 from pixi_mirror.pack.origins import Origins
-from pixi_mirror.pypi.names import normalised, wheel_name
+from pixi_mirror.pypi.names import wheel_name
 
 _REPODATA = "repodata.json"
 _LARGEST_DOCUMENT = 256 << 20
@@ -225,7 +225,7 @@ def _wheels(laid: Laid, sums: Mapping[str, Sha256] | None) -> Iterator[Wheel]:
         found: Found = laid.found[path]
         yield Wheel(
             path=laid.root / path,
-            name=normalised(told.name),
+            name=told.name,
             version=told.version,
             sha256=found.sha256,
             is_verified=sums is not None,

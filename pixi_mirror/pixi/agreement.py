@@ -70,15 +70,16 @@ def _called(row: Mapping[str, Json]) -> str:
     return f"the {row['kind']} package {row['name']} {row.get('version') or ''}".rstrip()
 
 
-def _normalised(name: str) -> str:
-    """PEP 503: "all runs of the characters ., - or _ replaced with a single -"."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _canonical(name: str) -> str:
+    from packaging.utils import canonicalize_name  # a library that most runs can do without
+
+    return canonicalize_name(name)
 
 
 def _key_of_row(row: Mapping[str, Json]) -> _Key:
     name = row["name"]
     if row["kind"] == "pypi":
-        return ("pypi", _normalised(name), row["url"])
+        return ("pypi", _canonical(name), row["url"])
     return ("conda" if row.get("file_name") is not None else "source", name, row["url"])
 
 
@@ -89,7 +90,7 @@ def _key_of_entry(entry: Entry) -> _Key:
         case CondaSource():
             return ("source", entry.name, entry.location)
         case PypiEntry():
-            return ("pypi", _normalised(entry.name), entry.location)
+            return ("pypi", _canonical(entry.name), entry.location)
 
 
 def _unknown(row: Mapping[str, Json], locked: Mapping[_Key, object], place: str) -> WorkspaceError:

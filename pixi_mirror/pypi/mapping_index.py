@@ -9,7 +9,6 @@ from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, admit_path, canonical
 from pixi_mirror.paths import MAPPING_HOST
-from pixi_mirror.pypi.names import normalised
 
 _BY_HASH = f"{MAPPING_HOST}/hash-v0"
 _BY_NAME = f"{MAPPING_HOST}/compressed-v0/compressed_mapping.json"
@@ -52,9 +51,11 @@ def _is_known(package: Package) -> bool:
 
 def _names(package: Package) -> list[str]:
     """The normalised names in the purls; what says where pixi once had them from is left out."""
+    from packaging.utils import canonicalize_name
+
     purls = (purl for purl in package.record["purls"] if purl.startswith(_PURL))
     bare = (purl.removeprefix(_PURL).partition("?")[0].partition("#")[0].partition("@")[0] for purl in purls)
-    return sorted({normalised(name) for name in bare if name})
+    return sorted({canonicalize_name(name) for name in bare if name})
 
 
 def _of_package(package: Package) -> Json:

@@ -1,63 +1,74 @@
-"""What a Python package says of itself: its core metadata, and what building it needs; pure."""
+"""Read what a Python package says of itself: its core metadata, and what building it needs; pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 
-from pixi_mirror.pypi.names import normalised
-
-LARGEST = 16 * 1024 * 1024
-"""Bytes of METADATA, PKG-INFO or pyproject.toml that are read at most."""
-_LARGEST_TOML = 1024 * 1024
+LARGEST = 16 << 20
+"""Bytes of METADATA or PKG-INFO that are read at most."""
+_LARGEST_HEADERS = 4 << 20
+_LARGEST_TOML = 1 << 20
+_MOST_FIELDS = 200
+"""Different names of fields; the specification has about 40, and the library's time grows with their square."""
 _MOST_REQUIREMENTS = 10_000
 _LONGEST = 4096
 """Characters of a value."""
-_HEADER = re.compile(rb"([!-9;-~]++):(.*)", re.DOTALL)
+_EMPTY_LINE = re.compile(rb"\A[\r\n]|(?>\r\n|[\r\n]){2}")
+_FIELD = re.compile(rb"(?:\A|[\r\n])([!-9;-~]++):")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
-_READ = frozenset({"name", "version", "requires-python", "requires-dist"})
 _LEGACY = ("setuptools>=40.8.0",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreMetadata:
-    """Those of the core metadata that decide what is installed."""
+    """Those core metadata that decide what is installed."""
 
     name: str
     """As written; not normalised."""
     version: str
+    """As written; old sdists have some that are none of PEP 440."""
     requires_python: str | None
     """None: any version."""
     requires_dist: tuple[str, ...]
-    """As PEP 508 has it, in the order of the file."""
+    """Requirement lines (PEP 508), in the order of the file."""
 
 
 def read_metadata(data: bytes) -> CoreMetadata:
-    """The core metadata in the headers of METADATA or PKG-INFO; what follows them is not looked at.
+    """The core metadata in the headers of METADATA or PKG-INFO; the text that follows them is not read.
 
     Raises:
-        ValueError: it has no name or version, a value is impossible, it is not UTF-8, or it is too large.
+        ValueError: it has no name or version, a value is impossible or not UTF-8, or it is too large.
     """
-    if len(data) > LARGEST:
-        raise ValueError(f"its core metadata have {len(data)} bytes, more than the {LARGEST} that are read")
-    found: dict[str, list[str]] = {header: [] for header in sorted(_READ)}
-    for header, value in _headers(data):
-        found[header].append(value)
-        if len(found[header]) > _MOST_REQUIREMENTS:
-            raise ValueError(f"its core metadata have more than {_MOST_REQUIREMENTS} times {header!r}")
+    from packaging.metadata import parse_email
+
+    raw, apart = parse_email(_headers(data))
+    # The library sets a field apart that stands several times though it may not, or that is not UTF-8.
+    name = _only("name", [raw["name"]] if "name" in raw else apart.get("name", []))
+    version = _only("version", [raw["version"]] if "version" in raw else apart.get("version", []))
+    if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
+        raise ValueError(f"its core metadata have an impossible 'name' or 'version': {f'{name} {version}'[:80]!r}")
+    pythons = [raw["requires_python"]] if "requires_python" in raw else apart.get("requires-python", [])
+    lines = raw.get("requires_dist", [])
+    if "requires-dist" in apart:
+        raise ValueError("its core metadata are not UTF-8 in 'requires-dist'")
+    if len(lines) > _MOST_REQUIREMENTS:
+        raise ValueError(f"its core metadata have more than {_MOST_REQUIREMENTS} times 'requires-dist'")
     return CoreMetadata(
-        name=_only("name", found, _NAME),
-        version=_only("version", found, _VERSION),
-        requires_python=next((value for value in found["requires-python"] if value), None),
-        requires_dist=tuple(value for value in found["requires-dist"] if value),
+        name=name,
+        version=version,
+        requires_python=next(iter(_lines("requires-python", pythons)), None),
+        requires_dist=tuple(_lines("requires-dist", lines)),
     )
 
 
 def build_requirements(pyproject: bytes | None) -> tuple[str, ...]:
-    """What building an sdist with this pyproject.toml needs; None: it has no such file.
+    """The requirement lines of what building an sdist with this pyproject.toml needs.
 
     PEP 518: where none is named, tools act as if it were setuptools; PEP 517: "the legacy setup.py".
+
+    Args:
+        pyproject: the content of the file; None if the sdist has none.
 
     Raises:
         ValueError: it is no TOML, or `[build-system] requires` is no list of strings.
@@ -75,52 +86,43 @@ def build_requirements(pyproject: bytes | None) -> tuple[str, ...]:
         raise ValueError(f"its pyproject.toml is damaged: {problem[:200]}") from None
     table = content.get("build-system", {})
     requires = table.get("requires", list(_LEGACY)) if isinstance(table, dict) else None
-    if not isinstance(requires, list) or not all(isinstance(item, str) for item in requires):
+    if not isinstance(requires, list) or not all(isinstance(line, str) for line in requires):
         raise ValueError("its pyproject.toml is damaged: [build-system] requires is no list of strings")
-    return tuple(_admitted("requires", item) for item in requires)
+    return tuple(_admitted("requires", line) for line in requires)
 
 
-def required_name(requirement: str) -> str:
-    """The normalised name of the project that a PEP 508 requirement asks for; empty: it is none."""
-    found = _NAME.match(requirement.strip())
-    return normalised(found[0]) if found else ""
+def _headers(data: bytes) -> bytes:
+    """What stands before the first empty line, if the library can read that in a bounded time."""
+    if len(data) > LARGEST:
+        raise ValueError(f"its core metadata have {len(data)} bytes, more than the {LARGEST} that are read")
+    end = _EMPTY_LINE.search(data)
+    headers = data[: end.start()] if end else data
+    if len(headers) > _LARGEST_HEADERS:
+        raise ValueError(f"its core metadata have {len(headers)} bytes, more than the {_LARGEST_HEADERS} that are read")
+    if len({field.lower() for field in _FIELD.findall(headers)}) > _MOST_FIELDS:
+        raise ValueError(f"its core metadata have more than {_MOST_FIELDS} different fields")
+    return headers
 
 
-def _headers(data: bytes) -> Iterator[tuple[str, str]]:
-    """The headers that are read, unfolded; they end, as in an e-mail, at an empty line or at what is no header."""
-    header, pieces = "", list[bytes]()
-    for line in BytesIO(data):
-        if line[:1] in (b" ", b"\t") and header:
-            pieces.append(line)
-            continue
-        if header in _READ:
-            yield header, _value(header, pieces)
-        found = _HEADER.fullmatch(line)
-        if found is None:
-            return
-        header, pieces = found[1].decode("ascii").lower(), [found[2]]
-    if header in _READ:
-        yield header, _value(header, pieces)
+def _only(field: str, values: Iterable[str]) -> str:
+    different = sorted({_admitted(field, _unfolded(value)) for value in values})
+    if len(different) != 1:
+        problem = f"several values of {field!r}: {', '.join(different)[:80]!r}" if different else f"no {field!r}"
+        raise ValueError(f"its core metadata have {problem}")
+    return different[0]
 
 
-def _value(header: str, pieces: list[bytes]) -> str:
-    raw = b" ".join(piece.strip() for piece in pieces).strip()
-    try:
-        return _admitted(header, raw.decode())
-    except UnicodeDecodeError:
-        raise ValueError(f"its core metadata are not UTF-8 where they say {header!r}") from None
+def _lines(field: str, values: Iterable[str]) -> Iterator[str]:
+    """The values that are not empty."""
+    return filter(None, (_admitted(field, _unfolded(value)) for value in values))
 
 
-def _admitted(header: str, value: str) -> str:
+def _unfolded(value: str) -> str:
+    """A value on one line: a long one may be folded over several."""
+    return " ".join(value.split())
+
+
+def _admitted(field: str, value: str) -> str:
     if len(value) > _LONGEST or not value.isprintable():
-        raise ValueError(f"what it says for {header!r} is too long or cannot be shown: {value[:80]!r}")
+        raise ValueError(f"its {field!r} is too long or cannot be shown: {value[:80]!r}")
     return value
-
-
-def _only(header: str, found: dict[str, list[str]], grammar: re.Pattern[str]) -> str:
-    values = sorted(set(found[header]))
-    if not values:
-        raise ValueError(f"its core metadata do not say {header!r}")
-    if len(values) > 1 or not grammar.fullmatch(values[0]):
-        raise ValueError(f"its core metadata say an impossible {header!r}: {', '.join(values)[:80]!r}")
-    return values[0]

@@ -2,7 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:  # the library is imported where a name is read: start-up counts
+    from packaging.tags import Tag
 
 Form: TypeAlias = Literal[
     "wheel",
@@ -21,23 +24,13 @@ _WHEEL = ".whl"
 _SDIST = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tar")
 ARCHIVES = (_WHEEL, *_SDIST)
 """How a file must end that a PyPI location names; a page, which ends otherwise, can so never be mistaken for one."""
-_SEPARATORS = re.compile(r"[-_.]+")
 # Two characters at least: one letter and a colon is a drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _SLASHES = re.compile(r"[/\\]")
-# PEP 440, with what it lets stand for the canonical spelling.
-_VERSION = re.compile(
-    r"v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*"
-    r"(?:[._-]?(?:alpha|a|beta|b|preview|pre|c|rc)[._-]?[0-9]*)?"
-    r"(?:-[0-9]+|[._-]?(?:post|rev|r)[._-]?[0-9]*)?"
-    r"(?:[._-]?dev[._-]?[0-9]*)?"
-    r"(?:\+[a-z0-9]+(?:[._-][a-z0-9]+)*)?",
-    re.IGNORECASE | re.ASCII,
-)
-_WHEEL_PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._]*[A-Za-z0-9])?")
-_BUILD = re.compile(r"[0-9][A-Za-z0-9._]*")
-_TAG = re.compile(r"[A-Za-z0-9_]+")
-_FEWEST_PARTS, _MOST_PARTS = 5, 6
+_LONGEST_NAME = 255
+"""Characters; no file system holds more, and tags multiply: a name of 20,000 would have millions of combinations."""
+# No white space, no two separators in a row: the library passes over both in some versions.
+_WHEEL_SHAPE = re.compile(r"[A-Za-z0-9_+!]+(?:[.-][A-Za-z0-9_+!]+)*\.whl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,21 +38,11 @@ class WheelName:
     """What the file name of a wheel says."""
 
     name: str
-    """Of the project, as written: `_` for what was `-`, `.` or `_`."""
+    """Of the project, normalised."""
     version: str
-    build: str | None
-    """Starts with a digit; None: it has no build tag."""
-    pythons: tuple[str, ...]
-    abis: tuple[str, ...]
-    platforms: tuple[str, ...]
-
-
-def normalised(name: str) -> str:
-    """The one spelling of a project's name.
-
-    PEP 503: "lowercased with all runs of the characters ., -, or _ replaced with a single - character".
-    """
-    return _SEPARATORS.sub("-", name).lower()
+    """As the file name spells it."""
+    tags: "frozenset[Tag]"
+    """Every combination of its Python, ABI and platform tags (PEP 425)."""
 
 
 def form_of(location: str) -> Form:
@@ -102,34 +85,25 @@ def file_name_of(location: str) -> str:
 
 
 def wheel_name(file_name: str) -> WheelName:
-    """What the file name of a wheel says.
+    """What the file name of a wheel says (PEP 427).
 
-    PEP 427: "{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl". The version is one of
-    PEP 440: pixi and uv take a file whose name has another for an sdist.
+    The version has to be one of PEP 440: pixi and uv take a file whose name has another for an sdist. Unlike the
+    library, and like uv, a project's name may be spelled with several separators in a row.
 
     Raises:
         ValueError: it is not the name of a wheel.
     """
-    stem = file_name.removesuffix(_WHEEL)
-    parts = stem.split("-")
-    if stem == file_name or not _FEWEST_PARTS <= len(parts) <= _MOST_PARTS:
-        raise _no_wheel(
-            file_name, "expected name-version-python-abi-platform.whl, with a build tag before python or none"
-        )
-    name, version, *builds, pythons, abis, platforms = parts
-    if not _WHEEL_PROJECT.fullmatch(name):
-        raise _no_wheel(file_name, f"{name[:80]!r} is no name of a project")
-    if not _VERSION.fullmatch(version):
-        raise _no_wheel(file_name, f"{version[:80]!r} is no version of PEP 440")
-    if builds and not _BUILD.fullmatch(builds[0]):
-        raise _no_wheel(file_name, f"{builds[0][:80]!r} is no build tag, which starts with a digit")
-    tags = tuple(tuple(part.split(".")) for part in (pythons, abis, platforms))
-    for tag in (tag for several in tags for tag in several):
-        if not _TAG.fullmatch(tag):
-            raise _no_wheel(file_name, f"{tag[:80]!r} is no tag")
-    return WheelName(
-        name=name, version=version, build=next(iter(builds), None), pythons=tags[0], abis=tags[1], platforms=tags[2]
-    )
+    from packaging.utils import canonicalize_name, parse_wheel_filename
+
+    try:
+        if len(file_name) > _LONGEST_NAME or not _WHEEL_SHAPE.fullmatch(file_name):
+            raise ValueError("expected NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl")  # noqa: TRY301 - one message
+        stem, _, rest = file_name.partition("-")
+        name = canonicalize_name(stem, validate=True)
+        tags = parse_wheel_filename(f"{name.replace('-', '_')}-{rest}")[3]
+    except ValueError as error:
+        raise ValueError(f"{file_name[:200]!r} is not the name of a wheel: {error}") from None
+    return WheelName(name=name, version=rest.partition("-")[0], tags=tags)
 
 
 def is_wheel_name(file_name: str) -> bool:
@@ -142,19 +116,22 @@ def is_wheel_name(file_name: str) -> bool:
 
 
 def sdist_version(file_name: str, project: str) -> str | None:
-    """The version that the file name of an sdist says; None: it is not an sdist of that project.
+    """The version that the file name of an sdist says; None if it is not an sdist of that project.
 
-    PEP 625: "{name}-{version}.tar.gz". Older ones end in `.zip` and others, and write the name as they like.
+    PEP 625 has NAME-VERSION.tar.gz. Older ones end in `.zip` and others, and write name and version as they like, so
+    that only who knows the project can tell where its name ends: `a-b-1.0` is 1.0 of `a-b`, and nothing of `a`.
     """
-    stem = _without_suffix(file_name)
-    if stem is None:
+    from packaging.utils import canonicalize_name
+    from packaging.version import Version
+
+    stem, wanted = _without_suffix(file_name) or "", canonicalize_name(project)
+    ends = [place for place, letter in enumerate(stem) if letter == "-"]
+    version = next((stem[end + 1 :] for end in ends if canonicalize_name(stem[:end]) == wanted), "")
+    try:
+        Version(version)
+    except ValueError:
         return None
-    # The project is known, so that `a-b-1.0` is 1.0 of `a-b` whatever `a` would make of it.
-    name = r"[-_.]+".join(re.escape(part) for part in normalised(project).split("-"))
-    found = re.match(rf"{name}-", stem, re.IGNORECASE | re.ASCII)
-    if found is None or not _VERSION.fullmatch(stem, found.end()):
-        return None
-    return stem[found.end() :]
+    return version if version == version.strip() else None
 
 
 def _path(location: str) -> str:
@@ -182,7 +159,3 @@ def _without_suffix(file_name: str) -> str | None:
     suffix = next((suffix for suffix in _SDIST if file_name.lower().endswith(suffix)), None)
     stem = file_name[: -len(suffix)] if suffix else ""
     return stem or None
-
-
-def _no_wheel(file_name: str, problem: str) -> ValueError:
-    return ValueError(f"{file_name[:200]!r} is not the name of a wheel: {problem}")

@@ -1,11 +1,13 @@
-"""The pages of a simple index, as HTML and as JSON; the same links give the same bytes; pure."""
+"""The pages of a simple index, as HTML and as JSON; the same links give the same bytes; pure.
+
+Names of projects are normalised by who calls.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
 from pixi_mirror.model.values import Json, Sha256, canonical
-from pixi_mirror.pypi.names import normalised
 
 _API_VERSION = "1.1"
 _META = {"api-version": _API_VERSION}
@@ -46,7 +48,7 @@ def json_page(project: str, links: Iterable[Link]) -> bytes:
     return canonical(
         {
             "meta": _BEFORE_SIZES if any(link.size is None for link in ordered) else _META,
-            "name": normalised(project),
+            "name": project,
             "versions": sorted({link.version for link in ordered}),
             "files": [_file(link) for link in ordered],
         }
@@ -57,13 +59,13 @@ def html_root(projects: Iterable[str]) -> bytes:
     """The list of projects as HTML: PEP 503, "the text of the anchor tag MUST be the name of the project"."""
     from urllib.parse import quote
 
-    names = sorted({normalised(project) for project in projects})
+    names = sorted(set(projects))
     return _document("Simple index", (f'<a href="{quote(name, safe="")}/">{_text(name)}</a><br>' for name in names))
 
 
 def json_root(projects: Iterable[str]) -> bytes:
     """The list of projects as JSON: PEP 691."""
-    names = sorted({normalised(project) for project in projects})
+    names = sorted(set(projects))
     return canonical({"meta": _META, "projects": [{"name": name} for name in names]})
 
 

@@ -1,68 +1,75 @@
-"""Judge whether a version is one that a Python requirement asks for, where numbers alone tell; pure."""
+"""Read requirement lines (PEP 508) and judge versions by them (PEP 440), with the library `packaging`; pure.
+
+Lines come from foreign files, and some are older than the specifications. What `packaging` cannot read refuses nothing.
+"""
+
+from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from itertools import zip_longest
+from typing import TYPE_CHECKING
 
-_Numbers = tuple[int, ...]
+if TYPE_CHECKING:  # the library is imported where a line is read: start-up counts
+    from packaging.requirements import Requirement
 
-_REQUIREMENT = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*\(?([^;@()]*)\)?\s*(;.*)?")
-_CLAUSE = re.compile(r"(===|==|!=|~=|<=|>=|<|>)\s*([^\s]+)")
-_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)*")
-_COMPARED: Mapping[str, Callable[[int], bool]] = {
-    ">=": lambda order: order >= 0,
-    "<=": lambda order: order <= 0,
-    ">": lambda order: order > 0,
-    "<": lambda order: order < 0,
-    "==": lambda order: order == 0,
-    "===": lambda order: order == 0,
-    "!=": lambda order: order != 0,
-}
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_UNSAFE_IN_FILES = (" -", "$", "#", "\\")
+"""Where one stands in a line, a requirements file may take the line for an option, a variable or a comment."""
 
 
-def is_conditional(requirement: str) -> bool:
-    """Whether it is asked for only where its marker holds, such as of an extra.
+def required_name(line: str) -> str:
+    """The normalised name of the project that a requirement line asks for; empty if there is none."""
+    from packaging.utils import canonicalize_name
 
-    PEP 508: what follows a `;` is a marker.
+    name = _NAME.match(line.strip())
+    return canonicalize_name(name[0]) if name else ""
+
+
+def is_conditional(line: str) -> bool:
+    """Whether a requirement line has a marker, such as one for an extra, and so does not hold everywhere."""
+    requirement = _requirement(line)
+    return ";" in line if requirement is None else requirement.marker is not None
+
+
+def accepts(line: str, version: str) -> bool:
+    """Whether an installed `version` is one that a requirement line asks for.
+
+    A pre-release that is installed counts as any other version. A line or a version that `packaging` cannot read is
+    accepted, because conda packages and old sdists have versions that are none of PEP 440.
     """
-    return ";" in requirement
+    from packaging.version import InvalidVersion, Version
+
+    requirement = _requirement(line)
+    if requirement is None:
+        return True
+    try:
+        Version(version)
+    except InvalidVersion:
+        return True
+    return requirement.specifier.contains(version, prereleases=True)
 
 
-def accepts(requirement: str, version: str) -> bool:
-    """Whether `version` may stand for a PEP 508 requirement: false only where it is plain that it may not.
+def admit_for_resolver(line: str) -> str:
+    """The canonical spelling of a requirement line that may be handed to a resolver.
 
-    Versions that are not numbers and dots alone (PEP 440 has more of them) are never refused.
+    An sdist chooses these lines. A URL, or what a requirements file takes for an option (`--index-url=...`, `-e .`),
+    would run programs of its choice.
+
+    Raises:
+        ValueError: the line is no requirement, names a URL, or holds characters that a requirements file interprets.
     """
-    told = _REQUIREMENT.fullmatch(requirement)
-    if told is None or not _PLAIN.fullmatch(version):
-        return True
-    numbers = _numbers(version)
-    return all(_accepts(clause.strip(), numbers) for clause in told[1].split(",") if clause.strip())
+    requirement = _requirement(line)
+    spelling = str(requirement)
+    if requirement is None or requirement.url is not None:
+        raise ValueError("it is no name with versions and markers (PEP 508)")
+    if not spelling.isprintable() or any(part in spelling for part in _UNSAFE_IN_FILES):
+        raise ValueError("it holds characters that a requirements file takes for something else")
+    return spelling
 
 
-def _accepts(clause: str, version: _Numbers) -> bool:
-    told = _CLAUSE.fullmatch(clause)
-    if told is None:
-        return True
-    operator, operand = told[1], told[2]
-    if operand.endswith(".*") and operator in ("==", "!=") and _PLAIN.fullmatch(operand[:-2]):
-        return _begins(version, _numbers(operand[:-2])) == (operator == "==")
-    if not _PLAIN.fullmatch(operand):
-        return True
-    limit = _numbers(operand)
-    if operator == "~=":  # PEP 440: `~= 2.2.3` is `>= 2.2.3, == 2.2.*`
-        return _order(version, limit) >= 0 and _begins(version, limit[:-1])
-    return _COMPARED[operator](_order(version, limit))
+def _requirement(line: str) -> Requirement | None:
+    from packaging.requirements import Requirement
 
-
-def _numbers(version: str) -> _Numbers:
-    return tuple(int(part) for part in version.split("."))
-
-
-def _order(one: _Numbers, other: _Numbers) -> int:
-    """Below, at or above zero as `one` is before, at or after `other`; what is missing counts as 0."""
-    return next((left - right for left, right in zip_longest(one, other, fillvalue=0) if left != right), 0)
-
-
-def _begins(version: _Numbers, prefix: _Numbers) -> bool:
-    return _order(version[: len(prefix)], prefix) == 0
+    try:
+        return Requirement(line)
+    except (ValueError, SyntaxError, RecursionError):  # the last two: quoting or nesting that older versions trip over
+        return None

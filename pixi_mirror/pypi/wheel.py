@@ -4,13 +4,12 @@ from pathlib import Path
 
 from pixi_mirror.archives.opening import opened
 from pixi_mirror.archives.zip import Member, content, members
-from pixi_mirror.pypi.names import normalised
+from pixi_mirror.pypi.names import WheelName, wheel_name
 
 LARGEST_METADATA = 16 << 20
 """Bytes; the largest on the public index is below 2 MiB."""
 
 _DIST_INFO = ".dist-info"
-_FEWEST_PARTS = 5
 
 
 def wheel_metadata(path: Path, *, file_name: str) -> bytes:
@@ -24,41 +23,36 @@ def wheel_metadata(path: Path, *, file_name: str) -> bytes:
         MachineError: the file cannot be read.
     """
     with opened(path, file_name=file_name) as file:
-        wanted = _stem(file_name)
+        wheel = wheel_name(file_name)
         found: list[Member] = []
         other = ""
         for member in members(file):
             folder, _, document = member.name.partition("/")
             if document == "METADATA" and folder.lower().endswith(_DIST_INFO):
-                if _belongs(folder[: -len(_DIST_INFO)], wanted):
+                if _belongs(folder[: -len(_DIST_INFO)], wheel):
                     found.append(member)
                 else:
                     other = folder
-        return content(file, _only(found, other, wanted), limit=LARGEST_METADATA)
+        return content(file, _only(found, other, wheel), limit=LARGEST_METADATA)
 
 
-def _stem(file_name: str) -> tuple[str, str]:
-    """Name and version, as the wheel's file name spells them."""
-    parts = file_name.removesuffix(".whl").split("-")
-    if not file_name.endswith(".whl") or len(parts) not in (_FEWEST_PARTS, _FEWEST_PARTS + 1) or not all(parts):
-        raise ValueError("this is no name of a wheel: expected NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl (PEP 427)")
-    return parts[0], parts[1]
+def _belongs(stem: str, wheel: WheelName) -> bool:
+    from packaging.utils import canonicalize_name
 
-
-def _belongs(stem: str, wanted: tuple[str, str]) -> bool:
-    name, version = wanted
-    found = normalised(stem)
-    if found == normalised(f"{name}-{version}"):
+    found = canonicalize_name(stem)
+    if found == canonicalize_name(f"{wheel.name}-{wheel.version}"):
         return True
-    rest = found.removeprefix(f"{normalised(name)}-")
+    rest = found.removeprefix(f"{wheel.name}-")
     # A version begins with a digit: `a-b-1.0` is not of the project `a`.
     return rest != found and rest[:1].isdigit()
 
 
-def _only(found: list[Member], other: str, wanted: tuple[str, str]) -> Member:
+def _only(found: list[Member], other: str, wheel: WheelName) -> Member:
     if not found:
         instead = f"; it has {other!r}" if other else ""
-        raise ValueError(f"there is no {'-'.join(wanted)}.dist-info/METADATA in it{instead}")
+        raise ValueError(
+            f"there is no {wheel.name.replace('-', '_')}-{wheel.version}.dist-info/METADATA in it{instead}"
+        )
     if len(found) > 1:
         names = " and ".join(sorted({member.name for member in found}))
         raise ValueError(f"there is more than one METADATA in it ({names}), and which counts is anybody's guess")

@@ -1,4 +1,4 @@
-"""What packs are called, which versions requirements take, and what becomes of files that change meanwhile."""
+"""What packs are called, and what becomes of files that change meanwhile."""
 
 import hashlib
 import io
@@ -7,8 +7,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError, WrongBytesError
 from pixi_mirror.model.packages import Package
@@ -18,7 +16,6 @@ from pixi_mirror.pack.file_names import Target, output_names
 from pixi_mirror.pack.obtain import Ready
 from pixi_mirror.pack.outputs import write_file, write_folder
 from pixi_mirror.pack.write import pour
-from pixi_mirror.pypi.requirements import accepts, is_conditional
 
 LINUX = Target("default", "linux-64", "linux-64")
 OTHER = Target("test", "linux-64", "linux-64")
@@ -48,35 +45,6 @@ def test_a_pack_is_called_as_pixi_pack_calls_it_or_so_that_it_is_told_apart(temp
 def test_two_packs_of_one_name_are_refused(template):
     with pytest.raises(UsageError):
         output_names(template, "tar", [LINUX, OTHER])
-
-
-@pytest.mark.parametrize(
-    ("requirement", "version", "accepted"),
-    [
-        ("a", "1.0", True), ("a>=1", "1.0", True), ("a >= 1.1", "1.0", False), ("a<=1", "1.0.0", True),
-        ("a>1.0", "1", False), ("a<2,>=1", "1.9", True), ("a<2,>=1", "2.0", False), ("a==1.*", "1.9", True),
-        ("a==1.*", "2.1", False), ("a!=1.*", "1.9", False), ("a!=1.5", "1.5.0", False), ("a~=2.2.3", "2.2.9", True),
-        ("a~=2.2.3", "2.3", False), ("a~=2.2.3", "2.2.2", False), ("a[x,y] (>=3)", "2", False), ("a===2", "2", True),
-        ("a>=1.0rc1", "0.1", True), ("a>=2", "1.0rc1", True), ("a @ https://e.example/a.whl", "1", True),
-        ("a>=2; python_version>'3'", "1", False),
-    ],
-)  # fmt: skip
-def test_a_version_is_refused_only_where_numbers_alone_tell(requirement, version, accepted):
-    assert accepts(requirement, version) is accepted
-
-
-@given(st.lists(st.integers(0, 20), min_size=1, max_size=4), st.lists(st.integers(0, 20), min_size=1, max_size=4))
-def test_a_version_is_below_at_or_above_another(left, right):
-    one, other = (".".join(map(str, parts)) for parts in (left, right))
-    told = [accepts(f"a{operator}{other}", one) for operator in ("<", "==", ">")]
-    assert told.count(True) == 1
-    assert accepts(f"a<={other}", one) == (told[0] or told[1])
-    assert accepts(f"a!={other}", one) != told[1]
-
-
-def test_a_marker_makes_a_requirement_conditional():
-    assert is_conditional("a>=1; extra == 'x'")
-    assert not is_conditional("a>=1")
 
 
 def part(path, data, name="channel/noarch/a.conda"):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixi_mirror.pypi.metadata import CoreMetadata, build_requirements, read_metadata, required_name
+from pixi_mirror.pypi.metadata import CoreMetadata, build_requirements, read_metadata
 
 HEAD = b"Metadata-Version: 2.1\nName: x\nVersion: 1.0\n"
 
@@ -34,15 +34,15 @@ def test_a_header_at_the_very_end_counts():
 
 
 BAD = {
-    b"": "do not say 'name'",
-    b"\n" + HEAD: "do not say 'name'",
-    b" Name: x\nVersion: 1": "do not say 'name'",
-    b"Name: x\n\nVersion: 1": "do not say 'version'",
-    b"Name:\nVersion: 1": "impossible 'name'",
-    b"Name: x/y\nVersion: 1": "impossible 'name'",
-    b"Name: x\nVersion: 1 0": "impossible 'version'",
-    HEAD + b"Name: y": "impossible 'name': 'x, y'",
-    HEAD + b"Requires-Dist: caf\xe9": "not UTF-8 where they say 'requires-dist'",
+    b"": "have no 'name'",
+    b"\n" + HEAD: "have no 'name'",
+    b" Name: x\nVersion: 1": "have no 'name'",
+    b"Name: x\n\nVersion: 1": "have no 'version'",
+    b"Name:\nVersion: 1": "impossible 'name' or 'version': ' 1'",
+    b"Name: x/y\nVersion: 1": "impossible 'name' or 'version': 'x/y 1'",
+    b"Name: x\nVersion: 1 0": "impossible 'name' or 'version': 'x 1 0'",
+    HEAD + b"Name: y": "several values of 'name': 'x, y'",
+    HEAD + b"Requires-Dist: caf\xe9": "not UTF-8 in 'requires-dist'",
     HEAD + b"Requires-Dist: a\x07": "cannot be shown",
     HEAD + b"Requires-Dist: " + b"a" * 5000: "too long",
     HEAD + b"Requires-Dist: a\n" * 10_001: "more than 10000 times",
@@ -64,7 +64,21 @@ def test_no_bytes_are_metadata_that_crash(before, after):
 
 
 @pytest.mark.parametrize(
-    "line", [b" \n", b"\n", b"a:\n", b"Requires-Dist:\n a\n", b"a" * 1000, b"\r", b" a", b":"], ids=repr
+    "line",
+    [
+        b" \n",
+        b"\n",
+        b"a:\n",
+        b"Requires-Dist:\n a\n",
+        b"a" * 1000,
+        b"\r",
+        b" a",
+        b":",
+        b" \xc3\xa9\n",
+        b"\xe9",
+        b"=?utf-8?q?a?= ",
+    ],
+    ids=repr,
 )
 def test_hostile_metadata_of_a_megabyte_are_read_or_refused_at_once(line):
     # What takes time with the square of the length runs into the time-out here.
@@ -110,8 +124,23 @@ def test_a_damaged_pyproject_is_refused_saying_why(pyproject, reason):
 
 
 @pytest.mark.parametrize(
-    ("requirement", "name"),
-    [("Ruamel.Yaml>=1", "ruamel-yaml"), (" a [b] ; c", "a"), ("a.b-@https://h.example", "a-b"), ("", ""), (">=1", "")],
+    "tail", [b"Summary: caf\xe9\n", b"Name: x\n", b"X-Odd: \xff\n" * 3, b"Requires-Python: >=3\nRequires-Python: <4\n"]
 )
-def test_a_requirement_names_a_project(requirement, name):
-    assert required_name(requirement) == name
+def test_odd_fields_cost_nothing_of_the_others(tail):
+    found = read_metadata(HEAD + tail + b"Requires-Dist: caf\xc3\xa9\nRequires-Dist: b\n")
+    assert found.name == "x"
+    assert found.requires_dist == ("caf\xe9", "b")
+
+
+def test_a_version_that_is_none_of_pep_440_is_read():
+    assert read_metadata(b"Metadata-Version: 1.0\nName: x\nVersion: 2004-beta_x\n").version == "2004-beta_x"
+
+
+def test_many_different_fields_are_refused_before_their_square_takes_time():
+    with pytest.raises(ValueError, match="more than 200 different fields"):
+        read_metadata(HEAD + b"".join(b"X-%d:\n" % number for number in range(300_000)))
+
+
+@pytest.mark.parametrize("line", [b"\r\n\r\n", b"\n\n", b"\r\r", b"\n\r\n"])
+def test_what_follows_an_empty_line_is_not_read(line):
+    assert read_metadata(HEAD.rstrip() + line + b"X:\n" * 1_500_000 + b"Name: y\n").name == "x"

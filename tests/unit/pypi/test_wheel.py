@@ -80,7 +80,7 @@ def test_metadata_of_another_project_are_not_taken(tmp_path, folder):
 
 @pytest.mark.parametrize("name", ["hello.zip", "hello-1.0.whl", "a-b-c-d-e-f-g.whl", "-1.0-py3-none-any.whl"])
 def test_what_is_not_named_like_a_wheel_is_refused(tmp_path, name):
-    refused(tmp_path, WHEEL.data, "no name of a wheel", name)
+    refused(tmp_path, WHEEL.data, "is not the name of a wheel", name)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

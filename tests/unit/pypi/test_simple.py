@@ -120,7 +120,7 @@ def test_a_written_page_is_what_the_specifications_say():
         f'data-upload-time="2024-06-07T18:52:13.582Z" data-size="7">{WHEEL}</a><br>\n'
         "</body></html>\n"
     )
-    assert json.loads(json_page("X_x", [link(yanked=""), link(version="0.9", url="./y", core_metadata=SHA)])) == {
+    assert json.loads(json_page("x-x", [link(yanked=""), link(version="0.9", url="./y", core_metadata=SHA)])) == {
         "meta": {"api-version": "1.1"},
         "name": "x-x",
         "versions": ["0.9", "1.0"],
@@ -144,8 +144,8 @@ def test_the_order_of_the_links_does_not_change_a_page(write):
 
 
 @pytest.mark.parametrize("write", [html_root, json_root])
-def test_the_list_of_projects_is_sorted_normalised_and_safe(write):
-    assert write(["B.b", "a", "b_B"]) == write(["a", "b-b"])
+def test_the_list_of_projects_is_sorted_and_safe(write):
+    assert write(["b-b", "a", "b-b"]) == write(["a", "b-b"])
     page = write(["<i>", "a"]).decode()
     assert page.index("a") < page.index("i>") if write is json_root else '"%3Ci%3E/">&lt;i&gt;</a>' in page
 
