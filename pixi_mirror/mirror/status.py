@@ -17,7 +17,7 @@ from pixi_mirror.model.packages import Channel, Inventory, Package, Snapshot, St
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.paths import url_path
 from pixi_mirror.pypi.index import index_of
-from pixi_mirror.pypi.requirements import required_name
+from pixi_mirror.pypi.requirements import accepts, required_name
 
 Freshness: TypeAlias = Literal["current", "changed", "missing", "unreadable"]
 
@@ -162,12 +162,19 @@ def _indexes(
 def _sdists(
     inventory: Inventory, packages: Mapping[MirrorPath, Package], stored: Mapping[MirrorPath, StoredFile]
 ) -> tuple[Sdist, ...]:
-    """Wanted sdists for which the mirror lacks a project that building them needs."""
-    there = {package.name for path, package in packages.items() if package.kind == "pypi" and path in stored}
+    """Wanted sdists for which the mirror lacks a project, or a version of it, that building them needs."""
+    versions: dict[str, set[str]] = {}
+    for path, package in packages.items():
+        if package.kind == "pypi" and path in stored:
+            versions.setdefault(package.name, set()).add(package.version)
     found = []
     for path, listing in inventory.listings.items():
         needs = listing.build_requires if path in packages else None
-        lacking = tuple(each for each in needs or () if required_name(each) not in there)
+        lacking = tuple(
+            line
+            for line in needs or ()
+            if not any(accepts(line, version) for version in versions.get(required_name(line), ()))
+        )
         if lacking:
             found.append(Sdist(path=path, build_requires=lacking))
     return tuple(found)
