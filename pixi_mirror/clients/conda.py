@@ -10,7 +10,7 @@ from typing import Any
 from pixi_mirror.clients.marked_lines import insert_lines, lines_of
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.document import load
+from pixi_mirror.lockfile.yaml_reader import load_yaml
 
 _KEY = re.compile(r"[\ufeff]?([A-Za-z_][A-Za-z0-9_]*)\s*:")
 _NODEFAULTS = (
@@ -108,7 +108,7 @@ def _parsed(text: str) -> dict[str, Any]:
     if not any(line.strip() and not line.lstrip().startswith("#") for line in bare.splitlines()):
         return {}
     try:
-        found = load(bare.encode(), name="it")
+        found = load_yaml(bare.encode(), name="it")
     except WorkspaceError as error:
         raise ValueError(f"it does not parse: {error}") from None
     if not isinstance(found, dict | None):

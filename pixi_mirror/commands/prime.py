@@ -12,7 +12,7 @@ from pixi_mirror.commands.text import counted, files_of
 from pixi_mirror.environments.package_cache import Waiting
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.environments.prime import Choice, Primed, prime
-from pixi_mirror.lockfile.selection import SUBDIR
+from pixi_mirror.lockfile.selection import SUBDIR_PREFIX
 from pixi_mirror.model.values import Json
 
 _JOBS = 4
@@ -50,7 +50,7 @@ def _run(options: Namespace) -> Outcome:
         manifest=options.manifest_path,
         name=options.name,
         environments=() if options.all_environments else tuple(dict.fromkeys(options.environment)),
-        platforms=asked or (f"{SUBDIR}{own_subdir()}",),
+        platforms=asked or (f"{SUBDIR_PREFIX}{own_subdir()}",),
     )
     primed = prime(
         Path(options.dir),

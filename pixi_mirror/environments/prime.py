@@ -8,14 +8,14 @@ from pathlib import Path
 from pixi_mirror.context import Context
 from pixi_mirror.environments.package_cache import PackageCache, Waiting, entry_name, missing
 from pixi_mirror.errors import PixiMirrorError, SeveralErrors, UsageError, WorkspaceError
-from pixi_mirror.lockfile.selection import SUBDIR
+from pixi_mirror.lockfile.selection import SUBDIR_PREFIX
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.subscriptions import subscription_of
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.packages import Cell, Inventory, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.pixi.cache_directory import told_cache
 from pixi_mirror.pixi.discovery import lock_of
+from pixi_mirror.pixi.info import read_cache_directory
 from pixi_mirror.settings.pixi_cache import named_pixi_cache, usual_pixi_cache
 
 PACKAGES = "pkgs"
@@ -112,7 +112,7 @@ def prime(mirror: Path, *, choice: Choice, cache: Path | None, jobs: int, dry_ru
 
 
 def _pixi_cache(context: Context) -> Path:
-    return named_pixi_cache(environ=context.environ) or told_cache(context.environ) or usual_pixi_cache()
+    return named_pixi_cache(environ=context.environ) or read_cache_directory(context.environ) or usual_pixi_cache()
 
 
 def _absolute(path: Path, context: Context) -> Path:
@@ -144,7 +144,7 @@ def _matching(asked: str, cells: Iterable[Cell]) -> list[Cell]:
     """Those of a platform; in an environment, an exact name wins, else a subdir means all platforms of it."""
     cells = list(cells)
     exact = {cell.environment for cell in cells if cell.platform == asked}
-    subdir = asked.removeprefix(SUBDIR)
+    subdir = asked.removeprefix(SUBDIR_PREFIX)
     return [
         cell for cell in cells if cell.platform == asked or (cell.environment not in exact and cell.subdir == subdir)
     ]

@@ -10,7 +10,7 @@ from pixi_mirror.http.failures import Failure, Restart, stopped_failure
 from pixi_mirror.http.mirrors import MirrorTable
 from pixi_mirror.http.origins import Origin
 from pixi_mirror.http.redirects import RedirectFollower
-from pixi_mirror.http.responses import Response
+from pixi_mirror.http.responses import HttpResponse
 from pixi_mirror.http.retry import HostPauses, back_off_s
 from pixi_mirror.http.sinks import FetchedDocument, MemorySink, Sink
 from pixi_mirror.model.network import Network
@@ -20,7 +20,7 @@ from pixi_mirror.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class _AttemptResult:
-    result: Response | Failure
+    result: HttpResponse | Failure
     requested: Url
     """The URL that was requested, after `[mirrors]`."""
 
@@ -61,7 +61,7 @@ class Attempts:
         """End every connection."""
         self._client.close()
 
-    def _fetch(self, url: Url, transfer: Transfer) -> Response:
+    def _fetch(self, url: Url, transfer: Transfer) -> HttpResponse:
         """Fill the sink of the transfer; the closed response whose body was the last.
 
         Raises:
@@ -73,7 +73,7 @@ class Attempts:
             attempt += 1
             self._stopped.wait(back_off_s(attempt, first_s=self._first_back_off_s))
             done = self._attempt(url, transfer)
-            if isinstance(done.result, Response):
+            if isinstance(done.result, HttpResponse):
                 return done.result
             failure = stopped_failure() if self._stopped.is_set() else done.result
             # With several targets of [mirrors]: every one that was tried since the last response.
@@ -95,7 +95,7 @@ class Attempts:
             self._mirrors.count_failure(choice.target)
         return _AttemptResult(result, choice.url)
 
-    def _request(self, url: Url, transfer: Transfer) -> Response | Failure | Restart:
+    def _request(self, url: Url, transfer: Transfer) -> HttpResponse | Failure | Restart:
         if self._stopped.is_set():
             return stopped_failure()
         given_up = {} if transfer.accept is None else self._given_up

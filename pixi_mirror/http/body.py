@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pixi_mirror.errors import WrongBytesError
 from pixi_mirror.http.failures import FROM_ZERO, Failure, Restart, transport_failure
 from pixi_mirror.http.gzip import Gunzip
-from pixi_mirror.http.responses import Response
+from pixi_mirror.http.responses import HttpResponse
 from pixi_mirror.http.sinks import Sink
 from pixi_mirror.model.network import Network
 
@@ -54,7 +54,7 @@ class Transfer:
         return {**headers, "Range": f"bytes={offset}-", "If-Range": validator}
 
 
-def receive(response: Response, transfer: Transfer, network: Network) -> Failure | Restart | None:
+def receive(response: HttpResponse, transfer: Transfer, network: Network) -> Failure | Restart | None:
     """Write the body to the sink; None: all of it was written."""
     if response.status in {200, 206} and (failure := _refuse_encoding(response, transfer)) is not None:
         return failure
@@ -66,7 +66,7 @@ def receive(response: Response, transfer: Transfer, network: Network) -> Failure
     return _rest(response, transfer, network, start)
 
 
-def _whole(response: Response, transfer: Transfer, network: Network) -> Failure | None:
+def _whole(response: HttpResponse, transfer: Transfer, network: Network) -> Failure | None:
     size = _length(response)
     transfer.total = size
     if (failure := _refuse_length(size, transfer)) is not None:
@@ -75,7 +75,7 @@ def _whole(response: Response, transfer: Transfer, network: Network) -> Failure 
     return _copy(response, transfer, network, size)
 
 
-def _rest(response: Response, transfer: Transfer, network: Network, start: int) -> Failure | Restart | None:
+def _rest(response: HttpResponse, transfer: Transfer, network: Network, start: int) -> Failure | Restart | None:
     found = _CONTENT_RANGE.fullmatch((response.header("Content-Range") or "").strip())
     if response.status != 206 or found is None or not _is_same(response, transfer):  # noqa: PLR2004 - a status
         return FROM_ZERO
@@ -92,7 +92,7 @@ def _rest(response: Response, transfer: Transfer, network: Network, start: int) 
     return _copy(response, transfer, network, size)
 
 
-def _copy(response: Response, transfer: Transfer, network: Network, expected: int | None) -> Failure | None:
+def _copy(response: HttpResponse, transfer: Transfer, network: Network, expected: int | None) -> Failure | None:
     remaining, held, sink = expected, transfer.sink.offset, transfer.sink
     speed, gunzip = _SpeedCheck(network), Gunzip(sink) if _encoding(response) in _GZIP else None
     while remaining is None or remaining > 0:
@@ -156,11 +156,11 @@ def _refuse_length(size: int | None, transfer: Transfer) -> Failure | None:
     )
 
 
-def _encoding(response: Response) -> str:
+def _encoding(response: HttpResponse) -> str:
     return (response.header("Content-Encoding") or "").strip().lower() or "identity"
 
 
-def _refuse_encoding(response: Response, transfer: Transfer) -> Failure | None:
+def _refuse_encoding(response: HttpResponse, transfer: Transfer) -> Failure | None:
     encoding = _encoding(response)
     if encoding == "identity" or (transfer.accept is not None and encoding in _GZIP):
         return None
@@ -171,14 +171,14 @@ def _refuse_encoding(response: Response, transfer: Transfer) -> Failure | None:
     )
 
 
-def _is_same(response: Response, transfer: Transfer) -> bool:
+def _is_same(response: HttpResponse, transfer: Transfer) -> bool:
     """Whether a 206 is of the file whose beginning the sink holds, as far as its headers say."""
     held = transfer.sink.validator or ""
     found = response.header("ETag" if held.startswith('"') else "Last-Modified")
     return found is None or found.strip() == held
 
 
-def _validator(response: Response) -> str | None:
+def _validator(response: HttpResponse) -> str | None:
     """What identifies these bytes: a strong ETag, else the date. RFC 9110 8.8.1: a weak ETag does not."""
     for name in ("ETag", "Last-Modified"):
         value = (response.header(name) or "").strip()
@@ -191,7 +191,7 @@ def _is_validator(value: str) -> bool:
     return bool(_STRONG_ETAG.fullmatch(value) or _DATE.fullmatch(value))
 
 
-def _length(response: Response) -> int | None:
+def _length(response: HttpResponse) -> int | None:
     value = (response.header("Content-Length") or "").strip()
     framed = "chunked" in (response.header("Transfer-Encoding") or "").lower()
     return int(value) if _LENGTH.fullmatch(value) and not framed else None

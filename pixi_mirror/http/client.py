@@ -17,7 +17,7 @@ from pixi_mirror import __version__
 from pixi_mirror.errors import MachineError
 from pixi_mirror.http.failures import UNCONNECTED, Failure, explain_exception
 from pixi_mirror.http.origins import Origin, is_listed, proxy_for
-from pixi_mirror.http.responses import EXCEPTIONS, Response
+from pixi_mirror.http.responses import EXCEPTIONS, HttpResponse
 from pixi_mirror.http.sockets import OpenSockets
 from pixi_mirror.model.network import Network
 from pixi_mirror.model.values import Url
@@ -42,7 +42,7 @@ class HttpClient:
         self._unverified: set[str] = set()
         self._lock = threading.Lock()
 
-    def get(self, url: Url, origin: Origin, headers: Mapping[str, str]) -> Response | Failure:
+    def get(self, url: Url, origin: Origin, headers: Mapping[str, str]) -> HttpResponse | Failure:
         """Send one GET and read the headers of the response.
 
         Args:
@@ -72,7 +72,7 @@ class HttpClient:
             )
         except EXCEPTIONS as error:
             return explain_exception(error, self._network, origin=origin, proxied=proxy is not None)
-        return Response(response, self._network, url=url, origin=origin, proxied=proxy is not None)
+        return HttpResponse(response, self._network, url=url, origin=origin, proxied=proxy is not None)
 
     def close(self) -> None:
         """End every connection, in use or not."""

@@ -12,7 +12,7 @@ from pixi_mirror.http.auth import AuthorizedUrl, authorize
 from pixi_mirror.http.client import HttpClient
 from pixi_mirror.http.failures import Failure, stopped_failure
 from pixi_mirror.http.origins import Origin, is_listed, is_loopback, origin_of
-from pixi_mirror.http.responses import Response
+from pixi_mirror.http.responses import HttpResponse
 from pixi_mirror.http.retry import REDIRECTS, SUCCESS, HostPauses, retry_after_s, rule_of
 from pixi_mirror.http.s3 import S3Client, explain_refusal
 from pixi_mirror.model.network import Network
@@ -48,7 +48,7 @@ class RedirectFollower:
 
     def get(
         self, url: Url, headers: Mapping[str, str], *, given_up: Mapping[Origin, Failure] = _NONE
-    ) -> Response | Failure:
+    ) -> HttpResponse | Failure:
         """Send a GET and follow at most 5 redirects; the response has one of the statuses of `SUCCESS`.
 
         Args:
@@ -115,7 +115,7 @@ class RedirectFollower:
         request = replace(request, headers=headers, credentials=credentials)
         return self._refuse_plain(origin) or _Hop(request, origin)
 
-    def _send(self, hop: _Hop, headers: Mapping[str, str]) -> Response | Failure:
+    def _send(self, hop: _Hop, headers: Mapping[str, str]) -> HttpResponse | Failure:
         if (failure := self._wait_for_pause(hop.origin)) is not None:
             return failure
         # A request for an object of a bucket has all of its headers already.
@@ -142,7 +142,7 @@ class RedirectFollower:
             later=True,
         )
 
-    def _explain_status(self, response: Response, hop: _Hop) -> Failure:
+    def _explain_status(self, response: HttpResponse, hop: _Hop) -> Failure:
         """The failure that a status stands for, by the table of `retry`."""
         request = hop.request
         if request.bucket is not None and (failure := explain_refusal(response, request)) is not None:

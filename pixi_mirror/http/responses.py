@@ -19,7 +19,7 @@ _MOST_DRAINED = 1 << 16
 _PIECE = {"http": 1 << 19, "https": 1 << 14}
 
 
-class Response:
+class HttpResponse:
     """Status, headers and body of a response; the caller closes it."""
 
     def __init__(

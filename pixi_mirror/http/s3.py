@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from pixi_mirror.http.auth import AuthorizedUrl
 from pixi_mirror.http.failures import Failure
-from pixi_mirror.http.responses import Response
+from pixi_mirror.http.responses import HttpResponse
 from pixi_mirror.model.network import Network, S3Keys, S3Options
 from pixi_mirror.model.values import Url
 
@@ -164,7 +164,7 @@ def _call_botocore(work: Callable[[], T]) -> T | Failure:
     )
 
 
-def explain_refusal(response: Response, request: AuthorizedUrl) -> Failure | None:
+def explain_refusal(response: HttpResponse, request: AuthorizedUrl) -> Failure | None:
     """The failure that a bucket's response without the object stands for; None: the table of statuses knows it."""
     body = response.read(_MOST_READ)
     text = body if isinstance(body, bytes) else b""

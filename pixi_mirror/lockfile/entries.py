@@ -57,7 +57,7 @@ Entry: TypeAlias = CondaBinary | CondaSource | PypiEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
+class LockedPlatform:
     """A platform that the lock was solved for."""
 
     name: str
@@ -88,7 +88,7 @@ class Lock:
     """A whole lock file."""
 
     version: int
-    platforms: Mapping[str, Platform]
+    platforms: Mapping[str, LockedPlatform]
     """By name."""
     environments: Mapping[str, LockedEnvironment]
     """By name."""

@@ -9,7 +9,7 @@ from pixi_mirror.model.values import Sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lacking:
+class MissingPlatform:
     """A platform that was asked for and that an environment does not have."""
 
     environment: str
@@ -17,20 +17,20 @@ class Lacking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class SelectionResult:
     """What a source says to some requests."""
 
     snapshot: Snapshot
-    lacking: tuple[Lacking, ...]
+    missing_platforms: tuple[MissingPlatform, ...]
     found_platforms: frozenset[str]
     """Platforms as asked that at least one chosen environment has."""
     platforms: frozenset[str]
     """All platforms of the chosen environments, asked for or not."""
-    unacceptable: tuple[Refusal, ...]
+    refusals: tuple[Refusal, ...]
     """What cannot be mirrored and no request allows to leave out."""
 
 
-class Source(Protocol):
+class WorkspaceSource(Protocol):
     """One workspace."""
 
     @property
@@ -48,7 +48,9 @@ class Source(Protocol):
             WorkspaceError: it cannot be read.
         """
 
-    def answer(self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout) -> Answer:
+    def select(
+        self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout
+    ) -> SelectionResult:
         """What the requests want now.
 
         Raises:

@@ -8,8 +8,16 @@ from typing import Any
 
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, Platform, PypiEntry
-from pixi_mirror.lockfile.records import derived, timestamp_ms
+from pixi_mirror.lockfile.entries import (
+    CondaBinary,
+    CondaSource,
+    Entry,
+    Lock,
+    LockedEnvironment,
+    LockedPlatform,
+    PypiEntry,
+)
+from pixi_mirror.lockfile.records import location_parts, timestamp_ms
 from pixi_mirror.model.values import Md5, Sha256
 
 _NOT_REPODATA = ("fn", "url", "channel")
@@ -51,7 +59,7 @@ def _lock(found: Any, version: int) -> Lock:  # noqa: ANN401 - py-rattler is opt
         packages: dict[str, tuple[Entry, ...]] = {}
         for platform in environment.platforms():
             subdir = str(platform.subdir)
-            platforms[platform.name] = Platform(name=platform.name, subdir=subdir, virtual_packages=())
+            platforms[platform.name] = LockedPlatform(name=platform.name, subdir=subdir, virtual_packages=())
             entries = tuple(_entry(package) for package in environment.packages(platform) or ())
             packages[platform.name] = entries
             records = (entry.record for entry in entries if isinstance(entry, CondaBinary))
@@ -91,7 +99,7 @@ def _entry(package: Any) -> Entry:  # noqa: ANN401 - py-rattler is optional
     record = json.loads(package.repo_data_record().to_json())
     for key in _NOT_REPODATA:
         record.pop(key, None)
-    told = derived(location)
+    told = location_parts(location)
     known = told.parent in SUBDIRS or told.parent == record["subdir"]
     return CondaBinary(
         location=location,

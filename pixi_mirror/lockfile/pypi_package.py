@@ -75,7 +75,7 @@ def pypi_package(
     )
 
 
-def called(entry: PypiEntry) -> str:
+def shown_entry(entry: PypiEntry) -> str:
     """How a message names an entry."""
     shown = str(Url(entry.location))
     return f"{entry.name} @ {shown if len(shown) <= 200 else shown[:200] + '...'}"  # noqa: PLR2004 - about two lines
@@ -136,6 +136,6 @@ def _is_safe(url: str) -> bool:
 
 def _unsafe(entry: PypiEntry, problem: str) -> WorkspaceError:
     return WorkspaceError(
-        f"the PyPI package {called(entry)!r} cannot stand in a mirror: {problem}. Nothing was written; correct the "
-        "lock, most simply with `pixi lock`."
+        f"the PyPI package {shown_entry(entry)!r} cannot stand in a mirror: {problem}. Nothing was written; correct "
+        "the lock, most simply with `pixi lock`."
     )

@@ -6,18 +6,18 @@ from typing import TypeAlias
 
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.document import cut_off, load
-from pixi_mirror.lockfile.entries import Entry, Lock, LockedEnvironment, Platform
+from pixi_mirror.lockfile.entries import Entry, Lock, LockedEnvironment, LockedPlatform
 from pixi_mirror.lockfile.fields import Malformed, mapping, number, optional_text, sequence, text, texts
 from pixi_mirror.lockfile.old_versions import read_old_lock
-from pixi_mirror.lockfile.pool import Key, Pool, current_pool, legacy_pool
+from pixi_mirror.lockfile.package_index import Key, PackageIndex, index_by_location, index_by_selector
+from pixi_mirror.lockfile.yaml_reader import cut_off, load_yaml
 from pixi_mirror.model.values import Json
 
 _NEWEST = 7
 _NAMED_PLATFORMS_FROM = 7
 _OWN_READER_FROM = 4
 
-_Platforms: TypeAlias = Mapping[str, Platform]
+_Platforms: TypeAlias = Mapping[str, LockedPlatform]
 
 
 def read_lock(data: bytes, *, name: str) -> Lock:
@@ -29,7 +29,7 @@ def read_lock(data: bytes, *, name: str) -> Lock:
         WorkspaceError: it is damaged, refers to what it does not hold, or has a version that cannot be read; the
             message names the line, or environment, platform and entry.
     """
-    document = load(data, name=name)
+    document = load_yaml(data, name=name)
     if not isinstance(document, dict) or "version" not in document:
         raise WorkspaceError(
             f"{name} is no pixi.lock: it has no `version`.{cut_off(data)} Check the path, or write the lock with "
@@ -63,10 +63,10 @@ def _lock(document: dict[str, Json], version: int) -> Lock:
         if key not in document:
             raise Malformed(f"it has no `{key}`")
     raw_environments = mapping(document["environments"], "environments")
-    build_pool = current_pool if version >= _NAMED_PLATFORMS_FROM else legacy_pool
+    build_pool = index_by_location if version >= _NAMED_PLATFORMS_FROM else index_by_selector
     pool = build_pool(document["packages"], version)
     named = _named_platforms(document) if version >= _NAMED_PLATFORMS_FROM else None
-    used: dict[str, Platform] = {}
+    used: dict[str, LockedPlatform] = {}
     environments = {}
     for environment, raw in raw_environments.items():
         try:
@@ -82,7 +82,7 @@ def _lock(document: dict[str, Json], version: int) -> Lock:
 
 
 def _named_platforms(document: dict[str, Json]) -> _Platforms:
-    found: dict[str, Platform] = {}
+    found: dict[str, LockedPlatform] = {}
     for item in sequence(document.get("platforms"), "platforms"):
         raw = mapping(item, "an entry of platforms")
         name = text(raw.get("name"), "the name of a platform")
@@ -92,11 +92,11 @@ def _named_platforms(document: dict[str, Json]) -> _Platforms:
         if subdir not in SUBDIRS:
             raise Malformed(f"the platform {name} has the unknown subdir {subdir!r}")
         virtual_packages = texts(raw.get("virtual-packages"), f"virtual-packages of the platform {name}")
-        found[name] = Platform(name=name, subdir=subdir, virtual_packages=virtual_packages)
+        found[name] = LockedPlatform(name=name, subdir=subdir, virtual_packages=virtual_packages)
     return found
 
 
-def _platform(key: str, named: _Platforms | None, used: dict[str, Platform]) -> None:
+def _platform(key: str, named: _Platforms | None, used: dict[str, LockedPlatform]) -> None:
     """Know the platform of an environment: one that is listed, or below version 7 any subdir."""
     if named is not None:
         if key not in named:
@@ -104,10 +104,10 @@ def _platform(key: str, named: _Platforms | None, used: dict[str, Platform]) -> 
     elif key not in SUBDIRS:
         raise Malformed(f"platform {key} is unknown")
     else:
-        used.setdefault(key, Platform(name=key, subdir=key, virtual_packages=()))
+        used.setdefault(key, LockedPlatform(name=key, subdir=key, virtual_packages=()))
 
 
-def _environment(raw: dict[str, Json], pool: Pool, admit_platform: Callable[[str], None]) -> LockedEnvironment:
+def _environment(raw: dict[str, Json], pool: PackageIndex, admit_platform: Callable[[str], None]) -> LockedEnvironment:
     packages: dict[str, tuple[Entry, ...]] = {}
     build_packages: dict[str, tuple[Entry, ...]] = {}
     for key in ("channels", "packages"):
@@ -130,7 +130,7 @@ def _environment(raw: dict[str, Json], pool: Pool, admit_platform: Callable[[str
     )
 
 
-def _closure(pool: Pool, installed: dict[Key, Entry], platform: str) -> tuple[Entry, ...]:
+def _closure(pool: PackageIndex, installed: dict[Key, Entry], platform: str) -> tuple[Entry, ...]:
     """What building `installed` takes, through source packages that are themselves built; each entry once."""
     seen = dict(installed)
     waiting = [key for key in installed if key in pool.needs]

@@ -21,7 +21,7 @@ _EXPLICIT_SUBDIR_FROM = 6
 _RUN_EXPORTS_FROM = 7
 
 
-class Derived(NamedTuple):
+class LocationParts(NamedTuple):
     """What a location alone tells of a package; None: it does not."""
 
     file_name: str
@@ -36,7 +36,7 @@ def is_path(location: str) -> bool:
     return _SCHEME.match(location) is None
 
 
-def derived(location: str) -> Derived:
+def location_parts(location: str) -> LocationParts:
     """What `location`, a URL or a path, tells of the package that lies there."""
     if is_path(location):
         segments = re.split(r"[/\\]", location)
@@ -50,7 +50,7 @@ def derived(location: str) -> Derived:
 
         file_name = unquote(file_name)
     parent = segments[-2] if len(segments) > least else None
-    return Derived(file_name, split_stem(file_name), parent, channel if len(segments) >= least else None)
+    return LocationParts(file_name, split_stem(file_name), parent, channel if len(segments) >= least else None)
 
 
 def _words(value: Json, what: str) -> list[str]:
@@ -138,7 +138,7 @@ def conda_binary(
     Raises:
         Malformed: a field is missing or is not what the format says.
     """
-    told = derived(location)
+    told = location_parts(location)
     record = _explicit(entry, version)
     # Below version 6 subdir and noarch are written or absent; nothing is derived.
     if version < _EXPLICIT_SUBDIR_FROM:
@@ -176,7 +176,7 @@ def _explicit(entry: dict[str, Json], version: int) -> dict[str, Json]:
     return record
 
 
-def _complete_5(record: dict[str, Json], told: Derived) -> None:
+def _complete_5(record: dict[str, Json], told: LocationParts) -> None:
     for key in ("name", "version"):
         if key not in record:
             raise Malformed(f"{key} is missing")
@@ -187,7 +187,7 @@ def _complete_5(record: dict[str, Json], told: Derived) -> None:
     _add_arch(record)
 
 
-def _complete(record: dict[str, Json], location: str, told: Derived) -> None:
+def _complete(record: dict[str, Json], location: str, told: LocationParts) -> None:
     parts = told.parts
     if parts is not None:
         record.setdefault("name", parts[0])

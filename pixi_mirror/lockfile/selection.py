@@ -7,24 +7,24 @@ from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.conda_package import conda_package
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
-from pixi_mirror.lockfile.interface import Answer, Lacking
-from pixi_mirror.lockfile.pypi_package import called, pypi_package
+from pixi_mirror.lockfile.interface import MissingPlatform, SelectionResult
+from pixi_mirror.lockfile.pypi_package import pypi_package, shown_entry
 from pixi_mirror.model.packages import Cell, Channel, Layout, Package, Refusal, Request, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, canonical
 from pixi_mirror.paths import channel, is_pseudo, local_path
 
-SUBDIR = "subdir:"
+SUBDIR_PREFIX = "subdir:"
 """What may stand before the subdir where a platform is asked for, as pixi names platforms that have no name."""
 
 
-def meant(asked: str, platforms: Mapping[str, str]) -> list[str]:
+def matching_platforms(asked: str, platforms: Mapping[str, str]) -> list[str]:
     """The names of the platforms that `asked` means, of those given with their subdirs, in their order.
 
     An exact name wins, as in pixi; else a subdir means all platforms of it.
     """
     if asked in platforms:
         return [asked]
-    subdir = asked.removeprefix(SUBDIR)
+    subdir = asked.removeprefix(SUBDIR_PREFIX)
     return [name for name, of in platforms.items() if of == subdir]
 
 
@@ -52,11 +52,11 @@ class Selection:
         self._variants: dict[tuple[str, bytes], Package] = {}
         self._wanted: dict[int, Package] = {}
         self._admitted: dict[tuple[int, int | None], Package | Refusal] = {}
-        self._lacking: set[tuple[str, str]] = set()
+        self._missing: set[tuple[str, str]] = set()
         self._found: set[str] = set()
         self._known: set[str] = set()
         self._refused: dict[str, Refusal] = {}
-        self._unacceptable: dict[str, Refusal] = {}
+        self._not_allowed: dict[str, Refusal] = {}
 
     def add(self, request: Request) -> None:
         """Take in what one request asks for.
@@ -102,11 +102,11 @@ class Selection:
             if matching:
                 self._found.add(asked)
             else:
-                self._lacking.add((name, asked))
+                self._missing.add((name, asked))
         return chosen
 
     def _matching(self, asked: str, environment: LockedEnvironment) -> list[str]:
-        return meant(asked, {name: self._lock.platforms[name].subdir for name in environment.packages})
+        return matching_platforms(asked, {name: self._lock.platforms[name].subdir for name in environment.packages})
 
     def _add_channels(self, environment: LockedEnvironment, request: Request) -> None:
         for url in environment.channels:
@@ -171,17 +171,17 @@ class Selection:
                 sha256_of=_sha256_of_local,
             )
         except UnmirrorableError as error:
-            name = entry.file_name if isinstance(entry, CondaBinary) else called(entry)
+            name = entry.file_name if isinstance(entry, CondaBinary) else shown_entry(entry)
             return Refusal(entry=name, reason=str(error))
         except WorkspaceError as error:
             raise WorkspaceError(f"{self._name}: {error}") from None
 
     def _refuse(self, refusal: Refusal, request: Request) -> None:
-        (self._refused if request.skip_unmirrorable else self._unacceptable)[refusal.entry] = refusal
+        (self._refused if request.skip_unmirrorable else self._not_allowed)[refusal.entry] = refusal
 
-    def answer(
+    def result(
         self, *, subscription: str, workspace: str, requests: tuple[Request, ...], source_sha256: Sha256
-    ) -> Answer:
+    ) -> SelectionResult:
         """All of it."""
         snapshot = Snapshot(
             id=subscription,
@@ -193,12 +193,14 @@ class Selection:
             packages=tuple(sorted(self._wanted.values(), key=_by_path)),
             refused=tuple(refusal for _, refusal in sorted(self._refused.items())),
         )
-        return Answer(
+        return SelectionResult(
             snapshot=snapshot,
-            lacking=tuple(Lacking(environment=name, platform=platform) for name, platform in sorted(self._lacking)),
+            missing_platforms=tuple(
+                MissingPlatform(environment=name, platform=platform) for name, platform in sorted(self._missing)
+            ),
             found_platforms=frozenset(self._found),
             platforms=frozenset(self._known),
-            unacceptable=tuple(refusal for _, refusal in sorted(self._unacceptable.items())),
+            refusals=tuple(refusal for _, refusal in sorted(self._not_allowed.items())),
         )
 
     def _cell(self, environment: str, platform: str) -> Cell:

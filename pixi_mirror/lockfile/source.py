@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.document import SIZE_LIMIT
-from pixi_mirror.lockfile.interface import Answer
+from pixi_mirror.lockfile.interface import SelectionResult
+from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
 from pixi_mirror.model.packages import Layout, Request
 from pixi_mirror.model.values import Sha256, admit_sha256
 
@@ -85,7 +85,9 @@ class LockSource:
 
         return read_lock(self._bytes(), name=str(self._path))
 
-    def answer(self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout) -> Answer:
+    def select(
+        self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout
+    ) -> SelectionResult:
         """What the requests want now.
 
         Raises:
@@ -97,4 +99,4 @@ class LockSource:
         selection = Selection(self.read(), name=str(self._path), base=self._path.parent.as_uri() + "/", layout=layout)
         for request in requests:
             selection.add(request)
-        return selection.answer(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)
+        return selection.result(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)

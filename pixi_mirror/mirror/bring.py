@@ -79,7 +79,7 @@ def _complete(plan: Plan) -> tuple[Package, ...]:
         if wanted.isdisjoint(package.path for package in snapshot.packages):
             continue
         with suppress(WorkspaceError):  # a lock that has vanished loses nothing
-            answer = plan.pins.sources[snapshot.id].answer(
+            answer = plan.pins.sources[snapshot.id].select(
                 snapshot.requests, subscription=snapshot.id, workspace=snapshot.workspace, layout=plan.layout
             )
             urls.update({package.path: package.url for package in answer.snapshot.packages})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
-from pixi_mirror.lockfile.interface import Answer, Source
+from pixi_mirror.lockfile.interface import SelectionResult, WorkspaceSource
 from pixi_mirror.mirror.subscriptions import SourceRequest
 from pixi_mirror.model.packages import Inventory, Layout, Refusal, Snapshot
 
@@ -20,7 +20,7 @@ class RenewedPins:
     """Subscription id -> path of its lock."""
     manifests: Mapping[str, str] | None
     """Subscription id -> path of the manifest that pixi is asked about; None: as recorded."""
-    sources: Mapping[str, Source]
+    sources: Mapping[str, WorkspaceSource]
     """The sources that were looked at, by subscription id."""
     renewed: frozenset[str]
     """Ids whose snapshot was read from its source in this run, so that its URLs still have their secrets."""
@@ -63,8 +63,8 @@ def renew_pins(
     snapshots = {snapshot.id: snapshot for snapshot in inventory.snapshots}
     known_locks = dict(locks)
     known_manifests = dict(manifests)
-    sources: dict[str, Source] = {}
-    answers: dict[str, Answer] = {}
+    sources: dict[str, WorkspaceSource] = {}
+    answers: dict[str, SelectionResult] = {}
     problems: list[WorkspaceError] = []
     requests = list(requests)
     for each in requests:
@@ -90,20 +90,22 @@ def renew_pins(
         manifests=known_manifests,
         sources=sources,
         renewed=frozenset(answers),
-        unacceptable=tuple(refusal for answer in answers.values() for refusal in answer.unacceptable),
+        unacceptable=tuple(refusal for answer in answers.values() for refusal in answer.refusals),
         problems=tuple(problems),
-        warnings=tuple(_lacking_platforms(answers.values())),
+        warnings=tuple(_missing_platforms(answers.values())),
     )
 
 
-def _lacking_platforms(answers: Iterable[Answer]) -> Iterable[str]:
+def _missing_platforms(answers: Iterable[SelectionResult]) -> Iterable[str]:
     for answer in answers:
         workspace = answer.snapshot.workspace
-        for lacking in answer.lacking:
-            yield f"{workspace}: environment {lacking.environment!r} has no platform {lacking.platform!r}"
+        for missing in answer.missing_platforms:
+            yield f"{workspace}: environment {missing.environment!r} has no platform {missing.platform!r}"
 
 
-def recorded_pins(inventory: Inventory, locks: Mapping[str, str], *, sources: Mapping[str, Source]) -> RenewedPins:
+def recorded_pins(
+    inventory: Inventory, locks: Mapping[str, str], *, sources: Mapping[str, WorkspaceSource]
+) -> RenewedPins:
     """The subscriptions as they were last recorded; no source is read."""
     return RenewedPins(
         snapshots=inventory.snapshots,
@@ -122,7 +124,7 @@ def _with_tools(renewed: Snapshot, recorded: Snapshot | None) -> Snapshot:
     return renewed if recorded is None else replace(renewed, tools=recorded.tools, tools_for=recorded.tools_for)
 
 
-def _read_source(requested: SourceRequest, recorded: Snapshot | None, layout: Layout) -> Answer | None:
+def _read_source(requested: SourceRequest, recorded: Snapshot | None, layout: Layout) -> SelectionResult | None:
     """What the source wants now; None: nothing of it has changed since it was recorded."""
     requests = () if recorded is None else recorded.requests
     if requested.request is not None and requested.request not in requests:
@@ -130,10 +132,10 @@ def _read_source(requested: SourceRequest, recorded: Snapshot | None, layout: La
     source = requested.source
     if recorded is not None and recorded.requests == requests and recorded.source_sha256 == source.digest():
         return None
-    return source.answer(requests, subscription=requested.subscription, workspace=requested.workspace, layout=layout)
+    return source.select(requests, subscription=requested.subscription, workspace=requested.workspace, layout=layout)
 
 
-def _refuse_unknown_platforms(requests: Iterable[SourceRequest], answers: Mapping[str, Answer]) -> None:
+def _refuse_unknown_platforms(requests: Iterable[SourceRequest], answers: Mapping[str, SelectionResult]) -> None:
     requested = {
         platform
         for each in requests

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.interface import Source
+from pixi_mirror.lockfile.interface import WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.pins import recorded_pins
@@ -104,7 +104,9 @@ def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
     )
 
 
-def _subscription(snapshot: Snapshot, locks: Mapping[str, str], sources: Mapping[str, Source]) -> SubscriptionStatus:
+def _subscription(
+    snapshot: Snapshot, locks: Mapping[str, str], sources: Mapping[str, WorkspaceSource]
+) -> SubscriptionStatus:
     return SubscriptionStatus(
         workspace=snapshot.workspace,
         lock=locks.get(snapshot.id),
@@ -115,7 +117,7 @@ def _subscription(snapshot: Snapshot, locks: Mapping[str, str], sources: Mapping
     )
 
 
-def _freshness(snapshot: Snapshot, source: Source | None) -> Freshness:
+def _freshness(snapshot: Snapshot, source: WorkspaceSource | None) -> Freshness:
     if source is None or not source.location.exists():
         return "missing"
     try:

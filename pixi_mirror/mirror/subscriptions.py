@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.errors import UsageError, WorkspaceError
-from pixi_mirror.lockfile.interface import Source
+from pixi_mirror.lockfile.interface import WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.memo import sha256_of
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import Request, Snapshot
-from pixi_mirror.pixi.discovery import Here, candidates, manifest_of, workspace_here
+from pixi_mirror.pixi.discovery import FoundWorkspace, find_manifest, find_workspace, manifest_candidates
 from pixi_mirror.pixi.source import PixiSource
 
 _DEFAULT = Request(environments=("default",), platforms=())
@@ -42,7 +42,7 @@ class SourceRequest:
 
     subscription: str
     workspace: str
-    source: Source
+    source: WorkspaceSource
     request: Request | None
     """None: only what was requested before."""
 
@@ -54,7 +54,7 @@ class SourcesToRenew:
     requests: tuple[SourceRequest, ...]
     problems: tuple[WorkspaceError, ...] = ()
     """Why other subscriptions cannot be refreshed."""
-    here: Here | None = None
+    here: FoundWorkspace | None = None
     """The workspace that was found from the user's directory; None: it was not looked for."""
 
 
@@ -66,7 +66,7 @@ def subscription_of(lock: Path, name: str | None) -> str:
     return f"lock:{hashlib.sha256(str(lock).encode()).hexdigest()[:16]}" if name is None else f"name:{name}"
 
 
-def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, Source]:
+def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, WorkspaceSource]:
     """The sources of the subscriptions whose locks this machine knows: pixi, or the lock alone, as last named."""
     manifests = tree.state.manifests
     return {
@@ -96,12 +96,12 @@ def named_sources(
     _refuse_contradiction(selection)
     here = None
     if selection.manifests or selection.locks:
-        sources: list[Source] = [PixiSource(manifest_of(path), environ) for path in selection.manifests]
+        sources: list[WorkspaceSource] = [PixiSource(find_manifest(path), environ) for path in selection.manifests]
         # A lock beside a manifest that is named is the same subscription, and pixi knows more of it.
         with_manifest = {source.location for source in sources}
         sources += [lock for path in selection.locks if (lock := LockSource(path)).location not in with_manifest]
     else:
-        here = workspace_here(directory, environ, known=tree.state.found.get(str(directory)))
+        here = find_workspace(directory, environ, known=tree.state.found.get(str(directory)))
         sources = [PixiSource(here.manifest, environ, workspace=here.workspace)]
     if selection.locked:
         for source in sources:
@@ -165,7 +165,7 @@ def hash_inputs(sources: SourcesToRenew, directory: Callable[[], Path]) -> Mappi
     """
     paths = {str(path) for each in sources.requests for path in (each.source.location, each.source.manifest) if path}
     if sources.here is not None:
-        paths.update(str(path) for path in candidates(directory(), sources.here.manifest))
+        paths.update(str(path) for path in manifest_candidates(directory(), sources.here.manifest))
     try:
         return {path: sha256_of(path) for path in sorted(paths)}
     except OSError as error:
@@ -179,7 +179,7 @@ def _refuse_contradiction(selection: SourceSelection) -> None:
         raise UsageError("--locked asks pixi whether a lock is current, so it goes with -m and not with --lock.")
 
 
-def _refuse_stale(source: Source) -> None:
+def _refuse_stale(source: WorkspaceSource) -> None:
     if not isinstance(source, PixiSource):
         raise WorkspaceError(
             f"--locked asks pixi whether a lock is current, and {source.location} is read without pixi: name its "

@@ -99,8 +99,8 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
             return _result(request, decision.plan, indexes=indexes, error=decision.refusal)
         announce(decision.plan)
         here = decision.sources.here
-        if here is not None and here.trail:
-            tree.remember(context.directory(), here.manifest, here.trail)
+        if here is not None and here.manifests_digest:
+            tree.remember(context.directory(), here.manifest, here.manifests_digest)
         result = _carry_out(request, decision.plan, tree, context, decision.problem)
         if result.error is None and _is_silent(decision.plan):
             with suppress(OSError, MachineError):  # without the memo, the next run only takes longer

@@ -10,8 +10,8 @@ from packaging.utils import canonicalize_name
 from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
-from pixi_mirror.lockfile.pypi_package import called
-from pixi_mirror.lockfile.selection import SUBDIR, Selection, meant
+from pixi_mirror.lockfile.pypi_package import shown_entry
+from pixi_mirror.lockfile.selection import SUBDIR_PREFIX, Selection, matching_platforms
 from pixi_mirror.model.packages import Layout, Package, Refusal, Request
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.paths import is_local, local_path, local_url
@@ -76,8 +76,8 @@ def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Ru
         allow_unhashed=True,
     )
     selection.add(request)
-    answer = selection.answer(subscription="", workspace="", requests=(request,), source_sha256=_NO_DIGEST)
-    refused += [f"{refusal.entry}: {refusal.reason}" for refusal in answer.unacceptable]
+    answer = selection.result(subscription="", workspace="", requests=(request,), source_sha256=_NO_DIGEST)
+    refused += [f"{refusal.entry}: {refusal.reason}" for refusal in answer.refusals]
     unhashed = tuple(_unhashed(answer.snapshot.packages))
     if rules.requires_hashes:
         refused += unhashed
@@ -135,8 +135,10 @@ def _platform(
 ) -> tuple[str, tuple[str, ...]]:
     """The name of the platform that is meant, and what to warn of."""
     # In the order of the lock, as in pixi-pack, and not in that of the environment.
-    names = meant(asked, {name: each.subdir for name, each in lock.platforms.items() if name in locked.packages})
-    subdir = asked.removeprefix(SUBDIR)
+    names = matching_platforms(
+        asked, {name: each.subdir for name, each in lock.platforms.items() if name in locked.packages}
+    )
+    subdir = asked.removeprefix(SUBDIR_PREFIX)
     if not names:
         known = ", ".join(locked.packages) or "none"
         raise WorkspaceError(
@@ -178,12 +180,12 @@ def _sifted(
             case PypiEntry():
                 reason = _reason_to_skip(entry, rules)
                 if reason is not None:
-                    skipped.append(Refusal(entry=called(entry), reason=reason))
+                    skipped.append(Refusal(entry=shown_entry(entry), reason=reason))
                 else:
                     refused.append(
                         f"package {entry.name} is not a wheel file, we currently require all dependencies to be "
-                        f"wheels. It is {called(entry)}: inject its wheel with -i FILE.whl, or leave such packages out "
-                        "with --ignore-pypi-non-wheel."
+                        f"wheels. It is {shown_entry(entry)}: inject its wheel with -i FILE.whl, or leave such "
+                        "packages out with --ignore-pypi-non-wheel."
                     )
     return kept, skipped, refused
 

@@ -13,24 +13,24 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.pixi.run import WITHOUT_PIXI, empty_directory, needed_pixi
 
 if TYPE_CHECKING:  # a run that asks nobody must not pay for it
-    from pixi_mirror.pixi.info import Workspace
+    from pixi_mirror.pixi.info import WorkspaceInfo
 
 _MANIFESTS = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
 """In pixi's order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Here:
+class FoundWorkspace:
     """The workspace that a directory belongs to."""
 
     manifest: Path
-    trail: str
+    manifests_digest: str
     """A digest of every manifest from the directory up to this one: as long as it stays, so does the answer."""
-    workspace: Workspace | None
+    workspace: WorkspaceInfo | None
     """What pixi said; None: it was not asked again."""
 
 
-def manifest_of(path: Path) -> Path:
+def find_manifest(path: Path) -> Path:
     """The manifest that `-m PATH`, a file or a directory, names.
 
     Raises:
@@ -57,33 +57,40 @@ def lock_of(path: Path) -> Path:
     return Path(os.path.realpath(directory / "pixi.lock"))  # `Path.resolve` fails on a circle of links
 
 
-def workspace_here(directory: Path, environ: Mapping[str, str], *, known: tuple[str, str] | None) -> Here:
-    """The workspace that pixi finds from `directory`; `known` is what it last found there, as manifest and trail.
+def find_workspace(directory: Path, environ: Mapping[str, str], *, known: tuple[str, str] | None) -> FoundWorkspace:
+    """Find the workspace that `directory` belongs to, as pixi does.
+
+    Args:
+        directory: where the user stands.
+        environ: the environment, for the pixi to run.
+        known: the manifest that was last found from there, and the digest of manifests then; None: nothing is known.
 
     Raises:
         WorkspaceError: there is none, it does not load, or there is no pixi to ask.
     """
-    if known is not None and _trail(directory, Path(known[0])) == known[1]:
-        return Here(manifest=Path(known[0]), trail=known[1], workspace=None)
+    if known is not None and _manifests_digest(directory, Path(known[0])) == known[1]:
+        return FoundWorkspace(manifest=Path(known[0]), manifests_digest=known[1], workspace=None)
     pixi = needed_pixi(environ)
     above = list(_manifests_above(directory))
     around = environ.get("PIXI_PROJECT_MANIFEST")
     if not above and around:
         # pixi: "only if there is none" above takes the workspace of the task that we run in.
-        return Here(manifest=manifest_of(Path(around)), trail="", workspace=None)
-    from pixi_mirror.pixi.info import told_workspace, why_not
+        return FoundWorkspace(manifest=find_manifest(Path(around)), manifests_digest="", workspace=None)
+    from pixi_mirror.pixi.info import explain_load_failure, read_workspace_info
 
-    workspace = told_workspace(pixi, manifest=None, cwd=directory)
+    workspace = read_workspace_info(pixi, manifest=None, cwd=directory)
     if workspace is not None:
-        manifest = manifest_of(workspace.manifest)
-        return Here(manifest=manifest, trail=_trail(directory, manifest) or "", workspace=workspace)
+        manifest = find_manifest(workspace.manifest)
+        return FoundWorkspace(
+            manifest=manifest, manifests_digest=_manifests_digest(directory, manifest) or "", workspace=workspace
+        )
     if not above:
         raise WorkspaceError(
             f"pixi finds no workspace in {directory} or above it. Name one with -m PATH, a directory or its pixi.toml. "
             f"{WITHOUT_PIXI}"
         )
     with empty_directory() as cwd:
-        reason = why_not(pixi, above[0], cwd=cwd)
+        reason = explain_load_failure(pixi, above[0], cwd=cwd)
     raise WorkspaceError(f"pixi does not load the workspace of {above[0]}: {reason}.")
 
 
@@ -96,7 +103,7 @@ def _manifests_above(directory: Path) -> Iterator[Path]:
                 yield path
 
 
-def candidates(directory: Path, manifest: Path) -> Iterator[Path]:
+def manifest_candidates(directory: Path, manifest: Path) -> Iterator[Path]:
     """Every file that decides, by being there or not, that `manifest` is the one for `directory`; it comes last."""
     for folder in (directory, *directory.parents):
         for name in _MANIFESTS:
@@ -105,10 +112,10 @@ def candidates(directory: Path, manifest: Path) -> Iterator[Path]:
                 return
 
 
-def _trail(directory: Path, manifest: Path) -> str | None:
+def _manifests_digest(directory: Path, manifest: Path) -> str | None:
     """A digest of all that decides that `manifest` is the one for `directory`; None: it is not there or not above."""
     digest = hashlib.sha256()
-    for path in candidates(directory, manifest):
+    for path in manifest_candidates(directory, manifest):
         if path.is_file():
             digest.update(f"{path}\0{hashlib.sha256(_bytes(path)).hexdigest()}\n".encode())
             if path == manifest:

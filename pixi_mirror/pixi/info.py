@@ -10,7 +10,7 @@ from types import MappingProxyType
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.model.values import Json
 from pixi_mirror.pixi.messages import reason_of
-from pixi_mirror.pixi.run import WITHOUT_PIXI, Pixi
+from pixi_mirror.pixi.run import WITHOUT_PIXI, PixiProgram, empty_directory, installed_pixi
 
 _LOCKED_NAMES = {"macos": "osx", "windows": "win"}
 _LEAST = (0, 68)
@@ -28,21 +28,21 @@ class NamedPlatform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class WorkspaceInfo:
     """What pixi says of a workspace."""
 
     manifest: Path
     environments: Mapping[str, tuple[NamedPlatform, ...]]
 
 
-def told_workspace(pixi: Pixi, *, manifest: Path | None, cwd: Path) -> Workspace | None:
+def read_workspace_info(pixi: PixiProgram, *, manifest: Path | None, cwd: Path) -> WorkspaceInfo | None:
     """The workspace of a manifest, or the one found from `cwd`; None: there is none, or it does not load.
 
     Raises:
         WorkspaceError: pixi is too old, fails, or answers something else.
     """
     named = () if manifest is None else ("--manifest-path", str(manifest))
-    output = pixi.ask(("info", "--json", *named), cwd=cwd)
+    output = pixi.run(("info", "--json", *named), cwd=cwd)
     if output.status != 0:
         reason = reason_of(output.stderr, status=output.status)
         raise WorkspaceError(f"{pixi.program} failed at `pixi info --json`: {reason}. {WITHOUT_PIXI}")
@@ -52,7 +52,7 @@ def told_workspace(pixi: Pixi, *, manifest: Path | None, cwd: Path) -> Workspace
         project = answer["project_info"]
         if project is None:
             return None
-        return Workspace(
+        return WorkspaceInfo(
             manifest=Path(project["manifest_path"]),
             environments=MappingProxyType(
                 {each["name"]: tuple(map(_platform, each["platforms"])) for each in answer["environments_info"]}
@@ -65,7 +65,7 @@ def told_workspace(pixi: Pixi, *, manifest: Path | None, cwd: Path) -> Workspace
         ) from None
 
 
-def _refuse_old(version: str, pixi: Pixi) -> None:
+def _refuse_old(version: str, pixi: PixiProgram) -> None:
     """A version that is not spelled in numbers is somebody's own build: what it can do will be seen."""
     found = re.match(r"(\d+)\.(\d+)", version)
     if found and (int(found[1]), int(found[2])) < _LEAST:
@@ -95,9 +95,23 @@ def _as_locked(virtual_package: str) -> str:
     return f"__{_LOCKED_NAMES.get(name, name)}{equals}{version}"
 
 
-def why_not(pixi: Pixi, manifest: Path, *, cwd: Path) -> str:
+def explain_load_failure(pixi: PixiProgram, manifest: Path, *, cwd: Path) -> str:
     """Why a workspace does not load, in pixi's words: `info` only shrugs, `list` tells."""
-    output = pixi.ask(("list", "--json", "--frozen", "--manifest-path", str(manifest)), cwd=cwd)
+    output = pixi.run(("list", "--json", "--frozen", "--manifest-path", str(manifest)), cwd=cwd)
     if output.status == 0:
         return "it does not say why"
     return reason_of(output.stderr, status=output.status)
+
+
+def read_cache_directory(environ: Mapping[str, str]) -> Path | None:
+    """Ask pixi for the root of its cache, as its configuration has it; None: there is no pixi, or it does not say."""
+    pixi = installed_pixi(environ)
+    if pixi is None:
+        return None
+    try:
+        with empty_directory() as empty:
+            output = pixi.run(("info", "--json"), cwd=empty)
+        found = json.loads(output.stdout)["cache_dir"] if output.status == 0 else None
+    except (WorkspaceError, ValueError, KeyError, TypeError):
+        return None
+    return Path(found) if isinstance(found, str) and found else None

@@ -10,15 +10,17 @@ from typing import TypeAlias
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.model.values import Json
 from pixi_mirror.pixi.messages import reason_of
-from pixi_mirror.pixi.run import WITHOUT_PIXI, Pixi
+from pixi_mirror.pixi.run import WITHOUT_PIXI, PixiProgram
 
-Place: TypeAlias = tuple[str, str]
+EnvironmentPlatform: TypeAlias = tuple[str, str]
 """An environment and a platform of it, as pixi calls them."""
 
 Rows: TypeAlias = Sequence[Mapping[str, Json]]
 
 
-def listed(pixi: Pixi, manifest: Path, places: Sequence[Place], *, cwd: Path) -> Mapping[Place, Rows]:
+def list_packages(
+    pixi: PixiProgram, manifest: Path, places: Sequence[EnvironmentPlatform], *, cwd: Path
+) -> Mapping[EnvironmentPlatform, Rows]:
     """What pixi lists for each place of a workspace from its lock as it is; as many at a time as there are cores.
 
     Raises:
@@ -35,9 +37,9 @@ def listed(pixi: Pixi, manifest: Path, places: Sequence[Place], *, cwd: Path) ->
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _rows(pixi: Pixi, manifest: Path, place: Place, *, cwd: Path) -> Rows:
+def _rows(pixi: PixiProgram, manifest: Path, place: EnvironmentPlatform, *, cwd: Path) -> Rows:
     environment, platform = place
-    output = pixi.ask(
+    output = pixi.run(
         (
             "list", "--json", "--frozen", "--environment", environment, "--platform", platform,
             "--manifest-path", str(manifest),
@@ -63,14 +65,14 @@ def _is_row(row: Mapping[str, Json]) -> bool:
     return all(isinstance(row.get(key), str) for key in ("name", "kind", "url"))
 
 
-def refuse_stale(pixi: Pixi, manifest: Path, place: Place | None, *, cwd: Path) -> None:
+def refuse_stale(pixi: PixiProgram, manifest: Path, place: EnvironmentPlatform | None, *, cwd: Path) -> None:
     """Have pixi check that the lock fits the manifest; it checks all of the workspace, whatever the place.
 
     Raises:
         WorkspaceError: it does not.
     """
     named = () if place is None else ("--environment", place[0], "--platform", place[1])
-    output = pixi.ask(("list", "--json", "--locked", *named, "--manifest-path", str(manifest)), cwd=cwd)
+    output = pixi.run(("list", "--json", "--locked", *named, "--manifest-path", str(manifest)), cwd=cwd)
     if output.status != 0:
         raise WorkspaceError(
             f"{manifest} and its lock: {reason_of(output.stderr, status=output.status)}. Run `pixi lock`, or mirror "

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from pixi_mirror.lockfile.entries import Lock, Platform
-from pixi_mirror.pixi.info import NamedPlatform, Workspace
+from pixi_mirror.lockfile.entries import Lock, LockedPlatform
+from pixi_mirror.pixi.info import NamedPlatform, WorkspaceInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class RenamedLock:
     """A lock whose platforms are called as in the manifest."""
 
     lock: Lock
@@ -17,9 +17,9 @@ class Named:
     """Environment -> name in the lock (`p1`) -> name in the manifest, where the two differ."""
 
 
-def named_as_in_manifest(lock: Lock, workspace: Workspace) -> Named:
+def with_manifest_names(lock: Lock, workspace: WorkspaceInfo) -> RenamedLock:
     """The lock with the manifest's names; a platform that the manifest does not have keeps its own."""
-    platforms: dict[str, Platform] = {}
+    platforms: dict[str, LockedPlatform] = {}
     environments = {}
     aliases: dict[str, Mapping[str, str]] = {}
     for name, environment in lock.environments.items():
@@ -34,13 +34,13 @@ def named_as_in_manifest(lock: Lock, workspace: Workspace) -> Named:
                 {names[key]: entries for key, entries in environment.build_packages.items()}
             ),
         )
-    return Named(
+    return RenamedLock(
         lock=replace(lock, platforms=MappingProxyType(platforms), environments=MappingProxyType(environments)),
         aliases=MappingProxyType(aliases),
     )
 
 
-def _names(locked: Sequence[Platform], told: Sequence[NamedPlatform]) -> Mapping[str, str]:
+def _names(locked: Sequence[LockedPlatform], told: Sequence[NamedPlatform]) -> Mapping[str, str]:
     """Name in the lock -> name in the manifest, or again that in the lock."""
     known = {each.name: each for each in told}
     same = {each.name for each in locked if each.name in known and known[each.name].subdir == each.subdir}
@@ -54,7 +54,7 @@ def _names(locked: Sequence[Platform], told: Sequence[NamedPlatform]) -> Mapping
     return names
 
 
-def _same_as(locked: Platform, told: Sequence[NamedPlatform]) -> NamedPlatform | None:
+def _same_as(locked: LockedPlatform, told: Sequence[NamedPlatform]) -> NamedPlatform | None:
     """The one platform with the subdir and the customised virtual packages of a locked one.
 
     A lock below version 7 tells no virtual packages, and the subdir has to do.

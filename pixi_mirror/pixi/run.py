@@ -26,14 +26,14 @@ _KEPT_PREFIX = "PIXI_CACHE_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pixi:
+class PixiProgram:
     """The pixi of this machine."""
 
     program: Path
     environ: Mapping[str, str] = field(repr=False)
     """What it is run with."""
 
-    def ask(self, arguments: Sequence[str], *, cwd: Path) -> Output:
+    def run(self, arguments: Sequence[str], *, cwd: Path) -> Output:
         """What it answers to a command line, whatever its exit status.
 
         Raises:
@@ -61,7 +61,7 @@ WITHOUT_PIXI = (
 )
 
 
-def installed_pixi(environ: Mapping[str, str]) -> Pixi | None:
+def installed_pixi(environ: Mapping[str, str]) -> PixiProgram | None:
     """The pixi that the user would run: `PIXI_EXE`, else on `PATH`, else in pixi's own home; None: there is none."""
     told = environ.get("PIXI_EXE")
     home = environ.get("PIXI_HOME") or os.path.join(_user_home(environ), ".pixi")
@@ -70,7 +70,7 @@ def installed_pixi(environ: Mapping[str, str]) -> Pixi | None:
     candidates = [*([told] if told else []), *(os.path.join(folder, name) for folder in (*folders, f"{home}/bin"))]
     for candidate in candidates:
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-            return Pixi(program=Path(candidate).absolute(), environ=scrubbed(environ))
+            return PixiProgram(program=Path(candidate).absolute(), environ=scrubbed_environment(environ))
     return None
 
 
@@ -78,7 +78,7 @@ def _user_home(environ: Mapping[str, str]) -> str:
     return environ.get("USERPROFILE" if sys.platform == "win32" else "HOME", "")
 
 
-def needed_pixi(environ: Mapping[str, str]) -> Pixi:
+def needed_pixi(environ: Mapping[str, str]) -> PixiProgram:
     """The pixi of this machine.
 
     Raises:
@@ -92,7 +92,7 @@ def needed_pixi(environ: Mapping[str, str]) -> Pixi:
     return pixi
 
 
-def scrubbed(environ: Mapping[str, str]) -> Mapping[str, str]:
+def scrubbed_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
     """The environment less what pixi has set for a shell, a task or `pixi exec` around us."""
     return {
         name: value

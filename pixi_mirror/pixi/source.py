@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.interface import Answer
+from pixi_mirror.lockfile.interface import SelectionResult
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.packages import Layout, Request
 from pixi_mirror.model.values import Sha256, admit_sha256
@@ -18,9 +18,9 @@ from pixi_mirror.pixi.run import installed_pixi, needed_pixi
 if TYPE_CHECKING:  # a run that asks nobody must not pay for these
     from pixi_mirror.lockfile.entries import Lock
     from pixi_mirror.lockfile.selection import Selection
-    from pixi_mirror.pixi.info import Workspace
-    from pixi_mirror.pixi.platforms import Named
-    from pixi_mirror.pixi.run import Pixi
+    from pixi_mirror.pixi.info import WorkspaceInfo
+    from pixi_mirror.pixi.platforms import RenamedLock
+    from pixi_mirror.pixi.run import PixiProgram
 
 _RULES = b"pixi-mirror asks pixi by rules 3\n"
 """Changed whenever the same answers would lead to other pins."""
@@ -29,7 +29,7 @@ _RULES = b"pixi-mirror asks pixi by rules 3\n"
 class PixiSource:
     """The workspace of one manifest."""
 
-    def __init__(self, manifest: Path, environ: Mapping[str, str], *, workspace: Workspace | None = None) -> None:
+    def __init__(self, manifest: Path, environ: Mapping[str, str], *, workspace: WorkspaceInfo | None = None) -> None:
         """Name a manifest by its resolved path; `workspace` is what pixi said of it already, if it was asked.
 
         Nothing is read and nobody is asked yet.
@@ -88,21 +88,23 @@ class PixiSource:
             places = ((name, platforms[0].name) for name, platforms in told.environments.items() if platforms)
             refuse_stale(pixi, self._manifest, next(places, None), cwd=cwd)
 
-    def answer(self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout) -> Answer:
+    def select(
+        self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout
+    ) -> SelectionResult:
         """What the requests want now.
 
         Raises:
             WorkspaceError: pixi or the lock cannot be read, they disagree, or an environment does not exist.
         """
         from pixi_mirror.lockfile.selection import Selection
-        from pixi_mirror.pixi.platforms import named_as_in_manifest
+        from pixi_mirror.pixi.platforms import with_manifest_names
         from pixi_mirror.pixi.run import empty_directory
 
         pixi = needed_pixi(self._environ)
         digest = self.digest()
         with empty_directory() as cwd:
             told = self._workspace(pixi, cwd)
-            named = named_as_in_manifest(self._read_lock(pixi, cwd), told)
+            named = with_manifest_names(self._read_lock(pixi, cwd), told)
             selection = Selection(
                 named.lock,
                 name=str(self.location),
@@ -114,28 +116,28 @@ class PixiSource:
                 self._refuse_unknown(request, named.lock, told)
                 selection.add(request)
             self._refuse_disagreement(pixi, told, named, selection, cwd)
-        return selection.answer(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)
+        return selection.result(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)
 
-    def _workspace(self, pixi: Pixi, cwd: Path) -> Workspace:
-        from pixi_mirror.pixi.info import told_workspace, why_not
+    def _workspace(self, pixi: PixiProgram, cwd: Path) -> WorkspaceInfo:
+        from pixi_mirror.pixi.info import explain_load_failure, read_workspace_info
 
         if self._told is None:
-            self._told = told_workspace(pixi, manifest=self._manifest, cwd=cwd)
+            self._told = read_workspace_info(pixi, manifest=self._manifest, cwd=cwd)
         if self._told is None:
-            reason = why_not(pixi, self._manifest, cwd=cwd)
+            reason = explain_load_failure(pixi, self._manifest, cwd=cwd)
             raise WorkspaceError(f"pixi does not load the workspace of {self._manifest}: {reason}.")
         return self._told
 
-    def _read_lock(self, pixi: Pixi, cwd: Path) -> Lock:
+    def _read_lock(self, pixi: PixiProgram, cwd: Path) -> Lock:
         """The lock; where we cannot read it, pixi is asked for its view of the matter."""
-        from pixi_mirror.pixi.info import why_not
+        from pixi_mirror.pixi.info import explain_load_failure
 
         try:
             return self._lock.read()
         except WorkspaceError as error:
-            raise WorkspaceError(f"{error} pixi says: {why_not(pixi, self._manifest, cwd=cwd)}.") from None
+            raise WorkspaceError(f"{error} pixi says: {explain_load_failure(pixi, self._manifest, cwd=cwd)}.") from None
 
-    def _refuse_unknown(self, request: Request, lock: Lock, told: Workspace) -> None:
+    def _refuse_unknown(self, request: Request, lock: Lock, told: WorkspaceInfo) -> None:
         """An environment has to be in the lock, too: for one that is not, pixi lists nothing and calls it success."""
         for name in request.environments or ():
             if name in lock.environments and name in told.environments:
@@ -148,14 +150,16 @@ class PixiSource:
                 )
             raise WorkspaceError(f"{self._manifest} has no environment {name!r}; there are: {known}.")
 
-    def _refuse_disagreement(self, pixi: Pixi, told: Workspace, named: Named, selection: Selection, cwd: Path) -> None:
+    def _refuse_disagreement(
+        self, pixi: PixiProgram, told: WorkspaceInfo, named: RenamedLock, selection: Selection, cwd: Path
+    ) -> None:
         """Ask pixi for every chosen place that the manifest still has; what it has dropped stands in the lock alone."""
         from pixi_mirror.pixi.agreement import refuse_disagreement
-        from pixi_mirror.pixi.list import listed
+        from pixi_mirror.pixi.list import list_packages
 
         known = {(name, each.name) for name, platforms in told.environments.items() for each in platforms}
         places = [place for place in selection.places if place in known]
-        for (environment, platform), rows in listed(pixi, self._manifest, places, cwd=cwd).items():
+        for (environment, platform), rows in list_packages(pixi, self._manifest, places, cwd=cwd).items():
             refuse_disagreement(
                 rows,
                 named.lock.environments[environment].packages[platform],

@@ -30,7 +30,7 @@ LARGEST = "Deltares__hydromt__root"
 def answer(slug):
     """What a lock wants of PyPI, and what of it is refused."""
     try:
-        told = LockSource(CORPUS / slug).answer((ALL,), subscription="lock:x", workspace=slug, layout="channels")
+        told = LockSource(CORPUS / slug).select((ALL,), subscription="lock:x", workspace=slug, layout="channels")
     except WorkspaceError:
         pytest.skip("the lock is damaged, or needs py-rattler")
     return [each for each in told.snapshot.packages if each.kind == "pypi"], told.snapshot.refused

@@ -7,30 +7,30 @@ import pytest
 import yaml
 
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.document import DEPTH_LIMIT, SIZE_LIMIT, load
+from pixi_mirror.lockfile.yaml_reader import DEPTH_LIMIT, SIZE_LIMIT, load_yaml
 
 
 def test_scalars_stay_as_written_and_only_plain_nulls_are_none():
     text = b"a: 7.3_22\nb: 0x1\nc: on\nd: null\ne: 'null'\nf: ~\ng: ''\nh:\ni: 2024-01-01\nj: \"~\"\nk: None\nl: 1e3\n"
-    assert load(text, name="x") == {
+    assert load_yaml(text, name="x") == {
         "a": "7.3_22", "b": "0x1", "c": "on", "d": None, "e": "null", "f": None, "g": "", "h": None,
         "i": "2024-01-01", "j": "~", "k": "None", "l": "1e3",
     }  # fmt: skip
 
 
 def test_lists_mappings_flow_style_and_crlf_are_read():
-    assert load(b"a:\r\n- x\r\n- {b: [1, 2]}\r\nc: {}\r\n", name="x") == {"a": ["x", {"b": ["1", "2"]}], "c": {}}
+    assert load_yaml(b"a:\r\n- x\r\n- {b: [1, 2]}\r\nc: {}\r\n", name="x") == {"a": ["x", {"b": ["1", "2"]}], "c": {}}
 
 
 def test_equal_strings_are_one_object():
-    first, second = load(b"- python >=3.11,<3.12\n- python >=3.11,<3.12\n", name="x")
+    first, second = load_yaml(b"- python >=3.11,<3.12\n- python >=3.11,<3.12\n", name="x")
     assert first is second
 
 
 def test_the_deepest_allowed_nesting_is_read_and_one_more_is_not():
-    assert load(b"[" * DEPTH_LIMIT + b"]" * DEPTH_LIMIT, name="x") is not None
+    assert load_yaml(b"[" * DEPTH_LIMIT + b"]" * DEPTH_LIMIT, name="x") is not None
     with pytest.raises(WorkspaceError, match="nested deeper"):
-        load(b"[" * (DEPTH_LIMIT + 1) + b"]" * (DEPTH_LIMIT + 1), name="x")
+        load_yaml(b"[" * (DEPTH_LIMIT + 1) + b"]" * (DEPTH_LIMIT + 1), name="x")
 
 
 REFUSED = [
@@ -74,7 +74,7 @@ def test_what_no_machine_writes_is_refused_with_name_and_line(data, words, libya
         # As PyYAML is where it was built without libyaml.
         monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
     with pytest.raises(WorkspaceError, match="(?s)" + words) as caught:
-        load(data, name="somewhere/pixi.lock")
+        load_yaml(data, name="somewhere/pixi.lock")
     assert caught.value.status == 3
     assert "somewhere/pixi.lock" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -82,15 +82,15 @@ def test_what_no_machine_writes_is_refused_with_name_and_line(data, words, libya
 
 def test_without_libyaml_the_same_is_read(monkeypatch):
     data = b"a: null\nb: ['x', \"y\", ~]\nc:\n- d: 1\n"
-    with_libyaml = load(data, name="x")
+    with_libyaml = load_yaml(data, name="x")
     monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
-    assert load(data, name="x") == with_libyaml == {"a": None, "b": ["x", "y", None], "c": [{"d": "1"}]}
+    assert load_yaml(data, name="x") == with_libyaml == {"a": None, "b": ["x", "y", None], "c": [{"d": "1"}]}
 
 
 BOMBS = f"""
 import sys
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.document import load
+from pixi_mirror.lockfile.yaml_reader import load_yaml
 
 def billion():
     lines = [b"a0: &a0 [x,x,x,x,x,x,x,x,x]"]
@@ -120,7 +120,7 @@ bombs = {{
 }}
 for name, data in bombs.items():
     try:
-        load(data, name="pixi.lock")
+        load_yaml(data, name="pixi.lock")
     except WorkspaceError as error:
         assert error.status == 3 and len(str(error)) < 1000, name
     else:

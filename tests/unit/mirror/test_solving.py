@@ -28,7 +28,7 @@ ALL = Request(
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.parent.name)
 def test_a_real_lock_is_solved_again_to_itself(lock, tmp_path):
     try:
-        answer = LockSource(lock).answer((ALL,), subscription="lock", workspace="corpus", layout="channels")
+        answer = LockSource(lock).select((ALL,), subscription="lock", workspace="corpus", layout="channels")
     except WorkspaceError:
         pytest.skip("damaged on purpose")
     packages = merge([answer.snapshot], layout="channels", names={}).packages

@@ -72,7 +72,7 @@ def sidecars(program, report, prefix):
 
 
 def made_of(lock):
-    answer = LockSource(lock).answer((ALL,), subscription="lock", workspace="corpus", layout="channels")
+    answer = LockSource(lock).select((ALL,), subscription="lock", workspace="corpus", layout="channels")
     packages = merge([answer.snapshot], layout="channels", names={}).packages
     return INDEXES[0].files(Contents(packages=packages.values(), channels=(), listings={}, standing=(), where=Path))
 

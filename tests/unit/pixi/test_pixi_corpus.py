@@ -13,7 +13,7 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.packages import Request
 from pixi_mirror.model.values import canonical
-from pixi_mirror.pixi.discovery import workspace_here
+from pixi_mirror.pixi.discovery import find_workspace
 from pixi_mirror.pixi.messages import reason_of
 from pixi_mirror.pixi.source import PixiSource
 
@@ -81,7 +81,7 @@ def answer(source, places):
         Request(environments=(name,), platforms=(platform,), skip_unmirrorable=True, allow_unhashed=True)
         for name, platform in places
     )
-    return source.answer(requests, subscription="lock:x", workspace="ws", layout="channels")
+    return source.select(requests, subscription="lock:x", workspace="ws", layout="channels")
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_pixi_and_the_lock_want_the_same_of_a_real_workspace(asked, slug):
     source, lock, stub = asked(slug)
     places = [place for place in places_of(slug) if slug != STALE or place == ("default", "linux-64")]
     by_pixi = answer(source, places)
-    assert {(slug, each.environment, each.platform) for each in by_pixi.lacking} <= NOWHERE
+    assert {(slug, each.environment, each.platform) for each in by_pixi.missing_platforms} <= NOWHERE
     assert {call.place for call in stub.calls[1:]} == {
         " ".join(place) for place in places if (slug, *place) not in NOWHERE
     }
     cells = {(cell.environment, cell.platform): cell for cell in by_pixi.snapshot.cells}
     assert set(cells) == {place for place in places if (slug, *place) not in NOWHERE}
     whole = Request(environments=None, platforms=(), skip_unmirrorable=True, allow_unhashed=True)
-    by_lock = lock.answer((whole,), subscription="lock:x", workspace="ws", layout="channels").snapshot
+    by_lock = lock.select((whole,), subscription="lock:x", workspace="ws", layout="channels").snapshot
     for (environment, platform), cell in cells.items():
         # The lock has names of its own for platforms.
         alike = [each for each in by_lock.cells if (each.environment, each.subdir) == (environment, cell.subdir)]
@@ -130,5 +130,5 @@ def test_a_real_workspace_that_pixi_cannot_list_is_refused_in_its_words(asked, s
     assert reason in str(caught.value)
     if json.loads((ANSWERS / slug / "info.json").read_text())["project_info"] is None:
         with pytest.raises(WorkspaceError) as here:
-            workspace_here(source.manifest.parent, stub.environ({}), known=None)
+            find_workspace(source.manifest.parent, stub.environ({}), known=None)
         assert reason in str(here.value)

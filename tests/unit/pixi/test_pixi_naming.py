@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from pixi_mirror.lockfile.entries import Lock, LockedEnvironment, Platform
-from pixi_mirror.pixi.info import NamedPlatform, Workspace
-from pixi_mirror.pixi.platforms import named_as_in_manifest
+from pixi_mirror.lockfile.entries import Lock, LockedEnvironment, LockedPlatform
+from pixi_mirror.pixi.info import NamedPlatform, WorkspaceInfo
+from pixi_mirror.pixi.platforms import with_manifest_names
 
 GLIBC = "__glibc=2.28"
 
 
 def locked(name, *virtual_packages, subdir="linux-64"):
-    return Platform(name=name, subdir=subdir, virtual_packages=virtual_packages)
+    return LockedPlatform(name=name, subdir=subdir, virtual_packages=virtual_packages)
 
 
 def told(name, *virtual_packages, subdir="linux-64"):
@@ -27,8 +27,8 @@ def names(in_lock, in_manifest):
     lock = Lock(
         version=7, platforms={each.name: each for each in in_lock}, environments={"e": environment}, newest_timestamp=0
     )
-    workspace = Workspace(manifest=Path("pixi.toml"), environments={"e": tuple(in_manifest)})
-    named = named_as_in_manifest(lock, workspace)
+    workspace = WorkspaceInfo(manifest=Path("pixi.toml"), environments={"e": tuple(in_manifest)})
+    named = with_manifest_names(lock, workspace)
     found = named.lock.environments["e"]
     assert list(found.packages) == list(found.build_packages)
     assert set(named.lock.platforms) == set(found.packages)

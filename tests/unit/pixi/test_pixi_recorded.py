@@ -11,7 +11,7 @@ from harness.stub_pixi import RECORDED, StubPixi, moved, recorded
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.packages import Request
-from pixi_mirror.pixi.discovery import workspace_here
+from pixi_mirror.pixi.discovery import find_workspace
 from pixi_mirror.pixi.messages import reason_of
 from pixi_mirror.pixi.source import PixiSource
 
@@ -46,7 +46,7 @@ def know(stub, manifest, **answers):
 def ask(source, environment="default", platform=None):
     platforms = () if platform is None else (platform,)
     request = Request(environments=(environment,), platforms=platforms, skip_unmirrorable=True)
-    return source.answer((request,), subscription="lock:x", workspace="ws", layout="channels")
+    return source.select((request,), subscription="lock:x", workspace="ws", layout="channels")
 
 
 @pytest.mark.parametrize("place", sorted(LISTED))
@@ -72,7 +72,7 @@ UNLOADABLE = {
 def test_a_workspace_that_does_not_load_is_refused_with_pixis_reason(stub, manifest, case, here):
     know(stub, manifest, info=json.loads(recorded(case.replace("list", "info"))["stdout"]), failure=recorded(case))
     environ = stub.environ({})
-    look = partial(workspace_here, manifest.parent, environ, known=None)
+    look = partial(find_workspace, manifest.parent, environ, known=None)
     with pytest.raises(WorkspaceError) as caught:
         look() if here else ask(PixiSource(manifest, environ))
     assert str(caught.value) == f"pixi does not load the workspace of {manifest}: {UNLOADABLE[case]}."
@@ -81,7 +81,7 @@ def test_a_workspace_that_does_not_load_is_refused_with_pixis_reason(stub, manif
 def test_an_empty_directory_is_no_workspace(stub, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(WorkspaceError, match=r"pixi finds no workspace in .*empty"):
-        workspace_here(tmp_path / "empty", stub.environ({}), known=None)
+        find_workspace(tmp_path / "empty", stub.environ({}), known=None)
 
 
 DAMAGED = {
@@ -144,7 +144,7 @@ def test_an_unknown_environment_is_refused_with_those_there_are(stub, manifest):
 def test_a_platform_that_is_not_there_is_told_to_be_lacking(stub, manifest, environment, platform):
     know(stub, manifest)
     answer = ask(PixiSource(manifest, stub.environ({})), environment, platform)
-    assert [(each.environment, each.platform) for each in answer.lacking] == [(environment, platform)]
+    assert [(each.environment, each.platform) for each in answer.missing_platforms] == [(environment, platform)]
     assert answer.found_platforms == frozenset()
 
 

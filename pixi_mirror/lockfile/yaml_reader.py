@@ -21,13 +21,13 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _CONFLICT = re.compile(rb"^(?:<{7}|\|{7}|={7}|>{7})(?:[ \r\n]|\Z)", re.MULTILINE)
 
 
-class _Refused(Exception):
+class _RefusedYaml(Exception):
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(problem)
         self.line = line
 
 
-def load(data: bytes, *, name: str) -> Json:
+def load_yaml(data: bytes, *, name: str) -> Json:
     """The one YAML document in `data`: dicts, lists, strings, and None for a plain null; no scalar is interpreted.
 
     `name` is how messages call the document.
@@ -44,7 +44,7 @@ def load(data: bytes, *, name: str) -> Json:
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return _document(loader(data).get_event, yaml)
-    except _Refused as refused:
+    except _RefusedYaml as refused:
         raise WorkspaceError(
             f"{name} cannot be read: line {refused.line} {refused}. pixi writes nothing of the kind; restore the file "
             "from version control or write it anew with `pixi lock`."
@@ -119,12 +119,12 @@ def _syntax(data: bytes, name: str, error: Exception) -> str:
 def _document(event: Callable[[], Any], yaml: Any) -> Json:  # noqa: ANN401 - the lazily imported module
     event()
     if type(event()) is not yaml.DocumentStartEvent:
-        raise _Refused(1, "begins no document: there are only comments")
+        raise _RefusedYaml(1, "begins no document: there are only comments")
     content = _content(event, yaml)
     event()
     after = event()
     if type(after) is not yaml.StreamEndEvent:
-        raise _Refused(after.start_mark.line + 1, "begins a second document")
+        raise _RefusedYaml(after.start_mark.line + 1, "begins a second document")
     return content
 
 
@@ -145,11 +145,11 @@ def _content(event: Callable[[], Any], yaml: Any) -> Json:  # noqa: ANN401, C901
                 raise _decorated(found)
             return None if value in _NULLS and not found.style else share(value, value)
         if kind is not mapping_start and kind is not sequence_start:
-            raise _Refused(found.start_mark.line + 1, f"uses the alias *{found.anchor}")
+            raise _RefusedYaml(found.start_mark.line + 1, f"uses the alias *{found.anchor}")
         if found.tag is not None or found.anchor is not None:
             raise _decorated(found)
         if depth == DEPTH_LIMIT:
-            raise _Refused(found.start_mark.line + 1, f"is nested deeper than {DEPTH_LIMIT} levels")
+            raise _RefusedYaml(found.start_mark.line + 1, f"is nested deeper than {DEPTH_LIMIT} levels")
         return mapping(depth + 1) if kind is mapping_start else sequence(depth + 1)
 
     def sequence(depth: int) -> list[Json]:
@@ -165,7 +165,7 @@ def _content(event: Callable[[], Any], yaml: Any) -> Json:  # noqa: ANN401, C901
         found = event()
         while type(found) is not mapping_end:
             if type(found) is not scalar:
-                raise _Refused(found.start_mark.line + 1, "has a key that is no plain name")
+                raise _RefusedYaml(found.start_mark.line + 1, "has a key that is no plain name")
             key = share(found.value, found.value)
             if key in result or key == "<<" or found.tag is not None or found.anchor is not None:
                 raise _bad_key(found)
@@ -176,13 +176,13 @@ def _content(event: Callable[[], Any], yaml: Any) -> Json:  # noqa: ANN401, C901
     return node(event(), 0)
 
 
-def _decorated(found: Any) -> _Refused:  # noqa: ANN401 - events have no common type
+def _decorated(found: Any) -> _RefusedYaml:  # noqa: ANN401 - events have no common type
     what = f"has the anchor &{found.anchor}" if found.anchor is not None else f"has the tag {found.tag}"
-    return _Refused(found.start_mark.line + 1, what)
+    return _RefusedYaml(found.start_mark.line + 1, what)
 
 
-def _bad_key(found: Any) -> _Refused:  # noqa: ANN401 - events have no common type
+def _bad_key(found: Any) -> _RefusedYaml:  # noqa: ANN401 - events have no common type
     if found.tag is not None or found.anchor is not None:
         return _decorated(found)
     what = "has a merge key (<<)" if found.value == "<<" else f"repeats the key {found.value[:80]!r}"
-    return _Refused(found.start_mark.line + 1, what)
+    return _RefusedYaml(found.start_mark.line + 1, what)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, PypiEntry
 from pixi_mirror.lockfile.fields import Malformed, mapping, optional_text, sequence, text, texts
-from pixi_mirror.lockfile.records import conda_binary, derived, is_path, source_name, timestamp_ms
+from pixi_mirror.lockfile.records import conda_binary, is_path, location_parts, source_name, timestamp_ms
 from pixi_mirror.model.values import Json, admit_md5, admit_sha256
 
 Key: TypeAlias = tuple[str, ...]
@@ -21,7 +21,7 @@ _SELECTING_FROM = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class PackageIndex:
     """Every entry of a lock."""
 
     find: Callable[[Json, str], tuple[Key, Entry]]
@@ -32,7 +32,7 @@ class Pool:
     """Milliseconds, of any record; 0: none has one."""
 
 
-def current_pool(packages: Json, version: int) -> Pool:
+def index_by_location(packages: Json, version: int) -> PackageIndex:
     """The pool of a lock of version 7, where a location is one entry.
 
     Raises:
@@ -72,7 +72,7 @@ def current_pool(packages: Json, version: int) -> Pool:
             raise Malformed(f"{key[1]} has no entry under packages")
         return key, entries[key]
 
-    return Pool(find=find, needs=needs, newest_timestamp=newest)
+    return PackageIndex(find=find, needs=needs, newest_timestamp=newest)
 
 
 def _reference(raw: Json) -> Key:
@@ -84,7 +84,7 @@ def _reference(raw: Json) -> Key:
     raise Malformed(f"an entry of packages has none of {', '.join(_KINDS)}: {str(found)[:120]}")
 
 
-def legacy_pool(packages: Json, version: int) -> Pool:
+def index_by_selector(packages: Json, version: int) -> PackageIndex:
     """The pool of a lock of version 4 to 6, where several entries may have one location.
 
     Raises:
@@ -126,7 +126,7 @@ def legacy_pool(packages: Json, version: int) -> Pool:
             chosen[asked] = asked, found
         return chosen[asked]
 
-    return Pool(find=find, newest_timestamp=newest)
+    return PackageIndex(find=find, newest_timestamp=newest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ def _candidate(
     raw: dict[str, Json], location: str, version: int, share: dict[tuple[str, ...], list[str]]
 ) -> _Candidate:
     # Version 6 tells source packages from binary ones by the end of the location alone.
-    if version >= _SELECTING_FROM and derived(location).parts is None:
+    if version >= _SELECTING_FROM and location_parts(location).parts is None:
         identity = tuple(optional_text(raw.get(key), key) or "" for key in ("name", "version", "build", "subdir"))
         name = text(raw.get("name"), "name")
         return _Candidate(entry=CondaSource(name=name, location=location), identity=identity, timestamp=0)
