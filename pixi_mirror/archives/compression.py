@@ -1,18 +1,41 @@
-"""Decompress a file as a stream, in bounded memory and up to a limit, whatever the compressed bytes claim."""
+"""Decompress gzip, bzip2, xz and zstd as streams, in bounded memory and up to a limit, whatever the bytes claim.
 
-import bz2
-import lzma
-import zlib
+This module uses the standard library alone and runs on Python 3.9: the unpacker of self-extracting packs contains it.
+Only zstd needs `backports.zstd` below Python 3.14; it has the interface of the standard library.
+"""
+
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from typing import Any, Protocol
 
-_CHUNK = 1 << 16
-_LONGEST_MAGIC = 6
+from pixi_mirror.archives.streams import ByteStream
+
+LARGEST_DOCUMENT = 1 << 26
+"""Bytes that a compressed document may become unless more is expected: a few of them can spell gigabytes."""
+
+MAGIC = {
+    "gzip": b"\x1f\x8b",
+    "bzip2": b"BZh",
+    "xz": b"\xfd7zXZ\0",
+    "zstd": b"\x28\xb5\x2f\xfd",
+}
+"""How a stream of each kind begins."""
+LONGEST_MAGIC = 6
+
+_OUTPUT_SIZE = 1 << 16
+_INPUT_SIZE = 1 << 14
+"""A decompressor copies what follows a stream: with small pieces, many tiny streams cost little."""
+_SKIPPABLE_ZSTD = tuple(bytes((0x50 + number, 0x2A, 0x4D, 0x18)) for number in range(16))
 _XZ_MEMORY = 128 << 20
-"""Bytes; `xz -9` needs 65 MiB to be read, and a file may ask for 4 GiB."""
+"""Bytes; `xz -9` needs 65 MiB to be read, and a file may announce that it needs 4 GiB."""
+_ZSTD_WINDOW_LOG = 27
+"""The largest window is 128 MiB, as the library and the program have it; `zstd -22` fits."""
 
 
-class _Decompressor(Protocol):
+class _Engine(Protocol):
+    """What the standard library's decompressors have in common."""
+
     @property
     def eof(self) -> bool: ...
     @property
@@ -22,119 +45,212 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-class _Gzip:
-    """zlib's decompressor, with the manners of those of bz2 and lzma."""
+class Decompressor:
+    """Decompresses streams of one kind that follow one another, as their bytes come."""
+
+    def __init__(self, kind: str, *, may_have_rest: bool = False) -> None:
+        """Begin before the first byte.
+
+        Args:
+            kind: a key of `MAGIC`.
+            may_have_rest: bytes after the last stream that begin no other one are ignored, as `gzip` does.
+        """
+        self._kind = kind
+        self._may_have_rest = may_have_rest
+        self._engine: _Engine | None = None
+        self._start = b""
+        self._has_ended = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the bytes so far are whole streams; no byte at all is complete, too."""
+        return self._has_ended or not self._start and (self._engine is None or self._engine.eof)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what the next bytes become, in pieces of at most 64 KiB. All of it has to be taken.
+
+        Raises:
+            ValueError: the bytes are damaged, or need more memory than is allowed.
+        """
+        for start in range(0, len(data), _INPUT_SIZE):
+            yield from self._feed(data[start : start + _INPUT_SIZE])
+
+    def _feed(self, data: bytes) -> Iterator[bytes]:
+        while not self._has_ended:
+            if self._engine is None or self._engine.eof:
+                if not data:
+                    return
+                self._start += data
+                engine = self._next_engine()
+                if engine is None:
+                    return
+                self._engine, data, self._start = engine, self._start, b""
+            piece = _decompress(self._engine, data)
+            data = self._engine.unused_data if self._engine.eof else b""
+            if piece:
+                yield piece
+            if not self._engine.eof and self._engine.needs_input:
+                return
+
+    def _next_engine(self) -> _Engine | None:
+        """Return what reads the stream that begins here; None: there is none, or more bytes have to come first."""
+        start, magic = self._start, MAGIC[self._kind]
+        begins = start.startswith(magic) or (self._kind == "zstd" and start.startswith(_SKIPPABLE_ZSTD))
+        if begins:
+            return _engine(self._kind)
+        if len(start) < len(magic) and (magic.startswith(start) or self._kind == "zstd"):
+            return None
+        if not self._may_have_rest or self._engine is None:
+            raise ValueError(f"its compressed data are damaged: they are not {self._kind}")
+        self._has_ended = True
+        return None
+
+
+class DecompressedStream:
+    """The decompressed bytes of a stream, to be read in order."""
+
+    def __init__(self, stream: ByteStream, *, kinds: tuple[str, ...], limit: int | None = None) -> None:
+        """Begin where `stream` is; nothing is read yet.
+
+        Args:
+            stream: what is compressed.
+            kinds: keys of `MAGIC`. The first bytes say which of them it is.
+            limit: bytes; reading more of them raises `ValueError`.
+        """
+        self._stream = stream
+        self._kinds = kinds
+        self._limit = limit
+        self._pieces = self._decompressed()
+        self._rest = memoryview(b"")
+        self.position = 0
+        """How many bytes were given."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next `size` bytes, or those up to the end.
+
+        Raises:
+            ValueError: the data are of another kind, damaged, cut short, or longer than the limit.
+        """
+        pieces, left = [], size
+        while left:
+            if not self._rest:
+                self._rest = memoryview(next(self._pieces, b""))
+                if not self._rest:
+                    break
+            piece, self._rest = self._rest[:left], self._rest[left:]
+            pieces.append(piece)
+            left -= len(piece)
+        data = bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+        self.position += len(data)
+        if self._limit is not None and self.position > self._limit:
+            raise ValueError(f"it would become more than {self._limit} bytes, far more than its size allows for")
+        return data
+
+    def drain(self) -> None:
+        """Read to the end: a checksum stands behind the last byte.
+
+        Raises:
+            ValueError: as `read`.
+        """
+        while self.read(_OUTPUT_SIZE):
+            pass
+
+    def _decompressed(self) -> Iterator[bytes]:
+        data = self._stream.read(_OUTPUT_SIZE)
+        while len(data) < LONGEST_MAGIC and (more := self._stream.read(_OUTPUT_SIZE)):
+            data += more
+        kind = compression_of(data)
+        if kind is None or kind not in self._kinds:
+            raise ValueError(f"it is not compressed with {' or '.join(self._kinds)}")
+        decompressor = Decompressor(kind, may_have_rest=kind != "zstd")
+        while data:
+            yield from decompressor.feed(data)
+            data = self._stream.read(_OUTPUT_SIZE)
+        if not decompressor.is_complete:
+            raise ValueError("its compressed data end in the middle; it was cut short")
+
+
+def compression_of(start: bytes) -> str | None:
+    """Return the key of `MAGIC` for a file that begins so; None: it is not compressed in a known way."""
+    if start.startswith(_SKIPPABLE_ZSTD):
+        return "zstd"
+    return next((kind for kind, magic in MAGIC.items() if start.startswith(magic)), None)
+
+
+def decompress_zstd(data: bytes, *, limit: int = LARGEST_DOCUMENT) -> bytes:
+    """Return what zstd frames hold, at most `limit` bytes.
+
+    Raises:
+        ValueError: they are damaged, cut short or too large. The text is a sentence.
+    """
+    decompressor = Decompressor("zstd")
+    found = bytearray()
+    for piece in decompressor.feed(data):
+        found += piece
+        if len(found) > limit:
+            raise ValueError(f"it would be more than {limit} bytes long")
+    if not data or not decompressor.is_complete:
+        raise ValueError("its zstd frame is cut")
+    return bytes(found)
+
+
+class _GzipEngine:
+    """zlib's decompressor with the interface of the others."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        import zlib
+
+        self._engine = zlib.decompressobj(16 + zlib.MAX_WBITS)
 
     @property
     def eof(self) -> bool:
-        return self._inner.eof
+        return self._engine.eof
 
     @property
     def needs_input(self) -> bool:
-        return not self._inner.unconsumed_tail
+        return not self._engine.unconsumed_tail
 
     @property
     def unused_data(self) -> bytes:
-        return self._inner.unused_data
+        return self._engine.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        return self._engine.decompress(self._engine.unconsumed_tail + data, max_length)
 
 
-def _decompressor(start: bytes) -> _Decompressor | None:
-    """What reads a compressed stream that begins so; None: it begins like none that is known."""
-    if start.startswith(b"\x1f\x8b"):
-        return _Gzip()
-    if start.startswith(b"BZh"):
+def _engine(kind: str) -> _Engine:
+    if kind == "gzip":
+        return _GzipEngine()
+    if kind == "bzip2":
+        import bz2
+
         return bz2.BZ2Decompressor()
-    if start.startswith(b"\xfd7zXZ\0"):
+    if kind == "xz":
+        import lzma
+
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
-    return None
+    zstd = zstd_library()
+    engine: _Engine = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
+    return engine
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    """The decompressed bytes, in pieces of 64 KiB at most; what follows the last stream is not looked at."""
-    data = file.read(_CHUNK)
-    decompressor = _decompressor(data)
-    if decompressor is None:
-        raise ValueError("it is not compressed with gzip, bzip2 or xz")
-    while decompressor is not None:
-        while not decompressor.eof:
-            try:
-                piece = decompressor.decompress(data, _CHUNK)
-            # bz2 complains of wrong bytes with an OSError.
-            except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
-                raise ValueError(f"its compressed data are damaged: {error}") from error
-            yield piece
-            data = file.read(_CHUNK) if decompressor.needs_input and not decompressor.eof else b""
-            if not data and not piece and decompressor.needs_input and not decompressor.eof:
-                raise ValueError("its compressed data end in the middle; it was cut short")
-        data = decompressor.unused_data
-        if len(data) < _LONGEST_MAGIC:
-            data += file.read(_CHUNK)
-        decompressor = _decompressor(data)
+def zstd_library() -> Any:  # noqa: ANN401 - one of two modules with one interface
+    """Return the standard library's module for zstd, or `backports.zstd`.
+
+    Raises:
+        ImportError: there is neither. Only an unpacker on a bare Python meets that.
+    """
+    try:
+        from compression import zstd
+    except ImportError:
+        from backports import zstd
+    return zstd
 
 
-class Stream:
-    """The first `limit` decompressed bytes of a file, to be taken or skipped in order."""
-
-    def __init__(self, file: BinaryIO, *, limit: int) -> None:
-        """Begin where `file` stands; nothing is read yet."""
-        self._pieces = _pieces(file)
-        self._rest = memoryview(b"")
-        self._limit = limit
-        self.taken = 0
-        """Bytes taken or skipped so far."""
-
-    def take_some(self, size: int) -> bytes:
-        """The next `size` bytes, or fewer where the stream or the limit ends.
-
-        Raises:
-            ValueError: the compressed data are damaged, or cut short.
-        """
-        return b"".join(self._next(size))
-
-    def take(self, size: int) -> bytes:
-        """Exactly the next `size` bytes.
-
-        Raises:
-            ValueError: there are fewer, or as `take_some`.
-        """
-        data = self.take_some(size)
-        if len(data) < size:
-            raise ValueError("it ends in the middle of a member; it was cut short")
-        return data
-
-    def skip(self, size: int) -> None:
-        """Go on by exactly `size` bytes.
-
-        Raises:
-            ValueError: there are fewer, or as `take_some`.
-        """
-        if sum(len(piece) for piece in self._next(size)) < size:
-            raise ValueError("it ends in the middle of a member; it was cut short")
-
-    def drain(self) -> None:
-        """Go on to the end or the limit: a checksum stands behind the last byte.
-
-        Raises:
-            ValueError: as `take_some`.
-        """
-        for _ in self._next(self._limit):
-            pass
-
-    def _next(self, size: int) -> Iterator[memoryview]:
-        left = min(size, self._limit - self.taken)
-        while left > 0:
-            if not self._rest:
-                fresh = next(self._pieces, None)
-                if fresh is None:
-                    return
-                self._rest = memoryview(fresh)
-            piece, self._rest = self._rest[:left], self._rest[left:]
-            left -= len(piece)
-            self.taken += len(piece)
-            yield piece
+def _decompress(engine: _Engine, data: bytes) -> bytes:
+    try:
+        return engine.decompress(data, _OUTPUT_SIZE)
+    except Exception as error:  # the libraries have an exception of their own each
+        if isinstance(error, MemoryError):
+            raise
+        raise ValueError(f"its compressed data are damaged: {error}") from error
