@@ -20,10 +20,10 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import zstandard
 from bringing import each_shape
 from packing import SHAPES, repeated
 
+from pixi_mirror.archives.compression import zstd_library
 from pixi_mirror.pack.documents import Metadata, metadata_bytes, repodata_bytes
 
 _SUBDIR = "linux-64"
@@ -99,7 +99,7 @@ def _packed(files: Mapping[str, bytes]) -> bytes:
             entry = tarfile.TarInfo(path)
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
-    return zstandard.ZstdCompressor(level=3).compress(buffer.getvalue())
+    return zstd_library().compress(buffer.getvalue(), 3)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def test_hard_dependencies_are_those_of_the_design_card() -> None:
 
 def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() -> None:
     allowed = {"yaml", "requests", "urllib3", "tqdm", "platformdirs", "pixi_mirror"}
-    optional = {"rattler", "installer", "keyring", "zstandard", "compression", "packaging", "backports", "botocore"}
+    optional = {"rattler", "installer", "keyring", "compression", "packaging", "backports", "botocore"}
     for path in modules():
         for name in imports(path):
             top = name.split(".")[0]

@@ -58,13 +58,14 @@ class Decompressor:
         self._kind = kind
         self._may_have_rest = may_have_rest
         self._engine: _Engine | None = None
+        self._error: type[Exception] = ValueError
         self._start = b""
         self._has_ended = False
 
     @property
     def is_complete(self) -> bool:
         """Whether the bytes so far are whole streams; no byte at all is complete, too."""
-        return self._has_ended or not self._start and (self._engine is None or self._engine.eof)
+        return self._has_ended or (not self._start and (self._engine is None or self._engine.eof))
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what the next bytes become, in pieces of at most 64 KiB. All of it has to be taken.
@@ -81,29 +82,31 @@ class Decompressor:
                 if not data:
                     return
                 self._start += data
-                engine = self._next_engine()
-                if engine is None:
+                if not self._begins():
                     return
-                self._engine, data, self._start = engine, self._start, b""
-            piece = _decompress(self._engine, data)
+                self._engine, self._error = _make_engine(self._kind)
+                data, self._start = self._start, b""
+            try:
+                piece = self._engine.decompress(data, _OUTPUT_SIZE)
+            except self._error as error:
+                raise ValueError(f"its compressed data are damaged: {error}") from error
             data = self._engine.unused_data if self._engine.eof else b""
             if piece:
                 yield piece
             if not self._engine.eof and self._engine.needs_input:
                 return
 
-    def _next_engine(self) -> _Engine | None:
-        """Return what reads the stream that begins here; None: there is none, or more bytes have to come first."""
+    def _begins(self) -> bool:
+        """Whether another stream begins here; else there is none, or more bytes have to come first."""
         start, magic = self._start, MAGIC[self._kind]
-        begins = start.startswith(magic) or (self._kind == "zstd" and start.startswith(_SKIPPABLE_ZSTD))
-        if begins:
-            return _engine(self._kind)
+        if start.startswith(magic) or (self._kind == "zstd" and start.startswith(_SKIPPABLE_ZSTD)):
+            return True
         if len(start) < len(magic) and (magic.startswith(start) or self._kind == "zstd"):
-            return None
+            return False
         if not self._may_have_rest or self._engine is None:
-            raise ValueError(f"its compressed data are damaged: they are not {self._kind}")
+            raise ValueError(f"its compressed data are damaged: they are no {self._kind}")
         self._has_ended = True
-        return None
+        return False
 
 
 class DecompressedStream:
@@ -140,7 +143,7 @@ class DecompressedStream:
             piece, self._rest = self._rest[:left], self._rest[left:]
             pieces.append(piece)
             left -= len(piece)
-        data = bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+        data = b"".join(pieces)
         self.position += len(data)
         if self._limit is not None and self.position > self._limit:
             raise ValueError(f"it would become more than {self._limit} bytes, far more than its size allows for")
@@ -183,6 +186,9 @@ def decompress_zstd(data: bytes, *, limit: int = LARGEST_DOCUMENT) -> bytes:
     Raises:
         ValueError: they are damaged, cut short or too large. The text is a sentence.
     """
+    announced = _zstd_size(data)
+    if announced is not None and announced > limit:
+        raise ValueError(f"it would be {announced} bytes long")
     decompressor = Decompressor("zstd")
     found = bytearray()
     for piece in decompressor.feed(data):
@@ -190,8 +196,18 @@ def decompress_zstd(data: bytes, *, limit: int = LARGEST_DOCUMENT) -> bytes:
         if len(found) > limit:
             raise ValueError(f"it would be more than {limit} bytes long")
     if not data or not decompressor.is_complete:
-        raise ValueError("its zstd frame is cut")
+        raise ValueError("its zstd frame is cut short")
     return bytes(found)
+
+
+def _zstd_size(data: bytes) -> int | None:
+    """Return how long the first frame says that its content is; None: it does not say, or it is no frame."""
+    zstd = zstd_library()
+    try:
+        size: int | None = zstd.get_frame_info(data).decompressed_size
+    except zstd.ZstdError:
+        return None
+    return size
 
 
 class _GzipEngine:
@@ -218,22 +234,6 @@ class _GzipEngine:
         return self._engine.decompress(self._engine.unconsumed_tail + data, max_length)
 
 
-def _engine(kind: str) -> _Engine:
-    if kind == "gzip":
-        return _GzipEngine()
-    if kind == "bzip2":
-        import bz2
-
-        return bz2.BZ2Decompressor()
-    if kind == "xz":
-        import lzma
-
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
-    zstd = zstd_library()
-    engine: _Engine = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
-    return engine
-
-
 def zstd_library() -> Any:  # noqa: ANN401 - one of two modules with one interface
     """Return the standard library's module for zstd, or `backports.zstd`.
 
@@ -247,10 +247,20 @@ def zstd_library() -> Any:  # noqa: ANN401 - one of two modules with one interfa
     return zstd
 
 
-def _decompress(engine: _Engine, data: bytes) -> bytes:
-    try:
-        return engine.decompress(data, _OUTPUT_SIZE)
-    except Exception as error:  # the libraries have an exception of their own each
-        if isinstance(error, MemoryError):
-            raise
-        raise ValueError(f"its compressed data are damaged: {error}") from error
+def _make_engine(kind: str) -> tuple[_Engine, type[Exception]]:
+    """Return what reads one stream, and what it raises for wrong bytes."""
+    if kind == "gzip":
+        import zlib
+
+        return _GzipEngine(), zlib.error
+    if kind == "bzip2":
+        import bz2
+
+        return bz2.BZ2Decompressor(), OSError
+    if kind == "xz":
+        import lzma
+
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY), lzma.LZMAError
+    zstd = zstd_library()
+    options = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+    return zstd.ZstdDecompressor(options=options), zstd.ZstdError

@@ -1,16 +1,22 @@
-"""Open an archive for reading, and let every complaint about it begin with its name."""
+"""Open an archive for reading: a file whose messages begin with its name, or a stream that may be compressed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from pixi_mirror.archives.compression import LONGEST_MAGIC, MAGIC, DecompressedStream, compression_of
+from pixi_mirror.archives.streams import ByteStream, PrefixedStream, read_up_to
 from pixi_mirror.disk.files import explain_errors, open_regular
 
 
 @contextmanager
-def opened(path: Path, *, file_name: str) -> Iterator[BinaryIO]:
-    """The regular file at `path`, for the whole block; `file_name` is how messages call the archive.
+def open_archive(path: Path, *, file_name: str) -> Iterator[BinaryIO]:
+    """Open a regular file for the whole block.
+
+    Args:
+        path: where the file is.
+        file_name: what messages call the archive; a blob of the cache has another name than the package in it.
 
     Raises:
         ValueError: the block found the archive wrong; the sentence begins with `file_name`.
@@ -23,13 +29,11 @@ def opened(path: Path, *, file_name: str) -> Iterator[BinaryIO]:
             raise ValueError(f"{file_name}: {error}") from error
 
 
-def taken(file: BinaryIO, size: int) -> bytes:
-    """Exactly the next `size` bytes.
+def open_compressed(stream: ByteStream) -> ByteStream:
+    """Return the content of a stream that is compressed with gzip, bzip2, xz or zstd, or as it is if it is with none.
 
-    Raises:
-        ValueError: the file ends before.
+    Reading it raises `ValueError` where the compressed data are damaged.
     """
-    data = file.read(size)
-    if len(data) != size:
-        raise ValueError("the archive ends in the middle; it was cut short")
-    return data
+    start = read_up_to(stream, LONGEST_MAGIC)
+    whole = PrefixedStream(start, stream)
+    return whole if compression_of(start) is None else DecompressedStream(whole, kinds=tuple(MAGIC))

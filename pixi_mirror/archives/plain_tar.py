@@ -6,22 +6,18 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
-from pixi_mirror.archives.compression import Stream
-from pixi_mirror.archives.streams import ByteStream, PrefixedStream, read_exactly, read_up_to
+from pixi_mirror.archives.streams import ByteStream, read_exactly
 from pixi_mirror.archives.tar import BLOCK, TarMember, plain_path, read_tar
-from pixi_mirror.archives.zstd import decompressing
 
 MOST_PLAIN_MEMBERS = 1_000_000
 
 _MOST_PADDING = 64 << 20
 """Bytes of zeros after the end mark; writers fill a record of some KiB."""
 _LONGEST_NAME = 1024
-_UNLIMITED = 1 << 62
 _OWNER_EXECUTES = 0o100
 _STRANGE = re.compile(r'[\\:<>"|?*\x00-\x1f\x7f]')
 """A backslash, a drive's colon and a line break mean something else somewhere."""
 _OTHER_KINDS = {"symlink": "a link", "hardlink": "a link", "device": "a device", "pipe": "a pipe"}
-_ZSTD, _OTHERS = b"\x28\xb5\x2f\xfd", (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +31,6 @@ class PlainMember:
     """Bytes; 0 for a folder. A file of few bytes may announce any number of zeros: compare it with a limit."""
     executable: bool
     """Whether its owner may execute it; all other bits of its mode are left out."""
-
-
-def open_compressed(stream: ByteStream) -> ByteStream:
-    """Return the tar in a stream that is compressed with zstd (as the first packs were), gzip, bzip2, xz or not at all.
-
-    Reading it raises `ValueError` where the compressed data are damaged.
-
-    Raises:
-        ProgramError: it is compressed with zstd, and there is no zstd library.
-    """
-    start = read_up_to(stream, len(max(_OTHERS, key=len)))
-    whole = PrefixedStream(start, stream)
-    if start.startswith(_ZSTD):
-        return decompressing(whole)
-    return _Decompressed(whole) if start.startswith(_OTHERS) else whole
 
 
 def read_plain_tar(stream: ByteStream) -> Iterator[tuple[PlainMember, Iterator[bytes]]]:
@@ -75,16 +56,6 @@ def read_plain_tar(stream: ByteStream) -> Iterator[tuple[PlainMember, Iterator[b
             content.pieces(),
         )
     _refuse_trailing(stream)
-
-
-class _Decompressed:
-    """A compressed stream with a `read` of its own."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = Stream(stream, limit=_UNLIMITED)  # type: ignore[arg-type]
-
-    def read(self, size: int, /) -> bytes:
-        return self._stream.take_some(size)
 
 
 def _plain_name(raw: str) -> str:

@@ -113,7 +113,7 @@ def parse_pax_size(text: str) -> int:
         ValueError: it is none.
     """
     if not text.isascii() or not text.isdigit() or len(text) > len(str(_LARGEST_NUMBER)) or int(text) > _LARGEST_NUMBER:
-        raise ValueError(f"its tar is damaged: {text[:40]!r} is no size")
+        raise ValueError(f"its tar is damaged: {text[:40]!r} in an extended header is no size")
     return int(text)
 
 
@@ -124,5 +124,5 @@ def parse_pax_time(text: str) -> float:
         ValueError: they are no decimal number.
     """
     if not _TIME.fullmatch(text):
-        raise ValueError(f"its tar is damaged: {text[:40]!r} is no time")
+        raise ValueError(f"its tar is damaged: {text[:40]!r} in an extended header is no time")
     return float(text)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO
 
-from pixi_mirror.archives.opening import taken
+from pixi_mirror.archives.streams import read_exactly
 
 LARGEST_DIRECTORY = 64 << 20
 """Bytes of central directory that are looked at."""
@@ -41,7 +41,7 @@ _SLACK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class ZipMember:
     """What the central directory says of one member."""
 
     name: str
@@ -71,7 +71,7 @@ class _Directory:
     entries: int
 
 
-def members(file: BinaryIO) -> Iterator[Member]:
+def read_members(file: BinaryIO) -> Iterator[ZipMember]:
     """Every member in the order of the central directory; after the last it is known that none overlap.
 
     Raises:
@@ -98,7 +98,7 @@ def members(file: BinaryIO) -> Iterator[Member]:
     _refuse_overlaps(starts, ends)
 
 
-def content(file: BinaryIO, member: Member, *, limit: int) -> bytes:
+def read_content(file: BinaryIO, member: ZipMember, *, limit: int) -> bytes:
     """The bytes of one member, of at most `limit` bytes, checked against both its sizes and its CRC.
 
     Raises:
@@ -113,7 +113,7 @@ def content(file: BinaryIO, member: Member, *, limit: int) -> bytes:
     if member.size > limit or member.compressed > limit + _SLACK:
         raise ValueError(f"{name} is {max(member.size, member.compressed)} bytes long, more than {limit} are not read")
     _seek_to_data(file, member)
-    raw = taken(file, member.compressed)
+    raw = read_exactly(file, member.compressed)
     data = raw if member.method == _STORED else _inflated(raw, member)
     if len(data) != member.size:
         raise ValueError(f"{name} is not as long as the zip directory says ({member.size} bytes)")
@@ -122,19 +122,38 @@ def content(file: BinaryIO, member: Member, *, limit: int) -> bytes:
     return data
 
 
-def stored(file: BinaryIO, member: Member) -> int:
-    """Go to the first byte of a member that is stored as it is; how many there are. They are not checked.
+class StoredContent:
+    """The bytes of a member that is stored as it is. Its CRC is compared when the last byte is read."""
 
-    Raises:
-        ValueError: encrypted, compressed, or described in two different ways.
-    """
-    if member.flags & (_ENCRYPTED | _PATCH) or member.method != _STORED or member.size != member.compressed:
-        raise ValueError(f"{member.name} is compressed or encrypted where it has to be stored as it is")
-    _seek_to_data(file, member)
-    return member.size
+    def __init__(self, file: BinaryIO, member: ZipMember) -> None:
+        """Go to the first byte; nothing else may move the position of `file` meanwhile.
+
+        Raises:
+            ValueError: encrypted, compressed, or described in two different ways.
+        """
+        if member.flags & (_ENCRYPTED | _PATCH) or member.method != _STORED or member.size != member.compressed:
+            raise ValueError(f"{member.name} is compressed or encrypted where it has to be stored as it is")
+        _seek_to_data(file, member)
+        self._file = file
+        self._member = member
+        self._left = member.size
+        self._crc = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`.
+
+        Raises:
+            ValueError: the CRC is not the one in the zip directory.
+        """
+        data = self._file.read(min(size, self._left))
+        self._left -= len(data)
+        self._crc = zlib.crc32(data, self._crc)
+        if data and not self._left and self._crc != self._member.crc:
+            raise ValueError(f"{self._member.name} is damaged: its CRC-32 is not the one in the zip directory")
+        return data
 
 
-def _inflated(raw: bytes, member: Member) -> bytes:
+def _inflated(raw: bytes, member: ZipMember) -> bytes:
     decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         # One byte more than promised tells that there is more, however much.
@@ -151,7 +170,7 @@ def _directory(file: BinaryIO) -> _Directory:
     end_of_file = file.seek(0, os.SEEK_END)
     tail_start = max(0, end_of_file - _END.size - _LONGEST_COMMENT)
     file.seek(tail_start)
-    tail = taken(file, end_of_file - tail_start)
+    tail = read_exactly(file, end_of_file - tail_start)
     found = tail.rfind(b"PK\5\6")
     if found < 0 or len(tail) - found < _END.size:
         raise ValueError("this is no zip archive, or it was cut short: its end record is missing")
@@ -180,7 +199,7 @@ def _end_64(file: BinaryIO, end: int, short: tuple[int, ...]) -> tuple[tuple[int
     if record_start < 0:
         return None
     file.seek(record_start)
-    record, locator = taken(file, _END_64.size), taken(file, _LOCATOR_64.size)
+    record, locator = read_exactly(file, _END_64.size), read_exactly(file, _LOCATOR_64.size)
     signature, where_disk, where, disks = _LOCATOR_64.unpack(locator)
     if signature != b"PK\6\7":
         return None
@@ -193,21 +212,21 @@ def _end_64(file: BinaryIO, end: int, short: tuple[int, ...]) -> tuple[tuple[int
     return tuple(rest), record_start
 
 
-def _entry(file: BinaryIO, left: int) -> tuple[Member, int]:
+def _entry(file: BinaryIO, left: int) -> tuple[ZipMember, int]:
     """The next entry of the directory, of which `left` bytes remain, and its length."""
     if left < _ENTRY.size:
         raise ValueError("its zip directory ends before the entries that it announces")
-    fields = _ENTRY.unpack(taken(file, _ENTRY.size))
+    fields = _ENTRY.unpack(read_exactly(file, _ENTRY.size))
     signature, _, system, _, flags, method, _, _, crc, compressed, size, *lengths = fields
     name_length, extra_length, comment_length, _, _, attributes, offset = lengths
     length = _ENTRY.size + name_length + extra_length + comment_length
     if signature != b"PK\1\2" or length > left:
         raise ValueError("its zip directory is damaged")
-    raw_name = taken(file, name_length)
-    extra = taken(file, extra_length)
-    taken(file, comment_length)
+    raw_name = read_exactly(file, name_length)
+    extra = read_exactly(file, extra_length)
+    read_exactly(file, comment_length)
     size, compressed, offset = _widened(extra, (size, compressed, offset))
-    member = Member(
+    member = ZipMember(
         name=_name(raw_name, flags),
         raw_name=raw_name,
         flags=flags,
@@ -264,15 +283,17 @@ def _refuse_overlaps(starts: "array[int]", ends: "array[int]") -> None:
         raise ValueError("two of its members overlap")
 
 
-def _seek_to_data(file: BinaryIO, member: Member) -> None:
+def _seek_to_data(file: BinaryIO, member: ZipMember) -> None:
     """Go to the member's first byte, if its local header tells the same story as the directory."""
     file.seek(member.offset)
-    fields = _LOCAL.unpack(taken(file, _LOCAL.size))
+    fields = _LOCAL.unpack(read_exactly(file, _LOCAL.size))
     signature, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = fields
-    name = taken(file, name_length)
+    name = read_exactly(file, name_length)
     same = (signature, name, method) == (b"PK\3\4", member.raw_name, member.method)
     if same and not flags & (_ENCRYPTED | _SIZES_FOLLOW):
-        said = _widened(taken(file, extra_length), (size, compressed)) if _IN_ZIP64 in (size, compressed) else None
+        said = (
+            _widened(read_exactly(file, extra_length), (size, compressed)) if _IN_ZIP64 in (size, compressed) else None
+        )
         same = (crc, *(said or (size, compressed))) == (member.crc, member.size, member.compressed)
     if not same or (flags ^ member.flags) & (_ENCRYPTED | _SIZES_FOLLOW):
         raise ValueError(f"{member.name} is described in one way in the zip directory and in another where it stands")

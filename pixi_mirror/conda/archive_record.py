@@ -2,19 +2,15 @@
 
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from pixi_mirror.archives.compression import Stream
-from pixi_mirror.archives.opening import opened
-from pixi_mirror.archives.streams import ByteStream
+from pixi_mirror.archives.compression import DecompressedStream
+from pixi_mirror.archives.opening import open_archive
 from pixi_mirror.archives.tar import read_tar
-from pixi_mirror.archives.zip import Member, stored
-from pixi_mirror.archives.zstd import decompressing
-from pixi_mirror.conda.archive_parts import parts_of_conda
+from pixi_mirror.conda.archives import open_info_tar
 from pixi_mirror.conda.names import SUBDIRS, is_subdir, split_safe_file_name
 from pixi_mirror.model.values import Json
 
@@ -39,18 +35,14 @@ def index_record(path: Path, *, file_name: str | None = None) -> Mapping[str, Js
 
     Raises:
         ValueError: it is no conda package, damaged, hostile, or contradicts itself.
-        ProgramError: it is a `.conda`, and there is no zstd library.
         MachineError: the file cannot be read.
     """
     called = path.name if file_name is None else file_name
-    with opened(path, file_name=called) as file:
-        name, version, build, extension = split_safe_file_name(called)
+    with open_archive(path, file_name=called) as file:
+        name, version, build, _ = split_safe_file_name(called)
         sums = _sums(file)
-        is_old = extension == "tar.bz2"
         limit = max(SMALLEST_LIMIT, LARGEST_RATIO * sums["size"])
-        # One byte more than is allowed: what ends there and what goes on are two things.
-        tar = _Limited(Stream(file, limit=limit + 1).take_some if is_old else _part_of_conda(file), limit=limit)
-        record = _record(_index(tar))
+        record = _record(_index(open_info_tar(file, file_name=called, limit=limit)))
         said = (record["name"].lower(), record["version"], record["build"])
         if said != (name.lower(), version, build):
             raise ValueError(
@@ -69,47 +61,7 @@ def _sums(file: BinaryIO) -> dict[str, Json]:
     return {"md5": md5.hexdigest(), "sha256": sha256.hexdigest(), "size": size}
 
 
-class _Limited:
-    """A decompressed tar that may have at most `limit` bytes."""
-
-    def __init__(self, read: Callable[[int], bytes], *, limit: int) -> None:
-        self._read = read
-        self._limit = limit
-        self._position = 0
-
-    def read(self, size: int, /) -> bytes:
-        piece = self._read(min(size, _CHUNK))
-        self._position += len(piece)
-        if self._position > self._limit:
-            raise ValueError(f"its tar would become more than {self._limit} bytes, far more than its size allows for")
-        return piece
-
-
-class _Part:
-    """The bytes of one stored member of a zip archive, and their checksum at its end."""
-
-    def __init__(self, file: BinaryIO, member: Member) -> None:
-        self._left = stored(file, member)
-        self._file = file
-        self._member = member
-        self._crc = 0
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._file.read(self._left if size < 0 else min(size, self._left))
-        self._left -= len(data)
-        self._crc = zlib.crc32(data, self._crc)
-        if data and not self._left and self._crc != self._member.crc:
-            raise ValueError(f"{self._member.name} is damaged: its CRC-32 is not the one in the zip directory")
-        return data
-
-
-def _part_of_conda(file: BinaryIO) -> Callable[[int], bytes]:
-    """What reads the tar of a `.conda` that tells what the package is."""
-    _, info = parts_of_conda(file)
-    return decompressing(_Part(file, info)).read
-
-
-def _index(tar: ByteStream) -> bytes:
+def _index(tar: DecompressedStream) -> bytes:
     """The content of the one `info/index.json`; the tar is read to its end, so that a damaged one is noticed."""
     found: bytes | None = None
     for member, content in read_tar(tar, most_members=MOST_MEMBERS):
@@ -122,8 +74,7 @@ def _index(tar: ByteStream) -> bytes:
         if member.size > LARGEST_INDEX:
             raise ValueError(f"{_INDEX} in it is {member.size} bytes long, more than {LARGEST_INDEX} are not read")
         found = content.read()
-    while tar.read(_CHUNK):  # a checksum stands behind the last byte
-        pass
+    tar.drain()
     if found is None:
         raise ValueError(f"it has no {_INDEX}, so it is no conda package")
     return found

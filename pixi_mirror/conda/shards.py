@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pixi_mirror.archives.zstd_frames import decompressed
+from pixi_mirror.archives.compression import decompress_zstd
 from pixi_mirror.conda.msgpack import unpacked
 from pixi_mirror.model.values import Json, Sha256, admit_sha256
 
@@ -18,7 +18,7 @@ def read_shard_index(data: bytes) -> tuple[str, Mapping[str, Sha256]]:
     Raises:
         ValueError: it is none, or sends clients elsewhere than to the directory beside it; the text is a sentence.
     """
-    document = unpacked(decompressed(data))
+    document = unpacked(decompress_zstd(data))
     info = document.get("info") if isinstance(document, dict) else None
     shards = document.get("shards") if isinstance(document, dict) else None
     if not isinstance(info, dict) or not isinstance(shards, dict) or not isinstance(info.get("subdir"), str):
@@ -39,7 +39,7 @@ def read_shard(data: bytes) -> Mapping[str, Mapping[str, Json]]:
     Raises:
         ValueError: it is none; the text is a sentence.
     """
-    document = unpacked(decompressed(data))
+    document = unpacked(decompress_zstd(data))
     records: dict[str, Mapping[str, Json]] = {}
     for section in ("packages", "packages.conda"):
         listed = document.get(section, {}) if isinstance(document, dict) else None

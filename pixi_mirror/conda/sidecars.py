@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 
-from pixi_mirror.archives.zstd_frames import LONGEST, decompressed
+from pixi_mirror.archives.compression import LARGEST_DOCUMENT, decompress_zstd
 from pixi_mirror.conda.repodata import read_repodata
 from pixi_mirror.conda.shards import read_shard, read_shard_index
 from pixi_mirror.conda.spec_spelling import normal_record
@@ -19,7 +19,7 @@ Records = Mapping[str, Mapping[str, Json]]
 def zst_problem(data: bytes, subdir: str, expected: Records) -> str | None:
     """What is wrong with a `repodata.json.zst`."""
     try:
-        said, found = read_repodata(decompressed(data, limit=LONGEST + _RECORD * len(expected)))
+        said, found = read_repodata(decompress_zstd(data, limit=LARGEST_DOCUMENT + _RECORD * len(expected)))
     except ValueError as error:
         return str(error)
     return _difference(said, found, subdir, expected)

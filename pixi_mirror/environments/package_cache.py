@@ -16,7 +16,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.archives.zstd import require_zstd
 from pixi_mirror.conda.extract import extract_conda
 from pixi_mirror.disk.files import (
     explain_errors,
@@ -107,12 +106,9 @@ class PackageCache:
 
         Raises:
             BusyError: another process held a lock of the cache for `timeout_s` seconds.
-            ProgramError: there is no zstd library, and one needs it.
             MachineError: the cache cannot be made or written.
         """
         self._ended = False
-        if any(each.path.endswith(".conda") for each in waiting):
-            require_zstd()
         with explain_errors("make the package cache", self.root):
             sync_directories(make_directory(self.root))
         with self._workshop(timeout_s) as workshop:

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-from pixi_mirror.archives.zip import Member, content, members
+from pixi_mirror.archives.zip import ZipMember, read_content, read_members
 from pixi_mirror.disk.files import explain_errors
 from pixi_mirror.environments.distributions import INSTALLER, NOTE, Python
 from pixi_mirror.errors import MachineError, PixiMirrorError, ProgramError, WrongBytesError
@@ -126,11 +126,11 @@ def _claims(wheel: Wheel) -> set[str]:
     found = set()
     try:
         with explain_errors("read", wheel.path), open(wheel.path, "rb") as file:
-            for member in members(file):
+            for member in read_members(file):
                 _refuse_name(member)
                 found.add(_placed(member.name))
                 if member.name.endswith(".dist-info/entry_points.txt"):
-                    text = content(file, member, limit=_LARGEST_ENTRY_POINTS).decode()
+                    text = read_content(file, member, limit=_LARGEST_ENTRY_POINTS).decode()
                     found |= {f"scripts/{name}" for name, *_ in parse_entrypoints(text)}
     except PixiMirrorError:
         raise
@@ -151,7 +151,7 @@ def _placed(name: str) -> str:
     return f"{'lib' if scheme in ('purelib', 'platlib') else scheme}/{path}"
 
 
-def _refuse_name(member: Member) -> None:
+def _refuse_name(member: ZipMember) -> None:
     if member.is_link or not _is_plain(member.name.removesuffix("/")):
         raise ValueError(f"its member {member.name!r} is a link, or would lie outside of the environment")
 

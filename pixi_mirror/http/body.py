@@ -4,9 +4,9 @@ import re
 import time
 from dataclasses import dataclass
 
+from pixi_mirror.archives.compression import Decompressor
 from pixi_mirror.errors import WrongBytesError
 from pixi_mirror.http.failures import FROM_ZERO, Failure, Restart, transport_failure
-from pixi_mirror.http.gzip import Gunzip
 from pixi_mirror.http.responses import HttpResponse
 from pixi_mirror.http.sinks import Sink
 from pixi_mirror.model.network import Network
@@ -93,8 +93,8 @@ def _rest(response: HttpResponse, transfer: Transfer, network: Network, start: i
 
 
 def _copy(response: HttpResponse, transfer: Transfer, network: Network, expected: int | None) -> Failure | None:
-    remaining, held, sink = expected, transfer.sink.offset, transfer.sink
-    speed, gunzip = _SpeedCheck(network), Gunzip(sink) if _encoding(response) in _GZIP else None
+    remaining, held = expected, transfer.sink.offset
+    speed, gunzip = _SpeedCheck(network), Decompressor("gzip") if _encoding(response) in _GZIP else None
     while remaining is None or remaining > 0:
         speed.start()
         chunk = response.read(remaining)
@@ -105,9 +105,7 @@ def _copy(response: HttpResponse, transfer: Transfer, network: Network, expected
         held += len(chunk)
         if (failure := _refuse_length(held, transfer) or speed.arrived(len(chunk))) is not None:
             return failure
-        if gunzip is None:
-            sink.write(chunk)
-        elif failure := gunzip.write(chunk, limit=transfer.limit) or _refuse_length(sink.offset, transfer):
+        if (failure := _write(chunk, gunzip, transfer)) is not None:
             return failure
         if remaining is not None:
             remaining -= len(chunk)
@@ -116,7 +114,24 @@ def _copy(response: HttpResponse, transfer: Transfer, network: Network, expected
     if expected == 0:
         # Only a read gives the connection back to the pool.
         response.read(1)
-    return None if gunzip is None else gunzip.end()
+    if gunzip is not None and not gunzip.is_complete:
+        return transport_failure("its compressed body ended too early")
+    return None
+
+
+def _write(chunk: bytes, gunzip: Decompressor | None, transfer: Transfer) -> Failure | None:
+    """Write the next bytes, decoded if they have `Content-Encoding: gzip`, until the sink has more than it may have."""
+    pieces = iter([chunk]) if gunzip is None else gunzip.feed(chunk)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except ValueError:
+            return transport_failure("its compressed body is damaged")
+        if piece is None:
+            return None
+        transfer.sink.write(piece)
+        if gunzip is not None and (failure := _refuse_length(transfer.sink.offset, transfer)) is not None:
+            return failure
 
 
 class _SpeedCheck:

@@ -82,11 +82,6 @@ class IndexPrograms:
         return self._chosen
 
     def _found(self) -> IndexProgram:
-        from pixi_mirror.archives.zstd_frames import is_readable
-
-        if not is_readable():
-            why = "what a program compresses cannot be read back without a zstd library (the extra `zstd`)"
-            return self._none(f"{why}.")
         ways: Mapping[str, Callable[[], IndexProgram | None]] = {
             "task": self._task,
             "rattler-index": self._program,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from pixi_mirror.archives.plain_tar import PlainMember, open_compressed, read_plain_tar
+from pixi_mirror.archives.opening import open_compressed
+from pixi_mirror.archives.plain_tar import PlainMember, read_plain_tar
 from pixi_mirror.archives.self_extracting import archive_of
 from pixi_mirror.archives.streams import ByteStream
 from pixi_mirror.disk.files import explain_errors, hash_file
@@ -59,7 +60,6 @@ def lay_out(pack: Path | ByteStream, folder: Path, *, jobs: int, advance: Callab
 
     Raises:
         MachineError: it cannot be read, is no pack, is damaged or was cut short; or `folder` cannot be written.
-        ProgramError: it is compressed with zstd, and there is no zstd library.
     """
     if not isinstance(pack, Path):
         return _from_stream(pack, "standard input", folder, advance)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pixi_mirror.archives.opening import opened
-from pixi_mirror.archives.zip import Member, content, members
+from pixi_mirror.archives.opening import open_archive
+from pixi_mirror.archives.zip import ZipMember, read_content, read_members
 from pixi_mirror.pypi.names import WheelName, wheel_name
 
 LARGEST_METADATA = 16 << 20
@@ -22,18 +22,18 @@ def wheel_metadata(path: Path, *, file_name: str) -> bytes:
         ValueError: no valid wheel name, no such metadata, more than one, or the archive is damaged, hostile or huge.
         MachineError: the file cannot be read.
     """
-    with opened(path, file_name=file_name) as file:
+    with open_archive(path, file_name=file_name) as file:
         wheel = wheel_name(file_name)
-        found: list[Member] = []
+        found: list[ZipMember] = []
         other = ""
-        for member in members(file):
+        for member in read_members(file):
             folder, _, document = member.name.partition("/")
             if document == "METADATA" and folder.lower().endswith(_DIST_INFO):
                 if _belongs(folder[: -len(_DIST_INFO)], wheel):
                     found.append(member)
                 else:
                     other = folder
-        return content(file, _only(found, other, wheel), limit=LARGEST_METADATA)
+        return read_content(file, _only(found, other, wheel), limit=LARGEST_METADATA)
 
 
 def _belongs(stem: str, wheel: WheelName) -> bool:
@@ -47,7 +47,7 @@ def _belongs(stem: str, wheel: WheelName) -> bool:
     return rest != found and rest[:1].isdigit()
 
 
-def _only(found: list[Member], other: str, wheel: WheelName) -> Member:
+def _only(found: list[ZipMember], other: str, wheel: WheelName) -> ZipMember:
     if not found:
         instead = f"; it has {other!r}" if other else ""
         raise ValueError(

@@ -32,7 +32,7 @@ from harness.child import Completed, python_environment, run_python
 CAN_FORK = hasattr(os, "fork")
 _PROGRAM = "pixi_mirror.commands.program"
 _VERBS = ("update", "status", "verify", "forget", "prune", "prime", "pack", "unpack")
-_HEAVY = ("requests", "yaml", "tqdm", "platformdirs", "zstandard", "tarfile", "zipfile", "bz2",
+_HEAVY = ("requests", "yaml", "tqdm", "platformdirs", "tarfile", "zipfile", "bz2",
           "pixi_mirror.cache.batch", "pixi_mirror.http.fetcher",
           "concurrent.futures.thread", "json", "ssl")  # fmt: skip
 

@@ -332,14 +332,7 @@ def _decompressed(data: bytes) -> bytes:
     try:
         from compression import zstd
     except ImportError:
-        import zstandard
-
-        decompressor = zstandard.ZstdDecompressor()
-        try:
-            with decompressor.stream_reader(data, read_across_frames=True) as stream:
-                return stream.read()
-        except zstandard.ZstdError as error:
-            raise oracle_pages.Unreadable(f"not zstd: {error}") from error
+        from backports import zstd
     try:
         return zstd.decompress(data)
     except zstd.ZstdError as error:

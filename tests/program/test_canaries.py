@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import pytest
-import zstandard
 from harness import kill
 from harness.child import Completed, run_python
 from harness.kill import Point, killed_at
 from harness.upstream import Reply, Step, answer, gzip_encoded, redirect, stall, status, truncate, wrong_length
 from harness.world import World, small_packages
+
+from pixi_mirror.archives.compression import decompress_zstd
 
 CANARY = "cAnArY7"
 USERS = {way: (f"{way}-user-{CANARY}", f"{way}-pass-{CANARY}") for way in ("lock", "mirror", "store")}
@@ -53,7 +54,7 @@ class Cage:
                 name = path.relative_to(root).as_posix()
                 data = path.read_bytes()
                 if path.suffix == ".zst":
-                    data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+                    data = decompress_zstd(data)
                 if any(form in name or (form.encode() in data and name not in THEIRS) for form in FORMS):
                     found.append(name)
         return found

@@ -3,14 +3,12 @@
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import struct
 import sys
 from dataclasses import replace
 
 import pytest
-from harness.child import run_python
 from harness.looking import contents
 from harness.upstream import Upstream
 from harness.world import World, small_packages
@@ -231,14 +229,3 @@ def test_a_cache_that_cannot_be_made_is_named(mirrored):
 
 def test_a_mirror_that_is_not_there_is_named(world):
     assert "there is no mirror at" in prime(world, status=8).stderr
-
-
-def test_without_a_zstd_library_the_extra_is_named(mirrored):
-    hidden = (
-        "import sys; sys.modules['zstandard'] = sys.modules['compression'] = None\n"
-        "from pixi_mirror.commands.program import main; main()"
-    )
-    done = run_python("-c", hidden, "prime", *CHOICE, env=mirrored.environment, cwd=mirrored.directory)
-    assert done.status == 7, done.stderr
-    assert "the extra `zstd`" in done.stderr
-    assert not os.path.lexists(pkgs(mirrored))

@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-import zstandard
 
-from pixi_mirror.archives.plain_tar import open_compressed, read_plain_tar
+from pixi_mirror.archives.compression import zstd_library
+from pixi_mirror.archives.opening import open_compressed
+from pixi_mirror.archives.plain_tar import read_plain_tar
 from pixi_mirror.archives.tar_writer import TarWriter
 
 CONTENTS = {
@@ -281,7 +282,7 @@ def test_a_header_whose_bytes_were_summed_with_their_signs_is_read() -> None:
 
 @pytest.mark.parametrize(
     "compressed",
-    [zstandard.ZstdCompressor().compress, gzip.compress, bz2.compress, lzma.compress, bytes],
+    [zstd_library().compress, gzip.compress, bz2.compress, lzma.compress, bytes],
     ids=["zstd", "gzip", "bzip2", "xz", "none"],
 )
 def test_a_compressed_archive_is_read_as_a_stream(compressed: object) -> None:

@@ -8,10 +8,10 @@ import tracemalloc
 import zipfile
 
 import pytest
-import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pixi_mirror.archives.compression import zstd_library
 from pixi_mirror.conda import archive_record
 from pixi_mirror.conda.archive_record import index_record
 from pixi_mirror.demo.packages import build_package
@@ -39,7 +39,7 @@ def packed(tar, extension, *, parts=("info-foo.tar.zst", "pkg-foo.tar.zst")):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for part in parts:
-            archive.writestr(part, zstandard.compress(tar if part.startswith("info-") else tarred()))
+            archive.writestr(part, zstd_library().compress(tar if part.startswith("info-") else tarred()))
     return buffer.getvalue()
 
 

@@ -24,9 +24,6 @@ FILE = "files.pypi.example/packages/aa/thing-2.0-py3-none-any.whl"
 PAGES = "pypi.example/simple/thing", "simple/thing"
 LINUX, NOARCH = "conda-forge/linux-64", "conda-forge/noarch"
 
-if sys.version_info < (3, 14):
-    pytest.importorskip("zstandard")
-
 
 def sha256(data):
     return hashlib.sha256(data).hexdigest()

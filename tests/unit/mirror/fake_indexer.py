@@ -11,7 +11,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-import zstandard
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 HELP = {
     "0.28": "--write-zst <WRITE_ZST>  --write-shards <WRITE_SHARDS>  --config <CONFIG>",
@@ -60,7 +63,7 @@ def index(path, *, lies, shards):
     if lies and records:
         next(iter(records.values()))["depends"] = ["something-else"]
     data = json.dumps({**document, "v3": {}}).encode()
-    path.with_name("repodata.json.zst").write_bytes(zstandard.ZstdCompressor().compress(data))
+    path.with_name("repodata.json.zst").write_bytes(zstd.compress(data))
     if os.environ.get("INDEXER_MOOD") == "shards lie" and records:
         next(iter(records.values()))["depends"] = ["something-else"]
     if shards:
@@ -85,11 +88,11 @@ def write_shards(folder, records):
         }
         for record in own.values():
             record.update({key: bytes.fromhex(record[key]) for key in ("sha256", "md5") if key in record})
-        data = zstandard.ZstdCompressor().compress(packed(shard))
+        data = zstd.compress(packed(shard))
         digests[name] = hashlib.sha256(data).digest()
         (folder / f"shards/{digests[name].hex()}.msgpack.zst").write_bytes(data)
     info = {"subdir": folder.name, "base_url": "", "shards_base_url": "./shards/", "created_at": "2026-01-01T00:00:00Z"}
-    data = zstandard.ZstdCompressor().compress(packed({"info": info, "shards": digests}))
+    data = zstd.compress(packed({"info": info, "shards": digests}))
     (folder / "repodata_shards.msgpack.zst").write_bytes(data)
 
 

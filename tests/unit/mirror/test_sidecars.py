@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -116,20 +115,6 @@ def test_without_an_indexer_the_index_is_json_alone_and_the_old_sidecars_go(inde
     indexed.world.run_json("update", "--index", "json", "--lock", indexed.world.workspace())
     assert indexed.files("repodata*") == {"repodata.json"}
     assert oracle.problems(indexed.world.mirror) == []
-
-
-def test_without_a_zstd_library_nothing_compressed_is_published(indexed, tmp_path):
-    if sys.version_info >= (3, 14):
-        pytest.skip("this Python has its own")
-    (tmp_path / "blind").mkdir()
-    (tmp_path / "blind/zstandard.py").write_text("raise ImportError")
-    path = f"{tmp_path / 'blind'}:{indexed.world.environment['PYTHONPATH']}"
-    env = indexed.env | {"PYTHONPATH": path}
-    done = indexed.world.run("update", "--index", "auto", "--lock", indexed.world.workspace(), env=env)
-    assert "zstd library" in done.stderr
-    assert indexed.files("repodata*") == {"repodata.json"}
-    done = indexed.world.run("update", "--index", "rattler-index", env=env)
-    assert (done.status, indexed.runs) == (7, [])
 
 
 @pytest.mark.parametrize("choice", ["task", "rattler-index", "exec"])
