@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pixi_mirror.clients.conda import home
 from pixi_mirror.clients.marked_lines import insert_lines, lines_of
 from pixi_mirror.clients.offer import Offer
+from pixi_mirror.pypi.simple import SIMPLE
 
 _HEADER = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"([^\s=:#;][^=:]*?)\s*[=:]")
@@ -63,7 +64,7 @@ class PipClient:
 
 def _lines(offer: Offer, *, trusted: Sequence[str] = ()) -> list[str]:
     """`trusted` are hosts that the user trusts already: one key is for all."""
-    lines = [f"index-url = {offer.url}/simple/"]
+    lines = [f"index-url = {offer.url}/{SIMPLE}/"]
     if offer.needs_trust:
         lines.append(f"trusted-host = {' '.join(dict.fromkeys((*trusted, offer.needs_trust)))}")
     return lines

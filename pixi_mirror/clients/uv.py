@@ -9,6 +9,7 @@ from pixi_mirror.clients.marked_lines import insert_lines
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.pixi import workspace_of
 from pixi_mirror.clients.toml import parsed, statements
+from pixi_mirror.pypi.simple import SIMPLE
 
 _TABLE = "[[index]]"
 
@@ -55,4 +56,4 @@ def _expected(before: Mapping[str, Any], ours: Mapping[str, Any]) -> Mapping[str
 
 
 def _lines(offer: Offer) -> list[str]:
-    return [_TABLE, f"url = {json.dumps(f'{offer.url}/simple/')}", "default = true"]
+    return [_TABLE, f"url = {json.dumps(f'{offer.url}/{SIMPLE}/')}", "default = true"]

@@ -11,13 +11,13 @@ from pixi_mirror.model.values import MirrorPath, admit_sha256
 from pixi_mirror.progress import Progress
 from pixi_mirror.pypi.metadata import build_requirements, read_metadata
 from pixi_mirror.pypi.names import is_wheel_name
-from pixi_mirror.pypi.sdist import sdist_documents
-from pixi_mirror.pypi.upstream_pages import Pages, Told
-from pixi_mirror.pypi.wheel import wheel_metadata
+from pixi_mirror.pypi.sdist import read_sdist_documents
+from pixi_mirror.pypi.upstream_pages import UpstreamLinks, UpstreamPages
+from pixi_mirror.pypi.wheel import read_wheel_metadata
 
 
 def fetch_listings(
-    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, StoredFile], pages: Pages | None, progress: Progress
+    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, StoredFile], pages: UpstreamPages | None, progress: Progress
 ) -> Mapping[MirrorPath, Listing]:
     """What is new about PyPI files: those brought or deferred, and those about which nobody could be asked before.
 
@@ -30,21 +30,24 @@ def fetch_listings(
     known = {**_known(tree, brought), **_come(tree, plan, brought, progress)}
     held = tree.inventory.stored_at
     stored = {**{path: each for path in known if (each := held(path)) is not None}, **brought}
-    asked = [
+    unknown = [
         pinned(package, stored.get(path))
         for path, package in plan.packages.items()
         if package.kind == "pypi"
         and (path in stored or path in plan.deferred)
         and not (path in known and known[path].is_settled)
     ]
-    told = pages.ask(asked) if pages is not None and asked else Told(unanswered={package.path for package in asked})
-    _explain(told, progress)
+    if pages is not None and unknown:
+        upstream = pages.fetch_links(unknown)
+    else:
+        upstream = UpstreamLinks(undecided={package.path for package in unknown})
+    _explain(upstream, progress)
     found = {path: known[path] for path in brought if path in known}
-    for package in asked:
+    for package in unknown:
         inside = known.get(package.path) or (
             _look_into(tree, package, progress) if package.path in stored else _nothing_told()
         )
-        found[package.path] = _completed(inside, package, told, is_deferred=package.path not in stored)
+        found[package.path] = _completed(inside, package, upstream, is_deferred=package.path not in stored)
     return found
 
 
@@ -91,11 +94,11 @@ def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
     path, file_name = tree.path(package.path), package.path.rpartition("/")[2]
     try:
         if is_wheel_name(file_name):
-            data = wheel_metadata(path, file_name=file_name)
+            data = read_wheel_metadata(path, file_name=file_name)
             requires_python = read_metadata(data).requires_python
             metadata = admit_sha256(hashlib.sha256(data).hexdigest())
             return replace(_nothing_told(), requires_python=requires_python, metadata=metadata)
-        documents = sdist_documents(path, file_name=file_name)
+        documents = read_sdist_documents(path, file_name=file_name)
         told = read_metadata(documents.pkg_info) if documents.pkg_info is not None else None
         return replace(
             _nothing_told(),
@@ -107,23 +110,23 @@ def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
         return _nothing_told()
 
 
-def _completed(before: Listing, package: Package, told: Told, *, is_deferred: bool) -> Listing:
-    found = told.found.get(package.path)
+def _completed(before: Listing, package: Package, upstream: UpstreamLinks, *, is_deferred: bool) -> Listing:
+    found = upstream.links.get(package.path)
     if found is None:
-        return replace(before, is_settled=package.path not in told.unanswered)
+        return replace(before, is_settled=package.path not in upstream.undecided)
     return replace(
         before,
         index=found.index,
         is_settled=True,
-        requires_python=found.listed.requires_python or before.requires_python,
-        yanked=found.listed.yanked,
-        upload_time=found.listed.upload_time,
-        size=found.listed.size if is_deferred else None,
+        requires_python=found.link.requires_python or before.requires_python,
+        yanked=found.link.yanked,
+        upload_time=found.link.upload_time,
+        size=found.link.size if is_deferred else None,
     )
 
 
-def _explain(told: Told, progress: Progress) -> None:
-    for index, problems in sorted(told.problems.items()):
+def _explain(upstream: UpstreamLinks, progress: Progress) -> None:
+    for index, problems in sorted(upstream.problems.items()):
         more = f" (and so for {len(problems) - 1} more of its pages)" if len(problems) > 1 else ""
         progress.warn(
             f"{problems[0]}{more} Without upstream's page nobody knows when a file was uploaded, or whether it was "

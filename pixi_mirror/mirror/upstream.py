@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.mirror.plan import Plan
     from pixi_mirror.pypi.build_requirements import ResolutionRequest
     from pixi_mirror.pypi.resolver_output import ResolvedFile
-    from pixi_mirror.pypi.upstream_pages import Pages
+    from pixi_mirror.pypi.upstream_pages import UpstreamPages
 
 
 _RETRIES_OF_PAGES = 2
@@ -41,7 +41,7 @@ class Upstream:
     jobs: int
     """Downloads at a time."""
     batch: Batch
-    pages: Pages
+    pages: UpstreamPages
 
 
 def open_upstream(
@@ -55,7 +55,7 @@ def open_upstream(
     from pixi_mirror.cache.batch import Batch
     from pixi_mirror.cache.store import Store
     from pixi_mirror.http.fetcher import Fetcher
-    from pixi_mirror.pypi.upstream_pages import Pages
+    from pixi_mirror.pypi.upstream_pages import UpstreamPages
 
     settings = context.settings(workspace)
     for warning in settings.warnings:
@@ -74,7 +74,9 @@ def open_upstream(
         fetcher=fetcher,
         jobs=settings.jobs,
         batch=Batch(store, fetcher, context.progress, jobs=settings.jobs),
-        pages=Pages(Fetcher(hasty, context.progress, connections=settings.jobs), context.progress, jobs=settings.jobs),
+        pages=UpstreamPages(
+            Fetcher(hasty, context.progress, connections=settings.jobs), context.progress, jobs=settings.jobs
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from pixi_mirror.pack.obtain import Ready
 from pixi_mirror.pypi.metadata import read_metadata
 from pixi_mirror.pypi.names import wheel_name
 from pixi_mirror.pypi.requirements import accepts, is_conditional, required_name
-from pixi_mirror.pypi.wheel import wheel_metadata
+from pixi_mirror.pypi.wheel import read_wheel_metadata
 from pixi_mirror.pypi.wheel_tags import fits
 
 _WHEEL = ".whl"
@@ -182,7 +182,7 @@ def _of_wheel(ready: Ready, held: Mapping[str, str], *, python: str | None, subd
     if not fits(wheel_name(ready.file_name).tags, python=python, subdir=subdir):
         yield f"package '{label}' is {ready.file_name}, which python {python} on {subdir} does not take"
     try:
-        metadata = read_metadata(wheel_metadata(ready.path, file_name=ready.file_name))
+        metadata = read_metadata(read_wheel_metadata(ready.path, file_name=ready.file_name))
     except ValueError as error:
         raise MachineError(f"--inject {ready.path}: {error}. Build or download it again.") from None
     for requirement in metadata.requires_dist:

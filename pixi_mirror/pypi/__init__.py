@@ -1,1 +1,1 @@
-"""The formats and rules of PyPI: names, metadata, index pages, wheels, sdists and build requirements."""
+"""The formats and rules of PyPI: names, requirements, metadata, the simple API, wheels, sdists, build requirements."""

@@ -1,7 +1,7 @@
-"""The index of PyPI files: project pages at each index's own URL, core metadata beside wheels, and `simple/`.
+"""Make the index of PyPI files: pages at each index's own URL, core metadata beside wheels, and `simple/`.
 
-On the pages of an index the links are upstream's own, absolute, so that a solve through pixi's `[mirrors]` leaves no
-address of a mirror in `pixi.lock`; those of `simple/` are relative, for pip, uv and whatever else has no `[mirrors]`.
+Links on the pages of an index are upstream's own, absolute, so that a solve through pixi's `[mirrors]` leaves no
+address of a mirror in `pixi.lock`. Those of `simple/` are relative, for pip, uv and other clients without `[mirrors]`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,10 +13,10 @@ from typing import NamedTuple
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Listing, Package
-from pixi_mirror.model.values import MirrorPath, admit_path, admit_sha256
+from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256
 from pixi_mirror.paths import url_path
-from pixi_mirror.pypi.page_writer import Link, html_page, html_root, json_page, json_root
-from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, SIMPLE
+from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, PAGES_OF_LINKS, SIMPLE, FileLink
+from pixi_mirror.pypi.simple_writer import html_page, html_root, json_page, json_root
 
 
 class PypiIndex:
@@ -31,11 +31,11 @@ class PypiIndex:
             for path, listing in sorted(contents.listings.items())
             if listing.metadata is not None
         }
-        pages = _Pages()
+        links = _PageLinks()
         for package in contents.packages:
             if package.kind == "pypi" and package.sha256 is not None:
-                pages.add(package, contents.listings.get(package.path))
-        return {**made, **{path: IndexFile.of(data) for path, data in pages.written()}}
+                links.add(package, contents.listings.get(package.path))
+        return {**made, **{path: IndexFile.of(data) for path, data in links.pages()}}
 
     def problem(
         self,
@@ -53,8 +53,8 @@ class PypiIndex:
         return None
 
 
-class _Place(NamedTuple):
-    """Where a link stands."""
+class _PagePlace(NamedTuple):
+    """Where a page stands."""
 
     folder: str
     """The path of the index; of a page of links that of the page itself."""
@@ -62,11 +62,11 @@ class _Place(NamedTuple):
     """None: it is a page of links, of all projects."""
 
 
-class _Pages:
-    """Grows by files."""
+class _PageLinks:
+    """The links of every page, added file by file."""
 
     def __init__(self) -> None:
-        self._links: dict[_Place, dict[tuple[str, str], Link]] = {}
+        self._links: dict[_PagePlace, dict[tuple[str, Sha256 | None], FileLink]] = {}
 
     def add(self, package: Package, listing: Listing | None) -> None:
         """List a file on its index, if it is of any, and in `simple/`."""
@@ -75,16 +75,16 @@ class _Pages:
             self._put(place, link)
         from urllib.parse import quote
 
-        self._put(_Place(SIMPLE, package.name), replace(link, url="../../" + quote(package.path)))
+        self._put(_PagePlace(SIMPLE, package.name), replace(link, url="../../" + quote(package.path)))
 
-    def _put(self, place: _Place, link: Link) -> None:
-        # The same bytes under one name from two hosts are one file; other bytes are another, told by their hash.
+    def _put(self, place: _PagePlace, link: FileLink) -> None:
+        # The same bytes under one name from two hosts are one file; other bytes are another file.
         known = self._links.setdefault(place, {})
         key = (link.file_name, link.sha256)
         if key not in known or link.url < known[key].url:
             known[key] = link
 
-    def written(self) -> Iterator[tuple[MirrorPath, bytes]]:
+    def pages(self) -> Iterator[tuple[MirrorPath, bytes]]:
         """Every page, those of projects first."""
         projects: dict[str, list[str]] = {}
         for place in sorted(self._links, key=lambda place: (place.folder, place.project or "")):
@@ -101,9 +101,9 @@ class _Pages:
 
 
 def index_of(package: Package, listing: Listing | None) -> str | None:
-    """URL of the index, or page of links, that lists a PyPI file.
+    """URL of the index, or page of links, that lists a PyPI file; None if it is of no index.
 
-    It is where upstream lists it; where nobody knows, its first index. None: it is of no index.
+    It is the one where upstream lists the file. If that is not known, it is the first index of the package.
     """
     known = (*package.record["indexes"], *package.record["find-links"])
     if listing is not None and listing.index in known:
@@ -111,18 +111,18 @@ def index_of(package: Package, listing: Listing | None) -> str | None:
     return next(iter(package.record["indexes"]), None)
 
 
-def _place_of(package: Package, listing: Listing | None) -> _Place | None:
+def _place_of(package: Package, listing: Listing | None) -> _PagePlace | None:
     index = index_of(package, listing)
     if index is None:
         return None
     path = url_path(index)
     if index in package.record["indexes"]:
-        return _Place(path, package.name)
-    return _Place(path if path.lower().endswith((".html", ".htm")) else f"{path}/{PAGE_HTML}", None)
+        return _PagePlace(path, package.name)
+    return _PagePlace(path if path.lower().endswith(PAGES_OF_LINKS) else f"{path}/{PAGE_HTML}", None)
 
 
-def _link(package: Package, listing: Listing | None) -> Link:
-    return Link(
+def _link(package: Package, listing: Listing | None) -> FileLink:
+    return FileLink(
         file_name=package.path.rpartition("/")[2],
         url=package.url.stripped,
         sha256=admit_sha256(package.sha256 or ""),
@@ -136,10 +136,10 @@ def _link(package: Package, listing: Listing | None) -> Link:
 
 
 def _metadata(wheel: Path, file_name: str) -> bytes:
-    from pixi_mirror.pypi.wheel import wheel_metadata
+    from pixi_mirror.pypi.wheel import read_wheel_metadata
 
     try:
-        return wheel_metadata(wheel, file_name=file_name)
+        return read_wheel_metadata(wheel, file_name=file_name)
     except ValueError as error:
         raise MachineError(
             f"the core metadata of {wheel} cannot be read again: {error}. Run `pixi-mirror verify --repair`."

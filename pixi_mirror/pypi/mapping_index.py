@@ -1,6 +1,6 @@
-"""What pixi asks the host of the conda-to-PyPI mapping, answered from the purls of the locks.
+"""Write the conda-to-PyPI mapping that pixi requests from its own host, from the purls of the locks; pure.
 
-pixi asks it while it solves an environment with PyPI dependencies, even for records that carry their purls.
+pixi requests it while it solves an environment with PyPI dependencies, even for records that carry their purls.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,9 +19,9 @@ class MappingIndex:
     """`hash-v0/<sha256>` for each conda package whose purls are known, and the one file of all names."""
 
     def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
-        """Every file, that of all names last; nothing where no lock knows any purls.
+        """Every file, that of all names last; none where no lock has any purls.
 
-        A package without purls has no file: pixi takes that it is missing (404) for "not known", and goes on. That of
+        A package without purls has no file: pixi takes a missing file (404) for "not known", and goes on. The file of
         all names has to be there then, since without it pixi fails.
         """
         known = {package.path: package for package in contents.packages if _is_known(package)}
@@ -50,7 +50,7 @@ def _is_known(package: Package) -> bool:
 
 
 def _names(package: Package) -> list[str]:
-    """The normalised names in the purls; what says where pixi once had them from is left out."""
+    """The normalised names in the purls, without qualifiers and versions."""
     from packaging.utils import canonicalize_name
 
     purls = (purl for purl in package.record["purls"] if purl.startswith(_PURL))
@@ -70,10 +70,10 @@ def _of_package(package: Package) -> Json:
 
 
 def _of_names(packages: Iterable[Package]) -> Json:
-    found: dict[str, set[str]] = {}
+    projects: dict[str, set[str]] = {}
     for package in packages:
-        found.setdefault(package.name, set()).update(_names(package))
-    return {name: _one_or_many(sorted(names)) for name, names in sorted(found.items())}
+        projects.setdefault(package.name, set()).update(_names(package))
+    return {name: _one_or_many(sorted(names)) for name, names in sorted(projects.items())}
 
 
 def _one_or_many(names: list[str]) -> Json:

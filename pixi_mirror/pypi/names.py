@@ -1,4 +1,4 @@
-"""What the names of PyPI say: of projects, of locations in a lock, of wheels and sdists; pure."""
+"""Read what a location in a lock names, and the file names of wheels and sdists; pure."""
 
 import re
 from dataclasses import dataclass
@@ -18,12 +18,13 @@ Form: TypeAlias = Literal[
     "git",
     "unsupported",
 ]
-"""What a location is: of an index or its pages of links, of a manifest's `url`, of this machine, or no file at all."""
+"""What a location is: a file of an index or of a page of links, of a manifest's `url` (direct), of this machine
+(local), or no file at all."""
 
 _WHEEL = ".whl"
 _SDIST = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tar")
 ARCHIVES = (_WHEEL, *_SDIST)
-"""How a file must end that a PyPI location names; a page, which ends otherwise, can so never be mistaken for one."""
+"""How the file that a PyPI location names must end. A page ends otherwise, so that none is taken for a file."""
 # Two characters at least: one letter and a colon is a drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _SLASHES = re.compile(r"[/\\]")
@@ -46,7 +47,7 @@ class WheelName:
 
 
 def form_of(location: str) -> Form:
-    """What the location of a PyPI entry is; nothing but the location decides."""
+    """What the location of a PyPI entry in a lock is; nothing but the location decides."""
     scheme = _SCHEME.match(location)
     if scheme is None:
         return _local(location)
@@ -64,10 +65,12 @@ def form_of(location: str) -> Form:
 
 
 def file_name_of(location: str) -> str:
-    """The name of the file at a URL or path: of a URL decoded once, without query and fragment; of a path as it is.
+    """The name of the file at a URL or path.
+
+    A URL is decoded once, without query and fragment; a path is taken as it is.
 
     Raises:
-        ValueError: there is none, or decoding it again would give another, so that nobody knows which is meant.
+        ValueError: there is none, or it changes when it is decoded again, so that two names could be meant.
     """
     from urllib.parse import unquote
 

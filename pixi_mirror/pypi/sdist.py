@@ -1,4 +1,4 @@
-"""Read the two documents of a source distribution that tell what it is and how it is built; nothing is unpacked."""
+"""Read from a source distribution its metadata and how it is built; nothing is unpacked."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ MOST_MEMBERS = 100_000
 _TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _COMPRESSIONS = ("gzip", "bzip2", "xz")
 _DOCUMENTS = ("PKG-INFO", "pyproject.toml")
-_Found: TypeAlias = tuple[str, Callable[[], bytes]]
-"""The path of a regular file of at most `LARGEST_DOCUMENT` bytes, and how to read it before the next one is asked."""
+_MemberReader: TypeAlias = tuple[str, Callable[[], bytes]]
+"""The path of a regular file of at most `LARGEST_DOCUMENT` bytes, and how to read it before the next one is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """What a source distribution says of itself, byte for byte."""
+class SdistDocuments:
+    """Two files of a source distribution, byte for byte."""
 
     pkg_info: bytes | None
     """None: it has none, or not within the limits."""
@@ -33,10 +33,10 @@ class Described:
     """None: it has none, or not within the limits."""
 
 
-def sdist_documents(path: Path, *, file_name: str) -> Described:
-    """`PKG-INFO` and `pyproject.toml` of the one top folder of an sdist (PEP 625, PEP 517).
+def read_sdist_documents(path: Path, *, file_name: str) -> SdistDocuments:
+    """Read `PKG-INFO` and `pyproject.toml` from the one top folder of an sdist (PEP 625, PEP 517).
 
-    At most `MOST_DECOMPRESSED` bytes and `MOST_MEMBERS` members are looked at; what was found until there is given.
+    At most `MOST_DECOMPRESSED` bytes and `MOST_MEMBERS` members are read; what stands after them is not found.
     Links are not followed, and a path that leaves the archive matches nothing.
 
     Raises:
@@ -45,16 +45,16 @@ def sdist_documents(path: Path, *, file_name: str) -> Described:
     """
     with open_archive(path, file_name=file_name) as file:
         if file_name.endswith(".zip"):
-            return _described(_in_zip(file))
+            return _documents(_in_zip(file))
         if file_name.endswith(_TARS):
-            return _described(_in_tar(DecompressedStream(file, kinds=_COMPRESSIONS)))
+            return _documents(_in_tar(DecompressedStream(file, kinds=_COMPRESSIONS)))
         raise ValueError(f"this is no name of an sdist that can be read: expected one of {', '.join((*_TARS, '.zip'))}")
 
 
-def _described(found: Iterator[_Found]) -> Described:
+def _documents(members_in_order: Iterator[_MemberReader]) -> SdistDocuments:
     documents: dict[str, bytes] = {}
     tops: set[str] = set()
-    for path, read in found:
+    for path, read in members_in_order:
         top, _, document = path.removeprefix("./").partition("/")
         if document not in _DOCUMENTS or top in ("", ".", ".."):
             continue
@@ -62,16 +62,16 @@ def _described(found: Iterator[_Found]) -> Described:
         if document in documents or len(tops) > 1:
             raise ValueError(f"there is more than one {document} or top folder in it ({', '.join(sorted(tops))})")
         documents[document] = read()
-    return Described(pkg_info=documents.get("PKG-INFO"), pyproject=documents.get("pyproject.toml"))
+    return SdistDocuments(pkg_info=documents.get("PKG-INFO"), pyproject=documents.get("pyproject.toml"))
 
 
-def _in_zip(file: BinaryIO) -> Iterator[_Found]:
+def _in_zip(file: BinaryIO) -> Iterator[_MemberReader]:
     for number, member in enumerate(read_members(file)):
         if number < MOST_MEMBERS and not member.is_link and member.size <= LARGEST_DOCUMENT:
             yield member.name, lambda member=member: read_content(file, member, limit=LARGEST_DOCUMENT)  # type: ignore[misc]
 
 
-def _in_tar(stream: DecompressedStream) -> Iterator[_Found]:
+def _in_tar(stream: DecompressedStream) -> Iterator[_MemberReader]:
     """Yield the small regular files of a tar, up to the limits. A tar of an old writer may lack its end mark."""
     for number, (member, content) in enumerate(read_tar(stream, needs_end=False)):
         if member.kind == "sparse":

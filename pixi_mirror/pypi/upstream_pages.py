@@ -1,4 +1,4 @@
-"""Ask upstream's index pages what they say of PyPI files that a lock names."""
+"""Fetch upstream's index pages, and find on them the links to files that a lock names."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +11,8 @@ from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath, Url
 from pixi_mirror.progress import Progress
-from pixi_mirror.pypi.page_reader import Listed, read_page
-from pixi_mirror.pypi.simple import TEXT_HTML, V1_HTML, V1_JSON
+from pixi_mirror.pypi.simple import TEXT_HTML, V1_HTML, V1_JSON, FileLink
+from pixi_mirror.pypi.simple_reader import read_page
 
 _ACCEPT = f"{V1_JSON}, {V1_HTML};q=0.2, {TEXT_HTML};q=0.1"
 _LARGEST = 128 << 20
@@ -20,28 +20,28 @@ _LARGEST = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A file on a page."""
+class UpstreamLink:
+    """The link to a file on an upstream page."""
 
     index: str
     """URL of the index, or of the page of links, as the package has it."""
-    listed: Listed
+    link: FileLink
 
 
 @dataclass(slots=True, kw_only=True)
-class Told:
-    """What the pages say."""
+class UpstreamLinks:
+    """The links that were found for some files."""
 
-    found: dict[MirrorPath, Found] = field(default_factory=dict)
-    unanswered: set[MirrorPath] = field(default_factory=set)
-    """Files that no page lists, while one could not be had for a passing reason."""
+    links: dict[MirrorPath, UpstreamLink] = field(default_factory=dict)
+    undecided: set[MirrorPath] = field(default_factory=set)
+    """Files that no page lists, where one of the pages could not be fetched for a passing reason."""
     problems: dict[str, list[str]] = field(default_factory=dict)
-    """URL of an index -> why pages of it could not be had on which files may be that were found nowhere."""
+    """URL of an index -> why pages of it could not be read that may list files without a link."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    """One page to be asked for."""
+class _PageAddress:
+    """Where one page is."""
 
     index: str
     project: str | None
@@ -52,94 +52,98 @@ class _Page:
         return Url(self.index if self.project is None else f"{self.index}/{self.project}/")
 
 
-class _Answer(NamedTuple):
-    files: Mapping[str, list[Listed]]
-    """By name."""
+class _PageContent(NamedTuple):
+    """What a page lists, or why it cannot be read."""
+
+    links: Mapping[str, list[FileLink]]
+    """By file name."""
     problem: str | None
-    passing: bool
+    is_passing: bool
+    """Whether the problem may be gone at another time."""
 
 
-class Pages:
-    """The index pages of any number of projects, each asked for once."""
+class UpstreamPages:
+    """Reads the index pages of any number of projects, each page once."""
 
     def __init__(self, fetcher: Fetcher, progress: Progress, *, jobs: int) -> None:
         self._fetcher = fetcher
         self._progress = progress
         self._jobs = jobs
 
-    def ask(self, packages: Iterable[Package]) -> Told:
+    def fetch_links(self, packages: Iterable[Package]) -> UpstreamLinks:
         """Look for each file on the pages of its indexes, in their order, then on its pages of links.
 
-        That a page cannot be had is no error, since the lock alone says what the files are.
+        A page that cannot be read is no error, since the lock alone decides which files are mirrored.
 
         Raises:
             WrongBytesError: a page promises other bytes at a URL than the lock does.
         """
-        told = Told()
+        found = UpstreamLinks()
         packages = list(packages)
-        waiting = [(package, _candidates(package)) for package in packages]
-        known: dict[_Page, _Answer] = {}
+        waiting = [(package, _addresses(package)) for package in packages]
+        contents: dict[_PageAddress, _PageContent] = {}
         self._progress.begin("reading index pages", files=len(waiting), size=0)
-        while waiting := [(package, pages) for package, pages in waiting if pages]:
-            self._read({pages[0]: None for _, pages in waiting if pages[0] not in known}, known)
+        while waiting := [(package, addresses) for package, addresses in waiting if addresses]:
+            self._read({addresses[0]: None for _, addresses in waiting if addresses[0] not in contents}, contents)
             left = []
-            for package, pages in waiting:
-                answer = known[pages[0]]
-                if (listed := _match(package, pages[0], answer)) is not None:
-                    told.found[package.path] = Found(pages[0].index, listed)
-                    told.unanswered.discard(package.path)
+            for package, addresses in waiting:
+                content = contents[addresses[0]]
+                if (link := _match(package, addresses[0], content)) is not None:
+                    found.links[package.path] = UpstreamLink(addresses[0].index, link)
+                    found.undecided.discard(package.path)
                     self._progress.advance(files=1)
                     continue
-                if answer.passing:
-                    told.unanswered.add(package.path)
-                left.append((package, pages[1:]))
+                if content.is_passing:
+                    found.undecided.add(package.path)
+                left.append((package, addresses[1:]))
             waiting = left
-        missed = {page: None for each in packages if each.path not in told.found for page in _candidates(each)}
-        for page in missed:
-            if (problem := known[page].problem) is not None:
-                told.problems.setdefault(page.index, []).append(problem)
+        missed = {address: None for each in packages if each.path not in found.links for address in _addresses(each)}
+        for address in missed:
+            if (problem := contents[address].problem) is not None:
+                found.problems.setdefault(address.index, []).append(problem)
         self._fetcher.close()
-        return told
+        return found
 
-    def _read(self, pages: Iterable[_Page], known: dict[_Page, _Answer]) -> None:
+    def _read(self, addresses: Iterable[_PageAddress], into: dict[_PageAddress, _PageContent]) -> None:
         with ThreadPoolExecutor(self._jobs) as pool:
-            known.update(pool.map(lambda page: (page, self._answer(page)), pages))
+            into.update(pool.map(lambda address: (address, self._content(address)), addresses))
 
-    def _answer(self, page: _Page) -> _Answer:
+    def _content(self, address: _PageAddress) -> _PageContent:
         try:
-            document = self._fetcher.read(page.url, accept=_ACCEPT, limit=_LARGEST)
+            document = self._fetcher.read(address.url, accept=_ACCEPT, limit=_LARGEST)
             listed = read_page(document.data, url=document.url.raw, content_type=document.content_type)
         except FetchError as error:
-            return _Answer({}, str(error), not error.lasting)
+            return _PageContent({}, str(error), not error.lasting)
         except (WrongBytesError, ValueError) as error:
-            return _Answer({}, f"{page.url} is no index page: {error}", passing=False)
-        files: dict[str, list[Listed]] = {}
-        for each in listed:
-            files.setdefault(each.file_name, []).append(each)
-        return _Answer(files, None, passing=False)
+            return _PageContent({}, f"{address.url} is no index page: {error}", is_passing=False)
+        links: dict[str, list[FileLink]] = {}
+        for link in listed:
+            links.setdefault(link.file_name, []).append(link)
+        return _PageContent(links, None, is_passing=False)
 
 
-def _candidates(package: Package) -> list[_Page]:
-    indexes = [_Page(index, package.name) for index in package.record["indexes"]]
-    return indexes + [_Page(url, None) for url in package.record["find-links"]]
+def _addresses(package: Package) -> list[_PageAddress]:
+    """The pages that may list a file, in the order in which they are read."""
+    indexes = [_PageAddress(index, package.name) for index in package.record["indexes"]]
+    return indexes + [_PageAddress(url, None) for url in package.record["find-links"]]
 
 
-def _match(package: Package, page: _Page, answer: _Answer) -> Listed | None:
-    """The file on the page: by its hash where both know one, else by its URL."""
-    named = answer.files.get(package.path.rpartition("/")[2], [])
-    for each in named:
-        if each.sha256 is not None and each.sha256 == package.sha256:
-            return each
-    for each in named:
-        if _same(each.url, package.url):
-            if None in (each.sha256, package.sha256):
-                return each
+def _match(package: Package, address: _PageAddress, content: _PageContent) -> FileLink | None:
+    """The link to the file on a page: by its hash where both sides know one, else by its URL."""
+    named = content.links.get(package.path.rpartition("/")[2], [])
+    for link in named:
+        if link.sha256 is not None and link.sha256 == package.sha256:
+            return link
+    for link in named:
+        if _is_same_url(link.url, package.url):
+            if None in (link.sha256, package.sha256):
+                return link
             raise WrongBytesError(
-                f"{page.url} promises sha256 {each.sha256} for {package.url}, and the lock {package.sha256}. One of "
+                f"{address.url} promises sha256 {link.sha256} for {package.url}, and the lock {package.sha256}. One of "
                 "them is wrong; nothing of the mirror was changed. Solve the lock again, or ask who runs the index."
             )
     return None
 
 
-def _same(listed: str, locked: Url) -> bool:
+def _is_same_url(listed: str, locked: Url) -> bool:
     return unquote(Url(listed).stripped) == unquote(locked.stripped)

@@ -14,7 +14,7 @@ from pixi_mirror.model.indexes import Contents
 from pixi_mirror.model.packages import Request
 from pixi_mirror.pypi.index import PypiIndex, index_of
 from pixi_mirror.pypi.names import form_of
-from pixi_mirror.pypi.page_reader import read_page
+from pixi_mirror.pypi.simple_reader import read_page
 
 ROOT = Path(__file__).parents[3]
 CORPUS = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"

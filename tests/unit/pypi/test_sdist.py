@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pixi_mirror.demo.distributions import build_sdist
 from pixi_mirror.errors import MachineError
 from pixi_mirror.pypi import sdist
-from pixi_mirror.pypi.sdist import Described, sdist_documents
+from pixi_mirror.pypi.sdist import SdistDocuments, read_sdist_documents
 
 INFO, PROJECT = b"Name: hello\n", b"[build-system]\n"
 BOTH = (("hello-1.0/PKG-INFO", INFO), ("hello-1.0/pyproject.toml", PROJECT))
@@ -45,7 +45,7 @@ def zipped(members):
 def read(directory, data, file_name="hello-1.0.tar.gz"):
     path = directory / "blob"
     path.write_bytes(data)
-    return sdist_documents(path, file_name=file_name)
+    return read_sdist_documents(path, file_name=file_name)
 
 
 def refused(directory, data, because, file_name="hello-1.0.tar.gz"):
@@ -58,12 +58,12 @@ def refused(directory, data, because, file_name="hello-1.0.tar.gz"):
 @pytest.mark.parametrize("extension", COMPRESSIONS)
 def test_both_documents_are_found_in_every_tar(tmp_path, extension, form):
     data = COMPRESSIONS[extension](tarred([("hello-1.0/a", b"a" * 700), *BOTH], form=form))
-    assert read(tmp_path, data, f"hello-1.0.{extension}") == Described(pkg_info=INFO, pyproject=PROJECT)
+    assert read(tmp_path, data, f"hello-1.0.{extension}") == SdistDocuments(pkg_info=INFO, pyproject=PROJECT)
 
 
 def test_both_documents_are_found_in_a_zip(tmp_path):
     found = read(tmp_path, zipped([("hello-1.0/", b""), *BOTH]), "hello-1.0.zip")
-    assert found == Described(pkg_info=INFO, pyproject=PROJECT)
+    assert found == SdistDocuments(pkg_info=INFO, pyproject=PROJECT)
 
 
 @pytest.mark.parametrize("extension", ["tar.gz", "zip"])
@@ -78,7 +78,7 @@ def test_a_built_sdist_gives_its_documents(tmp_path, extension):
 def test_long_names_belong_to_the_member_after_them_and_no_other(tmp_path, form):
     top = "hello" * 30
     members = [(f"{top}/PKG-INFO", INFO), ("x/y/PKG-INFO", b"no"), (f"{top}/{'long' * 40}", b"")]
-    assert read(tmp_path, gzip.compress(tarred(members, form=form))) == Described(pkg_info=INFO, pyproject=None)
+    assert read(tmp_path, gzip.compress(tarred(members, form=form))) == SdistDocuments(pkg_info=INFO, pyproject=None)
 
 
 def test_a_long_link_name_does_not_hide_the_long_name_before_it(tmp_path):
@@ -88,13 +88,13 @@ def test_a_long_link_name_does_not_hide_the_long_name_before_it(tmp_path):
         entry.type, entry.size = kind, len(text)
         pieces += [entry.tobuf(), text.ljust(tarfile.BLOCKSIZE, b"\0")]
     data = gzip.compress(b"".join(pieces) + tarred([("short", INFO)]))
-    assert read(tmp_path, data) == Described(pkg_info=INFO, pyproject=None)
+    assert read(tmp_path, data) == SdistDocuments(pkg_info=INFO, pyproject=None)
 
 
 def test_gzip_of_several_members_is_one_stream_and_rubbish_after_it_is_nothing(tmp_path):
     data = tarred(BOTH)
     pieces = gzip.compress(data[:600]) + gzip.compress(data[600:]) + b"rubbish"
-    assert read(tmp_path, pieces) == Described(pkg_info=INFO, pyproject=PROJECT)
+    assert read(tmp_path, pieces) == SdistDocuments(pkg_info=INFO, pyproject=PROJECT)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_gzip_of_several_members_is_one_stream_and_rubbish_after_it_is_nothing(t
 @pytest.mark.parametrize("extension", ["tar.gz", "zip"])
 def test_a_hostile_or_other_place_matches_nothing(tmp_path, name, extension):
     data = zipped([(name, INFO)]) if extension == "zip" else gzip.compress(tarred([(name, INFO)]))
-    assert read(tmp_path, data, f"hello-1.0.{extension}") == Described(pkg_info=None, pyproject=None)
+    assert read(tmp_path, data, f"hello-1.0.{extension}") == SdistDocuments(pkg_info=None, pyproject=None)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
@@ -112,13 +112,15 @@ def test_links_and_other_things_are_not_followed(tmp_path, kind):
         entry.type, entry.linkname = kind, "/etc/passwd"
 
     data = gzip.compress(tarred([("hello-1.0/PKG-INFO", b"")], change=link))
-    assert read(tmp_path, data) == Described(pkg_info=None, pyproject=None)
+    assert read(tmp_path, data) == SdistDocuments(pkg_info=None, pyproject=None)
 
 
 def test_a_link_in_a_zip_is_not_followed(tmp_path):
     link = zipfile.ZipInfo("hello-1.0/PKG-INFO")
     link.create_system, link.external_attr = 3, 0o120777 << 16
-    assert read(tmp_path, zipped([(link, b"/etc/passwd")]), "hello-1.0.zip") == Described(pkg_info=None, pyproject=None)
+    assert read(tmp_path, zipped([(link, b"/etc/passwd")]), "hello-1.0.zip") == SdistDocuments(
+        pkg_info=None, pyproject=None
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,8 +139,8 @@ def test_two_answers_are_none(tmp_path, second):
 
 def test_a_document_that_is_too_long_is_as_good_as_absent(tmp_path):
     members = [("hello-1.0/PKG-INFO", bytes(sdist.LARGEST_DOCUMENT + 1)), BOTH[1]]
-    assert read(tmp_path, gzip.compress(tarred(members))) == Described(pkg_info=None, pyproject=PROJECT)
-    assert read(tmp_path, zipped(members), "hello-1.0.zip") == Described(pkg_info=None, pyproject=PROJECT)
+    assert read(tmp_path, gzip.compress(tarred(members))) == SdistDocuments(pkg_info=None, pyproject=PROJECT)
+    assert read(tmp_path, zipped(members), "hello-1.0.zip") == SdistDocuments(pkg_info=None, pyproject=PROJECT)
 
 
 def test_a_document_of_the_longest_length_is_found(tmp_path):
@@ -155,7 +157,7 @@ def test_what_was_found_before_a_limit_is_given_in_little_memory(tmp_path):
     bomb = gzip.compress(found + endless.tobuf(), 1)
     tracemalloc.start()
     try:
-        assert read(tmp_path, bomb) == Described(pkg_info=INFO, pyproject=None)
+        assert read(tmp_path, bomb) == SdistDocuments(pkg_info=INFO, pyproject=None)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -165,7 +167,7 @@ def test_what_was_found_before_a_limit_is_given_in_little_memory(tmp_path):
 def test_what_follows_too_many_members_is_not_looked_at(tmp_path):
     many = tarfile.TarInfo("hello-1.0/empty").tobuf() * (sdist.MOST_MEMBERS - 1)
     data = gzip.compress(many + tarred(BOTH), 1)
-    assert read(tmp_path, data) == Described(pkg_info=INFO, pyproject=None)
+    assert read(tmp_path, data) == SdistDocuments(pkg_info=INFO, pyproject=None)
 
 
 def test_an_extended_header_of_any_length_takes_little_memory(tmp_path):
@@ -207,7 +209,7 @@ def test_another_format_is_refused(tmp_path):
 
 def test_what_cannot_be_opened_is_told_with_its_path(tmp_path):
     with pytest.raises(MachineError, match="absent"):
-        sdist_documents(tmp_path / "absent", file_name="hello-1.0.tar.gz")
+        read_sdist_documents(tmp_path / "absent", file_name="hello-1.0.tar.gz")
 
 
 SMALL = {f"hello-1.0.{extension}": pack(tarred(BOTH)) for extension, pack in COMPRESSIONS.items()}

@@ -4,6 +4,7 @@ import html.parser
 import json
 import string
 from contextlib import suppress
+from dataclasses import fields, replace
 from urllib.parse import quote, urljoin
 
 import pytest
@@ -11,46 +12,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixi_mirror.model.values import Sha256
-from pixi_mirror.pypi.page_reader import Listed, read_page
-from pixi_mirror.pypi.page_writer import Link, html_page, html_root, json_page, json_root
+from pixi_mirror.pypi.simple import FileLink
+from pixi_mirror.pypi.simple_reader import read_page
+from pixi_mirror.pypi.simple_writer import html_page, html_root, json_page, json_root
 
 PAGE = "https://pypi.example/simple/x/"
 JSON = "application/vnd.pypi.simple.v1+json"
 SHA = Sha256("0123456789abcdef" * 4)
+TIME = "2024-06-07T18:52:13Z"
 WHEEL = "x-1.0-py3-none-any.whl"
 URL = f"https://files.pypi.example/packages/{WHEEL}"
 
 
-def of_html(text: str, *, url: str = PAGE, content_type: str | None = "text/html") -> tuple[Listed, ...]:
+def of_html(text: str, *, url: str = PAGE, content_type: str | None = "text/html") -> tuple[FileLink, ...]:
     return read_page(text.encode(), url=url, content_type=content_type)
 
 
-def of_json(*files: object, **more: object) -> tuple[Listed, ...]:
+def of_json(*files: object, **more: object) -> tuple[FileLink, ...]:
     page = {"meta": {"api-version": "1.1"}, "name": "x", "files": files, **more}
     return read_page(json.dumps(page).encode(), url=PAGE, content_type=JSON)
 
 
-def listed(**changed: object) -> Listed:
-    nothing = dict.fromkeys(("sha256", "requires_python", "yanked", "upload_time", "size"))
-    return Listed(**{"file_name": WHEEL, "url": URL, "core_metadata": False, **nothing, **changed})
+def listed(**changed: object) -> FileLink:
+    nothing = dict.fromkeys(field.name for field in fields(FileLink))
+    return FileLink(**{**nothing, "file_name": WHEEL, "url": URL, **changed})
 
 
-def link(**changed: object) -> Link:
-    nothing = dict.fromkeys(("requires_python", "yanked", "upload_time", "core_metadata"))
-    return Link(**{"file_name": WHEEL, "url": URL, "sha256": SHA, "size": 7, "version": "1.0", **nothing, **changed})
+def link(**changed: object) -> FileLink:
+    return listed(**{"sha256": SHA, "size": 7, "version": "1.0", **changed})
 
 
-def as_read(link: Link) -> Listed:
-    return Listed(
-        file_name=link.file_name,
-        url=urljoin(PAGE, link.url),
-        sha256=link.sha256,
-        requires_python=link.requires_python,
-        yanked=link.yanked,
-        upload_time=link.upload_time,
-        size=link.size,
-        core_metadata=link.core_metadata is not None,
-    )
+def as_read(link: FileLink) -> FileLink:
+    return replace(link, url=urljoin(PAGE, link.url), version=None)
 
 
 shown = st.text(
@@ -63,10 +56,10 @@ hashes = st.text(st.sampled_from("0123456789abcdef"), min_size=64, max_size=64).
 
 
 @st.composite
-def links(draw: st.DrawFn) -> Link:
+def links(draw: st.DrawFn) -> FileLink:
     name = draw(names)
     folder = draw(st.sampled_from(["https://files.pypi.example/a%2Bb/", "HTTP://h:8/", "../../files/", "/r/", "./"]))
-    return Link(
+    return FileLink(
         file_name=name,
         url=folder + quote(name, safe="+!'"),
         sha256=draw(hashes),
@@ -154,7 +147,7 @@ def test_an_upstream_page_is_read_with_all_that_it_says():
     page = f"""<!doctype html><html><head><META content='1.3' name="pypi:repository-version"></head>
     <!-- <a href="https://files.pypi.example/commented-1.0.zip">no</a> --><script>"<a href='/s-1.0.zip'>"</script>
     <A data-size=7 HREF = '{URL}?a=1&amp;b=2#egg=x&sha256={SHA.upper()}' href="/second-1.0.zip"
-       data-requires-python="&gt;=3.8" data-yanked data-core-metadata=true data-dist-info-metadata="false"
+       data-requires-python="&gt;=3.8" data-yanked data-core-metadata="sha256={SHA}" data-dist-info-metadata="false"
        data-upload-time="2024-06-07T18:52:13.582Z">text</A>"""
     assert of_html(page) == (
         listed(
@@ -162,7 +155,7 @@ def test_an_upstream_page_is_read_with_all_that_it_says():
             sha256=SHA,
             requires_python=">=3.8",
             yanked="",
-            core_metadata=True,
+            core_metadata=SHA,
             upload_time="2024-06-07T18:52:13.582Z",
             size=7,
         ),
@@ -258,10 +251,11 @@ SAID = [
     ("upload-time", "yesterday", "upload_time", None),
     ("yanked", "broken", "yanked", "broken"),
     ("yanked", "a\x07b" + "c" * 2000, "yanked", "a b" + "c" * 1021),
-    ("core-metadata", "true", "core_metadata", True),
-    ("core-metadata", "false", "core_metadata", False),
-    ("core-metadata", f"sha256={SHA}", "core_metadata", True),
-    ("dist-info-metadata", f"sha256={SHA}", "core_metadata", True),
+    ("core-metadata", "true", "core_metadata", None),
+    ("core-metadata", "false", "core_metadata", None),
+    ("core-metadata", "sha256=00", "core_metadata", None),
+    ("core-metadata", f"sha256={SHA}", "core_metadata", SHA),
+    ("dist-info-metadata", f"sha256={SHA}", "core_metadata", SHA),
 ]
 
 
@@ -275,10 +269,12 @@ def test_what_is_said_about_a_file_is_admitted_or_dropped(key, value, field, exp
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ({"core-metadata": True}, {"core_metadata": True}),
-        ({"core-metadata": {"sha256": SHA}}, {"core_metadata": True}),
+        ({"core-metadata": True}, {}),
+        ({"core-metadata": {"sha256": SHA}}, {"core_metadata": SHA}),
         ({"core-metadata": False, "dist-info-metadata": True}, {}),
-        ({"dist-info-metadata": {"sha256": SHA}}, {"core_metadata": True}),
+        ({"dist-info-metadata": {"sha256": SHA}}, {"core_metadata": SHA}),
+        ({"core-metadata": {"sha256": "00"}}, {}),
+        ({"core-metadata": {"sha256": 7}}, {}),
         ({"core-metadata": 1}, {}),
         ({"yanked": True}, {"yanked": ""}),
         ({"yanked": ""}, {}),
@@ -308,13 +304,47 @@ def test_another_content_type_is_no_index_page(content_type):
         read_page(json_page("x", []), url=PAGE, content_type=content_type)
 
 
+@pytest.mark.parametrize("byte", [b"\xe9", b"\xff\xfe", b"\xed\xa0\x80"])
+def test_what_is_not_utf_8_costs_one_attribute_of_an_html_page(byte):
+    text = (
+        "<title>caf\N{BLACK STAR}</title><!-- \N{BLACK STAR} --><p title='\N{BLACK STAR}'>\N{BLACK STAR}"
+        f"<a x\N{BLACK STAR}=1 href={URL}#a=\N{BLACK STAR}&sha256={SHA} data-size='\N{BLACK STAR}' "
+        "data-requires-python='>=3\N{BLACK STAR}' data-upload-time='2024-06-07T18:52:13Z' "
+        "data-yanked='not\N{BLACK STAR}good'>text</a>"
+        f"<a href='\N{BLACK STAR}.zip'><a href={URL} data-size=7>"
+    )
+    page = text.encode().replace("\N{BLACK STAR}".encode(), byte)
+    first, second = read_page(page, url=PAGE, content_type="text/html")
+    assert first == listed(sha256=SHA, upload_time=TIME, yanked=f"not{' ' * len(byte)}good")
+    assert second == listed(size=7)
+
+
+@pytest.mark.parametrize("byte", [b"\xe9", b"\xff\xfe"])
+def test_what_is_not_utf_8_costs_one_attribute_of_a_json_page(byte):
+    files = [
+        {
+            "filename": WHEEL,
+            "url": URL,
+            "yanked": "not?good",
+            "requires-python": "?",
+            "upload-time": "2024-06-07T18:52:13Z",
+        },
+        {"filename": "?.zip", "url": URL},
+        {"filename": WHEEL, "url": URL, "size": 7},
+    ]
+    page = json.dumps({"meta": {"api-version": "1.1"}, "name": "?", "files": files}).encode().replace(b"?", byte)
+    first, second = read_page(page, url=PAGE, content_type=JSON)
+    assert first == listed(upload_time=TIME, yanked=f"not{' ' * len(byte)}good")
+    assert second == listed(size=7)
+
+
 @pytest.mark.parametrize("content_type", [JSON, None])
 def test_a_json_page_may_begin_with_a_byte_order_mark(content_type):
     assert read_page(b"\xef\xbb\xbf" + json_page("x", [link()]), url=PAGE, content_type=content_type)
 
 
 DAMAGED = {
-    b"\xff{}": "byte 0 is not UTF-8",
+    b"\xff{}": "damaged: Expecting",
     b"{": "damaged: Expecting",
     b"[" * 100_000: "nested too deep",
     b'{"files": ' + b"9" * 5000 + b"}": "damaged: ",

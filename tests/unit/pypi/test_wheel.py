@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pixi_mirror.archives import zip as zip_reader
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.errors import MachineError
-from pixi_mirror.pypi.wheel import LARGEST_METADATA, wheel_metadata
+from pixi_mirror.pypi.wheel import LARGEST_METADATA, read_wheel_metadata
 
 NAME = "hello_world-1.0-py3-none-any.whl"
 METADATA = "hello_world-1.0.dist-info/METADATA"
@@ -37,7 +37,7 @@ def zipped(members, *, method=zipfile.ZIP_DEFLATED, change=lambda entry: None):
 def read(directory: Path, data: bytes, file_name: str = NAME) -> bytes:
     path = directory / "blob"
     path.write_bytes(data)
-    return wheel_metadata(path, file_name=file_name)
+    return read_wheel_metadata(path, file_name=file_name)
 
 
 def refused(directory: Path, data: bytes, because: str, file_name: str = NAME) -> None:
@@ -54,7 +54,7 @@ def test_a_built_wheel_gives_its_metadata(tmp_path):
 def test_true_wheels_read_as_the_standard_library_reads_them(path):
     with zipfile.ZipFile(path) as archive:
         name = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
-        assert wheel_metadata(path, file_name=path.name) == archive.read(name)
+        assert read_wheel_metadata(path, file_name=path.name) == archive.read(name)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_bomb_takes_little_memory(tmp_path):
 
 def test_what_cannot_be_opened_is_told_with_its_path(tmp_path):
     with pytest.raises(MachineError, match=re.escape(str(tmp_path / "absent"))):
-        wheel_metadata(tmp_path / "absent", file_name=NAME)
+        read_wheel_metadata(tmp_path / "absent", file_name=NAME)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"no zip", END, bytes(100)])

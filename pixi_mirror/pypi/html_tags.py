@@ -1,7 +1,7 @@
-"""The tags of an HTML page that say something about files, in time proportional to the page whatever it holds; pure.
+"""Scan an HTML page for some of its tags, in time proportional to its length whatever it holds; pure.
 
-Not `html.parser`: there one tag that is opened often and never closed takes time with its square, which is seconds for
-24 kB and hours for a page of the length that one of a large project has.
+The standard library's `html.parser` takes time with the square of the length where a tag is opened often and never
+closed: seconds for 24 kB, and hours for a page as long as that of a large project.
 """
 
 import re
@@ -31,13 +31,13 @@ def tags(text: str, wanted: Mapping[str, frozenset[str]]) -> Iterator[tuple[str,
     """
     position = text.find("<")
     while position >= 0:
-        found = _NAME.match(text, position)
-        if found is None:
+        start = _NAME.match(text, position)
+        if start is None:
             position = _after_what_is_no_tag(text, position)
         else:
-            name = found[1].lower()
+            name = start[1].lower()
             raw: dict[str, str] = {}
-            position = _after_attributes(text, found.end(), raw, wanted.get(name, frozenset()))
+            position = _after_attributes(text, start.end(), raw, wanted.get(name, frozenset()))
             if position >= 0 and name in wanted:
                 yield name, {key: _decoded(value) for key, value in raw.items()}
             if position >= 0 and name in _RAW:
@@ -60,13 +60,13 @@ def _after_what_is_no_tag(text: str, position: int) -> int:
 def _after_attributes(text: str, position: int, into: dict[str, str], wanted: frozenset[str]) -> int:
     """Behind the tag whose attributes begin here; -1: the page ends within it, so that it is none."""
     while (end := _END.match(text, position)) is None:
-        found = _ATTRIBUTE.match(text, position)
-        if found is None:
+        attribute = _ATTRIBUTE.match(text, position)
+        if attribute is None:
             return -1
-        position = found.end()
-        name = found[1].lower()
+        position = attribute.end()
+        name = attribute[1].lower()
         if name in wanted:
-            into.setdefault(name, found[2] or found[3] or found[4] or "")
+            into.setdefault(name, attribute[2] or attribute[3] or attribute[4] or "")
     return end.end()
 
 

@@ -1,13 +1,14 @@
-"""The pages of a simple index, as HTML and as JSON; the same links give the same bytes; pure.
+"""Write the pages of the simple API, as HTML and as JSON; the same links give the same bytes; pure.
 
-Names of projects are normalised by who calls.
+PEP 503 and 592 (HTML, yanked files), 629 (versions), 658 and 714 (core metadata), 691 (JSON), 700 (sizes, times). Names
+of projects are normalised by the caller.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from html import escape
 
-from pixi_mirror.model.values import Json, Sha256, canonical
+from pixi_mirror.model.values import Json, canonical
+from pixi_mirror.pypi.simple import FileLink
 
 _API_VERSION = "1.1"
 _META = {"api-version": _API_VERSION}
@@ -15,41 +16,20 @@ _BEFORE_SIZES = {"api-version": "1.0"}
 _IN_ONE_LINE = str.maketrans({"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """One file, as a project's page lists it."""
-
-    file_name: str
-    url: str
-    """Absolute or relative to the page, percent-encoded, without fragment."""
-    sha256: Sha256
-    size: int | None
-    """In bytes; None: not known, which PEP 700 does not provide for, so that a page which lists it is an older one."""
-    version: str
-    requires_python: str | None
-    """None: any version, as far as is known."""
-    yanked: str | None
-    """Why it was withdrawn, perhaps empty; None: it was not."""
-    upload_time: str | None
-    """RFC 3339; None: not known, which hides the file from `exclude-newer`."""
-    core_metadata: Sha256 | None
-    """Of the `.metadata` file beside it; None: there is none, and a client that asked for it would fail."""
-
-
-def html_page(project: str, links: Iterable[Link]) -> bytes:
+def html_page(project: str, links: Iterable[FileLink]) -> bytes:
     """The page of a project as HTML: PEP 503, "each anchor element representing a file"."""
     title = f"Links for {project}"
     return _document(title, (f"<a{_attributes(link)}>{_text(link.file_name)}</a><br>" for link in _ordered(links)))
 
 
-def json_page(project: str, links: Iterable[Link]) -> bytes:
+def json_page(project: str, links: Iterable[FileLink]) -> bytes:
     """The page of a project as JSON: PEP 691, with the versions and sizes of PEP 700."""
     ordered = _ordered(links)
     return canonical(
         {
             "meta": _BEFORE_SIZES if any(link.size is None for link in ordered) else _META,
             "name": project,
-            "versions": sorted({link.version for link in ordered}),
+            "versions": sorted({link.version for link in ordered if link.version is not None}),
             "files": [_file(link) for link in ordered],
         }
     )
@@ -69,7 +49,7 @@ def json_root(projects: Iterable[str]) -> bytes:
     return canonical({"meta": _META, "projects": [{"name": name} for name in names]})
 
 
-def _ordered(links: Iterable[Link]) -> list[Link]:
+def _ordered(links: Iterable[FileLink]) -> list[FileLink]:
     return sorted(links, key=lambda link: (link.file_name, link.url))
 
 
@@ -88,13 +68,13 @@ def _document(title: str, lines: Iterable[str]) -> bytes:
     return "\n".join([*head, *lines, "</body></html>", ""]).encode()
 
 
-def _attributes(link: Link) -> str:
+def _attributes(link: FileLink) -> str:
     return "".join(f' {name}="{_text(value)}"' for name, value in _pairs(link))
 
 
-def _pairs(link: Link) -> Iterator[tuple[str, str]]:
+def _pairs(link: FileLink) -> Iterator[tuple[str, str]]:
     """PEP 503, 592, 658 and 714; time and size stand in no PEP for HTML, and uv reads them."""
-    yield "href", f"{link.url}#sha256={link.sha256}"
+    yield "href", link.url if link.sha256 is None else f"{link.url}#sha256={link.sha256}"
     if link.requires_python is not None:
         yield "data-requires-python", link.requires_python
     if link.yanked is not None:
@@ -108,12 +88,12 @@ def _pairs(link: Link) -> Iterator[tuple[str, str]]:
         yield "data-size", str(link.size)
 
 
-def _file(link: Link) -> Json:
+def _file(link: FileLink) -> Json:
     metadata: Json = False if link.core_metadata is None else {"sha256": link.core_metadata}
     file: dict[str, Json] = {
         "filename": link.file_name,
         "url": link.url,
-        "hashes": {"sha256": link.sha256},
+        "hashes": {} if link.sha256 is None else {"sha256": link.sha256},
         # PEP 691 has no empty reason: `true` says that it was withdrawn.
         "yanked": False if link.yanked is None else link.yanked or True,
         "core-metadata": metadata,

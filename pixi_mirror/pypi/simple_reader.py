@@ -1,78 +1,65 @@
-"""What an upstream's index page lists: HTML or JSON of the simple API, read as something hostile; pure."""
+"""Read an index page of the simple API, HTML or JSON, as something hostile; pure.
+
+PEP 503 and 592 (HTML, yanked files), 629 (versions), 658 and 714 (core metadata), 691 (JSON), 700 (sizes, times).
+"""
 
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from pixi_mirror.model.values import Json, Sha256, admit_sha256
+from pixi_mirror.pypi.html_tags import tags
 from pixi_mirror.pypi.names import file_name_of
-from pixi_mirror.pypi.page_tags import tags
-from pixi_mirror.pypi.simple import TEXT_HTML, V1_HTML, V1_JSON
+from pixi_mirror.pypi.simple import TEXT_HTML, V1_HTML, V1_JSON, FileLink
 
 _MAJOR = re.compile(r"1(?:\.[0-9]+)*")
-_FILE = frozenset(
+_OF_A_FILE = frozenset(
     {"href", "data-requires-python", "data-yanked", "data-core-metadata", "data-dist-info-metadata", "data-upload-time",
      "data-size"}
 )  # fmt: skip
-_WANTED = {"a": _FILE, "base": frozenset({"href"}), "meta": frozenset({"name", "content"})}
+_ATTRIBUTES = {"a": _OF_A_FILE, "base": frozenset({"href"}), "meta": frozenset({"name", "content"})}
 _ABSOLUTE = re.compile(r"(?:https?://[^/?#]+|file://[^/?#]*)[/?]", re.IGNORECASE)
 _WEB = ("http://", "https://")
 _ENCODED = re.compile(r"[A-Za-z0-9:/?@!$&'()*+,;=._~%\[\]-]+")
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NO_TEXT = re.compile(r"[\udc80-\udcff]")
+"""What a byte that is not UTF-8 becomes when a page is decoded."""
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
 _SIZE = re.compile(r"[0-9]{1,18}")
-_METADATA = re.compile(r"true|[a-z0-9_]+=[0-9a-f]+", re.IGNORECASE)
 _LONGEST = 1024
-"""Characters of what is said about a file."""
+"""Characters of one attribute of a file."""
 _LONGEST_NAME = 255
 _LONGEST_URL = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """One file, as upstream's page lists it."""
+def read_page(data: bytes, *, url: str, content_type: str | None) -> tuple[FileLink, ...]:
+    """The files that a page lists, in its order.
 
-    file_name: str
-    url: str
-    """Absolute, percent-encoded, without fragment; perhaps with secrets in its user or query."""
-    sha256: Sha256 | None
-    """None: the page promises none."""
-    requires_python: str | None
-    """None: any version, or nothing that could be one."""
-    yanked: str | None
-    """Why it was withdrawn, perhaps empty; None: it was not."""
-    upload_time: str | None
-    """RFC 3339, as upstream writes it; None: not told."""
-    size: int | None
-    """In bytes; None: not told."""
-    core_metadata: bool
-    """Whether a `.metadata` file stands beside it."""
+    A file is left out if its name, URL, hash or size is impossible. Any other attribute that is impossible, or that is
+    not UTF-8, is lost alone.
 
-
-def read_page(data: bytes, *, url: str, content_type: str | None) -> tuple[Listed, ...]:
-    """The files that the page behind `url` lists, in its order; what cannot be true of a file leaves that file out.
+    Args:
+        data: the page.
+        url: where relative links start.
+        content_type: as the server gives it; None or empty if it gives none.
 
     Raises:
         ValueError: it is no page of an index, it is damaged, or it is of a version of the API that is not known.
             PEP 629: "If the major version is unknown, then the client MUST raise an error".
     """
     kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind not in ("", V1_JSON, *(TEXT_HTML, V1_HTML)):
+    if kind not in ("", V1_JSON, TEXT_HTML, V1_HTML.lower()):
         raise ValueError(f"it is {kind[:80]!r}, where a page of an index is {V1_JSON} or text/html")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"the page of the index is damaged: byte {error.start} is not UTF-8") from None
+    text = data.decode("utf-8-sig", "surrogateescape")
     is_json = kind == V1_JSON or (not kind and text.lstrip().startswith("{"))
-    found = _of_json(text, url) if is_json else _of_html(text, url)
-    return tuple(listed for listed in found if listed is not None)
+    links = _links_of_json(text, url) if is_json else _links_of_html(text, url)
+    return tuple(link for link in links if link is not None)
 
 
-def _of_html(text: str, page: str) -> Iterator[Listed | None]:
+def _links_of_html(text: str, page: str) -> Iterator[FileLink | None]:
     anchors, base = [], None
-    for tag, attributes in tags(text, _WANTED):
+    for tag, attributes in tags(text, _ATTRIBUTES):
         match tag:
             case "a":
                 anchors.append(attributes)
@@ -83,10 +70,10 @@ def _of_html(text: str, page: str) -> Iterator[Listed | None]:
     start = page if base is None else _absolute(base, page) or page
     # Every link would repeat it: a page with a long one would fill the memory.
     start = start if len(start) <= _LONGEST else page
-    return (_unless_impossible(_anchor, attributes, start) for attributes in anchors)
+    return (_unless_impossible(_link_of_anchor, attributes, start) for attributes in anchors)
 
 
-def _of_json(text: str, page: str) -> Iterator[Listed | None]:
+def _links_of_json(text: str, page: str) -> Iterator[FileLink | None]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -99,7 +86,7 @@ def _of_json(text: str, page: str) -> Iterator[Listed | None]:
     files = content.get("files")
     if not isinstance(files, list):
         raise ValueError("the page of the index has no list of files")  # noqa: TRY004 - the page is wrong, no argument
-    return (_unless_impossible(_entry, file, page) for file in files)
+    return (_unless_impossible(_link_of_object, file, page) for file in files)
 
 
 def _refuse_version(version: Json) -> None:
@@ -107,35 +94,37 @@ def _refuse_version(version: Json) -> None:
         raise ValueError(f"the page of the index is of version {str(version)[:40]!r} of the API, and only 1.x is known")
 
 
-def _unless_impossible(read: Callable[[Json, str], Listed], raw: Json, base: str) -> Listed | None:
+def _unless_impossible(read: Callable[[Json, str], FileLink], raw: Json, base: str) -> FileLink | None:
     try:
         return read(raw, base)
     except ValueError:
         return None
 
 
-def _anchor(attributes: Mapping[str, str], base: str) -> Listed:
+def _link_of_anchor(attributes: Mapping[str, str], base: str) -> FileLink:
     bare, _, fragment = attributes.get("href", "").partition("#")
     url = _admitted_url(bare, base)
     digest = next((pair[7:] for pair in fragment.split("&") if pair.startswith("sha256=")), None)
-    metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", ""))
+    core_metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", ""))
     size = attributes.get("data-size")
+    size = None if size is None or _NO_TEXT.search(size) else size
     if size is not None and not _SIZE.fullmatch(size):
         raise ValueError(f"{size[:80]!r} is no size")
     yanked = attributes.get("data-yanked")
-    return Listed(
+    return FileLink(
         file_name=_admitted_name(file_name_of(url)),
         url=url,
         sha256=None if digest is None else admit_sha256(digest),
+        version=None,
         requires_python=_specifier(attributes.get("data-requires-python")),
         yanked=None if yanked is None else _reason(yanked),
         upload_time=_time(attributes.get("data-upload-time")),
         size=None if size is None else int(size),
-        core_metadata=_METADATA.fullmatch(metadata) is not None,
+        core_metadata=_digest(core_metadata.removeprefix("sha256=")),
     )
 
 
-def _entry(file: Json, page: str) -> Listed:
+def _link_of_object(file: Json, page: str) -> FileLink:
     if not isinstance(file, dict) or not isinstance(file.get("url"), str) or not isinstance(file.get("filename"), str):
         raise ValueError("it has no file name or no URL")  # noqa: TRY004 - the page is wrong, no argument
     hashes = file.get("hashes", {})
@@ -145,18 +134,26 @@ def _entry(file: Json, page: str) -> Listed:
         raise ValueError("it has an impossible size")
     if (digest is not None and not isinstance(digest, str)) or not isinstance(yanked, str | bool | None):
         raise ValueError("it has an impossible hash, or is impossibly yanked")
-    metadata = file.get("core-metadata", file.get("dist-info-metadata", False))
-    return Listed(
+    core_metadata = file.get("core-metadata", file.get("dist-info-metadata"))
+    return FileLink(
         file_name=_admitted_name(file["filename"]),
         url=_admitted_url(file["url"].partition("#")[0], page),
         sha256=None if digest is None else admit_sha256(digest),
+        version=None,
         requires_python=_specifier(file.get("requires-python")),
         # PEP 691: present and "a truthy value" means yanked.
         yanked=_reason("" if yanked is True else yanked) if yanked else None,
         upload_time=_time(file.get("upload-time")),
         size=size,
-        core_metadata=metadata is True or isinstance(metadata, dict),
+        core_metadata=_digest(core_metadata.get("sha256")) if isinstance(core_metadata, dict) else None,
     )
+
+
+def _digest(raw: Json) -> Sha256 | None:
+    try:
+        return admit_sha256(raw) if isinstance(raw, str) else None
+    except ValueError:
+        return None
 
 
 def _admitted_name(raw: str) -> str:
@@ -173,7 +170,10 @@ def _admitted_url(raw: str, base: str) -> str:
 
 
 def _absolute(raw: str, base: str) -> str | None:
-    """The URL that `raw` is on a page of `base`; None: none that a file has. Only a local page links to local files."""
+    """The URL that `raw` is on a page at `base`; None if no file has such a URL.
+
+    Only a local page links to local files.
+    """
     from urllib.parse import quote, urljoin
 
     url = raw.strip().partition("#")[0]
