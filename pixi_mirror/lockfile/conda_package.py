@@ -1,36 +1,35 @@
-"""The package that a conda entry of a lock stands for: its name, its URL and its place admitted by grammar."""
+"""The package that a conda entry of a lock stands for. Its name, URL and path are checked by grammar."""
 
-import re
 from collections.abc import Mapping
 
-from pixi_mirror.conda.names import SUBDIRS, is_subdir, split_file_name, split_safe_file_name
+from pixi_mirror.conda.names import SUBDIRS, is_subdir, split_safe_file_name
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary
+from pixi_mirror.lockfile.mirrorable import missing_archive, shown_location
 from pixi_mirror.model.packages import Layout, Package
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256
 from pixi_mirror.paths import channel, file_url, is_local, local_url, unsafe_segment, url_path
 
-__all__ = [
-    "SUBDIRS",
-    "conda_package",
-    "is_subdir",
-    "split_file_name",
-]
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-
 
 def conda_package(entry: CondaBinary, *, layout: Layout, base: str) -> Package:
-    """The package that `entry` of a lock stands for; `base` is the `file:///dir/` URL that relative paths start at.
+    """The package that `entry` of a lock stands for.
 
-    Hashes and size are as the lock has them, None where it has none. The record is as it belongs in `repodata.json`:
-    its subdir is the folder that the package lies in.
+    Hashes and size are those of the lock, None where it has none. The record is as it belongs in `repodata.json`: its
+    subdir is the folder that the package lies in.
+
+    Args:
+        entry: the entry.
+        layout: how the mirror is laid out.
+        base: the `file:///dir/` URL that relative paths start at.
 
     Raises:
-        UnmirrorableError: it lies where nothing can be mirrored from.
+        UnmirrorableError: it has no archive that can be fetched.
         WorkspaceError: its name or its URL is unsafe, or contradicts its record.
     """
-    url = _url(entry, base)
+    if (problem := missing_archive(entry)) is not None:
+        raise UnmirrorableError(problem)
+    local = is_local(entry.location)
+    url = Url(local_url(entry.location, base) if local else entry.location)
     record = _placed(entry)
     _refuse_name(entry, record)
     sha256, md5 = record.get("sha256"), record.get("md5")
@@ -49,33 +48,15 @@ def conda_package(entry: CondaBinary, *, layout: Layout, base: str) -> Package:
     )
 
 
-def _shown(entry: CondaBinary) -> str:
-    shown = str(Url(entry.location))
-    return shown if len(shown) <= 200 else shown[:200] + "..."  # noqa: PLR2004 - about two lines
-
-
-def _url(entry: CondaBinary, base: str) -> Url:
-    location = entry.location
-    scheme = _SCHEME.match(location)
-    if is_local(location):
-        return Url(local_url(location, base))
-    if scheme is not None and scheme[1].lower() not in ("http", "https", "s3"):
-        raise UnmirrorableError(
-            f"the package {_shown(entry)} cannot be had: {scheme[1].lower()} URLs are not supported yet, only http, "
-            "https, s3 and local files. Lock it from another channel, or leave its environment out."
-        )
-    return Url(location)
-
-
 def _placed(entry: CondaBinary) -> Mapping[str, Json]:
-    """The record with the folder as its subdir: old locks name the subdir of the platform instead."""
+    """The record with its folder as its subdir: old locks name the subdir of the platform instead."""
     record = entry.record
     if entry.subdir is None or entry.subdir == record["subdir"]:
         return record
     placed = {key: value for key, value in record.items() if key not in ("arch", "platform")}
     placed["subdir"] = entry.subdir
-    told = zip(("arch", "platform"), SUBDIRS.get(entry.subdir, (None, None)), strict=True)
-    return placed | {key: value for key, value in told if value is not None}
+    known = zip(("arch", "platform"), SUBDIRS.get(entry.subdir, (None, None)), strict=True)
+    return placed | {key: value for key, value in known if value is not None}
 
 
 def _refuse_name(entry: CondaBinary, record: Mapping[str, Json]) -> None:
@@ -86,9 +67,11 @@ def _refuse_name(entry: CondaBinary, record: Mapping[str, Json]) -> None:
     problem = unsafe_segment(entry.file_name)
     if problem is not None:
         raise _unsafe(entry, problem)
-    said = (record["name"], record["version"], record["build"])
-    if parts[:3] != said:
-        raise _unsafe(entry, f"its record says {'-'.join(said)[:200]!r}, which is another package than the file name")
+    recorded = (record["name"], record["version"], record["build"])
+    if parts[:3] != recorded:
+        raise _unsafe(
+            entry, f"its record says {'-'.join(recorded)[:200]!r}, which is another package than the file name"
+        )
     if not is_subdir(record["subdir"]):
         raise _unsafe(entry, f"its subdir {record['subdir'][:80]!r} is none that CEP 26 allows")
 
@@ -128,14 +111,14 @@ def _lies_in(entry: CondaBinary) -> bool:
 def _archive_path(entry: CondaBinary, record: Mapping[str, Json]) -> MirrorPath:
     if record.get("sha256") is None:
         raise UnmirrorableError(
-            f"the package {_shown(entry)} cannot be mirrored: a mirror files a local archive under its sha256, and "
-            "the lock has none. Put it into a channel, or leave its environment out."
+            f"the package {shown_location(entry.location)} cannot be mirrored: a mirror files a local archive under "
+            "its sha256, and the lock has none. Put it into a channel, or leave its environment out."
         )
     return admit_path(f"local/{record['sha256']}/{entry.file_name}")
 
 
 def _unsafe(entry: CondaBinary, problem: str) -> WorkspaceError:
     return WorkspaceError(
-        f"the package {_shown(entry)!r} cannot stand in a mirror: {problem}. Nothing was written; correct the lock, "
-        "most simply with `pixi lock`."
+        f"the package {shown_location(entry.location)!r} cannot stand in a mirror: {problem}. Nothing was written; "
+        "correct the lock, most simply with `pixi lock`."
     )

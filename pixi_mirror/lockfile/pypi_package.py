@@ -1,4 +1,4 @@
-"""The package that a PyPI entry of a lock stands for: classified by its location alone, its name and place admitted."""
+"""The package that a PyPI entry of a lock stands for. Its location alone says what it is; name and path are checked."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -6,12 +6,11 @@ from types import MappingProxyType
 
 from pixi_mirror.errors import PixiMirrorError, UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import PypiEntry
+from pixi_mirror.lockfile.mirrorable import entry_title, missing_archive
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_path, admit_sha256
 from pixi_mirror.paths import local_url, unsafe_segment, url_path
 from pixi_mirror.pypi.names import (
-    ARCHIVES,
-    Form,
     file_name_of,
     form_of,
     is_wheel_name,
@@ -20,11 +19,6 @@ from pixi_mirror.pypi.names import (
 )
 
 _FRAGMENT_SHA256 = re.compile(r"#(?:.*&)?sha256=([0-9A-Fa-f]{64})(?:&|\Z)")
-_REASONS: dict[Form, str] = {
-    "git": "it is built from a git repository where it is installed, so there is no archive to mirror",
-    "directory": "it is a source directory, built where it is installed, so there is no archive to mirror",
-    "unsupported": "only http, https and local files are supported",
-}
 
 
 def pypi_package(
@@ -37,22 +31,26 @@ def pypi_package(
 ) -> Package:
     """The package that `entry` stands for in an environment with these indexes and pages of links.
 
-    `base` is the `file:///dir/` URL that relative paths start at. `sha256_of` hashes a local archive, for which locks
-    of version 7 promise nothing: the lock names the file itself.
+    Args:
+        entry: the entry.
+        indexes: the environment's index URLs.
+        find_links: the URLs of its pages of links.
+        base: the `file:///dir/` URL that relative paths start at.
+        sha256_of: hashes a local archive. Locks of version 7 have no hash of it: they name the file itself.
 
     Raises:
-        UnmirrorableError: there is no archive to mirror.
+        UnmirrorableError: it has no archive that can be fetched.
         WorkspaceError: its name or its URL is unsafe, or contradicts the entry.
     """
     from packaging.utils import canonicalize_name
 
+    if (problem := missing_archive(entry)) is not None:
+        raise UnmirrorableError(problem)
     form = form_of(entry.location)
-    if form in _REASONS:
-        raise UnmirrorableError(_REASONS[form])
     is_local = form in ("local wheel", "local sdist")
     url = Url(local_url(entry.location, base) if is_local else entry.location.removeprefix("direct+"))
     file_name = _file_name(entry, url)
-    sha256 = entry.sha256 or _promised(entry.location)
+    sha256 = entry.sha256 or _sha256_in_fragment(entry.location)
     if is_local and sha256 is None:
         sha256 = sha256_of(url)
     of_index = form in ("wheel", "sdist")
@@ -75,13 +73,7 @@ def pypi_package(
     )
 
 
-def shown_entry(entry: PypiEntry) -> str:
-    """How a message names an entry."""
-    shown = str(Url(entry.location))
-    return f"{entry.name} @ {shown if len(shown) <= 200 else shown[:200] + '...'}"  # noqa: PLR2004 - about two lines
-
-
-def _promised(location: str) -> Sha256 | None:
+def _sha256_in_fragment(location: str) -> Sha256 | None:
     found = _FRAGMENT_SHA256.search(location)
     return admit_sha256(found[1]) if found else None
 
@@ -96,8 +88,6 @@ def _file_name(entry: PypiEntry, url: Url) -> str:
     problem = unsafe_segment(name)
     if problem is not None:
         raise _unsafe(entry, problem)
-    if not name.lower().endswith(ARCHIVES):
-        raise UnmirrorableError(f"{name!r} is no archive that can be told by its name ({', '.join(ARCHIVES)})")
     if is_wheel_name(name) and wheel_name(name).name != canonicalize_name(entry.name):
         raise _unsafe(entry, f"its file is a wheel of {wheel_name(name).name!r}, which is another project")
     return name
@@ -117,7 +107,7 @@ def _version(file_name: str, project: str) -> str:
 
 
 def _urls(urls: Iterable[str]) -> list[str]:
-    """Those that can stand in a mirror, stripped; an index of this machine is passed over, since nobody else has it."""
+    """The URLs that have a path in a mirror, stripped. An index of this machine is left out: nobody else has it."""
     found = []
     for url in urls:
         stripped = Url(url).stripped.rstrip("/")
@@ -136,6 +126,6 @@ def _is_safe(url: str) -> bool:
 
 def _unsafe(entry: PypiEntry, problem: str) -> WorkspaceError:
     return WorkspaceError(
-        f"the PyPI package {shown_entry(entry)!r} cannot stand in a mirror: {problem}. Nothing was written; correct "
+        f"the PyPI package {entry_title(entry)!r} cannot stand in a mirror: {problem}. Nothing was written; correct "
         "the lock, most simply with `pixi lock`."
     )

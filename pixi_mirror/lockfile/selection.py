@@ -1,6 +1,7 @@
-"""Choose from a lock what requests ask for: environments, platforms, and what of them can be mirrored."""
+"""Select from a lock what requests want: environments, platforms, and of their packages what can be mirrored."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from pixi_mirror.disk.files import hash_file
@@ -8,28 +9,33 @@ from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.conda_package import conda_package
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
 from pixi_mirror.lockfile.interface import MissingPlatform, SelectionResult
-from pixi_mirror.lockfile.pypi_package import pypi_package, shown_entry
+from pixi_mirror.lockfile.mirrorable import ONLY_MD5, entry_title, missing_archive, missing_hash
+from pixi_mirror.lockfile.pypi_package import pypi_package
 from pixi_mirror.model.packages import Cell, Channel, Layout, Package, Refusal, Request, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, canonical
-from pixi_mirror.paths import channel, is_pseudo, local_path
+from pixi_mirror.paths import channel, is_local, is_pseudo, local_path, local_url
 
 SUBDIR_PREFIX = "subdir:"
-"""What may stand before the subdir where a platform is asked for, as pixi names platforms that have no name."""
+"""What may stand before a subdir in place of a platform's name: pixi names platforms without a name this way."""
 
 
-def matching_platforms(asked: str, platforms: Mapping[str, str]) -> list[str]:
-    """The names of the platforms that `asked` means, of those given with their subdirs, in their order.
+def matching_platforms(requested: str, platforms: Mapping[str, str]) -> list[str]:
+    """The names of the platforms that `requested` means, in their order.
 
     An exact name wins, as in pixi; else a subdir means all platforms of it.
+
+    Args:
+        requested: a name, a subdir, or a subdir after `SUBDIR_PREFIX`.
+        platforms: the name of each platform, with its subdir.
     """
-    if asked in platforms:
-        return [asked]
-    subdir = asked.removeprefix(SUBDIR_PREFIX)
+    if requested in platforms:
+        return [requested]
+    subdir = requested.removeprefix(SUBDIR_PREFIX)
     return [name for name, of in platforms.items() if of == subdir]
 
 
 class Selection:
-    """Grows by requests made of one lock."""
+    """What the requests that were added so far want from one lock."""
 
     def __init__(
         self,
@@ -40,7 +46,15 @@ class Selection:
         layout: Layout,
         aliases: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
-        """Begin with no requests; `aliases` are other names by which platforms may be asked for, by environment."""
+        """Begin with no requests.
+
+        Args:
+            lock: the lock.
+            name: how messages name the lock.
+            base: the `file:///dir/` URL that its relative paths start at.
+            layout: how the mirror is laid out.
+            aliases: other names of platforms that requests may use, by environment.
+        """
         self._lock = lock
         self._aliases = aliases
         self._name = name
@@ -55,16 +69,16 @@ class Selection:
         self._missing: set[tuple[str, str]] = set()
         self._found: set[str] = set()
         self._known: set[str] = set()
+        self._skipped: dict[str, Refusal] = {}
         self._refused: dict[str, Refusal] = {}
-        self._not_allowed: dict[str, Refusal] = {}
 
     def add(self, request: Request) -> None:
-        """Take in what one request asks for.
+        """Add what one request wants.
 
         Raises:
             WorkspaceError: it names an environment that the lock does not have.
         """
-        for name in self._chosen(request):
+        for name in self._environments(request):
             environment = self._lock.environments[name]
             platforms = self._platforms(name, environment, request)
             if platforms:
@@ -78,10 +92,10 @@ class Selection:
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
-        """Environment and platform of everything chosen so far."""
+        """Environment and platform of everything selected so far."""
         return tuple(sorted(self._cells))
 
-    def _chosen(self, request: Request) -> Iterable[str]:
+    def _environments(self, request: Request) -> Iterable[str]:
         if request.environments is None:
             return self._lock.environments
         for name in request.environments:
@@ -91,22 +105,21 @@ class Selection:
         return request.environments
 
     def _platforms(self, name: str, environment: LockedEnvironment, request: Request) -> Collection[str]:
+        """The names of the platforms of an environment that the request wants; remember what was found."""
         self._known.update(environment.packages)
         if not request.platforms:
             return environment.packages
+        subdirs = {platform: self._lock.platforms[platform].subdir for platform in environment.packages}
         chosen: dict[str, None] = {}
-        for asked in request.platforms:
-            alias = self._aliases.get(name, {}).get(asked, asked)
-            matching = self._matching(asked if asked in environment.packages else alias, environment)
+        for requested in request.platforms:
+            alias = self._aliases.get(name, {}).get(requested, requested)
+            matching = matching_platforms(requested if requested in environment.packages else alias, subdirs)
             chosen.update(dict.fromkeys(matching))
             if matching:
-                self._found.add(asked)
+                self._found.add(requested)
             else:
-                self._missing.add((name, asked))
+                self._missing.add((name, requested))
         return chosen
-
-    def _matching(self, asked: str, environment: LockedEnvironment) -> list[str]:
-        return matching_platforms(asked, {name: self._lock.platforms[name].subdir for name in environment.packages})
 
     def _add_channels(self, environment: LockedEnvironment, request: Request) -> None:
         for url in environment.channels:
@@ -127,62 +140,63 @@ class Selection:
         environment: LockedEnvironment,
     ) -> None:
         for entry in entries:
-            match entry:
-                case CondaBinary():
-                    self._add_file(entry, paths, request, environment)
-                case CondaSource():
-                    self._refuse(_source_refusal(entry), request)
-                case PypiEntry():
-                    if request.pypi:
-                        self._add_file(entry, paths, request, environment)
+            if isinstance(entry, PypiEntry) and not request.pypi:
+                continue
+            admitted = self._admit_once(entry, environment)
+            refusal = admitted if isinstance(admitted, Refusal) else _refuse_unhashed(admitted, request)
+            if refusal is not None:
+                self._refuse(refusal, request)
+            elif isinstance(admitted, Package):
+                paths[admitted.path] = None
+                self._wanted[id(admitted)] = admitted
 
-    def _add_file(
-        self,
-        entry: CondaBinary | PypiEntry,
-        paths: dict[MirrorPath, None],
-        request: Request,
-        environment: LockedEnvironment,
-    ) -> None:
+    def _admit_once(self, entry: Entry, environment: LockedEnvironment) -> Package | Refusal:
+        """The package of an entry, or why there is none; the same object for the same entry."""
         key = (id(entry), id(environment) if isinstance(entry, PypiEntry) else None)
         admitted = self._admitted.get(key)
         if admitted is None:
             admitted = self._admit(entry, environment)
             if isinstance(admitted, Package):
-                # Old locks have several records for one file: equal ones are one, others are all kept.
+                # Old locks have several records for one file: equal ones become one, different ones are all kept.
                 variant = (admitted.path, canonical(dict(admitted.record)))
                 admitted = self._variants.setdefault(variant, admitted)
             self._admitted[key] = admitted
-        refusal = admitted if isinstance(admitted, Refusal) else _unpromised(admitted, request)
-        if refusal is not None:
-            self._refuse(refusal, request)
-        elif isinstance(admitted, Package):
-            paths[admitted.path] = None
-            self._wanted[id(admitted)] = admitted
+        return admitted
 
-    def _admit(self, entry: CondaBinary | PypiEntry, environment: LockedEnvironment) -> Package | Refusal:
+    def _admit(self, entry: Entry, environment: LockedEnvironment) -> Package | Refusal:
         try:
-            if isinstance(entry, CondaBinary):
-                return conda_package(entry, layout=self._layout, base=self._base)
-            return pypi_package(
-                entry,
-                indexes=environment.indexes,
-                find_links=environment.find_links,
-                base=self._base,
-                sha256_of=_sha256_of_local,
-            )
+            match entry:
+                case CondaSource():
+                    return Refusal(entry=entry_title(entry), reason=missing_archive(entry) or "")
+                case CondaBinary():
+                    return conda_package(_with_hash(entry, self._base), layout=self._layout, base=self._base)
+                case PypiEntry():
+                    return pypi_package(
+                        entry,
+                        indexes=environment.indexes,
+                        find_links=environment.find_links,
+                        base=self._base,
+                        sha256_of=_sha256_of_local,
+                    )
         except UnmirrorableError as error:
-            name = entry.file_name if isinstance(entry, CondaBinary) else shown_entry(entry)
-            return Refusal(entry=name, reason=str(error))
+            return Refusal(entry=entry_title(entry), reason=str(error))
         except WorkspaceError as error:
             raise WorkspaceError(f"{self._name}: {error}") from None
 
     def _refuse(self, refusal: Refusal, request: Request) -> None:
-        (self._refused if request.skip_unmirrorable else self._not_allowed)[refusal.entry] = refusal
+        (self._skipped if request.skip_unmirrorable else self._refused)[refusal.entry] = refusal
 
     def result(
         self, *, subscription: str, workspace: str, requests: tuple[Request, ...], source_sha256: Sha256
     ) -> SelectionResult:
-        """All of it."""
+        """Everything that was selected.
+
+        Args:
+            subscription: the id of the snapshot.
+            workspace: its name for people.
+            requests: the requests that were added.
+            source_sha256: the digest of all that the result depends on.
+        """
         snapshot = Snapshot(
             id=subscription,
             workspace=workspace,
@@ -191,7 +205,7 @@ class Selection:
             requests=requests,
             cells=tuple(self._cell(*key) for key in sorted(self._cells)),
             packages=tuple(sorted(self._wanted.values(), key=_by_path)),
-            refused=tuple(refusal for _, refusal in sorted(self._refused.items())),
+            refused=tuple(refusal for _, refusal in sorted(self._skipped.items())),
         )
         return SelectionResult(
             snapshot=snapshot,
@@ -200,7 +214,7 @@ class Selection:
             ),
             found_platforms=frozenset(self._found),
             platforms=frozenset(self._known),
-            refusals=tuple(refusal for _, refusal in sorted(self._not_allowed.items())),
+            refusals=tuple(refusal for _, refusal in sorted(self._refused.items())),
         )
 
     def _cell(self, environment: str, platform: str) -> Cell:
@@ -224,27 +238,39 @@ def _by_path(package: Package) -> tuple[str, bytes]:
     return (package.path, canonical(dict(package.record)))
 
 
-def _source_refusal(entry: CondaSource) -> Refusal:
-    return Refusal(
-        entry=f"{entry.name} @ {entry.location}",
-        reason="it is a source package, built at install time: there is no archive to mirror",
-    )
+def _with_hash(entry: CondaBinary, base: str) -> CondaBinary:
+    """The entry; if it is a file of this machine without a hash in the lock, with the hash that the file has now.
+
+    Raises:
+        UnmirrorableError: the file cannot be read.
+    """
+    if entry.record.get("sha256") is not None or not is_local(entry.location):
+        return entry
+    sha256, size = _hash_local(Url(local_url(entry.location, base)))
+    return replace(entry, record=MappingProxyType({"size": size, **entry.record, "sha256": sha256}))
 
 
 def _sha256_of_local(url: Url) -> Sha256:
+    return _hash_local(url)[0]
+
+
+def _hash_local(url: Url) -> tuple[Sha256, int]:
+    """The sha256 of a local archive and its size in bytes.
+
+    Raises:
+        UnmirrorableError: it cannot be read.
+    """
     path = local_path(url.raw)
     try:
-        return hash_file(path)[0]
+        sha256, status = hash_file(path)
     except OSError as error:
         raise UnmirrorableError(f"the file {path} cannot be read: {error.strerror}") from None
+    return sha256, status.st_size
 
 
-def _unpromised(package: Package, request: Request) -> Refusal | None:
-    """Why a package without sha256 is refused; None: it has one, or the request allows it."""
-    if package.sha256 is not None:
+def _refuse_unhashed(package: Package, request: Request) -> Refusal | None:
+    """Why a package without sha256 is refused; None: it has one, or the request accepts what it has."""
+    missing = missing_hash(package)
+    if missing is None or request.allow_unhashed or (request.allow_md5 and missing is ONLY_MD5):
         return None
-    if package.md5 is not None:
-        allowed, reason = request.allow_md5 or request.allow_unhashed, "only an md5; --allow-md5 accepts that"
-    else:
-        allowed, reason = request.allow_unhashed, "no hash; --allow-unhashed pins what comes first"
-    return None if allowed else Refusal(entry=str(package.url), reason=f"the lock has {reason}")
+    return Refusal(entry=str(package.url), reason=f"the lock has {missing.reason}; {missing.option} {missing.accepts}")

@@ -25,8 +25,9 @@ _RULES = b"pixi-mirror reads locks by rules 4\n"
 
 _LOCAL_ARCHIVE = re.compile(
     rb"\n[ -]*(?:pypi|path|url): (?:file://)?([./][^\n]*\.(?:whl|zip|tar(?:\.[a-z0-9]+)?|t[gbx]z2?))[ \r]*(?=\n)"
+    rb"|\n- conda: (?:file://)?([./][^\n]*\.(?:conda|tar\.bz2))[ \r]*\n(?!  sha256:)"
 )
-"""Where a lock names a Python archive of this machine, for which version 7 has no hash."""
+"""Where a lock names an archive of this machine and has no hash of it: version 7 has none of Python archives."""
 
 
 class LockSource:
@@ -54,7 +55,7 @@ class LockSource:
             WorkspaceError: there is none, or it cannot be read.
         """
         digest = hashlib.sha256(_RULES + self._bytes())
-        for name in sorted(set(_LOCAL_ARCHIVE.findall(self._bytes()))):
+        for name in sorted({python or conda for python, conda in _LOCAL_ARCHIVE.findall(self._bytes())}):
             with suppress(OSError):  # one that is not there is refused when the lock is read
                 digest.update(hash_file(self._path.parent / os.fsdecode(name))[0].encode())
         return admit_sha256(digest.hexdigest())

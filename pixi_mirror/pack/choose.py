@@ -7,14 +7,13 @@ from types import MappingProxyType
 
 from packaging.utils import canonicalize_name
 
-from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
-from pixi_mirror.lockfile.pypi_package import shown_entry
+from pixi_mirror.lockfile.mirrorable import NO_HASH, entry_title, missing_hash, shown_location
 from pixi_mirror.lockfile.selection import SUBDIR_PREFIX, Selection, matching_platforms
 from pixi_mirror.model.packages import Layout, Package, Refusal, Request
 from pixi_mirror.model.values import Sha256
-from pixi_mirror.paths import is_local, local_path, local_url
+from pixi_mirror.paths import is_local, local_url
 from pixi_mirror.pypi.names import form_of
 
 _NO_DIGEST = Sha256("0" * 64)
@@ -67,7 +66,7 @@ def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Ru
         raise WorkspaceError(f"environment not found in lockfile: {environment}. {path} has: {known}.")
     locked = lock.environments[environment]
     name, warnings = _platform(lock, locked, platform, environment, path)
-    kept, skipped, refused = _sifted(locked.packages[name], rules, path.parent)
+    kept, skipped, refused = _sifted(locked.packages[name], rules)
     selection = Selection(_only(lock, environment, name, kept), name=str(path), base=_base(path), layout=rules.layout)
     request = Request(
         environments=(environment,),
@@ -101,11 +100,9 @@ def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Ru
 
 def _unhashed(packages: Iterable[Package]) -> Iterator[str]:
     for package in packages:
-        if package.sha256 is None:
-            promise = (
-                "only an md5" if package.md5 is not None else "no hash, so that nobody can tell whether it is right"
-            )
-            yield f"{package.url}: the lock has {promise}."
+        if (missing := missing_hash(package)) is not None:
+            doubt = ", so that nobody can tell whether it is right" if missing is NO_HASH else ""
+            yield f"{package.url}: the lock has {missing.reason}{doubt}."
 
 
 def _uninstallable(packages: Iterable[Package], given: Iterable[tuple[str, str]], environment: str) -> tuple[str, ...]:
@@ -154,9 +151,7 @@ def _platform(
     )
 
 
-def _sifted(
-    entries: Iterable[Entry], rules: Rules, directory: Path
-) -> tuple[list[CondaBinary | PypiEntry], list[Refusal], list[str]]:
+def _sifted(entries: Iterable[Entry], rules: Rules) -> tuple[list[CondaBinary | PypiEntry], list[Refusal], list[str]]:
     """Those of a lock's entries that are packed, those that are left out, and why others cannot be either."""
     kept: list[CondaBinary | PypiEntry] = []
     skipped: list[Refusal] = []
@@ -165,14 +160,14 @@ def _sifted(
         match entry:
             case CondaBinary():
                 if ("conda", entry.record["name"]) not in rules.replaced:
-                    kept.append(_promised(entry, directory))
+                    kept.append(entry)
             case CondaSource():
                 if ("conda", entry.name) in rules.given:
                     skipped.append(Refusal(entry=entry.name, reason="what is injected stands for this source package"))
                 else:
                     refused.append(
-                        f"package {entry.name} is built from source at {entry.location}, so it has no archive; build "
-                        "it, and inject what comes of it with -i FILE.conda."
+                        f"package {entry.name} is built from source at {shown_location(entry.location)}, so it has no "
+                        "archive; build it, and inject what comes of it with -i FILE.conda."
                     )
             case PypiEntry() if form_of(entry.location) in _WHEELS:
                 if ("pypi", canonicalize_name(entry.name)) not in rules.replaced:
@@ -180,11 +175,11 @@ def _sifted(
             case PypiEntry():
                 reason = _reason_to_skip(entry, rules)
                 if reason is not None:
-                    skipped.append(Refusal(entry=shown_entry(entry), reason=reason))
+                    skipped.append(Refusal(entry=entry_title(entry), reason=reason))
                 else:
                     refused.append(
                         f"package {entry.name} is not a wheel file, we currently require all dependencies to be "
-                        f"wheels. It is {shown_entry(entry)}: inject its wheel with -i FILE.whl, or leave such "
+                        f"wheels. It is {entry_title(entry)}: inject its wheel with -i FILE.whl, or leave such "
                         "packages out with --ignore-pypi-non-wheel."
                     )
     return kept, skipped, refused
@@ -197,21 +192,6 @@ def _reason_to_skip(entry: PypiEntry, rules: Rules) -> str | None:
     if entry.editable and rules.skips_editables:
         return "it is editable, so it is installed where its source is"
     return "it is not a wheel file (--ignore-pypi-non-wheel)" if rules.ignores_non_wheels else None
-
-
-def _promised(entry: CondaBinary, directory: Path) -> CondaBinary:
-    """The entry; of a file of this machine with its hash, which locks often lack: the lock names the file itself."""
-    if entry.record.get("sha256") is not None or not is_local(entry.location):
-        return entry
-    path = local_path(local_url(entry.location, directory.as_uri() + "/"))
-    try:
-        sha256, status = hash_file(path)
-    except OSError as error:
-        raise UnmirrorableError(
-            f"the package {path} that the lock names cannot be read: {error.strerror}. Put it there, or lock again "
-            "without it."
-        ) from None
-    return replace(entry, record=MappingProxyType({"size": status.st_size, **entry.record, "sha256": sha256}))
 
 
 def _only(lock: Lock, environment: str, platform: str, entries: Iterable[Entry]) -> Lock:
