@@ -21,8 +21,8 @@ BIG = "/conda-forge/linux-64/tool-1.0-h12_1.conda"
 
 
 def begun(world, *args, **options):
-    """A pixi-mirror that is under way."""
-    command = [sys.executable, "-m", "pixi_mirror", *map(str, args)]
+    """A pixi-mirror that is under way; it leaves no bytecode, which a limit of file size would cut."""
+    command = [sys.executable, "-B", "-m", "pixi_mirror", *map(str, args)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
     return subprocess.Popen(command, env=world.environment, cwd=world.directory, **pipes, **options)
 

@@ -149,9 +149,10 @@ def test_the_settings_of_the_user_do_not_reach_it(tmp_path, user):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files by setrlimit")
 def test_it_ends_with_the_status_of_the_step_that_failed(tmp_path, user):
+    # Without -B, Python would leave bytecode in the checkout that is cut at the limit, and that no later run can load.
     limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384)); "
     limited += "runpy.run_module('pixi_mirror', run_name='__main__', alter_sys=True)"
-    done = run_python("-c", limited, "demo", "stage", env=user, cwd=tmp_path)
+    done = run_python("-B", "-c", limited, "demo", "stage", env=user, cwd=tmp_path)
     assert done.status == 8
     assert done.stderr == (
         f"pixi-mirror: the demo stopped at `{COMMANDS[0]}`: it ended with status 8 where 0 was due.\n"
