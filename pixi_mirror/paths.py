@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from pixi_mirror.conda.index_files import RESERVED_FILES
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.model.packages import Channel, Layout
@@ -37,11 +38,6 @@ _RESERVED = frozenset({"simple", "local", "s3", "localhost", *SUBDIRS})
 """What a mirror's root holds besides the channels of the default host; names with a dot are hosts or files."""
 _LIKE_A_HOST = re.compile(r".*_[0-9]+|ipv6_.*")
 """How a host with a port, and an IPv6 address, are spelled in a path."""
-_INDEX_NAMES = frozenset(
-    {"channeldata.json", "current_repodata.json", "index.html", "notices.json", "patch_instructions.json",
-     "repodata.json", "repodata.json.zst", "repodata_from_packages.json", "repodata_shards.msgpack.zst",
-     "run_exports.json", "run_exports.json.zst"}
-)  # fmt: skip
 
 
 def is_pseudo(url: str) -> bool:
@@ -88,7 +84,7 @@ def channel(url: str, layout: Layout) -> Channel:
         url = f"https://{DEFAULT_HOST}/{url}"
     origin, top, segments = _split(url)
     for segment in segments:
-        if segment.lower() in _INDEX_NAMES:
+        if segment.lower() in RESERVED_FILES:
             raise _unsafe(url, f"{segment!r} is the name of an index file")
     if segments and segments[-1] in SUBDIRS:
         raise _unsafe(url, f"it ends in the subdir {segments[-1]!r}, which no channel may (CEP 26)")

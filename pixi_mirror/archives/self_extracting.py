@@ -40,7 +40,7 @@ class Unpacker:
     """`python`: a script for Python 3.9 that reads the tar from its input, too; else it is what the system runs."""
 
 
-def unix_executable(write: Write, *, tar: Callable[[Write], object], unpacker: Unpacker) -> None:
+def write_unix_executable(write: Write, *, tar: Callable[[Write], object], unpacker: Unpacker) -> None:
     """Write a script for every POSIX shell; `tar` is called once, and writes the archive.
 
     The file is to be made executable.
@@ -54,7 +54,7 @@ def unix_executable(write: Write, *, tar: Callable[[Write], object], unpacker: U
     encoder.finish()
 
 
-def windows_executable(write: Write, *, tar: Callable[[Write], object], unpacker: Unpacker) -> None:
+def write_windows_executable(write: Write, *, tar: Callable[[Write], object], unpacker: Unpacker) -> None:
     """Write a script for PowerShell 5 and newer; `tar` is called once, and writes the archive.
 
     Raises:
@@ -82,7 +82,7 @@ def windows_executable(write: Write, *, tar: Callable[[Write], object], unpacker
     write(b"#>\r\n")
 
 
-def archive_of(file: ByteStream) -> ByteStream:
+def open_embedded_tar(file: ByteStream) -> ByteStream:
     """The tar in a self-extracting script, ours or pixi-pack's; of any other file the same bytes as they are.
 
     Reading it raises `ValueError` where the script is damaged or was cut short.

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pixi_mirror.conda.match_spec import Spec
-from pixi_mirror.conda.versions import Version
+from pixi_mirror.conda.matchspec import MatchSpec
+from pixi_mirror.conda.version import CondaVersion
 from pixi_mirror.model.values import Json
 
 _VIRTUAL = "__"
@@ -62,7 +62,7 @@ class _Present:
 
     record: Mapping[str, Json]
     label: str
-    version: Version | None
+    version: CondaVersion | None
     """None: its record has no valid one."""
 
 
@@ -96,7 +96,7 @@ def _broken(
 ) -> Iterator[Unmet | Unjudged]:
     """What is wrong with one demand: nothing, mostly."""
     try:
-        spec = Spec.parse(text)
+        spec = MatchSpec.parse(text)
     except ValueError as error:
         yield Unjudged(number=number, package=label, spec=text, reason=str(error))
         return
@@ -115,7 +115,7 @@ def _broken(
             yield Unmet(number=number, kind=kind, package=label, spec=text, violator=each.label)
 
 
-def _meets(spec: Spec, package: _Present) -> bool:
+def _meets(spec: MatchSpec, package: _Present) -> bool:
     record = package.record
     return package.version is not None and spec.matches(
         name=record["name"],
@@ -128,7 +128,7 @@ def _meets(spec: Spec, package: _Present) -> bool:
 
 def _present(record: Mapping[str, Json]) -> _Present:
     try:
-        version = Version.parse(record["version"])
+        version = CondaVersion.parse(record["version"])
     except ValueError:
         version = None
     return _Present(record, f"{record['name']}={record['version']}={record['build']}", version)

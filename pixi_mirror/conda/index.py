@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from pixi_mirror.conda.index_files import REPODATA, REPODATA_ZST, SHARD_INDEX, SHARD_SUFFIX, repodata_path, shard_path
 from pixi_mirror.conda.repodata import read_repodata, repodata
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
-from pixi_mirror.model.values import Json, MirrorPath, admit_path
+from pixi_mirror.model.values import Json, MirrorPath
 
-_FILE = "repodata.json"
-_ZST = "repodata.json.zst"
-_SHARD_INDEX = "repodata_shards.msgpack.zst"
-_SHARD = ".msgpack.zst"
 _NOARCH = "noarch"
 
 
@@ -25,7 +22,7 @@ class CondaIndex:
                 listed.setdefault(f"{channel.path}/{name}" if channel.path else name, {})
         for path in contents.standing:
             folder, _, name = path.rpartition("/")
-            if name == _FILE:
+            if name == REPODATA:
                 listed.setdefault(folder, {})
         for package in contents.packages:
             place, file_name = _place(package)
@@ -33,7 +30,7 @@ class CondaIndex:
                 listed.setdefault(place, {})[file_name] = _record(package)
                 listed.setdefault(_beside(place, _NOARCH), {})
         ordered = sorted(listed, key=lambda place: (not place.endswith(_NOARCH), place))
-        return {admit_path(f"{place}/{_FILE}"): _made(place, listed[place]) for place in ordered}
+        return {repodata_path(place): _made(place, listed[place]) for place in ordered}
 
     def problem(
         self,
@@ -45,9 +42,9 @@ class CondaIndex:
     ) -> str | None:
         """What is wrong with a `repodata.json` or one of its sidecars, read back."""
         place, _, name = path.rpartition("/")
-        if name == _FILE:
+        if name == REPODATA:
             return _json_problem(place, data, _expected(place, contents.packages))
-        if name in (_ZST, _SHARD_INDEX) or name.endswith(_SHARD):
+        if name in (REPODATA_ZST, SHARD_INDEX) or name.endswith(SHARD_SUFFIX):
             return _sidecar_problem(path, data, contents.packages, read)
         return None
 
@@ -74,15 +71,13 @@ def _sidecar_problem(
     from pixi_mirror.conda import sidecars
 
     place, _, name = path.rpartition("/")
-    if name.endswith(_SHARD) and name != _SHARD_INDEX:
-        return sidecars.shard_problem(data, name.removesuffix(_SHARD))
+    if name.endswith(SHARD_SUFFIX) and name != SHARD_INDEX:
+        return sidecars.shard_problem(data, name.removesuffix(SHARD_SUFFIX))
     subdir = place.rpartition("/")[2]
     expected = _expected(place, packages)
-    if name == _ZST:
+    if name == REPODATA_ZST:
         return sidecars.zst_problem(data, subdir, expected)
-    return sidecars.shards_problem(
-        data, subdir, expected, lambda sha256: read(admit_path(f"{place}/shards/{sha256}{_SHARD}"))
-    )
+    return sidecars.shards_problem(data, subdir, expected, lambda sha256: read(shard_path(place, sha256)))
 
 
 def _expected(place: str, packages: Iterable[Package]) -> Mapping[str, Mapping[str, Json]]:

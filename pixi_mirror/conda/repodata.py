@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 from pixi_mirror.model.values import Json, canonical
 
+_LAST_SECOND = 253_402_300_799
+"""The end of the year 9999."""
+
 
 def repodata(subdir: str, records: Mapping[str, Mapping[str, Json]]) -> bytes:
     """The `repodata.json` of `subdir` that lists `records` by file name; equal input gives equal bytes.
@@ -54,3 +57,8 @@ def read_repodata(data: bytes) -> tuple[str, Mapping[str, Mapping[str, Json]]]:
             raise ValueError(f"its `{section}` is not a mapping of records")
         records.update(listed)
     return subdir, records
+
+
+def to_milliseconds(timestamp: int) -> int:
+    """Return the timestamp of a record in milliseconds. As rattler: up to the end of the year 9999 it is in seconds."""
+    return timestamp if timestamp > _LAST_SECOND else timestamp * 1000

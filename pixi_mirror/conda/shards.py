@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 
 from pixi_mirror.archives.compression import decompress_zstd
+from pixi_mirror.conda.index_files import SHARDS
 from pixi_mirror.conda.msgpack import unpacked
 from pixi_mirror.model.values import Json, Sha256, admit_sha256
-
-SHARDS = "shards"
-"""The directory of shards beside their index."""
 
 
 def read_shard_index(data: bytes) -> tuple[str, Mapping[str, Sha256]]:

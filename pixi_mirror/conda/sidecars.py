@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from pixi_mirror.archives.compression import LARGEST_DOCUMENT, decompress_zstd
+from pixi_mirror.conda.matchspec_spelling import normal_record
 from pixi_mirror.conda.repodata import read_repodata
 from pixi_mirror.conda.shards import read_shard, read_shard_index
-from pixi_mirror.conda.spec_spelling import normal_record
 from pixi_mirror.model.values import Json, Sha256
 
 _RECORD = 1 << 14

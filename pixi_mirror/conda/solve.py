@@ -27,7 +27,7 @@ _CUDA = "__cuda=13.9"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class SolveRequest:
     """One environment on one platform that is to be solved."""
 
     workspace: str
@@ -47,7 +47,9 @@ class Solution:
     """What a solve of the names alone would take instead; no fault, since a mirror holds what several locks want."""
 
 
-def solved(mirror: Path, questions: Iterable[Question], packages: Mapping[MirrorPath, Package]) -> tuple[Solution, ...]:
+def solve_environments(
+    mirror: Path, questions: Iterable[SolveRequest], packages: Mapping[MirrorPath, Package]
+) -> tuple[Solution, ...]:
     """Each environment, solved from the `repodata.json` of the mirror's channels: exactly, and by names alone.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from pixi_mirror.conda.versions import Version
+from pixi_mirror.conda.version import CondaVersion
 
 _SPACE = re.compile(r"\s*")
 _OPERATOR = re.compile(r"[=!<>~]+")
@@ -14,7 +14,7 @@ _LITERAL = re.compile(r"[0-9A-Za-z!._*+-]+")
 _GLOB = re.compile(r"(?P<version>.*?)(?P<glob>\*|(?:\.\*)+\.?)?", re.ASCII)
 _DEEPEST = 20
 
-_HOLDS: Mapping[str, Callable[[Version, Version], bool]] = MappingProxyType(
+_HOLDS: Mapping[str, Callable[[CondaVersion, CondaVersion], bool]] = MappingProxyType(
     {
         "==": lambda version, limit: version.key == limit.key,
         "!=": lambda version, limit: version.key != limit.key,
@@ -31,16 +31,16 @@ _HOLDS: Mapping[str, Callable[[Version, Version], bool]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class _Any:
-    def holds(self, version: Version) -> bool:  # noqa: ARG002 - of whatever version
+    def holds(self, version: CondaVersion) -> bool:  # noqa: ARG002 - of whatever version
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
     operator: str
-    limit: Version
+    limit: CondaVersion
 
-    def holds(self, version: Version) -> bool:
+    def holds(self, version: CondaVersion) -> bool:
         return _HOLDS[self.operator](version, self.limit)
 
 
@@ -48,7 +48,7 @@ class _Limit:
 class _All:
     parts: "tuple[Range, ...]"
 
-    def holds(self, version: Version) -> bool:
+    def holds(self, version: CondaVersion) -> bool:
         return all(part.holds(version) for part in self.parts)
 
 
@@ -56,7 +56,7 @@ class _All:
 class _OneOf:
     parts: "tuple[Range, ...]"
 
-    def holds(self, version: Version) -> bool:
+    def holds(self, version: CondaVersion) -> bool:
         return any(part.holds(version) for part in self.parts)
 
 
@@ -166,7 +166,7 @@ def _limit(operator: str, literal: str) -> Range:
         return _Any()
     found = _GLOB.fullmatch(literal)
     assert found is not None  # noqa: S101 - anything fits
-    version, glob = Version.parse(found["version"]), found["glob"]
+    version, glob = CondaVersion.parse(found["version"]), found["glob"]
     if not glob:
         return _Limit(operator or "==", version)
     if operator and glob.endswith("."):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pixi_mirror.conda.names import SUBDIRS, split_stem
-from pixi_mirror.conda.timestamps import milliseconds
+from pixi_mirror.conda.repodata import to_milliseconds
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.fields import Malformed, mapping, number, text, texts
 from pixi_mirror.model.values import Json, admit_md5, admit_sha256
@@ -222,7 +222,7 @@ def _add_arch(record: dict[str, Json]) -> None:
 
 def timestamp_ms(record: Mapping[str, Json]) -> int:
     """The record's timestamp in milliseconds, 0 without one; told from seconds as rattler does."""
-    return milliseconds(int(record.get("timestamp") or 0))
+    return to_milliseconds(int(record.get("timestamp") or 0))
 
 
 def source_name(entry: dict[str, Json]) -> tuple[str, str]:

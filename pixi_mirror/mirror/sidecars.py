@@ -11,6 +11,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal, TypeAlias
 
+from pixi_mirror.conda.index_files import (
+    REPODATA,
+    REPODATA_ZST,
+    SHARD_INDEX,
+    SHARD_SUFFIX,
+    SHARDS,
+    repodata_path,
+    shard_path,
+)
 from pixi_mirror.conda.repodata import lists_nothing, read_repodata, repodata
 from pixi_mirror.conda.shards import read_shard_index
 from pixi_mirror.conda.sidecars import Records, shards_problem, zst_problem
@@ -27,10 +36,6 @@ SHARDS_FROM = 6_000_000
 
 _RULES = 1
 """Raised whenever the same index would get other sidecars."""
-_JSON = "repodata.json"
-_ZST = "repodata.json.zst"
-_SHARD_INDEX = "repodata_shards.msgpack.zst"
-_FOLDER, _SUFFIX = "shards", ".msgpack.zst"
 
 
 class ChannelSidecars:
@@ -56,7 +61,7 @@ class ChannelSidecars:
         sharded = {role.main for role in roles if role.is_part}
         found = {}
         for path, file in made.items():
-            if path.rpartition("/")[2] != _JSON or (self._choice is None and path not in kept):
+            if path.rpartition("/")[2] != REPODATA or (self._choice is None and path not in kept):
                 continue
             data = file.content()
             if not lists_nothing(data):
@@ -104,17 +109,17 @@ class ChannelSidecars:
     def role(self, path: MirrorPath) -> SidecarRole | None:
         """What a derived file is to another; None: it is no sidecar."""
         place, _, name = path.rpartition("/")
-        if name == _SHARD_INDEX:
+        if name == SHARD_INDEX:
             return SidecarRole(main=_main(place), rank=0, is_part=False)
-        if name == _ZST:
+        if name == REPODATA_ZST:
             return SidecarRole(main=_main(place), rank=1, is_part=False)
-        if name.endswith(_SUFFIX) and place.endswith(f"/{_FOLDER}"):
-            return SidecarRole(main=_main(place.removesuffix(f"/{_FOLDER}")), rank=0, is_part=True)
+        if name.endswith(SHARD_SUFFIX) and place.endswith(f"/{SHARDS}"):
+            return SidecarRole(main=_main(place.removesuffix(f"/{SHARDS}")), rank=0, is_part=True)
         return None
 
 
 def _main(place: str) -> MirrorPath:
-    return admit_path(f"{place}/{_JSON}")
+    return repodata_path(place)
 
 
 def _recipe(file: IndexFile, *, with_shards: bool) -> Sha256:
@@ -163,7 +168,7 @@ def run_indexer(
         records = {order.main: _laid_out(order, channel) for order in orders}
         if not (channel / "noarch").exists():
             (channel / "noarch").mkdir()
-            (channel / "noarch/repodata.json").write_bytes(repodata("noarch", {}))
+            (channel / "noarch" / REPODATA).write_bytes(repodata("noarch", {}))
         job = IndexJob(
             channel=channel, config=channel / "config.toml", zst=True, shards=any(order.shards for order in orders)
         )
@@ -185,7 +190,7 @@ def _config(job: IndexJob) -> str:
 def _laid_out(order: SidecarOrder, channel: Path) -> Records:
     folder = channel / order.subdir
     folder.mkdir()
-    (folder / "repodata.json").write_bytes(order.data)
+    (folder / REPODATA).write_bytes(order.data)
     _, records = read_repodata(order.data)
     for name in records:
         (folder / name).touch()
@@ -194,25 +199,25 @@ def _laid_out(order: SidecarOrder, channel: Path) -> Records:
 
 def _taken(order: SidecarOrder, folder: Path, records: Records, warn: Callable[[str], None]) -> SidecarFiles | None:
     """What the program wrote for one subdir; None: it is not what we wrote."""
-    zst = _read(folder / _ZST)
+    zst = _read(folder / REPODATA_ZST)
     problem = "it was not written" if zst is None else zst_problem(zst, order.subdir, records)
     if zst is None or problem is not None:
-        warn(_left_out(order, _ZST, problem))
+        warn(_left_out(order, REPODATA_ZST, problem))
         return None
     heads: dict[MirrorPath, bytes] = {}
     parts: dict[MirrorPath, bytes] = {}
     if order.shards:
-        shards = _read(folder / _SHARD_INDEX)
+        shards = _read(folder / SHARD_INDEX)
         problem = "it was not written"
         if shards is not None:
             problem = shards_problem(shards, order.subdir, records, lambda sha256: _read(_shard(folder, sha256)))
         if shards is None or problem is not None:
-            warn(_left_out(order, _SHARD_INDEX, problem))
+            warn(_left_out(order, SHARD_INDEX, problem))
             return None
         for sha256 in read_shard_index(shards)[1].values():
-            parts[admit_path(f"{order.place}/shards/{sha256}.msgpack.zst")] = _shard(folder, sha256).read_bytes()
-        heads[admit_path(f"{order.place}/{_SHARD_INDEX}")] = shards
-    heads[admit_path(f"{order.place}/{_ZST}")] = zst
+            parts[shard_path(order.place, sha256)] = _shard(folder, sha256).read_bytes()
+        heads[admit_path(f"{order.place}/{SHARD_INDEX}")] = shards
+    heads[admit_path(f"{order.place}/{REPODATA_ZST}")] = zst
     return SidecarFiles(heads=heads, parts=parts)
 
 
@@ -221,7 +226,7 @@ def _left_out(order: SidecarOrder, name: str, problem: str | None) -> str:
 
 
 def _shard(folder: Path, sha256: Sha256) -> Path:
-    return folder / "shards" / f"{sha256}.msgpack.zst"
+    return folder / SHARDS / f"{sha256}{SHARD_SUFFIX}"
 
 
 def _read(path: Path) -> bytes | None:

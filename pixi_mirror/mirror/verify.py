@@ -138,14 +138,14 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
             verified = _repaired(tree, plan, verified, context)
         if not solve:
             return verified
-        from pixi_mirror.conda.solve import Question, solved
+        from pixi_mirror.conda.solve import SolveRequest, solve_environments
 
         questions = [
-            Question(workspace=snapshot.workspace, cell=cell)
+            SolveRequest(workspace=snapshot.workspace, cell=cell)
             for snapshot in plan.pins.snapshots
             for cell in snapshot.cells
         ]
-        return replace(verified, solutions=solved(tree.root, questions, plan.packages))
+        return replace(verified, solutions=solve_environments(tree.root, questions, plan.packages))
 
 
 def _glanced(tree: Tree) -> Mapping[MirrorPath, FoundFile]:

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
+from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.errors import UnmirrorableError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, Sha256, admit_sha256
@@ -122,7 +123,7 @@ def _indexes(conda: Iterable[Ready], subdir: str, *, is_strict: bool) -> Mapping
         record = each.package.record if is_strict else _record(each)
         listed.setdefault(str(each.package.subdir), {})[each.file_name] = record
     return {
-        f"{documents.CHANNEL}/{name}/repodata.json": documents.repodata_bytes(name, records, is_strict=is_strict)
+        f"{documents.CHANNEL}/{name}/{REPODATA}": documents.repodata_bytes(name, records, is_strict=is_strict)
         for name, records in listed.items()
     }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pixi_mirror.conda.names import SUBDIRS
-from pixi_mirror.conda.timestamps import milliseconds
+from pixi_mirror.conda.repodata import to_milliseconds
 from pixi_mirror.model.values import Json, Sha256, admit_sha256
 
 METADATA = "pixi-pack.json"
@@ -106,7 +106,7 @@ def _record(record: Mapping[str, Json]) -> Mapping[str, Json]:
     """As rattler writes it: fields by name, times in milliseconds."""
     found = {key: record[key] for key in sorted(_FIELDS & record.keys()) if record[key] is not None}
     if isinstance(timestamp := found.get("timestamp"), int):
-        found["timestamp"] = milliseconds(timestamp)
+        found["timestamp"] = to_milliseconds(timestamp)
     if exports := found.get("run_exports"):
         found["run_exports"] = {key: exports[key] for key in _RUN_EXPORTS if exports.get(key)}
     if groups := found.get("extra_depends"):

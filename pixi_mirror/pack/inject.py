@@ -5,9 +5,9 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from pixi_mirror.conda.archive_record import index_record
 from pixi_mirror.conda.closure import unjudged, unmet
 from pixi_mirror.conda.names import SUFFIXES
+from pixi_mirror.conda.records import read_record
 from pixi_mirror.disk.files import explain_errors, hash_file
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError
 from pixi_mirror.model.packages import Package
@@ -105,7 +105,7 @@ def _injected(path: Path) -> Ready:
 
 
 def _conda(path: Path, name: str) -> Ready:
-    record = index_record(path, file_name=name)
+    record = read_record(path, file_name=name)
     package = Package(
         path=_place(record["sha256"], name),
         url=Url(path.as_uri()),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from pixi_mirror.archives.opening import open_compressed
 from pixi_mirror.archives.plain_tar import PlainMember, read_plain_tar
-from pixi_mirror.archives.self_extracting import archive_of
+from pixi_mirror.archives.self_extracting import open_embedded_tar
 from pixi_mirror.archives.streams import ByteStream
 from pixi_mirror.disk.files import explain_errors, hash_file
 from pixi_mirror.errors import MachineError
@@ -94,7 +94,7 @@ def _from_stream(stream: ByteStream, name: str, folder: Path, advance: Callable[
     folders: set[str] = set()
     with _complaining(name), explain_errors("read or write", folder):
         folder.mkdir()
-        for member, pieces in read_plain_tar(open_compressed(archive_of(stream))):
+        for member, pieces in read_plain_tar(open_compressed(open_embedded_tar(stream))):
             counted = _counted(pieces, advance)
             if member.kind == "folder":
                 folders.add(member.name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.conda.names import SUFFIXES, is_subdir, split_safe_file_name
 from pixi_mirror.disk.files import explain_errors, read_bytes
 from pixi_mirror.environments.prefix import Archive
@@ -19,7 +20,6 @@ from pixi_mirror.pack.lay_out import AGAIN, LOCK, Found, Laid, is_used
 from pixi_mirror.pack.origins import Origins
 from pixi_mirror.pypi.names import wheel_name
 
-_REPODATA = "repodata.json"
 _LARGEST_DOCUMENT = 256 << 20
 _Read = TypeVar("_Read")
 
@@ -112,27 +112,27 @@ def _listed(laid: Laid) -> Iterator[tuple[str, Mapping[str, Json]]]:
         subdir = folder.removeprefix(f"{CHANNEL}/")
         if not is_subdir(subdir):
             raise MachineError(f"{laid.name} cannot be unpacked: {folder} is no subdir of conda. {AGAIN}")
-        document = _parsed(laid, f"{folder}/{_REPODATA}", _read_repodata)
+        document = _parsed(laid, f"{folder}/{REPODATA}", _read_repodata)
         for name, record in document.items():
             try:
                 yield f"{folder}/{name}", _admitted(name, record, subdir)
             except ValueError as error:
-                raise MachineError(f"{laid.name} cannot be unpacked: {folder}/{_REPODATA}: {error}. {AGAIN}") from None
+                raise MachineError(f"{laid.name} cannot be unpacked: {folder}/{REPODATA}: {error}. {AGAIN}") from None
 
 
 def _read_repodata(data: bytes) -> Mapping[str, Json]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"its {_REPODATA} is not JSON: {error}") from None
+        raise ValueError(f"its {REPODATA} is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ValueError(f"its {_REPODATA} is not an object")  # noqa: TRY004 - what was read is wrong
+        raise ValueError(f"its {REPODATA} is not an object")  # noqa: TRY004 - what was read is wrong
     # pixi-pack puts all packages under `packages.conda`, others each where it belongs.
     found: dict[str, Json] = {}
     for key in ("packages", "packages.conda"):
         records = document.get(key) or {}
         if not isinstance(records, dict):
-            raise ValueError(f"its {_REPODATA} has {key} that are no object")  # noqa: TRY004 - what was read is wrong
+            raise ValueError(f"its {REPODATA} has {key} that are no object")  # noqa: TRY004 - what was read is wrong
         found |= records
     return found
 
@@ -165,7 +165,7 @@ def _wrong_by_record(laid: Laid, path: str, record: Mapping[str, Json]) -> Itera
     """What is not as `repodata.json` has it; where there is a hash, the size decides nothing."""
     found = laid.found.get(path)
     if found is None:
-        yield f"{path} is missing, which {_REPODATA} lists"
+        yield f"{path} is missing, which {REPODATA} lists"
         return
     expected: Json
     told: Json
@@ -176,7 +176,7 @@ def _wrong_by_record(laid: Laid, path: str, record: Mapping[str, Json]) -> Itera
     else:
         kind, expected, told = "size", record.get("size"), found.size
     if expected is not None and str(expected).lower() != str(told):
-        yield f"{path}: expected {kind} {expected} ({_REPODATA}), found {told}"
+        yield f"{path}: expected {kind} {expected} ({REPODATA}), found {told}"
 
 
 def _md5(laid: Laid, path: str) -> str:

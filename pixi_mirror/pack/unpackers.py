@@ -3,7 +3,7 @@
 from hashlib import sha256 as hashed
 from pathlib import Path
 
-from pixi_mirror.archives.self_extracting import Unpacker, unix_executable, windows_executable
+from pixi_mirror.archives.self_extracting import Unpacker, write_unix_executable, write_windows_executable
 from pixi_mirror.disk.files import explain_errors, hash_file, open_regular
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError, WrongBytesError
 from pixi_mirror.model.packages import Package
@@ -57,10 +57,10 @@ def self_extracting(fill: Fill, *, subdir: str, unpacker: Ready | None) -> Fill:
 
     def filled(write: Write) -> None:
         if not subdir.startswith("win-"):
-            unix_executable(write, tar=fill, unpacker=embedded)
+            write_unix_executable(write, tar=fill, unpacker=embedded)
             return
         try:
-            windows_executable(write, tar=fill, unpacker=embedded)
+            write_windows_executable(write, tar=fill, unpacker=embedded)
         except ValueError as error:
             raise UnmirrorableError(f"the pack for {subdir} is too large: {error}.") from None
 

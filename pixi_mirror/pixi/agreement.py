@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from pixi_mirror.conda.timestamps import milliseconds
+from pixi_mirror.conda.repodata import to_milliseconds
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, PypiEntry
 from pixi_mirror.model.values import Json, Url
@@ -136,7 +136,7 @@ def _comparable(field: str, value: Json) -> Json:
     if field == "track_features" and isinstance(value, str):
         return re.split(r"[,\s]+", value.strip())
     if field == "timestamp" and isinstance(value, int):
-        return milliseconds(value)  # as pixi shows it
+        return to_milliseconds(value)  # as pixi shows it
     return list(value) if isinstance(value, tuple) else value
 
 

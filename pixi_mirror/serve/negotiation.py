@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from pixi_mirror.conda.index_files import INDEX_FILES, SHARD_SUFFIX
 from pixi_mirror.paths import MAPPING_HOST
 from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, TEXT_HTML, V1_HTML, V1_JSON
 
@@ -11,7 +12,7 @@ _BYTES = "application/octet-stream"
 # No name here leads to a Content-Encoding: clients hash what they receive.
 _TYPES = (
     (".json.zst", "application/zstd"),
-    (".msgpack.zst", "application/zstd"),
+    (SHARD_SUFFIX, "application/zstd"),
     (".json", "application/json"),
     (f"/{PAGE_JSON}", V1_JSON),
     (".html", "text/html; charset=utf-8"),
@@ -23,9 +24,7 @@ _TYPES = (
     (".whl", _BYTES),
 )
 _INDEXES = (
-    "repodata.json",
-    "repodata.json.zst",
-    "repodata_shards.msgpack.zst",
+    *INDEX_FILES,
     "pixi-mirror.json",
     PAGE_HTML,
     PAGE_JSON,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.model.packages import Inventory, Kind, Package
@@ -184,8 +185,8 @@ def _indexes(kind: Kind, path: str, tree: Mapping[MirrorPath, object]) -> Iterat
                 yield f"{folder}/", f"{folder}/"
         return
     for subdir in sorted(SUBDIRS):
-        if f"{lead}{subdir}/repodata.json" in tree:
-            yield subdir, f"{lead}{subdir}/repodata.json"
+        if f"{lead}{subdir}/{REPODATA}" in tree:
+            yield subdir, f"{lead}{subdir}/{REPODATA}"
 
 
 def _environments(inventory: Inventory, sizes: dict[MirrorPath, int]) -> Iterator[EnvironmentRow]:

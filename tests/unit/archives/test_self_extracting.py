@@ -16,7 +16,12 @@ import pytest
 
 from pixi_mirror.archives import self_extracting
 from pixi_mirror.archives.plain_tar import read_plain_tar
-from pixi_mirror.archives.self_extracting import Unpacker, archive_of, unix_executable, windows_executable
+from pixi_mirror.archives.self_extracting import (
+    Unpacker,
+    open_embedded_tar,
+    write_unix_executable,
+    write_windows_executable,
+)
 from pixi_mirror.archives.tar_writer import TarWriter
 
 PROGRAM = b"""#!/bin/sh
@@ -59,7 +64,7 @@ def tar_bytes() -> bytes:
 def made(
     kind: Literal["program", "python"] = "program",
     *,
-    make: Callable[..., None] = unix_executable,
+    make: Callable[..., None] = write_unix_executable,
     tar: Callable[[Callable[[bytes], object]], object] = a_tar,
 ) -> bytes:
     out = io.BytesIO()
@@ -274,7 +279,7 @@ def test_nothing_is_left_when_it_is_interrupted(place: Place, number: signal.Sig
     out = io.BytesIO()
     # No shell script: dash loses a signal that comes while it starts a program.
     waits = Unpacker(content=f"#!{sys.executable}\n{WAITING}".encode(), kind="program")
-    unix_executable(out.write, tar=a_tar, unpacker=waits)
+    write_unix_executable(out.write, tar=a_tar, unpacker=waits)
     place.put(out.getvalue())
     with subprocess.Popen(
         [place.script], env=place.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -291,7 +296,7 @@ def test_nothing_is_left_when_it_is_interrupted(place: Place, number: signal.Sig
 def test_a_help_that_reads_no_archive_makes_no_noise(place: Place) -> None:
     out = io.BytesIO()
     helps = Unpacker(content=b"import sys; print(sys.argv[1:])", kind="python")
-    unix_executable(out.write, tar=lambda write: write(bytes(4 << 20)), unpacker=helps)
+    write_unix_executable(out.write, tar=lambda write: write(bytes(4 << 20)), unpacker=helps)
     place.put(out.getvalue())
     done = place.run("-h", shell=["sh"])
     assert (done.returncode, done.stdout, done.stderr) == (0, "['-h', '-']\n", "")
@@ -337,7 +342,7 @@ def test_the_script_for_unix_is_lines_of_ascii_between_the_marks() -> None:
 
 
 def test_the_script_for_powershell_has_only_lines_of_windows_and_its_archive_in_a_comment() -> None:
-    data = made(make=windows_executable)
+    data = made(make=write_windows_executable)
     before, archive, unpacker = taken_apart(data, b"__END_HEADER__", b"__END_ARCHIVE__")
     assert (archive, unpacker) == (tar_bytes(), PROGRAM)
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", data)
@@ -353,10 +358,10 @@ def test_the_script_for_powershell_has_only_lines_of_windows_and_its_archive_in_
 def test_what_powershell_cannot_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     assert self_extracting.LARGEST_IN_POWERSHELL * 4 / 3 * (1 + 2 / 16384) + 8192 < 2**30 - 33
     monkeypatch.setattr(self_extracting, "LARGEST_IN_POWERSHELL", len(tar_bytes()) + len(PROGRAM))
-    made(make=windows_executable)
+    made(make=write_windows_executable)
     monkeypatch.setattr(self_extracting, "LARGEST_IN_POWERSHELL", len(tar_bytes()) + len(PROGRAM) - 1)
     with pytest.raises(ValueError, match="make a plain pack"):
-        made(make=windows_executable)
+        made(make=write_windows_executable)
 
 
 class Pipe:
@@ -382,7 +387,7 @@ def theirs(newline: bytes, header: bytes, end: bytes) -> bytes:
     "script",
     [
         made(),
-        made(make=windows_executable),
+        made(make=write_windows_executable),
         theirs(b"\n", b"@@END_HEADER@@", b"@@END_ARCHIVE@@"),
         theirs(b"\r\n", b"__END_HEADER__", b"__END_ARCHIVE__"),
         tar_bytes(),
@@ -390,14 +395,14 @@ def theirs(newline: bytes, header: bytes, end: bytes) -> bytes:
     ids=["ours", "ours for Windows", "theirs", "theirs for Windows", "no script"],
 )
 def test_the_archive_is_read_out_of_every_script(script: bytes, most: int) -> None:
-    stream = archive_of(Pipe(script, most))
+    stream = open_embedded_tar(Pipe(script, most))
     pieces = []
     while piece := stream.read(1000):
         assert len(piece) <= 1000
         pieces.append(piece)
     assert b"".join(pieces) == tar_bytes()
     assert stream.read(1000) == b""
-    assert len(list(read_plain_tar(archive_of(Pipe(script, 1 << 20))))) == 3
+    assert len(list(read_plain_tar(open_embedded_tar(Pipe(script, 1 << 20))))) == 3
 
 
 @pytest.mark.parametrize("unit", [1, 2, 3, 4], ids="{} bytes over".format)
@@ -408,7 +413,7 @@ def test_an_archive_of_any_length_comes_out_as_it_went_in(unit: int) -> None:
         for start in range(0, len(data), 50):
             write(data[start : start + 50])
 
-    assert archive_of(io.BytesIO(made(tar=in_pieces))).read(10_000) == data
+    assert open_embedded_tar(io.BytesIO(made(tar=in_pieces))).read(10_000) == data
 
 
 def test_a_script_that_was_cut_or_changed_in_its_archive_is_refused() -> None:
@@ -419,6 +424,6 @@ def test_a_script_that_was_cut_or_changed_in_its_archive_is_refused() -> None:
     changes += [whole[:end] + b"QUJD\n" + whole[end:]]  # after the padding, in a piece of its own
     assert whole[end - 2 : end] == b"=\n"
     for data in (*cuts, *changes):
-        stream = archive_of(Pipe(data, 1 << 20 if data in cuts else 4))
+        stream = open_embedded_tar(Pipe(data, 1 << 20 if data in cuts else 4))
         with pytest.raises(ValueError, match=r"in it is (missing|damaged)|was cut short"):
             list(iter(lambda stream=stream: stream.read(1 << 16), b""))

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pixi_mirror.archives.compression import zstd_library
-from pixi_mirror.conda import archive_record
-from pixi_mirror.conda.archive_record import index_record
+from pixi_mirror.conda import records
+from pixi_mirror.conda.records import read_record
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.errors import MachineError
 
@@ -46,7 +46,7 @@ def packed(tar, extension, *, parts=("info-foo.tar.zst", "pkg-foo.tar.zst")):
 def read(directory, data, file_name):
     path = directory / file_name
     path.write_bytes(data)
-    return index_record(path)
+    return read_record(path)
 
 
 def refused(directory, data, extension, because):
@@ -167,14 +167,14 @@ def test_an_index_that_is_missing_twice_a_link_or_huge_is_refused(tmp_path, exte
     refused(tmp_path, packed(tarred(("info/other", b"")), extension), extension, "it has no info/index.json")
     refused(tmp_path, packed(tarred(index, index), extension), extension, "more than one info/index.json")
     refused(tmp_path, packed(tarred((link, b"")), extension), extension, "no regular file")
-    huge = ("info/index.json", b" " * (archive_record.LARGEST_INDEX + 1))
+    huge = ("info/index.json", b" " * (records.LARGEST_INDEX + 1))
     refused(tmp_path, packed(tarred(huge), extension), extension, "are not read")
-    monkeypatch.setattr(archive_record, "SMALLEST_LIMIT", 100_000)
-    monkeypatch.setattr(archive_record, "LARGEST_RATIO", 0)
+    monkeypatch.setattr(records, "SMALLEST_LIMIT", 100_000)
+    monkeypatch.setattr(records, "LARGEST_RATIO", 0)
     refused(tmp_path, packed(tarred(index, ("b", bytes(200_000))), extension), extension, "more than 100000 bytes")
-    monkeypatch.setattr(archive_record, "LARGEST_RATIO", 2000)
-    assert index_record(tmp_path / NAMES[extension])["name"] == INDEX["name"]  # the same, large enough for that
-    monkeypatch.setattr(archive_record, "MOST_MEMBERS", 3)
+    monkeypatch.setattr(records, "LARGEST_RATIO", 2000)
+    assert read_record(tmp_path / NAMES[extension])["name"] == INDEX["name"]  # the same, large enough for that
+    monkeypatch.setattr(records, "MOST_MEMBERS", 3)
     refused(tmp_path, packed(tarred(index, *[("c", b"")] * 5), extension), extension, "more than 3 members")
 
 
@@ -185,7 +185,7 @@ def test_a_bomb_is_read_in_little_memory(tmp_path, extension):
     del tar
     (tmp_path / NAMES[extension]).write_bytes(data)
     tracemalloc.start()
-    assert index_record(tmp_path / NAMES[extension])["size"] == len(data)
+    assert read_record(tmp_path / NAMES[extension])["size"] == len(data)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 << 20
@@ -243,13 +243,13 @@ def test_what_is_not_named_as_a_conda_package_or_is_not_there_is_refused(tmp_pat
     with pytest.raises(ValueError, match="no zip archive"):
         read(tmp_path, b"hello", NAMES["conda"])
     with pytest.raises(MachineError):
-        index_record(tmp_path / "no-1.0-0.conda")
+        read_record(tmp_path / "no-1.0-0.conda")
 
 
 def test_a_package_may_lie_under_another_name(tmp_path):
     package = build_package(name="foo")
     (tmp_path / "blob").write_bytes(package.data)
-    assert index_record(tmp_path / "blob", file_name=package.file_name) == package.record
+    assert read_record(tmp_path / "blob", file_name=package.file_name) == package.record
 
 
 @pytest.mark.rattler
@@ -276,4 +276,4 @@ def test_py_rattler_makes_the_same_record(tmp_path, extension):
         sha256=package.record["sha256"],
         md5=package.record["md5"],
     )
-    assert index_record(path) == json.loads(theirs.to_json())
+    assert read_record(path) == json.loads(theirs.to_json())

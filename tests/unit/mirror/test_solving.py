@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from harness.world import small_packages
 
-from pixi_mirror.conda.solve import Question, solved
+from pixi_mirror.conda.solve import SolveRequest, solve_environments
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.compare import merge
@@ -40,7 +40,7 @@ def test_a_real_lock_is_solved_again_to_itself(lock, tmp_path):
     for path, made in INDEXES[0].files(contents).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(made.content())
-    found = solved(tmp_path, [Question(workspace="corpus", cell=cell) for cell in cells], packages)
+    found = solve_environments(tmp_path, [SolveRequest(workspace="corpus", cell=cell) for cell in cells], packages)
     problems = {(each.environment, each.platform): each.problem for each in found if each.problem}
     assert problems == {}
     assert len(found) == len(cells)

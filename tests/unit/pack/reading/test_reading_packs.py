@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness.packs import pack_files, tar_of, write_folder
 
-from pixi_mirror.archives.self_extracting import Unpacker, unix_executable, windows_executable
+from pixi_mirror.archives.self_extracting import Unpacker, write_unix_executable, write_windows_executable
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package, zstd_frame
 from pixi_mirror.demo.workspace import CondaLockEntry, LockDescription, LockEnvironment, lock_text
@@ -73,8 +73,8 @@ def single_lines(tar):
         pytest.param(lambda files: tar_of(files, dialect=tarfile.PAX_FORMAT), id="pax"),
         pytest.param(lambda files: tar_of(files, dialect=tarfile.USTAR_FORMAT), id="ustar"),
         pytest.param(lambda files: zstd_frame(tar_of(files)), id="compressed with zstd, as up to 0.1.1"),
-        pytest.param(lambda files: script_of(tar_of(files), unix_executable), id="for Unix"),
-        pytest.param(lambda files: script_of(tar_of(files), windows_executable), id="for Windows"),
+        pytest.param(lambda files: script_of(tar_of(files), write_unix_executable), id="for Unix"),
+        pytest.param(lambda files: script_of(tar_of(files), write_windows_executable), id="for Windows"),
         pytest.param(lambda files: single_lines(tar_of(files)), id="for Unix, by pixi-pack"),
         pytest.param(lambda files: io.BytesIO(tar_of(files)), id="standard input"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixi_mirror.conda.versions import Version
+from pixi_mirror.conda.version import CondaVersion
 
 ASCENDING = (
     ("0.4", "0.4.0", "0.4.0.0", "00.4"),
@@ -51,19 +51,19 @@ def test_versions_stand_in_the_order_of_the_specification():
     for (low, lows), (high, highs) in itertools.combinations(enumerate(ASCENDING), 2):
         assert low < high
         for one, other in itertools.product(lows, highs):
-            assert Version.parse(one) < Version.parse(other), (one, other)
-            assert not Version.parse(other) <= Version.parse(one)
+            assert CondaVersion.parse(one) < CondaVersion.parse(other), (one, other)
+            assert not CondaVersion.parse(other) <= CondaVersion.parse(one)
 
 
 @pytest.mark.parametrize("equal", [group for group in ASCENDING if len(group) > 1])
 def test_versions_that_no_solver_tells_apart_are_one(equal):
-    assert len({Version.parse(text) for text in equal}) == 1
-    assert [str(Version.parse(text)) for text in equal] == list(equal)
+    assert len({CondaVersion.parse(text) for text in equal}) == 1
+    assert [str(CondaVersion.parse(text)) for text in equal] == list(equal)
 
 
 @given(st.lists(TEXTS, min_size=3, max_size=3))
 def test_the_order_is_total_and_equal_ones_have_equal_hashes(texts):
-    one, two, three = sorted(map(Version.parse, texts))
+    one, two, three = sorted(map(CondaVersion.parse, texts))
     assert one <= two <= three
     assert one <= three
     assert (one == two) == (not one < two)
@@ -72,7 +72,7 @@ def test_the_order_is_total_and_equal_ones_have_equal_hashes(texts):
 
 @given(TEXTS)
 def test_every_version_begins_with_itself_and_is_compatible_with_itself(text):
-    version = Version.parse(text)
+    version = CondaVersion.parse(text)
     assert version.starts_with(version)
     assert version.is_compatible_with(version)
 
@@ -95,7 +95,7 @@ def test_every_version_begins_with_itself_and_is_compatible_with_itself(text):
     ],
 )
 def test_a_version_begins_with_whole_segments_of_another(version, prefix, begins):
-    assert Version.parse(version).starts_with(Version.parse(prefix)) is begins
+    assert CondaVersion.parse(version).starts_with(CondaVersion.parse(prefix)) is begins
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_version_begins_with_whole_segments_of_another(version, prefix, begins
     ],
 )
 def test_compatible_is_not_less_and_the_same_but_for_the_last_segment(version, limit, compatible):
-    assert Version.parse(version).is_compatible_with(Version.parse(limit)) is compatible
+    assert CondaVersion.parse(version).is_compatible_with(CondaVersion.parse(limit)) is compatible
 
 
 @pytest.mark.parametrize(
@@ -136,13 +136,13 @@ def test_compatible_is_not_less_and_the_same_but_for_the_last_segment(version, l
 )
 def test_what_is_no_version_is_refused(text):
     with pytest.raises(ValueError, match="is no version of a conda package"):
-        Version.parse(text)
+        CondaVersion.parse(text)
 
 
 @pytest.mark.parametrize("text", ["1" * 21, "1." + "9" * 5000, "9" * 30 + "!1"])
 def test_numbers_that_no_solver_holds_are_refused(text):
     with pytest.raises(ValueError, match="has a number of"):
-        Version.parse(text)
+        CondaVersion.parse(text)
 
 
 @pytest.mark.rattler
@@ -150,8 +150,8 @@ def test_numbers_that_no_solver_holds_are_refused(text):
 def test_py_rattler_orders_the_same(one, other):
     import rattler
 
-    ours, theirs = (Version.parse(one), Version.parse(other)), (rattler.Version(one), rattler.Version(other))
-    assert _compared(*ours, Version.is_compatible_with) == _compared(*theirs, rattler.Version.compatible_with)
+    ours, theirs = (CondaVersion.parse(one), CondaVersion.parse(other)), (rattler.Version(one), rattler.Version(other))
+    assert _compared(*ours, CondaVersion.is_compatible_with) == _compared(*theirs, rattler.Version.compatible_with)
 
 
 @pytest.mark.rattler
@@ -159,7 +159,7 @@ def test_py_rattler_orders_the_same(one, other):
 def test_py_rattler_refuses_the_same_texts(text):
     import rattler
 
-    assert _is_accepted(Version.parse, text) == _is_accepted(rattler.Version, text)
+    assert _is_accepted(CondaVersion.parse, text) == _is_accepted(rattler.Version, text)
 
 
 def _compared(one, other, is_compatible):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pixi_mirror.conda.closure import unjudged, unmet
-from pixi_mirror.conda.match_spec import Spec
-from pixi_mirror.conda.versions import Version
+from pixi_mirror.conda.matchspec import MatchSpec
+from pixi_mirror.conda.version import CondaVersion
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.reader import read_lock
@@ -152,13 +152,13 @@ def test_py_rattler_takes_the_same_versions_for_every_spec_of_the_corpus():
     for each in records:
         versions.setdefault(each["name"], set()).add((each["version"], each["build"]))
     for text in sorted({text for each in records for text in (*each["depends"], *each.get("constrains", ()))}):
-        spec, theirs = Spec.parse(text), rattler.MatchSpec(text)
+        spec, theirs = MatchSpec.parse(text), rattler.MatchSpec(text)
         for version, build in sorted(versions.get(spec.name, ()))[:20]:
             candidate = rattler.PackageRecord(spec.name, version, rattler.BuildString(build), 0, "noarch")
             taken = spec.matches(name=spec.name, version=version, build=build, build_number=0)
             assert taken == theirs.matches(candidate), (text, version, build)
     every = sorted({version for some in versions.values() for version, _ in some})
-    assert sorted(every, key=Version.parse) == sorted(every, key=rattler.Version)
+    assert sorted(every, key=CondaVersion.parse) == sorted(every, key=rattler.Version)
 
 
 def said_by_rattler(records):

@@ -31,7 +31,7 @@ _ZERO: _Component = (_NUMBER, 0)
 
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False)
-class Version:
+class CondaVersion:
     """A conda version; equal are those that no solver tells apart, as `1.0`, `1` and `1.0.0`."""
 
     text: str
@@ -43,7 +43,7 @@ class Version:
     """What it is compared by."""
 
     @staticmethod
-    def parse(text: str) -> "Version":
+    def parse(text: str) -> "CondaVersion":
         """The version that `text` spells.
 
         Raises:
@@ -51,7 +51,7 @@ class Version:
         """
         return _parsed(text)
 
-    def starts_with(self, prefix: "Version") -> bool:
+    def starts_with(self, prefix: "CondaVersion") -> bool:
         """Whether it is one of `prefix.*`."""
         return (
             self.epoch == prefix.epoch
@@ -59,7 +59,7 @@ class Version:
             and _start_with(self.local, prefix.local)
         )
 
-    def is_compatible_with(self, limit: "Version") -> bool:
+    def is_compatible_with(self, limit: "CondaVersion") -> bool:
         """Whether it is one of `~=limit`: not less, and the same but for the last segment of `limit`."""
         return (
             self >= limit
@@ -69,9 +69,9 @@ class Version:
         )
 
     def __eq__(self, other: object) -> bool:
-        return self.key == other.key if isinstance(other, Version) else NotImplemented
+        return self.key == other.key if isinstance(other, CondaVersion) else NotImplemented
 
-    def __lt__(self, other: "Version") -> bool:
+    def __lt__(self, other: "CondaVersion") -> bool:
         return bool(self.key < other.key)
 
     def __hash__(self) -> int:
@@ -82,7 +82,7 @@ class Version:
 
 
 @lru_cache(maxsize=1 << 14)
-def _parsed(text: str) -> Version:
+def _parsed(text: str) -> CondaVersion:
     found = _VERSION.fullmatch(text)
     # CEP 33 takes underscores or dashes for a separator, not both.
     if found is None or ("-" in text and "_" in text):
@@ -90,7 +90,7 @@ def _parsed(text: str) -> Version:
     epoch = _number(found["epoch"] or "0")
     segments, local = _segments(found["main"]), _segments(found["local"] or "")
     key = (epoch, _key(map(_segment_key, segments), _NOTHING), _key(map(_segment_key, local), _NOTHING))
-    return Version(text, epoch, segments, local, key)
+    return CondaVersion(text, epoch, segments, local, key)
 
 
 def _segments(text: str) -> tuple[_Segment, ...]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
+from pixi_mirror.conda.version import CondaVersion
 from pixi_mirror.conda.version_ranges import Range, read_range
-from pixi_mirror.conda.versions import Version
 from pixi_mirror.model.values import Json
 
 _NAME = re.compile(r"[0-9A-Za-z_.-]+")
@@ -48,7 +48,7 @@ _SAYS_WHENCE = frozenset({"channel", "subdir", "fn", "url", "extras", "flags"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class MatchSpec:
     """What one text of `depends` or `constrains` asks of a package."""
 
     text: str
@@ -68,7 +68,7 @@ class Spec:
     _is_build: Callable[[str], object] | None = field(repr=False, compare=False)
 
     @staticmethod
-    def parse(text: str) -> "Spec":
+    def parse(text: str) -> "MatchSpec":
         """The spec that `text` spells.
 
         Raises:
@@ -80,7 +80,7 @@ class Spec:
         self,
         *,
         name: str,
-        version: Version | str,
+        version: CondaVersion | str,
         build: str,
         build_number: int | None = None,
         record: Mapping[str, Json] = MappingProxyType({}),
@@ -92,7 +92,7 @@ class Spec:
         """
         if name.lower() != self.name:
             return False
-        parsed = Version.parse(version) if isinstance(version, str) else version
+        parsed = CondaVersion.parse(version) if isinstance(version, str) else version
         if self.version is not None and not self.version.holds(parsed):
             return False
         if self._is_build is not None and not self._is_build(build):
@@ -117,14 +117,14 @@ def _words(value: Json) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1 << 14)
-def _parsed(text: str) -> Spec:
+def _parsed(text: str) -> MatchSpec:
     try:
         return _read(text)
     except ValueError as error:
         raise ValueError(f"{text!r} is no match spec: {error}") from error
 
 
-def _read(text: str) -> Spec:
+def _read(text: str) -> MatchSpec:
     if len(text) > _LONGEST_SPEC:
         raise ValueError(f"it is {len(text)} characters long")
     rest, asked_if = _condition(text)
@@ -145,7 +145,7 @@ def _read(text: str) -> Spec:
         version = read_range(fields.pop("version"), is_bare=True)[0]
     build = fields.pop("build", build)
     _refuse_fields(fields)
-    return Spec(
+    return MatchSpec(
         text=text,
         name=named[0].lower(),
         version=version,

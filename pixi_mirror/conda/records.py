@@ -28,7 +28,7 @@ _LARGEST_NUMBER = 2**64 - 1
 _OMITTED_WHEN_EMPTY = ("constrains", "extra_depends", "flags", "track_features", "noarch", "features")
 
 
-def index_record(path: Path, *, file_name: str | None = None) -> Mapping[str, Json]:
+def read_record(path: Path, *, file_name: str | None = None) -> Mapping[str, Json]:
     """The record of a `.conda` or `.tar.bz2` as it belongs in `repodata.json`, with md5, sha256 and size.
 
     `file_name` is what the package is called, by default the name of `path`; it has to be that of its record.
