@@ -7,7 +7,7 @@ from pixi_mirror.errors import FetchError, WrongBytesError
 from pixi_mirror.http.body import Transfer, receive
 from pixi_mirror.http.client import HttpClient
 from pixi_mirror.http.failures import Failure, Restart, stopped_failure
-from pixi_mirror.http.mirrors import MirrorTable
+from pixi_mirror.http.mirrors import MirroredUrl, MirrorTable
 from pixi_mirror.http.origins import Origin
 from pixi_mirror.http.redirects import RedirectFollower
 from pixi_mirror.http.responses import HttpResponse
@@ -21,7 +21,7 @@ from pixi_mirror.progress import Progress
 @dataclass(frozen=True, slots=True)
 class _AttemptResult:
     result: HttpResponse | Failure
-    requested: Url
+    choice: MirroredUrl
     """The URL that was requested, after `[mirrors]`."""
 
 
@@ -54,15 +54,17 @@ class Attempts:
     def read(self, url: Url, *, accept: str, limit: int) -> FetchedDocument:
         """Do what `Fetcher.read` does."""
         sink = MemorySink()
-        response = self._fetch(url, Transfer(sink=sink, limit=limit, accept=accept))
-        return FetchedDocument(data=bytes(sink.data), url=response.url, content_type=response.header("Content-Type"))
+        response, choice = self._fetch(url, Transfer(sink=sink, limit=limit, accept=accept))
+        return FetchedDocument(
+            data=bytes(sink.data), url=choice.canonical(response.url), content_type=response.header("Content-Type")
+        )
 
     def close(self) -> None:
         """End every connection."""
         self._client.close()
 
-    def _fetch(self, url: Url, transfer: Transfer) -> HttpResponse:
-        """Fill the sink of the transfer; the closed response whose body was the last.
+    def _fetch(self, url: Url, transfer: Transfer) -> tuple[HttpResponse, MirroredUrl]:
+        """Fill the sink of the transfer; the closed response whose body was the last, and what was requested for it.
 
         Raises:
             FetchError: every attempt failed, or the first failed in a way that another cannot mend.
@@ -74,13 +76,13 @@ class Attempts:
             self._stopped.wait(back_off_s(attempt, first_s=self._first_back_off_s))
             done = self._attempt(url, transfer)
             if isinstance(done.result, HttpResponse):
-                return done.result
+                return done.result, done.choice
             failure = stopped_failure() if self._stopped.is_set() else done.result
             # With several targets of [mirrors]: every one that was tried since the last response.
             unreached = {**unreached, failure.unreached: failure} if failure.unreached else {}
             if not failure.retry or attempt > self._network.retries:
                 self._given_up.update({origin: replace(seen, retry=False) for origin, seen in unreached.items()})
-                raise _error(failure, _message(url, done.requested, failure, attempts=attempt))
+                raise _error(failure, _message(url, done.choice.url, failure, attempts=attempt))
             self._progress.note(f"{url}: {failure.reason}; it is tried again.")
 
     def _attempt(self, url: Url, transfer: Transfer) -> _AttemptResult:
@@ -93,7 +95,7 @@ class Attempts:
             result = Failure(reason="the server answers a request for the whole with a part")
         if isinstance(result, Failure) and result.next_mirror and not self._stopped.is_set():
             self._mirrors.count_failure(choice.target)
-        return _AttemptResult(result, choice.url)
+        return _AttemptResult(result, choice)
 
     def _request(self, url: Url, transfer: Transfer) -> HttpResponse | Failure | Restart:
         if self._stopped.is_set():

@@ -13,8 +13,20 @@ class MirroredUrl:
     """The URL that is requested in place of another."""
 
     url: Url
+    key: str | None
+    """The key of `[mirrors]` that the other URL begins with; None: none matched."""
     target: str | None
-    """The target of `[mirrors]` that it begins with; None: no key matched."""
+    """The target of `[mirrors]` that `url` begins with; None: no key matched."""
+
+    def canonical(self, url: Url) -> Url:
+        """The URL that upstream has for `url`, which was reached in the end: below the key in place of the target.
+
+        A URL that is not below the target, because a redirect led elsewhere, stays as it is.
+        """
+        if self.key is None or self.target is None:
+            return url
+        target, reached = Url(self.target).stripped, url.stripped
+        return Url(self.key + reached[len(target) :]) if reached.startswith(target) else url
 
 
 class MirrorTable:
@@ -33,8 +45,8 @@ class MirrorTable:
             if targets and url.raw.startswith(key):
                 with self._lock:
                     target = min(targets, key=self._failures.__getitem__)
-                return MirroredUrl(url=Url(target + url.raw[len(key) :]), target=target)
-        return MirroredUrl(url=url, target=None)
+                return MirroredUrl(url=Url(target + url.raw[len(key) :]), key=key, target=target)
+        return MirroredUrl(url=url, key=None, target=None)
 
     def count_failure(self, target: str | None) -> None:
         """Count a server error or a broken connection against a target; None: nothing is counted."""

@@ -34,9 +34,10 @@ class FetchedDocument:
     data: bytes = field(repr=False)
     """The body after decoding of its `Content-Encoding`."""
     url: Url
-    """Where it came from in the end, after `[mirrors]` and redirects. Relative links in it start from here.
+    """Where it came from in the end. Relative links in it start from here.
 
-    It has no user; a token that was sent as `/t/TOKEN/` is in it. For an `s3://` URL it is the signed URL.
+    It is the URL after redirects. Below a target of `[mirrors]` it is the same URL below the key, as upstream has it.
+    It has no user. A token that was sent to upstream as `/t/TOKEN/` is in it. For an `s3://` URL it is the signed URL.
     """
     content_type: str | None
     """The header as the server sent it; None: there was none."""

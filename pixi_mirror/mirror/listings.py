@@ -24,7 +24,6 @@ def fetch_listings(
     `pages` None: nobody is asked now.
 
     Raises:
-        WrongBytesError: an index page promises other bytes than the lock.
         MachineError: a file cannot be read.
     """
     known = {**_known(tree, brought), **_come(tree, plan, brought, progress)}
@@ -126,6 +125,8 @@ def _completed(before: Listing, package: Package, upstream: UpstreamLinks, *, is
 
 
 def _explain(upstream: UpstreamLinks, progress: Progress) -> None:
+    for contradiction in upstream.contradictions:
+        progress.warn(contradiction)
     for index, problems in sorted(upstream.problems.items()):
         more = f" (and so for {len(problems) - 1} more of its pages)" if len(problems) > 1 else ""
         progress.warn(

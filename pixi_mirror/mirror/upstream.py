@@ -88,7 +88,7 @@ def bring_and_learn(
     If any package cannot be had, nothing is placed and nothing learnt, unless `each_alone`.
 
     Raises:
-        WrongBytesError: an index page promises other bytes than the lock, or a file changed before it was placed.
+        WrongBytesError: a file changed before it was placed.
         MachineError: a settings file does not parse, or a file or disk cannot be used.
     """
     from pixi_mirror.mirror.bring import bring_packages

@@ -37,6 +37,8 @@ class UpstreamLinks:
     """Files that no page lists, where one of the pages could not be fetched for a passing reason."""
     problems: dict[str, list[str]] = field(default_factory=dict)
     """URL of an index -> why pages of it could not be read that may list files without a link."""
+    contradictions: list[str] = field(default_factory=list)
+    """One sentence for each link that promises another hash than the lock; such a link is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,8 @@ class UpstreamPages:
     def fetch_links(self, packages: Iterable[Package]) -> UpstreamLinks:
         """Look for each file on the pages of its indexes, in their order, then on its pages of links.
 
-        A page that cannot be read is no error, since the lock alone decides which files are mirrored.
-
-        Raises:
-            WrongBytesError: a page promises other bytes at a URL than the lock does.
+        A page that cannot be read, or that promises another hash for a file, is no error, since the lock alone decides
+        which files are mirrored.
         """
         found = UpstreamLinks()
         packages = list(packages)
@@ -88,7 +88,14 @@ class UpstreamPages:
             left = []
             for package, addresses in waiting:
                 content = contents[addresses[0]]
-                if (link := _match(package, addresses[0], content)) is not None:
+                link = _match(package, content)
+                if link is None and (other := _contradicting(package, content)) is not None:
+                    found.contradictions.append(
+                        f"{addresses[0].url} promises sha256 {other.sha256} for {package.url}, and the lock "
+                        f"{package.sha256}. The lock decides: nothing that this page says of the file is used. Ask who "
+                        "runs the index."
+                    )
+                if link is not None:
                     found.links[package.path] = UpstreamLink(addresses[0].index, link)
                     found.undecided.discard(package.path)
                     self._progress.advance(files=1)
@@ -128,21 +135,20 @@ def _addresses(package: Package) -> list[_PageAddress]:
     return indexes + [_PageAddress(url, None) for url in package.record["find-links"]]
 
 
-def _match(package: Package, address: _PageAddress, content: _PageContent) -> FileLink | None:
+def _match(package: Package, content: _PageContent) -> FileLink | None:
     """The link to the file on a page: by its hash where both sides know one, else by its URL."""
     named = content.links.get(package.path.rpartition("/")[2], [])
     for link in named:
         if link.sha256 is not None and link.sha256 == package.sha256:
             return link
-    for link in named:
-        if _is_same_url(link.url, package.url):
-            if None in (link.sha256, package.sha256):
-                return link
-            raise WrongBytesError(
-                f"{address.url} promises sha256 {link.sha256} for {package.url}, and the lock {package.sha256}. One of "
-                "them is wrong; nothing of the mirror was changed. Solve the lock again, or ask who runs the index."
-            )
-    return None
+    unsure = (link for link in named if None in (link.sha256, package.sha256))
+    return next((link for link in unsure if _is_same_url(link.url, package.url)), None)
+
+
+def _contradicting(package: Package, content: _PageContent) -> FileLink | None:
+    """A link to the URL of the file that promises another hash for it."""
+    named = content.links.get(package.path.rpartition("/")[2], [])
+    return next((link for link in named if _is_same_url(link.url, package.url)), None)
 
 
 def _is_same_url(listed: str, locked: Url) -> bool:

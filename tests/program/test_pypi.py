@@ -350,17 +350,6 @@ def test_nobody_elses_page_is_asked_once_a_file_is_found(world, index):
     assert (index.asked, second.asked) == (["thing"], [])
 
 
-def test_a_page_that_promises_other_bytes_than_the_lock_stops_the_update(world, index):
-    _, entry = wheel(index)
-    index.rows["thing"][0]["hashes"]["sha256"] = "ab" * 32
-    index._write("thing")
-    lock(world, entry, indexes=[index.url])
-    done = update(world, status=6)
-    assert "ab" * 32 in done.stderr
-    assert entry.sha256 in done.stderr
-    assert not (world.mirror / "pixi-mirror.json").exists()
-
-
 def test_pages_list_only_what_the_mirror_has(world, index):
     _, entry = wheel(index)
     index.publish(build_wheel(name="thing", version="2.0"), name="thing", version="2.0")

@@ -148,10 +148,25 @@ def test_credentials_open_the_door_and_stand_in_no_final_url_that_is_shown(upstr
 def test_mirrors_are_asked_in_place_of_the_index(upstream):
     upstream.put("/team/pypi/a/", BODY)
     with Fetching(mirrors={INDEX: (upstream.url + "/team/pypi/",)}) as fetching:
-        assert read(fetching, INDEX + "a/").url == Url(upstream.url + "/team/pypi/a/")
+        assert read(fetching, INDEX + "a/").url == Url(INDEX + "a/")
         missing = failure(fetching, INDEX + "b/")
     assert INDEX + "b/" in str(missing)
     assert upstream.url + "/team/pypi/b/" in str(missing)
+
+
+@pytest.mark.parametrize("secret", ["", f"user:{CANARY}@"])
+def test_below_a_target_of_mirrors_the_url_is_upstreams_own_after_a_redirect_too(upstream, elsewhere, secret):
+    target = f"http://{secret}{upstream.authority}/team/"
+    upstream.put("/team/a-b/", BODY)
+    upstream.script("/team/A_b", redirect("a-b/"))
+    upstream.script("/team/c/", redirect(elsewhere.url + "/c/"))
+    elsewhere.put("/c/", BODY)
+    with Fetching(mirrors={INDEX: (target,)}) as fetching:
+        assert read(fetching, INDEX + "A_b").url == Url(INDEX + "a-b/")
+        assert read(fetching, INDEX + "c/").url == Url(elsewhere.url + "/c/")
+    with Fetching(mirrors={INDEX: (target,)}, credential=lambda _: CondaToken(CANARY)) as fetching:
+        upstream.put("/team/d/", BODY)
+        assert read(fetching, INDEX + "d/").url == Url(INDEX + "d/")
 
 
 def test_a_mirror_out_of_reach_gives_way_to_the_next(upstream, nobody):
