@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_TIMEOUT_S = 100
+TIMEOUT_S = 100
+"""How long a run may take that no test ends: it hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ def run_program(*command: object, env: Mapping[str, str], cwd: Path) -> Complete
         capture_output=True,
         encoding="utf-8",
         stdin=subprocess.DEVNULL,
-        timeout=_TIMEOUT_S,
+        timeout=TIMEOUT_S,
         check=False,
     )
     return Completed(status=done.returncode, stdout=done.stdout, stderr=done.stderr)

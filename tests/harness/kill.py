@@ -20,13 +20,10 @@ import shutil  # noqa: F401 - it looks at os.supports_dir_fd when imported, and 
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from harness.child import Completed
+from typing import Any
 
 EVERY = 0
 """As the number of a point: every call of that kind."""
@@ -198,32 +195,6 @@ _KINDS = {
 _TARGET_IS_SECOND = frozenset({"rename", "replace", "link", "symlink", "copy_file_range"})
 
 
-def mutating_calls(
-    args: list[str],
-    *,
-    env: Mapping[str, str],
-    cwd: Path,
-    below: Path | None = None,
-    program: str = "pixi_mirror.commands.program",
-) -> list[Point]:
-    """The calls that a whole run with these arguments makes, in order; the run is to end with status 0.
-
-    Args:
-        args: Of pixi-mirror.
-        env: Its environment variables.
-        cwd: Where it runs.
-        below: Count only what happens below this directory; None: everything.
-        program: The module whose `run(args)`, or else `main(args)`, is run.
-    """
-    from harness.child import run_python
-
-    record = cwd / ".calls"
-    options = ["--program", program, "--list", record, *_below(below)]
-    done = run_python(__file__, *options, "--", *args, env=env, cwd=cwd)
-    assert done.status == 0, f"the run that was to be counted ended with {done.status}:\n{done.stderr}"
-    return taken(record)
-
-
 def listed(calls: list[Point], record: Path) -> None:
     """Write the calls that were heard to a file, one a line; what is written now is no part of them."""
     text = "".join(f"{call.kind} {call.number} {call.path}\n" for call in [*calls])
@@ -235,36 +206,6 @@ def taken(record: Path) -> list[Point]:
     parts = [line.split(" ", 2) for line in record.read_text(encoding="utf-8").splitlines()]
     record.unlink()
     return [Point(kind=kind, number=int(number), path=path) for kind, number, path in parts]
-
-
-def killed_at(
-    point: Point,
-    args: list[str],
-    *,
-    env: Mapping[str, str],
-    cwd: Path,
-    error: str | None = None,
-    below: Path | None = None,
-    program: str = "pixi_mirror.commands.program",
-) -> "Completed":
-    """How a run ends (a `Completed`) that is killed before the call at `point`, or whose call there raises `error`."""
-    from harness.child import run_python
-
-    options = [
-        "--program",
-        program,
-        "--call",
-        point.kind,
-        "--at",
-        point.number,
-        *(["--error", error] if error else []),
-        *_below(below),
-    ]
-    return run_python(__file__, *options, "--", *args, env=env, cwd=cwd)
-
-
-def _below(directory: Path | None) -> list[object]:
-    return [] if directory is None else ["--below", directory]
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import kill, nursery, oracle
+from harness import kill, oracle, program
 from harness.child import Completed
 from harness.looking import contents, identities, sha256
 from harness.world import World, small_packages
@@ -98,16 +98,13 @@ class Scenario:
 
     def run(self, place: Place, *more: object) -> Completed:
         self.world.upstream.forget_requests()
-        return nursery.run([*self.args(place.mirror), *more], **self.surroundings(place))
+        return program.run([*self.args(place.mirror), *more], **self.surroundings(place))
 
     def points(self, *, full: bool) -> list[kill.Point]:
         """Where to stop a run: at every call if `full`, else at every rename, link and removal and a sample."""
         place = self.fresh()
-        record = self.world.directory / ".calls"
-        done = nursery.run(self.alone(place), **self.surroundings(place), below=place.directory, calls=record)
-        assert done.status == 0, f"the run that was to be counted ended with {done.status}:\n{done.stderr}"
+        calls = program.mutating_calls(self.alone(place), **self.surroundings(place), below=place.directory)
         shutil.rmtree(place.directory)
-        calls = kill.taken(record)
         assert calls
         return [call for call in calls if full or call.kind in _ALWAYS or call.number % 5 == 1]
 
@@ -115,13 +112,13 @@ class Scenario:
         """A fresh copy after a run that was killed, or whose call failed, at `point`."""
         place = self.fresh()
         options = {"point": point, "error": error, "below": place.directory}
-        return place, nursery.run(self.alone(place), **self.surroundings(place), **options)
+        return place, program.run(self.alone(place), **self.surroundings(place), **options)
 
     def stopped_after(self, seconds: float, *more: object) -> tuple[Place, Completed]:
         """A fresh copy after a run that was killed when it had run so long, or had ended by itself."""
         place = self.fresh()
         options = {"kill_after_s": seconds}
-        return place, nursery.run([*self.args(place.mirror), *more], **self.surroundings(place), **options)
+        return place, program.run([*self.args(place.mirror), *more], **self.surroundings(place), **options)
 
     def surroundings(self, place: Place) -> dict[str, Any]:
         """Environment and directory of a run."""

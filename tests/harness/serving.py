@@ -1,18 +1,19 @@
 """Run `pixi-mirror serve` as a user does, for as long as a block lasts."""
 
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from harness import program
 
 
 @dataclass(slots=True, kw_only=True)
 class Server:
     """A server that runs in a child process."""
 
-    process: subprocess.Popen
+    process: program.Process | subprocess.Popen[str]
     url: str
     """What it said first."""
     stdout: str = ""
@@ -28,15 +29,7 @@ class Server:
 @contextmanager
 def running(*words: object, env: Mapping[str, str], cwd: Path | None = None) -> Iterator[Server]:
     """`pixi-mirror serve` with these words and variables; it is ended with the block, if it has not been before."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "pixi_mirror", "serve", *map(str, words)],
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with program.start(["serve", *words], env=env, cwd=cwd or Path.cwd()) as process:
         try:
             url = process.stdout.readline().strip()
             assert url, process.stderr.read()

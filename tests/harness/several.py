@@ -21,7 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.child import ROOT, Completed, run_python
+from harness import program
+from harness.child import Completed
 
 _LIMIT_S = 10
 
@@ -43,9 +44,7 @@ def run_several(
         told, asked = Path(folder, "told"), Path(folder, "asked")
         asked.write_text(json.dumps([[str(word) for word in line] for line in lines]), encoding="utf-8")
         told.touch()
-        paths = os.pathsep.join([env["PYTHONPATH"], str(ROOT / "tests")])
-        command = ["-m", "harness.several", asked, told, limit_s]
-        done = run_python(*command, env={**env, "PYTHONPATH": paths}, cwd=cwd)
+        done = program.run_module("several", [asked, told, limit_s], env=env, cwd=cwd)
         rows = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
     found = [Ran(**row) for row in rows]
     if len(found) < len(lines):
@@ -62,10 +61,11 @@ def peak_memory() -> int:
     return 0
 
 
-def _main() -> None:
+def main(arguments: Sequence[str]) -> None:
+    """Be the child: run the lines of a file, and tell each end in another."""
     from pixi_mirror.commands.program import run
 
-    asked, told, limit_s = sys.argv[1:]
+    asked, told, limit_s = arguments
     if hasattr(signal, "alarm"):
         import faulthandler
 
@@ -90,4 +90,4 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    main(sys.argv[1:])

@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from harness.child import Completed, run_python, user_environment
+from harness import program
+from harness.child import Completed, user_environment
 from harness.upstream import Request, Upstream
 
 from pixi_mirror.demo.packages import BuiltPackage, build_package
@@ -134,7 +135,7 @@ class World:
 
     def run(self, *args: object, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Completed:
         """Run `pixi-mirror` with `args`, with `env` on top of the user's environment, from `cwd` or the directory."""
-        return run_python("-m", "pixi_mirror", *args, env=self.environment | dict(env or {}), cwd=cwd or self.directory)
+        return program.run([*args], env=self.environment | dict(env or {}), cwd=cwd or self.directory)
 
     def run_json(self, *args: object, status: int = 0, **options: Mapping[str, str] | Path | None) -> dict:
         """Run it with `--json` and give the object, having seen that it ended with `status`."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import pytest
-from harness import kill
-from harness.child import Completed, run_python
-from harness.kill import Point, killed_at
+from harness import program
+from harness.child import Completed
+from harness.kill import Point
 from harness.upstream import Reply, Step, answer, gzip_encoded, redirect, stall, status, truncate, wrong_length
 from harness.world import World, small_packages
 
@@ -240,22 +240,17 @@ def test_no_secret_is_left_by_a_disk_that_fails(cage):
     """Every twentieth call that changes the disk fails in one run each, and so does the last."""
     world = cage.world
     (world.directory / "listed").mkdir()
-    calls = world.directory / "calls"
-    counted = run_python(
-        kill.__file__, "--list", calls, "--", *ARGUMENTS, "-o", "listed/mirror", "--cache-dir", "listed/cache",
-        env=world.environment, cwd=world.directory,
-    )  # fmt: skip
-    assert counted.status == 0
-    number = len(calls.read_text().splitlines())
+    surroundings = {"env": world.environment, "cwd": world.directory}
+    whole = [*ARGUMENTS, "-o", "listed/mirror", "--cache-dir", "listed/cache"]
+    number = len(program.mutating_calls(whole, **surroundings))
     failures = 0
     for at in {*range(1, number, 20), number}:
         error = "ENOSPC" if at % 40 == 1 else "EIO"
-        done = killed_at(
-            Point(kind="any", number=at),
+        done = program.run(
             [*ARGUMENTS, "-o", f"at-{at}/mirror", "--cache-dir", f"at-{at}/cache"],
-            env=world.environment,
-            cwd=world.directory,
+            point=Point(kind="any", number=at),
             error=error,
+            **surroundings,
         )
         cage.said += [done.stdout, done.stderr]
         failures += done.status != 0

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness.kill import Point, killed_at
+from harness import program
+from harness.kill import Point
 from harness.upstream import Upstream, ok, redirect, status
 
 from pixi_mirror.demo.packages import build_package
@@ -161,9 +162,9 @@ def test_a_killed_download_is_gone_on_with_by_the_next_run(world, s3):
     logged_in(world, "any", "any")
     env = configured(world, s3)
     point = Point(kind="write", number=4)
-    killed = killed_at(
-        point,
+    killed = program.run(
         ["--lock", "ws", "--jobs", "1"],
+        point=point,
         env=world.environment | env,
         cwd=world.directory,
         below=world.home / "cache/partial",

@@ -3,12 +3,11 @@
 import base64
 import http.client
 import stat
-import subprocess
-import sys
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from harness import program
 from harness.python_index import PythonIndex
 from harness.serving import running
 from harness.world import small_packages
@@ -20,16 +19,9 @@ GUESS = "cAnArY-guess"
 
 
 def users(world, *words, stdin="", status=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "pixi_mirror", "users", *map(str, words), "--file", "users"],
-        cwd=world.directory,
-        env=world.environment,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == status, done.stderr
+    words = ["users", *words, "--file", "users"]
+    done = program.run(words, env=world.environment, cwd=world.directory, given=stdin)
+    assert done.status == status, done.stderr
     assert "cAnArY" not in done.stdout + done.stderr
     return done
 

@@ -159,7 +159,7 @@ FAULTS = {
 
 def test_the_control_a_whole_mirror_has_no_finding(standing):
     found = standing.direct.verify()
-    assert (found.left, found.unknown, found.misfits) == ((), (), ())
+    assert (found.left, found.unknown, found.unmet_dependencies) == ((), (), ())
     assert found.files == len(standing.files) > 0
     assert found.size == sum(map(len, standing.files.values()))
 

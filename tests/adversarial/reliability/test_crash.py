@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 import pytest
-from harness import cases, kill, nursery, oracle, scenario
+from harness import cases, kill, oracle, program, scenario
 
 ERRORS = ("ENOSPC", "EIO", "EMFILE")
 VERBS = {
@@ -66,7 +66,7 @@ def test_an_update_killed_after_any_rename_and_taken_back_leaves_a_true_mirror(w
         done = changing.run(place)
         assert done.status == 0, (point, done.stderr)
         assert oracle.problems(place.mirror) == [], point
-        verified = nursery.run(["verify", place.mirror, "--json"], **changing.surroundings(place))
+        verified = program.run(["verify", place.mirror, "--json"], **changing.surroundings(place))
         assert (verified.status, verified.json["unknown"]) == (0, []), (point, verified.stdout)
 
 
@@ -148,7 +148,7 @@ def taken_s(changing):
     return ended - began
 
 
-needs_fork = pytest.mark.skipif(not nursery.CAN_FORK, reason="a run cannot be killed here as soon as it begins")
+needs_fork = pytest.mark.skipif(not program.CAN_FORK, reason="a run cannot be killed here as soon as it begins")
 
 
 @needs_fork

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import kill, mounts, nursery, oracle, scenario
+from harness import kill, mounts, oracle, program, scenario
 from harness.child import ROOT
 from harness.looking import contents
 from harness.world import small_packages
@@ -30,14 +30,14 @@ def modes(mirror):
 def usual(world):
     """What a mirror of the workspace serves on a usual machine."""
     world.workspace()
-    done = nursery.run([*LOCK, "-o", "usual"], env=world.environment, cwd=world.directory)
+    done = program.run([*LOCK, "-o", "usual"], env=world.environment, cwd=world.directory)
     assert done.status == 0, done.stderr
     return served(world.directory / "usual")
 
 
 def update(world, mirror="mirror", **options):
     env = world.environment | {"PIXI_MIRROR_CACHE_DIR": f"{world.home}/another cache"} | options.pop("env", {})
-    done = nursery.run([*LOCK, "-o", mirror], env=env, cwd=world.directory, **options)
+    done = program.run([*LOCK, "-o", mirror], env=env, cwd=world.directory, **options)
     assert done.status == 0, done.stderr
     return done
 
@@ -53,7 +53,7 @@ def test_every_umask_makes_the_same_bytes_readable_for_whom_it_lets_and_writable
     assert {mode & 0o055 for mode in public if mode & 0o100} == {0o055 & ~umask}, "folders"
     assert {mode for mode in public if not mode & 0o100} == {0o644 & ~umask}, "files"
     assert not any(mode & 0o022 for mode in public), "what others may write"
-    again = nursery.run([*LOCK, "-o", "mirror"], env=world.environment, cwd=world.directory, umask=umask)
+    again = program.run([*LOCK, "-o", "mirror"], env=world.environment, cwd=world.directory, umask=umask)
     assert again.status == 0, again.stderr
 
 
@@ -70,11 +70,11 @@ def test_the_plain_locale_makes_the_same_bytes_also_where_paths_are_not_plain(wo
 
 def test_without_a_home_nothing_is_missing_but_the_place_of_the_cache(world, usual):
     bare = {key: world.environment[key] for key in ("PATH", "PYTHONPATH", "PYTHONUTF8", "PIXI_MIRROR_INDEX")}
-    done = nursery.run([*LOCK, "--cache-dir", world.directory / "c"], env=bare, cwd=world.directory)
+    done = program.run([*LOCK, "--cache-dir", world.directory / "c"], env=bare, cwd=world.directory)
     assert done.status == 0, done.stderr
     assert served(world.mirror) == usual
     for words in (["status"], ["verify"], ["prune"], ["config", "--for", "pip"]):
-        done = nursery.run([*words, world.mirror], env={**bare, "HOME": ""}, cwd=world.directory)
+        done = program.run([*words, world.mirror], env={**bare, "HOME": ""}, cwd=world.directory)
         assert done.status == 0, (words, done.stderr)
 
 
@@ -162,7 +162,7 @@ def test_every_path_that_the_system_allows_is_a_good_place(world, usual, name):
         (place / "workspace" / file).write_bytes((world.directory / "workspace" / file).read_bytes())
     env = world.environment | {"PIXI_MIRROR_CACHE_DIR": f"{place}/cache"}
     for words in ([*LOCK], ["status"], ["verify"], ["prune"], [*LOCK]):
-        done = nursery.run(words, env=env, cwd=place)
+        done = program.run(words, env=env, cwd=place)
         assert (done.status, "Traceback" in done.stderr) == (0, False), (words, done.stderr)
     # A subscription is known by where its lock is.
     ours, theirs = ({**each, "pixi-mirror.json": b""} for each in (served(place / "mirror"), usual))

@@ -7,6 +7,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from harness import program
 from harness.child import run_python, user_environment
 
 from pixi_mirror.demo.scene import served
@@ -33,7 +34,7 @@ def user(tmp_path):
 
 
 def demo(*args, env, cwd):
-    return run_python("-m", "pixi_mirror", "demo", *args, env=env, cwd=cwd)
+    return program.run(["demo", *args], env=env, cwd=cwd)
 
 
 def everything(directory):
@@ -175,7 +176,7 @@ class Typist:
         if odd:
             self._before()
         env = self._user | dict(stage.environment)
-        done = run_python("-m", "pixi_mirror", *arguments, env=env, cwd=stage.directory)
+        done = program.run([*arguments], env=env, cwd=stage.directory)
         return self._status if odd and self._status is not None else done.status
 
 

@@ -130,16 +130,15 @@ def test_calls_are_listed_in_order_with_what_they_change(run, tmp_path):
     assert lines.pop().endswith(f" {made / 'low'}")
 
 
-def test_killed_at_each_call_a_run_gets_as_far_as_that_call(tmp_path):
-    (tmp_path / "changing.py").write_text(PROGRAM)
-    options = {"env": user_environment(tmp_path / "home") | {"PYTHONPATH": str(tmp_path)}, "program": "changing"}
-    calls = kill.mutating_calls([], cwd=tmp_path, below=tmp_path / "made", **options)
+def test_killed_at_each_call_a_run_gets_as_far_as_that_call(run, tmp_path):
+    run("--list", tmp_path / "calls", "--below", tmp_path / "made", "--")
+    calls = kill.taken(tmp_path / "calls")
     assert {call.kind: call.number for call in calls}.keys() >= KINDS.keys()
     for point in calls[:5]:
         shutil.rmtree(tmp_path / "made")
-        done = kill.killed_at(point, [], cwd=tmp_path, below=tmp_path / "made", **options)
+        done = run("--call", point.kind, "--at", point.number, "--below", tmp_path / "made", "--")
         assert done.status == kill.KILLED
         (tmp_path / "made").mkdir(exist_ok=True)
         assert not (tmp_path / "made/final").exists()
-    failed = kill.killed_at(kill.Point(kind="any", number=1), [], cwd=tmp_path, error="EROFS", **options)
+    failed = run("--call", "any", "--at", 1, "--error", "EROFS", "--")
     assert f"[Errno {errno.EROFS}]" in failed.stderr

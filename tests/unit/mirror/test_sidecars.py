@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from harness import kill, oracle
+from harness import kill, oracle, program
 from harness.world import small_packages
 
 ZST, SHARDS = "repodata.json.zst", "repodata_shards.msgpack.zst"
@@ -251,7 +251,7 @@ def test_sidecars_that_are_not_made_again_are_gone_before_the_index_is_written(i
     indexed.update("--lock", smaller, "--shards", "always")
     command = ["update", *choice, "--lock", str(indexed.world.workspace())]
     env = indexed.world.environment | indexed.env | {"INDEXER_MOOD": "lies"}
-    calls = kill.mutating_calls(command, env=env, cwd=indexed.world.directory, below=indexed.world.mirror)
+    calls = program.mutating_calls(command, env=env, cwd=indexed.world.directory, below=indexed.world.mirror)
     changes = [
         (each.kind, Path(each.path).name)
         for each in calls
@@ -275,7 +275,7 @@ def test_killed_before_any_change_that_readers_can_see_an_update_leaves_a_true_m
         "cwd": world.directory,
         "below": world.mirror,
     }
-    calls = kill.mutating_calls([*map(str, command)], **options)
+    calls = program.mutating_calls(command, **options)
     new = oracle.listing(world.mirror)
     seen = [each for each in calls if each.kind in {"replace", "unlink"} and ".pixi-mirror" not in each.path]
     assert len(seen) >= 10
@@ -287,7 +287,7 @@ def test_killed_before_any_change_that_readers_can_see_an_update_leaves_a_true_m
     for point in seen:
         shutil.rmtree(world.mirror)
         shutil.copytree(before, world.mirror, symlinks=True)
-        done = kill.killed_at(point, [*map(str, command)], **options)
+        done = program.run(command, point=point, **options)
         assert done.status == kill.KILLED
         assert oracle.verdict(world.mirror, old=old, new=new).reasons == ()
     world.run_json("update", "--lock", lock, "--index", "json")
