@@ -76,7 +76,7 @@ def unmet(records: Iterable[Mapping[str, Json]], *, virtual: Iterable[str] = ())
 
 
 def unjudged(records: Iterable[Mapping[str, Json]]) -> tuple[Unjudged, ...]:
-    """Every `depends` and `constrains` that has a condition or is no spec, in the order of the records."""
+    """Every `depends` and `constrains` that has a condition, is no spec or would take too long, in their order."""
     return tuple(found for found in _judged(records, ()) if isinstance(found, Unjudged))
 
 
@@ -97,22 +97,27 @@ def _broken(
     """What is wrong with one demand: nothing, mostly."""
     try:
         spec = MatchSpec.parse(text)
-    except ValueError as error:
-        yield Unjudged(number=number, package=label, spec=text, reason=str(error))
-        return
-    if spec.condition is not None:
         # It asks for nothing unless the condition holds, which may be about what is no package.
-        yield Unjudged(number=number, package=label, spec=text, reason=f"it holds only if {spec.condition}")
+        reason = None if spec.condition is None else f"it holds only if {spec.condition}"
+        broken = [] if reason else list(_breakers(spec, kind, named.get(spec.name, [])))
+    except ValueError as error:
+        broken, reason = [], str(error)
+    if reason is not None:
+        yield Unjudged(number=number, package=label, spec=text, reason=reason)
+    for violator in broken:
+        yield Unmet(number=number, kind=kind, package=label, spec=text, violator=violator)
+
+
+def _breakers(
+    spec: MatchSpec, kind: Literal["depends", "constrains"], candidates: list[_Present]
+) -> Iterator[str | None]:
+    """The packages that break a constraint; None for a dependency that no candidate meets."""
+    if kind == "constrains":
+        yield from (each.label for each in candidates if not _meets(spec, each))
         return
-    candidates = named.get(spec.name, [])
-    if kind == "depends":
-        is_unknown = spec.name.startswith(_VIRTUAL) and not candidates
-        if not is_unknown and not any(_meets(spec, each) for each in candidates):
-            yield Unmet(number=number, kind=kind, package=label, spec=text, violator=None)
-        return
-    for each in candidates:
-        if not _meets(spec, each):
-            yield Unmet(number=number, kind=kind, package=label, spec=text, violator=each.label)
+    is_unknown = spec.name.startswith(_VIRTUAL) and not candidates
+    if not is_unknown and not any(_meets(spec, each) for each in candidates):
+        yield None
 
 
 def _meets(spec: MatchSpec, package: _Present) -> bool:

@@ -3,26 +3,26 @@
 Indexers and solvers are lenient: `foo =1.2` is a prefix, `foo =1.2=b` is exact, `foo ==1.2.*` is a prefix again.
 """
 
-import fnmatch
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
+from pixi_mirror.conda.build_patterns import BuildPattern, read_build_pattern
 from pixi_mirror.conda.version import CondaVersion
 from pixi_mirror.conda.version_ranges import Range, read_range
 from pixi_mirror.model.values import Json
 
 _NAME = re.compile(r"[0-9A-Za-z_.-]+")
 _BEFORE_NAME = re.compile(r"(?:(?P<channel>.*?):(?P<namespace>[^:]*):)?(?P<rest>[^:]*)", re.DOTALL)
-_CONDITION = re.compile(r"\s*;\s*if\s+")
-_OPENING = re.compile(r"\[\s*[\w-]+\s*=")
+_CONDITION = re.compile(r";\s*if\s+")
+_OPENING = re.compile(r"\[\s*+[\w-]++\s*+=")
 """A regular expression has brackets too, but no key in them."""
 _FIELD = re.compile(
-    r"""\s*(?P<key>[\w-]+)\s*=\s*
-    (?: "(?P<double>(?:[^"\\]|\\.)*)" | '(?P<single>(?:[^'\\]|\\.)*)' | \[(?P<list>[^\]]*)\] | (?P<bare>[^,\]'"]+) )
-    \s*(?:,|$)""",
+    r"""\s*+(?P<key>[\w-]++)\s*+=\s*+
+    (?: "(?P<double>(?:[^"\\]|\\.)*+)" | '(?P<single>(?:[^'\\]|\\.)*+)' | \[(?P<list>[^\]]*+)\] | (?P<bare>[^,\]'"]++) )
+    \s*+(?:,|$)""",
     re.VERBOSE,
 )
 _ESCAPED = re.compile(r"\\([\"'\\])")
@@ -37,9 +37,8 @@ _COMPARED: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
         ">": lambda number, limit: number > limit,
     }
 )
-_REPEATS = re.compile(r"[*+{]")
-_MOST_REPEATS, _LONGEST_PATTERN, _LONGEST_SPEC = 3, 200, 4000
-"""A pattern of anybody's must not keep us busy for ever."""
+_LONGEST_SPEC = 4000
+"""Characters; the longest of real locks has some hundred."""
 
 _COMPARED_AS_IT_IS = frozenset({"md5", "sha256", "license", "license_family"})
 _WORDS = frozenset({"track_features", "features"})
@@ -65,7 +64,7 @@ class MatchSpec:
     """The channel, and maybe its subdir, that stands before `::`; not judged."""
     condition: str | None
     """What stands behind `; if` or in `when`: it asks nothing unless that is so; None: it always does."""
-    _is_build: Callable[[str], object] | None = field(repr=False, compare=False)
+    _build: BuildPattern | None = field(repr=False, compare=False)
 
     @staticmethod
     def parse(text: str) -> "MatchSpec":
@@ -88,14 +87,14 @@ class MatchSpec:
         """Whether it means this package, whatever its condition; `record` has what brackets may ask for.
 
         Raises:
-            ValueError: `version` is a text, and no version.
+            ValueError: `version` is a text and no version, or comparing the build would take too long.
         """
         if name.lower() != self.name:
             return False
         parsed = CondaVersion.parse(version) if isinstance(version, str) else version
         if self.version is not None and not self.version.holds(parsed):
             return False
-        if self._is_build is not None and not self._is_build(build):
+        if self._build is not None and not self._build.matches(build):
             return False
         return all(_has(key, asked, build_number, record) for key, asked in self.fields.items())
 
@@ -153,7 +152,7 @@ def _read(text: str) -> MatchSpec:
         fields=MappingProxyType(fields),
         channel=found["channel"] or fields.get("channel"),
         condition=condition,
-        _is_build=None if build is None else _matcher(build),
+        _build=None if build is None else read_build_pattern(build),
     )
 
 
@@ -170,7 +169,7 @@ def _condition(text: str) -> tuple[str, str | None]:
     for found in _CONDITION.finditer(text):
         before = text[: found.start()]
         if before.count('"') % 2 == before.count("'") % 2 == 0:
-            return before, text[found.end() :].strip()
+            return before.rstrip(), text[found.end() :].strip()
     return text, None
 
 
@@ -197,22 +196,3 @@ def _brackets(text: str) -> tuple[str, dict[str, str]]:
         fields[found["key"]] = value
         position = found.end()
     return text[: opening.start()], fields
-
-
-def _matcher(build: str) -> Callable[[str], object]:
-    """Tells of a build whether the spec means it. CEP 29: upper and lower case are the same."""
-    if len(build) > _LONGEST_PATTERN:
-        raise ValueError(f"its build is {len(build)} characters long")
-    if build.startswith("^") and build.endswith("$"):
-        if len(_REPEATS.findall(build)) > _MOST_REPEATS or re.search(r"\)[*+{]", build):
-            raise ValueError(f"the regular expression {build!r} would take too long")
-        try:
-            search = re.compile(build, re.IGNORECASE).search
-        except (re.error, RecursionError, OverflowError) as error:
-            raise ValueError(f"{build!r} is no regular expression: {error}") from error
-        return lambda other: len(other) <= _LONGEST_PATTERN and search(other)
-    if "*" in build:
-        # The pattern that `translate` makes never goes back behind a star.
-        return re.compile(fnmatch.translate(build), re.IGNORECASE).fullmatch
-    exact = build.lower()
-    return lambda other: other.lower() == exact

@@ -28,11 +28,13 @@ def normal_spec(spec: str) -> str:
 
     A spec with brackets or a condition stays as it is, apart from white space.
     """
+    # With long white space the expressions below would take quadratic time.
+    spec = " ".join(spec.split())
     if "[" in spec or ";" in spec:
-        return " ".join(spec.split())
+        return spec
     found = _PARTS.fullmatch(spec)
     if found is None or not found[2]:
-        return spec.strip()
+        return spec
     name, rest = found[1].lower(), _AFTER_OPERATORS.sub(r"\1", _AROUND_JOINTS.sub(r"\1", found[2]))
     version, _, build = rest.partition(" ")
     # CEP 29: in `name=1.0=build` the single `=` is exact, as it is not in `name=1.0`.

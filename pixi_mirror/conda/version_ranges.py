@@ -11,7 +11,7 @@ from pixi_mirror.conda.version import CondaVersion
 _SPACE = re.compile(r"\s*")
 _OPERATOR = re.compile(r"[=!<>~]+")
 _LITERAL = re.compile(r"[0-9A-Za-z!._*+-]+")
-_GLOB = re.compile(r"(?P<version>.*?)(?P<glob>\*|(?:\.\*)+\.?)?", re.ASCII)
+_GLOB = re.compile(r"\*|(?:\.\*)+\.?", re.ASCII)
 _DEEPEST = 20
 
 _HOLDS: Mapping[str, Callable[[CondaVersion, CondaVersion], bool]] = MappingProxyType(
@@ -164,9 +164,11 @@ def _limit(operator: str, literal: str) -> Range:
         if operator in ("<", ">", "!=") or (operator and literal != "*"):
             raise ValueError(f"{operator + literal!r} asks for no version")
         return _Any()
-    found = _GLOB.fullmatch(literal)
-    assert found is not None  # noqa: S101 - anything fits
-    version, glob = CondaVersion.parse(found["version"]), found["glob"]
+    stem = literal.rstrip(".*")
+    glob = literal[len(stem) :]
+    if not _GLOB.fullmatch(glob):
+        stem, glob = literal, ""
+    version = CondaVersion.parse(stem)
     if not glob:
         return _Limit(operator or "==", version)
     if operator and glob.endswith("."):

@@ -182,3 +182,15 @@ def said_by_rattler(records):
     except Exception as error:  # noqa: BLE001 - it has no public class for this
         return str(error)
     return None
+
+
+def test_a_build_pattern_that_would_take_too_long_is_not_judged_and_said_so():
+    records = [
+        record("a", depends=["b * ^(x|y){100}$"], constrains=["b * ^((x{99}){99})+$"]),
+        record("b", build="x" * 4000),
+    ]
+    assert unmet(records) == ()
+    assert [each.reason.partition(": ")[2] or each.reason for each in unjudged(records)] == [
+        "a comparison with a build of 4000 characters would take too long",
+        "its build pattern has too many repetitions to be judged",
+    ]
