@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import partial
 from pathlib import Path
 from queue import Full, Queue
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
@@ -18,6 +18,7 @@ from pixi_mirror.model.values import Json
 
 if TYPE_CHECKING:  # `--help` must not pay for a server
     from pixi_mirror.mirror.tree import Tree
+    from pixi_mirror.serve.access_log import LogEntry
     from pixi_mirror.serve.connection import Log
     from pixi_mirror.serve.pull_through.pull import PullThrough
     from pixi_mirror.serve.transport import Tls
@@ -25,16 +26,8 @@ if TYPE_CHECKING:  # `--help` must not pay for a server
 _LAST_PORT = 65535
 _STDERR, _NOWHERE = "-", "none"
 _MOST_WAITING = 10_000
-"""Lines; those behind them are lost."""
-_LAST_WORDS_S = 1.0
-
-
-class Line(Protocol):
-    """Something that has happened."""
-
-    @property
-    def line(self) -> str:
-        """It as a line of JSON."""
+"""Lines; further ones are lost."""
+_LAST_LINES_S = 1.0
 
 
 def _declare(parser: Parser) -> None:
@@ -54,6 +47,12 @@ def _declare(parser: Parser) -> None:
         convert=path,
         metavar="FILE",
         help="answer only the users of this file, which `pixi-mirror users` makes (default: everybody)",
+    )
+    parser.values(
+        "--allow-host",
+        convert=_host,
+        metavar="NAME",
+        help="answer to this host name (default: on loopback without --users, `localhost` and addresses; else any)",
     )
     parser.flag("--insecure", help="let passwords and tokens cross a network in the clear: --users without --tls-cert")
     parser.flag("--upstream", help="fetch what `update --defer` left out when it is first asked for, and keep it")
@@ -92,7 +91,7 @@ def _run(options: Namespace) -> Outcome:
         )
     from pixi_mirror.serve.run import serve
 
-    with _lines(sys.stderr) as tell, _log(options.access_log, tell) as log:
+    with _line_writer(sys.stderr) as log_event, _access_log(options.access_log, log_event) as log:
         serve(
             Path(options.dir),
             host=options.host,
@@ -100,11 +99,13 @@ def _run(options: Namespace) -> Outcome:
             tls=_tls(options),
             announce=_announce,
             log=log,
+            report=log_event,
             users=options.users,
+            allowed_hosts=options.allow_host,
             warn=_warn,
-            absent=partial(_pulling, options, tell) if options.upstream else None,
+            create_fetch=partial(_create_fetch, options, log_event) if options.upstream else None,
         )
-    raise MachineError("the server has ended, and nobody asked it to; start it again.")
+    raise MachineError("the server has ended without a signal; start it again.")
 
 
 def _tls(options: Namespace) -> "Tls | None":
@@ -113,31 +114,31 @@ def _tls(options: Namespace) -> "Tls | None":
     return None if options.tls_cert is None else Tls(options.tls_cert, options.tls_key)
 
 
-def _warn(what: str) -> None:
+def _warn(message: str) -> None:
     with suppress(OSError, ValueError):
-        print(f"pixi-mirror: {what}", file=sys.stderr, flush=True)
+        print(f"pixi-mirror: {message}", file=sys.stderr, flush=True)
 
 
 def _announce(url: str) -> None:
-    with suppress(OSError):  # whoever does not read it may all the same be served
+    with suppress(OSError):  # a closed stdout is no reason to end a server
         print(url, flush=True)
 
 
-def _pulling(options: Namespace, tell: "Callable[[Line], None]", tree: "Tree") -> "PullThrough":
+def _create_fetch(options: Namespace, log: "Callable[[LogEntry], None]", tree: "Tree") -> "PullThrough":
     from pixi_mirror.commands.make_context import make_context
     from pixi_mirror.commands.progress_output import Notes
     from pixi_mirror.serve.pull_through.pull import PullThrough
 
-    return PullThrough(tree.root, make_context(options, Notes(sys.stderr, verbose=False)), tell=tell)
+    return PullThrough(tree.root, make_context(options, Notes(sys.stderr, verbose=False)), log=log)
 
 
-def _log(where: str, to_stderr: "Log") -> "AbstractContextManager[Log]":
+def _access_log(where: str, to_stderr: "Log") -> "AbstractContextManager[Log]":
     if where == _NOWHERE:
         return nullcontext(lambda _: None)
-    return nullcontext(to_stderr) if where == _STDERR else _lines(_appended(path(where)))
+    return nullcontext(to_stderr) if where == _STDERR else _line_writer(_open_log(path(where)))
 
 
-def _appended(file: Path) -> TextIO:
+def _open_log(file: Path) -> TextIO:
     try:
         return file.open("a", encoding="utf-8", newline="\n")
     except OSError as error:
@@ -145,29 +146,34 @@ def _appended(file: Path) -> TextIO:
 
 
 @contextmanager
-def _lines(target: TextIO) -> "Iterator[Callable[[Line], None]]":
-    """Write a line a request in a thread of its own: whoever reads them slowly, or not at all, holds up no client."""
-    waiting: Queue[Line | None] = Queue(_MOST_WAITING)
+def _line_writer(target: TextIO) -> "Iterator[Callable[[LogEntry], None]]":
+    """Write lines in a thread of its own, so that no client waits for whoever reads the log."""
+    pending: Queue[LogEntry | None] = Queue(_MOST_WAITING)
 
     def write() -> None:
-        for told in iter(waiting.get, None):
-            with suppress(OSError, ValueError):  # a full disk, or a terminal that is gone, stops no server
-                target.write(f"{told.line}\n")
-                if waiting.empty():
+        for entry in iter(pending.get, None):
+            with suppress(OSError, ValueError):  # a full disk or a closed terminal does not end a server
+                target.write(f"{entry.line}\n")
+                if pending.empty():
                     target.flush()
 
-    def tell(told: Line) -> None:
+    def log(entry: "LogEntry") -> None:
         with suppress(Full):
-            waiting.put_nowait(told)
+            pending.put_nowait(entry)
 
     writer = threading.Thread(target=write, daemon=True)
-    writer.start()
     try:
-        yield tell
+        writer.start()
+    except RuntimeError as error:
+        raise MachineError(
+            "this machine gives the log no thread; end other programs, or raise the limit (ulimit -u)."
+        ) from error
+    try:
+        yield log
     finally:
         with suppress(Full):
-            waiting.put(None, timeout=_LAST_WORDS_S)
-        writer.join(_LAST_WORDS_S)
+            pending.put(None, timeout=_LAST_LINES_S)
+        writer.join(_LAST_LINES_S)
 
 
 def _blank(options: Namespace) -> Mapping[str, Json]:

@@ -8,9 +8,9 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser, path
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import Json
-from pixi_mirror.serve.access.manage import add_user, list_users, remove_user
 from pixi_mirror.serve.access.rights import admit_right
 from pixi_mirror.serve.access.users import User, admit_name
+from pixi_mirror.serve.access.users_file import add_user, list_users, remove_user
 
 _EVERYTHING = "/"
 _LONGEST_LINE = 8192

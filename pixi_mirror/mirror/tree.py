@@ -190,11 +190,13 @@ class Tree(TreeView):
             identities=known,
             unlisted=unlisted,
             attempts=self.state.attempts if attempts is None else attempts,
+            # A recorded file is no longer a part of an update that is under way.
+            placing=tuple(path for path in self.state.placing if path not in new.tree),
         )
         if new != self.inventory or not (self.root / INVENTORY).exists():
             # If we are killed between the two records, no identity of a file may vouch for other bytes.
             same = {path: each for path, each in known.items() if self.inventory.tree.get(path) == new.tree[path]}
-            self._write_state(replace(state_of_new, identities=same))
+            self._write_state(replace(state_of_new, identities=same, placing=self.state.placing))
             self._write_inventory(new)
         self._write_state(state_of_new)
 

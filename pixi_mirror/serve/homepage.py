@@ -1,4 +1,4 @@
-"""Answer for the root of a mirror with the page for people, made anew when the inventory has changed."""
+"""Respond to a request for the root of a mirror with the page for people, built anew when the inventory changes."""
 
 import hashlib
 import os
@@ -14,13 +14,13 @@ from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.disk.identity import FileIdentity, identity_of
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.tree_view import INVENTORY, TreeView
-from pixi_mirror.serve.conditions import Validators, status_of
+from pixi_mirror.serve.negotiation import Validators, status_of
 from pixi_mirror.serve.page.html import PageTemplate, page_of
 from pixi_mirror.serve.page.style import POLICY
 from pixi_mirror.serve.request import RequestRefused
 
 _CLIENTS = ("pixi", "conda", "mamba", "pip", "uv")
-# Nothing but names and addresses: what a client sends is shown to people as a part of what they are to copy.
+# Names and addresses alone, because the page shows what a client sends, in lines that people copy.
 _HOST = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
 )
@@ -28,7 +28,7 @@ _LAST_PORT = 65535
 
 
 class PageResponse(NamedTuple):
-    """The page as it is sent."""
+    """The response without what every one has."""
 
     status: int
     """200, 304 or 412."""
@@ -40,45 +40,50 @@ class _BuiltPage(NamedTuple):
     inventory: FileIdentity | None
     page: PageTemplate
     offer: Offer
-    """With paths in place of URLs: where the mirror is served, each request tells."""
+    """With paths in place of URLs, because the host may differ from request to request."""
 
 
 class HomePage:
     """The page of one mirror; many threads may use it."""
 
     def __init__(self, root: Path, url: str) -> None:
-        """Nothing is read before it is asked for; `url` is where the mirror is when a client does not say."""
+        """Note the mirror; nothing is read before the first request.
+
+        Args:
+            root: Of the mirror.
+            url: Of the mirror, for requests without `Host`.
+        """
         self._root = root
         self._url = url
         self._lock = threading.Lock()
-        self._made: _BuiltPage | None = None
+        self._built: _BuiltPage | None = None
 
-    def shown(self, fields: Mapping[str, str]) -> PageResponse:
-        """The answer to a request with these fields; of proxies (`X-Forwarded-...`) nothing is believed.
+    def respond(self, fields: Mapping[str, str]) -> PageResponse:
+        """Respond to a request with these fields; those of proxies (`X-Forwarded-...`) are ignored.
 
         Raises:
-            Refused: its `Host` is no host.
+            Refused: `Host` is no host.
             OSError: the mirror's records cannot be read.
         """
-        url = self._asked_at(fields.get("host"))
-        made = self._now()
-        offer = _based(made.offer, url)
-        body = made.page.html({name: CLIENTS[name].fragment(offer) for name in _CLIENTS})
+        url = self._url_for(fields.get("host"))
+        built = self._current()
+        offer = _with_base(built.offer, url)
+        body = built.page.html({name: CLIENTS[name].fragment(offer) for name in _CLIENTS})
         etag = f'"sha256-{hashlib.sha256(body).hexdigest()}"'
-        about = {
+        headers = {
             "ETag": etag,
             "Cache-Control": "no-cache",
             "Content-Security-Policy": POLICY,
             "Referrer-Policy": "no-referrer",
         }
-        # It has no date: the same inventory gives another page to whoever asks under another name.
+        # There is no date: the same inventory gives another page under another host name.
         tags = {name: value for name, value in fields.items() if name in ("if-match", "if-none-match")}
         status = status_of(tags, Validators(etag=etag, modified_s=0, settled_s=0))
-        if status != 200:  # noqa: PLR2004 - there is nothing to send then
-            return PageResponse(status, about, b"")
-        return PageResponse(status, {**about, "Content-Type": "text/html; charset=utf-8"}, body)
+        if status != 200:  # noqa: PLR2004 - then there is no body
+            return PageResponse(status, headers, b"")
+        return PageResponse(status, {**headers, "Content-Type": "text/html; charset=utf-8"}, body)
 
-    def _asked_at(self, host: str | None) -> str:
+    def _url_for(self, host: str | None) -> str:
         if not host:
             return self._url
         found = _HOST.fullmatch(host)
@@ -86,25 +91,25 @@ class HomePage:
             raise RequestRefused(400, "the field Host is no host")
         return f"{self._url.partition('://')[0]}://{host}"
 
-    def _now(self) -> _BuiltPage:
-        """The page of the inventory as it stands, or as it was last if it cannot be read."""
+    def _current(self) -> _BuiltPage:
+        """The page of the inventory as it is now, or as it was last if it cannot be read."""
         before = _identity(self._root / INVENTORY)
-        made = self._made
-        if made is not None and made.inventory == before:
-            return made
+        built = self._built
+        if built is not None and built.inventory == before:
+            return built
         with self._lock:
-            if self._made is not None and self._made.inventory == before:
-                return self._made
+            if self._built is not None and self._built.inventory == before:
+                return self._built
             try:
                 inventory = TreeView(self._root).inventory
             except PixiMirrorError as error:
-                if self._made is None:
+                if self._built is None:
                     raise OSError(str(error)) from error
-                return self._made
+                return self._built
             updated_s = 0.0 if before is None else before.mtime_ns / 1_000_000_000
             page = page_of(inventory, updated_s=updated_s)
-            self._made = _BuiltPage(before, page, offer_of(inventory, ""))
-            return self._made
+            self._built = _BuiltPage(before, page, offer_of(inventory, ""))
+            return self._built
 
 
 def _identity(path: Path) -> FileIdentity | None:
@@ -114,8 +119,8 @@ def _identity(path: Path) -> FileIdentity | None:
         return None
 
 
-def _based(offer: Offer, url: str) -> Offer:
-    """An offer that was made for no URL, for one."""
+def _with_base(offer: Offer, url: str) -> Offer:
+    """An offer whose URLs are paths, with these paths below `url`."""
 
     def at(paths: dict[str, str]) -> dict[str, str]:
         return {upstream: f"{url}{path}" for upstream, path in paths.items()}

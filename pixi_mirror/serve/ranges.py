@@ -1,4 +1,4 @@
-"""Tell which bytes of a file the field `Range` asks for; pure (RFC 9110, 14)."""
+"""Parse the field `Range` into the bytes of a file that it requests; pure (RFC 9110, 14)."""
 
 import re
 from itertools import pairwise
@@ -11,11 +11,11 @@ _MOST = 32
 
 
 class Span(NamedTuple):
-    """Some bytes of a file in a row."""
+    """Consecutive bytes of a file."""
 
     start: int
     stop: int
-    """Behind the last."""
+    """The offset behind the last byte."""
 
     @property
     def length(self) -> int:
@@ -24,9 +24,9 @@ class Span(NamedTuple):
 
 
 def spans(field: str, size: int) -> tuple[Span, ...] | None:
-    """The parts of a file of `size` bytes that are asked for; empty: none can be had; None: the whole is to be sent.
+    """Parse `Range` for a file of `size` bytes; empty: the file has none of them; None: send the whole file.
 
-    What is malformed, in another unit than bytes, overlapping or in too many parts counts as if nothing was asked.
+    None stands for a field that is malformed, has another unit than bytes, or has overlapping or too many parts.
     """
     found = _RANGES.fullmatch(field)
     if found is None:
@@ -36,15 +36,15 @@ def spans(field: str, size: int) -> tuple[Span, ...] | None:
     matches = [each for each in map(_SPEC.fullmatch, specs) if each]
     if not specs or len(specs) > _MOST or len(matches) != len(specs):
         return None
-    asked = []
+    wanted = []
     for first, last, suffix in (match.groups() for match in matches):
         if suffix is not None:
-            asked.append(Span(max(0, size - int(suffix)), size))
+            wanted.append(Span(max(0, size - int(suffix)), size))
         elif last and int(last) < int(first):
             return None  # RFC 9110, 14.1.1: "An int-range is invalid if the last-pos value is present and less"
         else:
-            asked.append(Span(int(first), min(size, int(last) + 1) if last else size))
-    there = [span for span in asked if span.start < span.stop]
+            wanted.append(Span(int(first), min(size, int(last) + 1) if last else size))
+    there = [span for span in wanted if span.start < span.stop]
     ordered = sorted(there)
     if any(one.stop > other.start for one, other in pairwise(ordered)):
         return None

@@ -1,8 +1,11 @@
-"""Parse the head of a request, and refuse what no client of a mirror sends; pure (RFC 9110, RFC 9112)."""
+"""Parse a request, its head and its target, and refuse what no client of a mirror sends; pure (RFC 9110, RFC 9112)."""
 
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from pixi_mirror.model.values import MirrorPath, admit_path
 
 LONGEST_HEAD = 32 * 1024
 """Bytes of request line and fields together."""
@@ -10,37 +13,52 @@ LONGEST_HEAD = 32 * 1024
 _MOST_FIELDS = 100
 _REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
-_ONLY_ONCE = ("host", "content-length", "transfer-encoding", "range", "if-range", "if-modified-since")
+_SINGLE_FIELDS = ("host", "content-length", "transfer-encoding", "range", "if-range", "if-modified-since")
+"""Fields that may stand once only."""
+_ABSOLUTE_FORM = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+_TOKEN_FOLDER = "t"  # noqa: S105 - the first segment of `/t/TOKEN/`, no secret
+_PROJECT_LIST = "simple"
+"""In a list of Python projects a `t` is a project's name."""
 
 
 class RequestRefused(Exception):
-    """A request that is answered with a status above 399, after which the connection is closed."""
+    """A request that gets a status above 399, after which the connection is closed."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
-        self.asked: tuple[str, str] | None = None
-        """Method and target; None: not even these could be understood."""
+        self.request_line: tuple[str, str] | None = None
+        """Method and target; None: they could not be parsed."""
 
 
 class HttpRequest(NamedTuple):
-    """What was asked."""
+    """The head of a request."""
 
     method: str
     """GET or HEAD."""
     target: str
+    """As it was sent (RFC 9112, 3.2)."""
     fields: Mapping[str, str]
-    """Names in lower case; what was given several times is joined by commas."""
-    may_go_on: bool
-    """Whether the client would send another request over the same connection."""
+    """Names in lower case; several fields of one name are joined by commas."""
+    keeps_alive: bool
+    """Whether the client may send another request over the same connection."""
+
+    @property
+    def host(self) -> str | None:
+        """The authority that the client wants, with its port; None: an HTTP/1.0 client that did not send one."""
+        absolute = _ABSOLUTE_FORM.match(self.target)  # RFC 9112, 3.2.2: it takes precedence over the field
+        return absolute[1] if absolute else self.fields.get("host")
 
 
 def parse_request(head: bytes) -> HttpRequest:
-    """The request that a head spells, the empty line at its end included.
+    """Parse the head of a request.
+
+    Args:
+        head: Everything up to and including the empty line.
 
     Raises:
-        Refused: it is malformed, too large, has a body or asks for something else than to read.
+        RequestRefused: the head is malformed or too large, announces a body, or asks for something else than reading.
     """
     first, *lines = [line.removesuffix("\r") for line in head.decode("latin-1").rstrip("\r\n").split("\n")]
     found = _REQUEST_LINE.fullmatch(first)
@@ -48,28 +66,27 @@ def parse_request(head: bytes) -> HttpRequest:
         raise RequestRefused(400, "the request line is malformed")
     method, target, major, minor = found.groups()
     try:
-        return _read(method, target, f"{major}.{minor}", lines)
+        return _parse_fields_of(method, target, f"{major}.{minor}", lines)
     except RequestRefused as refused:
-        refused.asked = method, target
+        refused.request_line = method, target
         raise
 
 
-def _read(method: str, target: str, version: str, lines: list[str]) -> HttpRequest:
+def _parse_fields_of(method: str, target: str, version: str, lines: list[str]) -> HttpRequest:
     if not version.startswith("1."):
         raise RequestRefused(505, "this server speaks HTTP/1.1")
     is_old = version == "1.0"
-    fields = _fields(lines)
+    fields = _parse_fields(lines)
     if not is_old and "host" not in fields:
         raise RequestRefused(400, "the field Host is missing")
     if method not in ("GET", "HEAD"):
         raise RequestRefused(405, "a mirror can only be read")
     _refuse_body(fields)
     options = {option.strip().lower() for option in fields.get("connection", "").split(",")}
-    may_go_on = "close" not in options and (not is_old or "keep-alive" in options)
-    return HttpRequest(method, target, fields, may_go_on)
+    return HttpRequest(method, target, fields, "close" not in options and (not is_old or "keep-alive" in options))
 
 
-def _fields(lines: list[str]) -> Mapping[str, str]:
+def _parse_fields(lines: list[str]) -> Mapping[str, str]:
     if len(lines) > _MOST_FIELDS:
         raise RequestRefused(431, "there are too many fields")
     fields: dict[str, str] = {}
@@ -78,14 +95,14 @@ def _fields(lines: list[str]) -> Mapping[str, str]:
         if found is None:
             raise RequestRefused(400, "a field is malformed")
         name, value = found[1].lower(), found[2].rstrip(" \t")
-        if name in fields and name in _ONLY_ONCE:
+        if name in fields and name in _SINGLE_FIELDS:
             raise RequestRefused(400, "a field that may be there once is repeated")
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return fields
 
 
 def _refuse_body(fields: Mapping[str, str]) -> None:
-    """Bodies are not read: what follows the head would be taken for the next request, or the other way round."""
+    """Refuse a body: the server does not read bodies, so it would take the body for the next request."""
     if "transfer-encoding" in fields:
         raise RequestRefused(400, "a request to read has no body")
     length = fields.get("content-length", "0")
@@ -93,3 +110,71 @@ def _refuse_body(fields: Mapping[str, str]) -> None:
         raise RequestRefused(400, "the field Content-Length is malformed")
     if length.strip("0"):
         raise RequestRefused(413, "a request to read has no body")
+
+
+class RequestTarget(NamedTuple):
+    """The target of a request: the part of the URL behind the host."""
+
+    segments: tuple[str, ...]
+    """The path's segments, split first and then decoded once; `/t/TOKEN` at the start is left out."""
+    is_folder: bool
+    """Whether the path ends with a slash."""
+    query: str
+    """As it was sent, without its question mark."""
+    token: str | None = None
+    """Of `/t/TOKEN`; None: there is none."""
+
+    @property
+    def path(self) -> MirrorPath | None:
+        """The path inside a mirror; None: no mirror can have such a path."""
+        try:
+            return admit_path("/".join(self.segments))
+        except ValueError:
+            return None
+
+
+def parse_target(raw: str) -> RequestTarget | None:
+    """Parse a request's target; None: no mirror can have it.
+
+    A dot, slash or backslash that is percent-encoded, once or twice, stays a part of a name. No name in a mirror has
+    one, so nothing has to be normalised.
+    """
+    path, _, query = _origin_form(raw).partition("?")
+    if not path.startswith("/"):
+        return None
+    parts = path[1:].split("/")
+    is_folder = parts[-1] == ""
+    if is_folder:
+        parts.pop()
+    try:
+        segments = [unquote_to_bytes(part).decode("ascii") for part in parts]
+    except UnicodeDecodeError:
+        return None  # names in a mirror are ASCII
+    if any("/" in segment or not segment for segment in segments):
+        return None
+    token = None
+    if len(segments) > 1 and segments[0] == _TOKEN_FOLDER:
+        token = segments[1]
+        del segments[:2]
+    return RequestTarget(tuple(segments), is_folder, query, token)
+
+
+def masked(raw: str) -> str:
+    """A target for the log: `/t/TOKEN` and the query are masked, the host of an absolute form is left out."""
+    path, question_mark, _ = _origin_form(raw).partition("?")
+    parts = path.split("/")
+    decoded = [unquote_to_bytes(part) for part in parts]
+    for number in range(1, len(parts) - 1):
+        is_token = decoded[number] == _TOKEN_FOLDER.encode() and decoded[number - 1] != _PROJECT_LIST.encode()
+        if is_token and parts[number + 1]:
+            parts[number + 1] = "***"
+    return "/".join(parts) + ("?***" if question_mark else "")
+
+
+def _origin_form(raw: str) -> str:
+    """RFC 9112, 3.2.2: "a server MUST accept the absolute-form in requests"."""
+    found = _ABSOLUTE_FORM.match(raw)
+    if found is None:
+        return raw
+    rest = raw[found.end() :]
+    return rest if rest.startswith("/") else f"/{rest}"

@@ -1,12 +1,14 @@
-"""Show a mirror over HTTP until a signal ends it."""
+"""Serve a mirror until a signal ends it: the parts of the server put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pixi_mirror.http.origins import is_loopback
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.serve.access.control import AccessControl
-from pixi_mirror.serve.access.listed_files import ListingPages
+from pixi_mirror.serve.access.rights import ListingPages
 from pixi_mirror.serve.access.users_file import UserFile
+from pixi_mirror.serve.access_log import WrongBytes
 from pixi_mirror.serve.connection import Log
 from pixi_mirror.serve.files import FetchAbsent
 from pixi_mirror.serve.transport import Server, Tls
@@ -20,22 +22,45 @@ def serve(
     tls: Tls | None,
     announce: Callable[[str], None],
     log: Log,
+    report: Callable[[WrongBytes], None],
     users: Path | None = None,
+    allowed_hosts: Sequence[str] = (),
     warn: Callable[[str], None] = lambda _: None,
-    absent: Callable[[Tree], FetchAbsent] | None = None,
+    create_fetch: Callable[[Tree], FetchAbsent] | None = None,
 ) -> None:
-    """Answer requests, having told the URL; what a signal raises ends it, once running downloads are finished.
+    """Serve a mirror until a signal raises an exception; running downloads are then finished.
 
-    With a file of users only these are answered; `warn` is told when a new version of it is not heeded. `absent` makes
-    who is asked for files that the mirror does not have.
+    Args:
+        mirror: Its directory.
+        host: Address or name of this machine to listen on.
+        port: 0: any that is free.
+        tls: None: plain http.
+        announce: Called once with the URL.
+        log: Called for each request.
+        report: Called for each file that has other bytes than the inventory's.
+        users: The file of users; None: everybody may read everything.
+        allowed_hosts: Names to answer to besides `localhost` and addresses. A server on loopback without users
+            answers to no others; any other server answers to every name if none is given.
+        warn: Called with the reason when a new version of the file of users is not used.
+        create_fetch: Makes what fetches files that the mirror does not have; None: they are missing.
 
     Raises:
-        MachineError: there is no mirror, the users or the certificate cannot be used, or the port cannot be had.
+        MachineError: there is no mirror, the users or the certificate cannot be used, or the port cannot be bound.
     """
     tree = open_mirror(mirror)
-    gate = None if users is None else AccessControl(UserFile(users, warn), ListingPages(tree.root))
-    brought = None if absent is None else absent(tree)
-    with Server(tree.root, host=host, port=port, tls=tls, log=log, gate=gate, absent=brought) as server:
+    access = None if users is None else AccessControl(UserFile(users, warn), ListingPages(tree.root))
+    is_open_loopback = users is None and is_loopback(host.lower())
+    with Server(
+        tree.root,
+        host=host,
+        port=port,
+        tls=tls,
+        log=log,
+        report=report,
+        access=access,
+        allowed_hosts=frozenset(map(str.lower, allowed_hosts)) if allowed_hosts or is_open_loopback else None,
+        fetch_absent=None if create_fetch is None else create_fetch(tree),
+    ) as server:
         tree.know_address(server.url)
         announce(server.url)
         server.wait()

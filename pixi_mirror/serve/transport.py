@@ -1,4 +1,4 @@
-"""Listen on a port and give each connection a thread: as many as there is room for, and none is cut when we stop."""
+"""Listen on a port, and handle each connection in a thread of its own; a stop lets running downloads finish."""
 
 import errno
 import os
@@ -7,6 +7,7 @@ import socketserver
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +15,12 @@ from typing import Any, NamedTuple, Self
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.serve.access.control import AccessControl
-from pixi_mirror.serve.connection import Connection, Log
+from pixi_mirror.serve.access_log import WrongBytes
+from pixi_mirror.serve.app import App
+from pixi_mirror.serve.connection import Connection, Log, TimeLimits
 from pixi_mirror.serve.files import FetchAbsent, MirrorFiles
 from pixi_mirror.serve.homepage import HomePage
 from pixi_mirror.serve.open_connections import OpenConnections
-from pixi_mirror.serve.wire import TimeLimits
 
 MOST_CONNECTIONS = 512
 """Further ones wait in the kernel's queue until one ends."""
@@ -26,21 +28,24 @@ FINISH_S = 60.0
 
 _QUEUE = 1024
 _POLL_S = 0.1
+_WAIT_FOR_THREAD_S = 10.0
+_WAIT_FOR_LAST_THREAD_S = 1.0
 _SPARE_DESCRIPTORS = 64
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to tell where to ask, not to bind
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what the URL shows for them; nothing is bound here
+_NO_THREAD = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Tls(NamedTuple):
-    """What a server proves itself with, as PEM files."""
+    """A server's certificate and its key, as PEM files."""
 
     certificate: Path
-    """And those of the authorities in between."""
+    """With the intermediate certificates."""
     key: Path | None
     """None: it stands in the same file."""
 
 
 class Server:
-    """A mirror on a port, while the context is open: at its end, downloads under way are finished."""
+    """A mirror on a port while the context is open; at its end, running downloads are finished."""
 
     def __init__(
         self,
@@ -50,43 +55,64 @@ class Server:
         port: int,
         tls: Tls | None = None,
         log: Log = lambda _: None,
-        absent: FetchAbsent | None = None,
-        gate: AccessControl | None = None,
+        report: Callable[[WrongBytes], None] = lambda _: None,
+        fetch_absent: FetchAbsent | None = None,
+        access: AccessControl | None = None,
+        allowed_hosts: frozenset[str] | None = None,
         finish_s: float = FINISH_S,
-        patience: TimeLimits = TimeLimits(),  # noqa: B008 - it cannot be changed
+        limits: TimeLimits = TimeLimits(),  # noqa: B008 - it cannot be changed
     ) -> None:
-        """Bind the port (0: any that is free); nobody is answered yet.
+        """Bind the port; no request is answered yet.
+
+        Args:
+            root: Of the mirror.
+            host: Address or name of this machine to listen on.
+            port: 0: any that is free.
+            tls: None: plain http.
+            log: Called for each request.
+            report: Called for each file that has other bytes than the inventory's.
+            fetch_absent: Fetches what the mirror pins and does not have; None: such files are missing.
+            access: None: everybody may read everything.
+            allowed_hosts: Names to answer to besides `localhost` and addresses; None: any name.
+            finish_s: How long running downloads may go on after the end, in seconds.
+            limits: How long a client may take.
 
         Raises:
-            MachineError: the mirror's records or the certificate cannot be read, or the port cannot be had.
+            MachineError: the mirror's records or the certificate cannot be read, or the port cannot be bound.
         """
-        self._shelf = MirrorFiles(root, absent)
-        self._crowd = OpenConnections(_most_connections())
+        files = MirrorFiles(root, fetch_absent, report=report)
+        self._connections = OpenConnections(_most_connections())
         self._finish_s = finish_s
-        context = None if tls is None else _context(tls)
-        self._listener = _listener(host, port, self._crowd, context)
+        context = None if tls is None else _load_certificate(tls)
+        self._listener = _listen(host, port, self._connections, context)
         bound = self._listener.server_address[1]
-        shown = _ANYWHERE.get(host, host)
+        shown = _ANY_ADDRESS.get(host, host)
         shown = f"[{shown}]" if ":" in shown else shown
         self._url = f"{'http' if tls is None else 'https'}://{shown}:{bound}"
-        front = HomePage(root, self._url)
-        self._listener.hold = lambda connection, client: Connection(
-            connection, client, shelf=self._shelf, crowd=self._crowd, log=log, patience=patience, gate=gate, front=front
-        ).hold()
+        app = App(files=files, access=access, homepage=HomePage(root, self._url), hosts=allowed_hosts)
+        self._listener.handle_connection = lambda connection, client: Connection(
+            connection, client, app=app, connections=self._connections, log=log, limits=limits
+        ).handle_requests()
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(_POLL_S,), daemon=True)
 
     @property
     def url(self) -> str:
-        """Where to ask from this machine, without trailing slash."""
+        """The URL for clients on this machine, without trailing slash."""
         return self._url
 
     def wait(self) -> None:
-        """Stay here until something is raised, as the handler of a signal does."""
+        """Wait until an exception is raised, as the handler of a signal does."""
         while self._thread.is_alive():
             self._thread.join(1.0)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._listener.server_close()
+            raise MachineError(
+                "this machine gives the server no thread; end other programs, or raise the limit (ulimit -u)."
+            ) from error
         return self
 
     def __exit__(
@@ -94,22 +120,22 @@ class Server:
     ) -> None:
         self._listener.shutdown()
         self._listener.server_close()
-        if not self._crowd.finish(within_s=self._finish_s):
-            self._crowd.cut()
+        if not self._connections.finish(within_s=self._finish_s):
+            self._connections.cut()
 
 
 class _Listener(socketserver.TCPServer):
     request_queue_size = _QUEUE
-    # On Windows it would let two programs have the same port.
+    # On Windows it would let two programs bind the same port.
     allow_reuse_address = os.name == "posix"
 
     def __init__(
-        self, family: int, address: tuple[Any, ...], crowd: OpenConnections, context: ssl.SSLContext | None
+        self, family: int, address: tuple[Any, ...], connections: OpenConnections, context: ssl.SSLContext | None
     ) -> None:
         self.address_family = family
-        self.crowd = crowd
+        self.connections = connections
         self.context = context
-        self.hold: Any = None
+        self.handle_connection: Any = None
         super().__init__(address, socketserver.BaseRequestHandler)
 
     def server_bind(self) -> None:
@@ -119,18 +145,18 @@ class _Listener(socketserver.TCPServer):
         super().server_bind()
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """The next connection; OSError is what tells socketserver that there is none."""
-        if not self.crowd.has_room(within_s=_POLL_S):
-            raise OSError(errno.EAGAIN, "all connections are taken")
+        """Accept the next connection; OSError is how socketserver learns that there is none."""
+        if not self.connections.wait_for_place(timeout_s=_POLL_S):
+            raise OSError(errno.EAGAIN, "all connections are in use")
         try:
             connection, client = super().get_request()
         except OSError:
-            time.sleep(_POLL_S / 10)  # no descriptors left, for example: it would be tried again at once
+            time.sleep(_POLL_S / 10)  # if there are no descriptors left, socketserver would try again at once
             raise
         return connection, client
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - socketserver's
-        """Hold the conversation in a thread of its own."""
+        """Handle the connection in a thread of its own."""
         connection: socket.socket = request
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -139,29 +165,45 @@ class _Listener(socketserver.TCPServer):
         except OSError:
             request.close()
             return
-        self.crowd.enter(connection)
-        try:
-            threading.Thread(target=self._talk, args=(connection, client_address), daemon=True).start()
-        except RuntimeError:  # the system has no thread left
-            self.crowd.leave(connection)
+        if not self._start_thread(connection, client_address):
+            with suppress(OSError):
+                socket.socket.send(connection, b"" if self.context else _NO_THREAD)
             connection.close()
 
-    def _talk(self, connection: socket.socket, client: tuple[Any, ...]) -> None:
+    def _start_thread(self, connection: socket.socket, client: tuple[Any, ...]) -> bool:
+        """Start the thread of a connection; where the system gives none, wait until another connection has ended."""
+        began_s = time.monotonic()
+        while True:
+            self.connections.add(connection)
+            try:
+                threading.Thread(target=self._handle, args=(connection, client), daemon=True).start()
+            except RuntimeError:
+                self.connections.remove(connection)
+            else:
+                return True
+            # If no connection is open, the thread of the last one may still be about to end.
+            most_s = _WAIT_FOR_THREAD_S if self.connections.lower_limit() else _WAIT_FOR_LAST_THREAD_S
+            if time.monotonic() > began_s + most_s:
+                return False
+            time.sleep(_POLL_S / 10)
+            self.connections.wait_for_place(timeout_s=_POLL_S)
+
+    def _handle(self, connection: socket.socket, client: tuple[Any, ...]) -> None:
         try:
-            self.hold(connection, str(client[0]))
+            self.handle_connection(connection, str(client[0]))
         finally:
-            self.crowd.leave(connection)
+            self.connections.remove(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """A connection that could not be begun is nobody's business but its client's."""
+        """Ignore an error before the connection's thread began: only its client has to know."""
 
 
-def _listener(host: str, port: int, crowd: OpenConnections, context: ssl.SSLContext | None) -> _Listener:
+def _listen(host: str, port: int, connections: OpenConnections, context: ssl.SSLContext | None) -> _Listener:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        # A name like localhost has several addresses, and some clients know only the older kind.
+        # A name like localhost has several addresses, and some clients try only IPv4.
         family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
-        return _Listener(family, address, crowd, context)
+        return _Listener(family, address, connections, context)
     except (OSError, UnicodeError) as error:
         raise MachineError(_not_bound(host, port, error)) from error
 
@@ -180,7 +222,7 @@ def _not_bound(host: str, port: int, error: OSError | UnicodeError) -> str:
     return f"{where} cannot be opened: {getattr(error, 'strerror', None) or error}; choose another."
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _load_certificate(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     files = f"{tls.certificate}" if tls.key is None else f"{tls.certificate} and {tls.key}"
 
@@ -201,7 +243,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
 
 
 def _most_connections() -> int:
-    """As many as are wanted, if the system lets this process have a socket and a file for each."""
+    """As many as `MOST_CONNECTIONS`, if this process may have a socket and a file for each."""
     try:
         import resource
     except ImportError:

@@ -1,9 +1,9 @@
-"""Decide whether a request may read a path, from the credentials that it brings; what it decides on is the users.
+"""Decide whether a request may read a path, from the credentials that it brings.
 
-Clients send their credentials with each of hundreds of requests, and a password costs 80 ms by design. So the right one
-is remembered, as an HMAC under a key that this process alone has and never shows. Whoever brings another one waits for
-one of two places in which passwords are computed, or is asked to come again where too many wait already: guessing is
-slow, takes no more memory than two computations, and holds up nobody who is known.
+Clients send their credentials with each of hundreds of requests, and checking a password costs 80 ms by design. So the
+right one is remembered, as an HMAC under a key that only this process has. Other passwords are computed two at a time;
+further clients wait, and get "come again" where too many wait. So guessing is slow, takes no more memory than two
+computations, and holds up no client that is known.
 """
 
 import base64
@@ -21,49 +21,54 @@ from pixi_mirror.serve.access.users import User, Users
 
 _AT_ONCE = 2
 _MOST_WAITING = 128
-"""Threads; further ones are sent away, so that there are always some for those who are known."""
+"""Threads; further requests get "come again", so that there are always threads for known clients."""
 _WAIT_S = 10.0
 _LONGEST = 4096
-"""Characters of credentials; whatever is longer is none of ours."""
-_TOKEN_NAME = "__token__"  # noqa: S105 - what clients send as name where a token is the password
+"""Characters of credentials; longer ones cannot be ours."""
+_TOKEN_NAME = "__token__"  # noqa: S105 - the name that clients send where the password is a token
 
 
 class Verdict(Enum):
-    """What becomes of a request."""
+    """What a request may do."""
 
     MAY_READ = auto()
     UNKNOWN = auto()
-    """It brings no credentials, or wrong ones; which, nobody is told."""
+    """It brings no credentials, or wrong ones; the response does not say which."""
     NOT_ENTITLED = auto()
     BUSY = auto()
-    """Too many passwords are to be computed; it may ask again in a second."""
+    """Too many passwords are to be computed; the client may come again in a second."""
 
 
 class _TooManyWaiting(Exception):
-    """Too many wait."""
+    """Too many requests wait for their passwords to be computed."""
 
 
 class _Credentials(NamedTuple):
     """The credentials that a request brings."""
 
     tokens: tuple[tuple[str | None, str], ...]
-    """Each with the name of the user who alone may have it; None: anybody."""
+    """Each with the name of the user that it must belong to; None: any user."""
     password: tuple[str, str] | None
-    """With the user's name."""
+    """With the user's name; None: none, or an empty one, which no user has."""
 
     def __repr__(self) -> str:
-        return "_Brought(***)"
+        return "_Credentials(***)"
 
 
-def _nowhere(_: MirrorPath) -> Collection[str]:
+def _not_listed(_: MirrorPath) -> Collection[str]:
     return ()
 
 
 class AccessControl:
-    """Who may read; many threads may use it."""
+    """The users and what they may read; many threads may use it."""
 
-    def __init__(self, users: Callable[[], Users], listed_at: ListedAt = _nowhere) -> None:
-        """Ask `users` for the users at each request; another object is another version of them."""
+    def __init__(self, users: Callable[[], Users], listed_at: ListedAt = _not_listed) -> None:
+        """Take the source of users.
+
+        Args:
+            users: Called at each request; another object is another version of the users.
+            listed_at: The pages that list a Python file.
+        """
         self._users = users
         self._listed_at = listed_at
         self._key = secrets.token_bytes(32)
@@ -71,17 +76,17 @@ class AccessControl:
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING + _AT_ONCE)
         self._version = _UsersVersion(users())
 
-    def __call__(self, authorization: str | None, token: str | None, path: str) -> Verdict:
-        """Whether a request with these credentials may read a path, `""` for the root.
+    def check(self, authorization: str | None, token: str | None, path: str) -> Verdict:
+        """Decide whether a request with these credentials may read a path.
 
         Args:
             authorization: The field of that name, as it came.
             token: Of `/t/TOKEN` in front of the path.
-            path: As it is in the mirror, without slashes around it.
+            path: In the mirror, without slashes around it; `""` is the root.
         """
-        version = self._current()
+        version = self._current_version()
         try:
-            user = self._known(version, _credentials(authorization, token))
+            user = self._user_of(version, _parse_credentials(authorization, token))
         except _TooManyWaiting:
             return Verdict.BUSY
         if user is None:
@@ -90,24 +95,24 @@ class AccessControl:
             return Verdict.MAY_READ
         return Verdict.NOT_ENTITLED
 
-    def _current(self) -> "_UsersVersion":
+    def _current_version(self) -> "_UsersVersion":
         users = self._users()
         version = self._version
         if version.users is not users:
             self._version = version = _UsersVersion(users)
         return version
 
-    def _known(self, version: "_UsersVersion", brought: _Credentials) -> User | None:
-        for name, token in brought.tokens:
-            user = version.of_token(token)
+    def _user_of(self, version: "_UsersVersion", credentials: _Credentials) -> User | None:
+        for name, token in credentials.tokens:
+            user = version.user_of_token(token)
             if user is not None and name in (None, user.name):
                 return user
-        return None if brought.password is None else self._of_password(version, *brought.password)
+        return None if credentials.password is None else self._user_of_password(version, *credentials.password)
 
-    def _of_password(self, version: "_UsersVersion", name: str, password: str) -> User | None:
-        # Under the name, too: a password of one must not be looked for under another.
+    def _user_of_password(self, version: "_UsersVersion", name: str, password: str) -> User | None:
+        # The digest includes the name, so that the password of one user does not count for another.
         digest = hmac.digest(self._key, name.encode() + b"\0" + encoded(password), "sha256")
-        if (user := version.remembered(name, digest)) is not None:
+        if (user := version.remembered_user(name, digest)) is not None:
             return user
         if not self._waiting.acquire(blocking=False):
             raise _TooManyWaiting
@@ -115,8 +120,8 @@ class AccessControl:
             if not self._places.acquire(timeout=_WAIT_S):
                 raise _TooManyWaiting
             try:
-                # A client begins with many requests at once: the first of them has found out by now.
-                return version.remembered(name, digest) or version.computed(name, password, digest)
+                # A client begins with many requests at once, and the first of them may have been checked by now.
+                return version.remembered_user(name, digest) or version.compute_user(name, password, digest)
             finally:
                 self._places.release()
         finally:
@@ -124,7 +129,7 @@ class AccessControl:
 
 
 class _UsersVersion:
-    """The users as they were at one time, and which of their passwords have been right since."""
+    """The users as they were at one time, and which of their passwords were right since then."""
 
     def __init__(self, users: Users) -> None:
         self.users = users
@@ -133,8 +138,8 @@ class _UsersVersion:
         self._right: dict[str, bytes] = {}
         """One digest a user, so there are never more than users."""
 
-    def of_token(self, token: str) -> User | None:
-        """Whose token it is; all are compared, whichever it is."""
+    def user_of_token(self, token: str) -> User | None:
+        """The user of a token; it is compared with all tokens, so that the time does not show which one fits."""
         digest = digest_of(token)
         mine = None
         for user in self.users.values():
@@ -142,13 +147,13 @@ class _UsersVersion:
                 mine = user
         return mine
 
-    def remembered(self, name: str, digest: bytes) -> User | None:
-        """The user whose password this was found to be before."""
+    def remembered_user(self, name: str, digest: bytes) -> User | None:
+        """The user whose password was found to be this one before."""
         right = self._right.get(name)
         return self.users[name] if right is not None and hmac.compare_digest(right, digest) else None
 
-    def computed(self, name: str, password: str, digest: bytes) -> User | None:
-        """The user whose password it is; somebody who does not exist, or has none, takes as long as anybody."""
+    def compute_user(self, name: str, password: str, digest: bytes) -> User | None:
+        """Compute whether it is the user's password; for a name that has none it takes as long as for any other."""
         user = self.users.get(name)
         kept = self._decoy if user is None or user.password is None else user.password
         if not is_password(password, kept) or user is None or user.password is None:
@@ -161,8 +166,8 @@ def _work(cost: Cost) -> int:
     return cost.n * cost.r * cost.p
 
 
-def _credentials(authorization: str | None, token: str | None) -> _Credentials:
-    """What is brought, tokens first, for they cost nothing; what cannot be understood is not brought."""
+def _parse_credentials(authorization: str | None, token: str | None) -> _Credentials:
+    """Parse what a request brings, tokens first, since they cost nothing; what does not parse is left out."""
     tokens: list[tuple[str | None, str]] = [] if token is None or len(token) > _LONGEST else [(None, token)]
     scheme, _, value = (authorization or "").strip().partition(" ")
     value = value.strip()
@@ -170,17 +175,17 @@ def _credentials(authorization: str | None, token: str | None) -> _Credentials:
         return _Credentials(tuple(tokens), None)
     if scheme.lower() == "bearer":
         return _Credentials((*tokens, (None, value)), None)
-    pair = _pair(value) if scheme.lower() == "basic" else None
-    if pair is None:
+    pair = _parse_basic(value) if scheme.lower() == "basic" else None
+    if pair is None or not pair[1]:
         return _Credentials(tuple(tokens), None)
-    # pip, uv and curl have nothing but a name and a password, as in netrc: a token may stand for the password.
+    # pip, uv and curl have only a name and a password, as in netrc: so a token may stand for the password.
     name, secret = pair
     if name == _TOKEN_NAME:
         return _Credentials((*tokens, (None, secret)), None)
     return _Credentials((*tokens, (name, secret)), (name, secret))
 
 
-def _pair(value: str) -> tuple[str, str] | None:
+def _parse_basic(value: str) -> tuple[str, str] | None:
     """RFC 7617, 2: "user-id and password MUST NOT contain any control characters"; the first colon parts them."""
     try:
         raw = base64.b64decode(value, validate=True)
@@ -189,6 +194,6 @@ def _pair(value: str) -> tuple[str, str] | None:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        text = raw.decode("latin-1")  # as requests, and so pip, sends it
+        text = raw.decode("latin-1")  # the encoding of requests, and so of pip
     name, colon, secret = text.partition(":")
     return (name, secret) if colon else None

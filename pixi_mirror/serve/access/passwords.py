@@ -1,7 +1,7 @@
-"""Hash passwords and tokens, and compare them in constant time; pure but for the randomness it needs.
+"""Hash passwords and tokens, and compare them in constant time; pure but for random numbers.
 
-A password is chosen by a person, so guessing it must cost (scrypt, RFC 7914); a token is 256 random bits, which nobody
-guesses, and its sha256 does.
+A person chooses a password, so each guess must be expensive (scrypt, RFC 7914). A token is 256 random bits, which
+cannot be guessed, so its sha256 is enough.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ _BEGINS = "pm-"
 
 
 class Cost(NamedTuple):
-    """What a guess costs, kept with each password so that it can be raised for those set later."""
+    """The parameters of scrypt, stored with each password, so that they can be raised for later ones (RFC 7914)."""
 
     n: int
-    """Steps, a power of two."""
+    """The cost parameter N, a power of two."""
     r: int
     p: int
 
@@ -39,7 +39,7 @@ TODAY = Cost(n=1 << 15, r=8, p=1)
 
 
 class PasswordHash(NamedTuple):
-    """A password as it is kept."""
+    """A password as it is stored."""
 
     cost: Cost
     salt: bytes
@@ -50,10 +50,10 @@ class PasswordHash(NamedTuple):
 
 
 def admit_cost(n: int, r: int, p: int) -> Cost:
-    """The cost of these parameters.
+    """Check the parameters of scrypt that a file of users has.
 
     Raises:
-        ValueError: they are weaker than any we ever wrote, or would take a server down.
+        ValueError: they are weaker than any that we ever wrote, or need so much memory that a server would fail.
     """
     cost = Cost(n, r, p)
     if n < 1 << 14 or n & (n - 1) or not 8 <= r <= 32 or not 1 <= p <= 16 or cost.memory > _MOST_MEMORY:  # noqa: PLR2004
@@ -62,37 +62,37 @@ def admit_cost(n: int, r: int, p: int) -> Cost:
 
 
 def hash_password(password: str) -> PasswordHash:
-    """A password as it is to be kept, with a fresh salt."""
+    """Hash a new password, with a new salt."""
     salt = secrets.token_bytes(_SALT)
     return PasswordHash(TODAY, salt, _scrypt(password, salt, TODAY))
 
 
 def is_password(password: str, kept: PasswordHash) -> bool:
-    """Whether a password is the one that was hashed; takes the memory and the time of its cost."""
+    """Whether a password is the one that was hashed; needs the memory and the time of its cost."""
     return hmac.compare_digest(_scrypt(password, kept.salt, kept.cost), kept.key)
 
 
 def create_decoy(cost: Cost) -> PasswordHash:
-    """What no password is, at a given cost: unknown users are compared with it, for they must cost the same."""
+    """Create a hash that no password has: comparing an unknown user with it takes as long as comparing a known one."""
     return PasswordHash(cost, secrets.token_bytes(_SALT), secrets.token_bytes(_KEY))
 
 
 def create_token() -> tuple[str, Sha256]:
-    """A new token, and what is kept of it.
+    """Create a token; it, and its digest, which alone is stored.
 
-    It has letters, digits and hyphens alone, for conda finds no others in `/t/TOKEN/`.
+    It has letters, digits and hyphens only, because conda finds no others in `/t/TOKEN/`.
     """
     token = _BEGINS + secrets.token_hex(_KEY)
     return token, digest_of(token)
 
 
 def digest_of(token: str) -> Sha256:
-    """What is kept of a token."""
+    """The digest of a token."""
     return admit_sha256(hashlib.sha256(token.encode(errors="replace")).hexdigest())
 
 
 def is_digest(found: Sha256, kept: Sha256) -> bool:
-    """Whether two digests are one."""
+    """Whether two digests are equal, compared in constant time."""
     return hmac.compare_digest(found, kept)
 
 
@@ -103,5 +103,5 @@ def _scrypt(password: str, salt: bytes, cost: Cost) -> bytes:
 
 
 def encoded(password: str) -> bytes:
-    """The bytes of a password, however its letters were composed (RFC 8265 asks for NFC)."""
+    """The bytes of a password, with its letters composed (RFC 8265 requires NFC)."""
     return unicodedata.normalize("NFC", password).encode(errors="replace")

@@ -1,4 +1,4 @@
-"""The users of a mirror and the text of the file that has them: a line of JSON each; pure."""
+"""The users of a mirror, and the format of their file: a line of JSON for each user; pure."""
 
 import json
 import re
@@ -24,11 +24,11 @@ class User(NamedTuple):
 
     name: str
     password: PasswordHash | None
-    """None: there is none, so nobody comes in with one."""
+    """None: the user has none, and cannot sign in with one."""
     token: Sha256 | None
-    """Of the token; None: there is none."""
+    """Of the token; None: the user has none."""
     read: tuple[MirrorPath, ...] | None
-    """What may be read, ordered; None: everything."""
+    """What the user may read, ordered; None: everything."""
 
     def __repr__(self) -> str:
         return f"User({self.name!r})"
@@ -39,17 +39,17 @@ Users = Mapping[str, User]
 
 
 class DamagedLineError(ValueError):
-    """A line of the file that is not what it must be; nothing of what stands in it is told."""
+    """A line of the file that is malformed; the message shows nothing of it, because it may have secrets."""
 
     def __init__(self, number: int, what: str) -> None:
         super().__init__(f"line {number}: {what}")
 
 
 def admit_name(raw: str) -> str:
-    """The name that `raw` spells.
+    """Check the name of a user.
 
     Raises:
-        ValueError: it is none: up to 64 letters, digits and `._@+-`, of ASCII; a colon would end it in HTTP.
+        ValueError: it is not up to 64 ASCII letters, digits and `._@+-`; HTTP would end a name at a colon.
     """
     if not _NAME.fullmatch(raw):
         raise ValueError(raw)
@@ -57,10 +57,10 @@ def admit_name(raw: str) -> str:
 
 
 def admit_password(raw: str) -> str:
-    """The password that `raw` spells.
+    """Check a password.
 
     Raises:
-        ValueError: it is too short or too long, or has control characters, which HTTP does not carry; it says which.
+        ValueError: it is too short or too long, or has control characters, which HTTP forbids; the message says which.
     """
     if len(raw) < _SHORTEST:
         raise ValueError(f"the password is shorter than {_SHORTEST} characters")
@@ -72,7 +72,7 @@ def admit_password(raw: str) -> str:
 
 
 def dump(users: Users) -> bytes:
-    """The text of a file that has these users."""
+    """Format the file of these users."""
     lines = [_HEAD, *(_shown(users[name]) for name in sorted(users))]
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
@@ -88,7 +88,7 @@ def _shown(user: User) -> Json:
 
 
 def parse(data: bytes) -> Users:
-    """The users that a file has.
+    """Parse the file of users.
 
     Raises:
         DamagedLineError: it was damaged, or written by a newer version.
@@ -103,7 +103,7 @@ def parse(data: bytes) -> Users:
     users: dict[str, User] = {}
     for number, line in enumerate(lines[1:], start=2):
         try:
-            user = _user(_object(line))
+            user = _parse_user(_parse_object(line))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             reason = str(error) if isinstance(error, _Explained) else _DAMAGED
             raise DamagedLineError(number, reason) from None  # the cause would show the line, and its secrets
@@ -114,12 +114,12 @@ def parse(data: bytes) -> Users:
 
 
 class _Explained(ValueError):
-    """What may be told."""
+    """A message that shows no secret."""
 
 
 def _refuse_other_formats(line: str) -> None:
     try:
-        head = _object(line)
+        head = _parse_object(line)
     except (ValueError, RecursionError):
         head = None
     if head != _HEAD:
@@ -127,7 +127,7 @@ def _refuse_other_formats(line: str) -> None:
         raise DamagedLineError(1, "it was written by another version of pixi-mirror" if known else _DAMAGED)
 
 
-def _object(line: str) -> dict[str, Json]:
+def _parse_object(line: str) -> dict[str, Json]:
     value = json.loads(line, object_pairs_hook=_once)
     if not isinstance(value, dict):
         raise TypeError
@@ -141,7 +141,7 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def _keys(value: Json, *names: str) -> list[Json]:
-    """The values of exactly these keys; whoever misspelt `read` must not let everybody read everything."""
+    """The values of exactly these keys: if `read` were misspelt and ignored, the user could read everything."""
     for name in value:
         if name not in names:
             shown = f" {name!r}" if re.fullmatch(r"[a-z_]{1,20}", name) else ""
@@ -152,20 +152,20 @@ def _keys(value: Json, *names: str) -> list[Json]:
     return [value[name] for name in names]
 
 
-def _user(value: dict[str, Json]) -> User:
+def _parse_user(value: dict[str, Json]) -> User:
     name, read, password, token = _keys(value, "name", "read", "password", "token_sha256")
     if not isinstance(read, list | None):
         raise TypeError
     rights = None if read is None else tuple(sorted({admit_right(right) for right in read}))
     return User(
         name=admit_name(name),
-        password=None if password is None else _hashed(password),
+        password=None if password is None else _parse_password(password),
         token=None if token is None else admit_sha256(_matched(_DIGEST, token)),
         read=rights,
     )
 
 
-def _hashed(value: dict[str, Json]) -> PasswordHash:
+def _parse_password(value: dict[str, Json]) -> PasswordHash:
     scrypt, salt, key = _keys(value, "scrypt", "salt", "key")
     numbers = _keys(scrypt, *Cost._fields)
     if any(type(number) is not int for number in numbers):

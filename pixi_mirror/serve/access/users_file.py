@@ -1,18 +1,21 @@
-"""Read and write the file of users: whole or not at all, for its owner alone, and again whenever it changes."""
+"""Read and change the file of users, which is written whole or not at all and is readable by its owner alone."""
 
 import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from pixi_mirror.disk.files import explain_errors, fresh_name, sync_directories, write_synced
 from pixi_mirror.disk.identity import FileIdentity, identity_of
 from pixi_mirror.disk.lock import lock_file
-from pixi_mirror.errors import MachineError
-from pixi_mirror.serve.access.users import DamagedLineError, Users, dump, parse
+from pixi_mirror.errors import MachineError, UsageError
+from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.serve.access.passwords import create_token, hash_password
+from pixi_mirror.serve.access.users import DamagedLineError, User, Users, admit_password, dump, parse
 
 _MODE = 0o600
 _LARGEST = 1 << 24
@@ -21,7 +24,7 @@ _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def read_users(file: Path) -> Users:
-    """The users of a file.
+    """Read the users of a file.
 
     Raises:
         MachineError: there is none, it cannot be read, others could have written it, or it is damaged.
@@ -80,7 +83,9 @@ def _refuse_writable(file: Path, found: os.stat_result) -> None:
 
 @contextmanager
 def change_users(file: Path) -> Iterator[tuple[Users, Callable[[Users], None]]]:
-    """The users of a file, none where it is yet to be made, and what replaces them; nobody else changes it meanwhile.
+    """Lock a file of users to change it; gives its users and the function that replaces them.
+
+    A file that is not there has no users, and is made.
 
     Raises:
         BusyError: somebody else has been changing it for ten seconds.
@@ -100,17 +105,98 @@ def change_users(file: Path) -> Iterator[tuple[Users, Callable[[Users], None]]]:
         yield users, replace
 
 
-class UserFile:
-    """The users of a file as it stands, read again when it changes; many threads may use it."""
+class AddedUser(NamedTuple):
+    """A user who was added or changed."""
 
-    def __init__(self, file: Path, complain: Callable[[str], None]) -> None:
-        """Read the file; `complain` is told, once each time, why a new version of it is not heeded.
+    user: User
+    is_new: bool
+    token: str | None
+    """In the clear, for this one time; None: none was made."""
+
+    def __repr__(self) -> str:
+        return f"Added({self.user.name!r})"
+
+
+def add_user(
+    file: Path,
+    name: str,
+    *,
+    password: str | None,
+    with_token: bool,
+    read: Sequence[MirrorPath] | None,
+    reads_all: bool,
+) -> AddedUser:
+    """Add a user, or change a user's password, token or rights; what is not given stays as it was.
+
+    Args:
+        file: Of users; it is made if there is none.
+        name: Of the user.
+        password: None: the password stays as it was.
+        with_token: Whether to make a token; the former one is void from then on.
+        read: What the user may read; None: as before, a new user everything.
+        reads_all: Whether the user may read everything from now on.
+
+    Raises:
+        UsageError: the password is too short, too long or has control characters.
+        BusyError: somebody else is changing the file.
+        MachineError: the file cannot be read or written, others could have written it, or it is damaged.
+    """
+    if password is not None:
+        try:
+            admit_password(password)
+        except ValueError as error:
+            raise UsageError(f"{error}; choose another, or --token to have a token made.") from None
+    token, digest = create_token() if with_token else (None, None)
+    kept = None if password is None else hash_password(password)
+    with change_users(file) as (users, replace):
+        before = users.get(name)
+        old = before or User(name, None, None, None)
+        rights = old.read if read is None else tuple(sorted(set(read)))
+        user = User(name, kept or old.password, digest or old.token, None if reads_all else rights)
+        replace({**users, name: user})
+    return AddedUser(user, before is None, token)
+
+
+def remove_user(file: Path, name: str) -> None:
+    """Remove a user; password and token are void from then on, also in a running server.
+
+    Raises:
+        UsageError: there is no such user.
+        BusyError: somebody else is changing the file.
+        MachineError: as `add_user`, or there is no file.
+    """
+    read_users(file)  # so that no lock file is made beside a file that does not exist
+    with change_users(file) as (users, replace):
+        if name not in users:
+            raise UsageError(f"there is no user {name} in {file}; `pixi-mirror users list --file {file}` shows all.")
+        replace({each: user for each, user in users.items() if each != name})
+
+
+def list_users(file: Path) -> tuple[User, ...]:
+    """List the users of a file, ordered by name.
+
+    Raises:
+        MachineError: it cannot be read, others could have written it, or it is damaged.
+    """
+    users = read_users(file)
+    return tuple(users[name] for name in sorted(users))
+
+
+class UserFile:
+    """The users of a file, which is read again when it has changed; many threads may use it."""
+
+    def __init__(self, file: Path, warn: Callable[[str], None]) -> None:
+        """Read the file.
+
+        Args:
+            file: Of users.
+            warn: Called once with the reason when a new version of the file is not used.
 
         Raises:
             MachineError: as `read_users`.
         """
         self._file = file
-        self._complain = complain
+        self._warn = warn
         self._lock = threading.Lock()
         self._users: Users
         self._seen: FileIdentity | None
@@ -130,8 +216,8 @@ class UserFile:
         try:
             self._users, self._seen = _read(self._file)
         except MachineError as error:
-            self._seen = seen  # it is not read again, nor complained of, before it changes
-            self._complain(f"{error} Until then, the users of before are let in.")
+            self._seen = seen  # the file is neither read again nor warned of before it changes
+            self._warn(f"{error} Until then, the users of before are let in.")
 
     def _identity(self) -> FileIdentity | None:
         try:

@@ -1,4 +1,4 @@
-"""Gather from an inventory what people want to know of it: its places with their packages, its environments; pure."""
+"""Gather from an inventory what the page shows: repositories with their packages, and environments; pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _NUMBERS = re.compile(r"([0-9]+)")
 
 
 class PackageRow(NamedTuple):
-    """One package, all its files together."""
+    """One package with all its files."""
 
     name: str
     versions: tuple[str, ...]
@@ -26,7 +26,7 @@ class PackageRow(NamedTuple):
     size: int
     """Bytes, as far as they are known."""
     page: str | None
-    """Path of its page in the mirror; None: it has none."""
+    """Path of its index page in the mirror; None: it has none."""
 
 
 class Repository(NamedTuple):
@@ -34,11 +34,11 @@ class Repository(NamedTuple):
 
     kind: Kind
     title: str
-    """The URLs upstream, or the path here where there is no upstream any more."""
+    """The URLs upstream; or the path in the mirror, if no lock names an upstream any more."""
     path: str
     """In the mirror; empty: its root."""
     indexes: tuple[tuple[str, str], ...]
-    """What can be opened there: a word for it, and its path."""
+    """The indexes that can be opened: a label and a path each."""
     rows: tuple[PackageRow, ...]
     files: int
     size: int
@@ -55,39 +55,39 @@ class EnvironmentRow(NamedTuple):
 
 
 class MirrorContents(NamedTuple):
-    """All that the page shows of a mirror."""
+    """Everything that the page shows of a mirror."""
 
-    places: tuple[Repository, ...]
+    repositories: tuple[Repository, ...]
     environments: tuple[EnvironmentRow, ...]
     files: int
     size: int
     deferred: int
-    """Files that are brought when they are first asked for."""
+    """Files that are fetched at their first request."""
 
 
 def contents_of(inventory: Inventory) -> MirrorContents:
-    """What there is to show of a mirror; files that are neither there nor deferred do not count."""
-    held = _held(inventory)
-    sizes = {path: _size(package, inventory) for path, package in held.items()}
+    """Gather what the page shows; files that are neither there nor deferred do not count."""
+    available = _available(inventory)
+    sizes = {path: _size(package, inventory) for path, package in available.items()}
     titles = _titles(inventory)
-    by_place: dict[tuple[Kind, str], list[Package]] = {}
-    for package in held.values():
-        by_place.setdefault((package.kind, _place_of(package)), []).append(package)
-    places = tuple(
-        _place(kind, path, titles.get((kind, path), ()), rows, inventory.tree)
-        for (kind, path), packages in sorted(by_place.items())
+    by_repository: dict[tuple[Kind, str], list[Package]] = {}
+    for package in available.values():
+        by_repository.setdefault((package.kind, _repository_path(package)), []).append(package)
+    repositories = tuple(
+        _repository(kind, path, titles.get((kind, path), ()), rows, inventory.tree)
+        for (kind, path), packages in sorted(by_repository.items())
         for rows in [_rows(packages, inventory, sizes)]
     )
     return MirrorContents(
-        places=places,
+        repositories=repositories,
         environments=tuple(sorted(_environments(inventory, sizes))),
-        files=len(held),
+        files=len(available),
         size=sum(sizes.values()),
-        deferred=sum(path in inventory.deferred for path in held),
+        deferred=sum(path in inventory.deferred for path in available),
     )
 
 
-def _held(inventory: Inventory) -> dict[MirrorPath, Package]:
+def _available(inventory: Inventory) -> dict[MirrorPath, Package]:
     pinned = (package for snapshot in inventory.snapshots for package in snapshot.wanted)
     return {
         package.path: package
@@ -101,12 +101,12 @@ def _size(package: Package, inventory: Inventory) -> int:
     if stored is not None:
         return stored.size
     listing = inventory.listings.get(package.path)
-    told = package.size if listing is None or package.size is not None else listing.size
-    return told or 0
+    size = package.size if listing is None or package.size is not None else listing.size
+    return size or 0
 
 
 def _titles(inventory: Inventory) -> dict[tuple[Kind, str], tuple[str, ...]]:
-    """What upstream calls the places, for each kind and path."""
+    """The upstream URLs of the repositories, by kind and path."""
     found: dict[tuple[Kind, str], dict[str, None]] = {}
     for snapshot in inventory.snapshots:
         for cell in snapshot.cells:
@@ -116,31 +116,31 @@ def _titles(inventory: Inventory) -> dict[tuple[Kind, str], tuple[str, ...]]:
             if package.kind == "pypi":
                 for index, path in _first_index(package):
                     found.setdefault(("pypi", path), {})[index] = None
-    return {place: tuple(urls) for place, urls in found.items()}
+    return {key: tuple(urls) for key, urls in found.items()}
 
 
 def _first_index(package: Package) -> tuple[tuple[str, str], ...]:
-    """The index that a Python file is counted to, its own, and its path here; empty: it is of none."""
+    """The index of a Python file, and the path of that index here; empty: it has none."""
     for index in package.record.get("indexes", ())[:1]:
-        with suppress(PixiMirrorError):  # what has no path here has no pages here either
+        with suppress(PixiMirrorError):  # an index without a path here has no pages here
             return ((index, url_path(index)),)
     return ()
 
 
-def _place_of(package: Package) -> str:
+def _repository_path(package: Package) -> str:
     if package.kind == "pypi":
         return next((path for _, path in _first_index(package)), "")
     folder = package.path.rpartition("/")[0]
     return folder.rpartition("/")[0] if folder.rpartition("/")[2] == package.subdir else folder
 
 
-def _place(
+def _repository(
     kind: Kind, path: str, titles: tuple[str, ...], rows: tuple[PackageRow, ...], tree: Mapping[MirrorPath, object]
 ) -> Repository:
-    bare = "Python files of no index" if kind == "pypi" else "The mirror's own channel"
+    unnamed = "Python files of no index" if kind == "pypi" else "The mirror's own channel"
     return Repository(
         kind=kind,
-        title=", ".join(titles) or path or bare,
+        title=", ".join(titles) or path or unnamed,
         indexes=tuple(_indexes(kind, path, tree)),
         path=path,
         rows=rows,
@@ -159,7 +159,7 @@ def _rows(packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath,
 def _row(name: str, packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> PackageRow:
     page = f"{SIMPLE}/{name}"
     has_page = packages[0].kind == "pypi" and f"{page}/{PAGE_HTML}" in inventory.tree
-    versions = sorted({package.version for package in packages}, key=_age, reverse=True)
+    versions = sorted({package.version for package in packages}, key=_version_key, reverse=True)
     return PackageRow(
         name=name,
         versions=tuple(versions),
@@ -169,12 +169,12 @@ def _row(name: str, packages: list[Package], inventory: Inventory, sizes: dict[M
     )
 
 
-def _age(version: str) -> tuple[tuple[int, int, str], ...]:
-    """Orders versions as people expect it; which one is the newest by the rules is for clients to say."""
+def _version_key(version: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key for versions as people expect them; the exact rules are for clients."""
     parts = _NUMBERS.split(version)
-    # A release goes after its candidates: what ends where the other has letters is the newer one.
-    told = [(2, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part not in ("", ".")]
-    return (*told, (1, 0, ""))
+    # A release is newer than its candidates: where one ends and the other has letters, the shorter one is newer.
+    keys = [(2, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part not in ("", ".")]
+    return (*keys, (1, 0, ""))
 
 
 def _indexes(kind: Kind, path: str, tree: Mapping[MirrorPath, object]) -> Iterator[tuple[str, str]]:

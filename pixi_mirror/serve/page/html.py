@@ -1,7 +1,7 @@
-"""Write the page for people as HTML: everything in it is escaped, and it needs neither a script nor other files; pure.
+"""Format the page for people as HTML; pure. Everything is escaped, and neither a script nor another file is needed.
 
-A package is one short row, whatever it has of files and versions, and there is a most of rows: the page of a mirror of
-20,000 packages stays below 4 MB.
+A package is one short row, however many files and versions it has, and the number of rows is limited: the page of a
+mirror of 20,000 packages stays below 4 MB.
 """
 
 import re
@@ -16,10 +16,10 @@ from pixi_mirror.serve.page.contents import EnvironmentRow, MirrorContents, Pack
 from pixi_mirror.serve.page.style import SCRIPT, STYLE
 
 MOST_ROWS = 25_000
-"""Of packages; of those beyond it the page tells how many there are."""
+"""Of packages; of further ones the page shows only the number."""
 _MOST_VERSIONS = 5
 _LONGEST = 100
-"""Characters of a name or version: longer ones are cut, for no true one is so long."""
+"""Characters of a name or version; longer ones are cut, since no real one is so long."""
 _STEP = 1024
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _NO_ID = re.compile(r"[^a-z0-9]+")
@@ -27,32 +27,40 @@ _NO_ID = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageTemplate:
-    """The page but for the configurations, which alone depend on where the mirror is served."""
+    """The page without the configurations, the only part that depends on the URL of the mirror."""
 
     before: str
     after: str
 
     def html(self, configurations: Mapping[str, str]) -> bytes:
-        """The whole page; `configurations` are the texts to be copied, by the name of the client."""
+        """Format the whole page; `configurations` are texts to copy, by the name of the client."""
         return "".join((self.before, *_configurations(configurations), self.after)).encode()
 
 
 def html_of(inventory: Inventory, *, configurations: Mapping[str, str], updated_s: float) -> bytes:
-    """The page of the mirror with this inventory, which was last updated at `updated_s` seconds of the epoch."""
+    """Format the page of a mirror.
+
+    Args:
+        inventory: Of the mirror.
+        configurations: Texts to copy, by the name of the client.
+        updated_s: When the mirror was last updated, in seconds since 1970.
+    """
     return page_of(inventory, updated_s=updated_s).html(configurations)
 
 
 def page_of(inventory: Inventory, *, updated_s: float) -> PageTemplate:
-    """The page of the mirror with this inventory, to which only the configurations have to be added."""
-    shown = contents_of(inventory)
+    """Format the page of a mirror without the configurations; `updated_s` is in seconds since 1970."""
+    contents = contents_of(inventory)
     return PageTemplate(
-        before="".join((*_head(shown, updated_s), *_environments(shown.environments))),
-        after="".join((*_places(shown.places), f"</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")),
+        before="".join((*_head(contents, updated_s), *_environments(contents.environments))),
+        after="".join(
+            (*_repositories(contents.repositories), f"</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")
+        ),
     )
 
 
 def _text(raw: str) -> str:
-    """Text as HTML; what cannot be seen, or turns the direction of what follows, is shown as a replacement."""
+    """Text as HTML; invisible characters, and those that turn the direction of writing, are replaced."""
     seen = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in raw)
     return escape(seen)
 
@@ -61,16 +69,18 @@ def _name(raw: str) -> str:
     return _text(raw if len(raw) <= _LONGEST else f"{raw[:_LONGEST]}…")
 
 
-def _head(shown: MirrorContents, updated_s: float) -> Iterator[str]:
+def _head(contents: MirrorContents, updated_s: float) -> Iterator[str]:
     when = datetime.fromtimestamp(int(updated_s), UTC)
-    deferred = f", {_count(shown.deferred, 'file')} of them brought when first asked for" if shown.deferred else ""
+    deferred = (
+        f", {_count(contents.deferred, 'file')} of them fetched at the first request" if contents.deferred else ""
+    )
     yield (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>A mirror of packages</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         "<header>\n<h1>A mirror of packages</h1>\n"
-        f"<p>{_count(sum(len(place.rows) for place in shown.places), 'package')} "
-        f"in {_count(shown.files, 'file')}, {_size(shown.size)}{deferred}. "
+        f"<p>{_count(sum(len(repository.rows) for repository in contents.repositories), 'package')} "
+        f"in {_count(contents.files, 'file')}, {_size(contents.size)}{deferred}. "
         f'Updated <time datetime="{when:%Y-%m-%dT%H:%M:%SZ}">{when:%Y-%m-%d %H:%M} UTC</time>.</p>\n'
         '<nav aria-label="Contents"><ul><li><a href="#environments">Environments</a></li>'
         '<li><a href="#configuration">Configuration</a></li><li><a href="#packages">Packages</a></li>'
@@ -103,47 +113,48 @@ def _configurations(configurations: Mapping[str, str]) -> Iterator[str]:
     yield "</section>\n"
 
 
-def _places(places: tuple[Repository, ...]) -> Iterator[str]:
+def _repositories(repositories: tuple[Repository, ...]) -> Iterator[str]:
     yield (
         '<section aria-labelledby="packages">\n<h2 id="packages">Packages</h2>\n'
         '<div id="searching" hidden><label for="search">Search packages by name</label>\n'
         '<input id="search" type="search" autocomplete="off" spellcheck="false">\n'
         '<p id="found" class="soft" role="status"></p></div>\n'
     )
-    if not places:
+    if not repositories:
         yield "<p>None yet.</p>\n"
-    elif len(places) > 1:
+    elif len(repositories) > 1:
         links = (
-            f'<li><a href="#{_anchor(number, each)}">{_name(each.title)}</a></li>' for number, each in enumerate(places)
+            f'<li><a href="#{_anchor(number, each)}">{_name(each.title)}</a></li>'
+            for number, each in enumerate(repositories)
         )
         yield f'<nav aria-label="Channels and indexes"><ul>{"".join(links)}</ul></nav>\n'
     left = MOST_ROWS
-    for number, place in enumerate(places):
-        yield from _place(place, _anchor(number, place), place.rows[:left])
-        left -= min(left, len(place.rows))
+    for number, repository in enumerate(repositories):
+        yield from _repository(repository, _anchor(number, repository), repository.rows[:left])
+        left -= min(left, len(repository.rows))
     yield "</section>\n"
 
 
-def _anchor(number: int, place: Repository) -> str:
-    """Unique by its number; the words are for people."""
-    words = _NO_ID.sub("-", place.path.lower()[:40]).strip("-")
+def _anchor(number: int, repository: Repository) -> str:
+    """The anchor of a repository: unique by its number; the words are for people."""
+    words = _NO_ID.sub("-", repository.path.lower()[:40]).strip("-")
     return f"p{number}-{words}" if words else f"p{number}"
 
 
-def _place(place: Repository, anchor: str, rows: tuple[PackageRow, ...]) -> Iterator[str]:
-    kind = "Channel" if place.kind == "conda" else "Python index"
+def _repository(repository: Repository, anchor: str, rows: tuple[PackageRow, ...]) -> Iterator[str]:
+    kind = "Channel" if repository.kind == "conda" else "Python index"
     yield (
-        f'<details class="place" id="{anchor}"><summary><h3>{kind} {_name(place.title)}</h3> '
-        f'<span class="soft">{_count(len(place.rows), "package")}, {_count(place.files, "file")}, '
-        f"{_size(place.size)}</span></summary>\n"
+        f'<details class="place" id="{anchor}"><summary><h3>{kind} {_name(repository.title)}</h3> '
+        f'<span class="soft">{_count(len(repository.rows), "package")}, {_count(repository.files, "file")}, '
+        f"{_size(repository.size)}</span></summary>\n"
     )
-    if place.indexes:
-        links = " ".join(f'<a href="{_href(path)}">{_name(word)}</a>' for word, path in place.indexes)
+    if repository.indexes:
+        links = " ".join(f'<a href="{_href(path)}">{_name(word)}</a>' for word, path in repository.indexes)
         yield f"<p>Indexes: {links}</p>\n"
     body = "".join(map(_row, rows))
-    yield _table(f"Packages of {_name(place.title)}", ("Name", "Versions", "Files", "Size"), body)
-    if len(rows) < len(place.rows):
-        yield f"<p>And {_count(len(place.rows) - len(rows), 'further package')}, which the indexes list.</p>\n"
+    yield _table(f"Packages of {_name(repository.title)}", ("Name", "Versions", "Files", "Size"), body)
+    if len(rows) < len(repository.rows):
+        yield f"<p>And {_count(len(repository.rows) - len(rows), 'further package')}, which the indexes list.</p>\n"
     yield "</details>\n"
 
 
@@ -165,7 +176,7 @@ def _table(caption: str, heads: Iterable[str], rows: str) -> str:
 
 
 def _href(path: str) -> str:
-    """A path of the mirror, relative to the page; `./` keeps a colon from being taken for the end of a scheme."""
+    """A path of the mirror, relative to the page; without `./` a colon could be read as the end of a scheme."""
     return f"./{quote(path.encode(errors='replace'), safe='/')}"
 
 

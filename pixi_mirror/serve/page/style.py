@@ -1,4 +1,4 @@
-"""The page's style and script, which are the same in every mirror, and the policy that lets in nothing else."""
+"""The style and the script of the page, the same for every mirror, and the policy that allows nothing else."""
 
 import base64
 import hashlib
@@ -25,10 +25,10 @@ border-radius:.4rem;padding:.5rem}
 [hidden]{display:none}
 """
 
-# The search hides rows of tables that are there without it. The words are in the fragment: the server never sees them.
+# The search hides rows of tables. Its words stand in the fragment of the URL, so the server never sees them.
 SCRIPT = """\
 "use strict";(()=>{
-const box=document.getElementById("search"),told=document.getElementById("found"),
+const box=document.getElementById("search"),count=document.getElementById("found"),
 groups=[...document.querySelectorAll("details.place")].map(each=>({each,was:each.open,
 rows:[...each.querySelectorAll("tbody tr")].map(row=>({row,words:row.cells[0].textContent.toLowerCase()}))}));
 function look(){
@@ -36,9 +36,9 @@ const words=box.value.trim().toLowerCase().split(/\\s+/).filter(Boolean);let fou
 for(const {each,was,rows} of groups){let here=0;
 for(const {row,words:has} of rows){const fits=words.every(word=>has.includes(word));row.hidden=!fits;here+=fits}
 each.hidden=words.length>0&&here===0;each.open=words.length?here>0:was;found+=here}
-told.textContent=words.length?(found===1?"1 package":found+" packages"):""}
-function read(){const asked=/^#q=(.*)$/.exec(location.hash);if(!asked)return;
-try{box.value=decodeURIComponent(asked[1])}catch{box.value=asked[1]}look()}
+count.textContent=words.length?(found===1?"1 package":found+" packages"):""}
+function read(){const match=/^#q=(.*)$/.exec(location.hash);if(!match)return;
+try{box.value=decodeURIComponent(match[1])}catch{box.value=match[1]}look()}
 let soon;box.addEventListener("input",()=>{clearTimeout(soon);soon=setTimeout(()=>{look();
 history.replaceState(null,"",box.value?"#q="+encodeURIComponent(box.value):location.pathname+location.search)},120)});
 document.getElementById("searching").hidden=false;addEventListener("hashchange",read);read()})();
@@ -46,7 +46,7 @@ document.getElementById("searching").hidden=false;addEventListener("hashchange",
 
 
 def _source(text: str) -> str:
-    """CSP Level 3: a hash source names the one inline text that may be there."""
+    """CSP Level 3: a hash source allows one inline text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -54,4 +54,4 @@ POLICY = (
     f"default-src 'none'; style-src {_source(STYLE)}; script-src {_source(SCRIPT)}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""What `Content-Security-Policy` has to say of the page."""
+"""The value of `Content-Security-Policy`."""

@@ -1,4 +1,4 @@
-"""Know what a mirror pins, as its inventory says now, for many threads."""
+"""The packages that a mirror pins, as its inventory has them now, for many threads."""
 
 import threading
 from collections.abc import Mapping
@@ -27,35 +27,35 @@ class PinnedPackages:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lock = threading.Lock()
-        self._known = _Pinned(None, (), {})
+        self._pinned = _Pinned(None, (), {})
 
     @property
     def packages(self) -> Mapping[MirrorPath, Package]:
-        """All of them, as they are at an instant after this was asked; another object whenever they have changed."""
-        if self._known.identity is None or self._known.identity != self._identity():
+        """All of them, as they are at an instant after the call; another object whenever they have changed."""
+        if self._pinned.identity is None or self._pinned.identity != self._identity():
             with self._lock:
                 identity = self._identity()
-                if self._known.identity is None or self._known.identity != identity:
-                    self._learn(identity)
-        return self._known.packages
+                if self._pinned.identity is None or self._pinned.identity != identity:
+                    self._read(identity)
+        return self._pinned.packages
 
-    def note(self, inventory: Inventory) -> None:
-        """Hear what the inventory is that somebody in this process has just recorded, and still may write."""
+    def update(self, inventory: Inventory) -> None:
+        """Take the inventory that this process has just recorded while it still holds the writer's lock."""
         with self._lock:
-            if inventory.snapshots == self._known.snapshots:
-                self._known = self._known._replace(identity=self._identity())
+            if inventory.snapshots == self._pinned.snapshots:
+                self._pinned = self._pinned._replace(identity=self._identity())
 
-    def _learn(self, identity: FileIdentity | None) -> None:
+    def _read(self, identity: FileIdentity | None) -> None:
         try:
             inventory = TreeView(self._root).inventory
         except MachineError:
-            return  # it does not parse; what was known is better than nothing
-        if inventory.snapshots == self._known.snapshots:
-            self._known = self._known._replace(identity=identity)
+            return  # it does not parse; the pins of the last one still hold
+        if inventory.snapshots == self._pinned.snapshots:
+            self._pinned = self._pinned._replace(identity=identity)
             return
         found = merge(inventory.snapshots, layout=inventory.layout, names={}).packages
         packages = {path: package for path, package in found.items() if package.sha256 is not None}
-        self._known = _Pinned(identity, inventory.snapshots, packages)
+        self._pinned = _Pinned(identity, inventory.snapshots, packages)
 
     def _identity(self) -> FileIdentity | None:
         try:

@@ -1,8 +1,11 @@
-"""Bring deferred files when they are first asked for: verified and kept before the first byte is sent.
+"""Fetch deferred files at their first request: verified and stored before the first byte is sent.
 
-All who ask for a file wait for one download of it into the shared cache. From there it is put into the mirror, with
-whatever else has come meanwhile, unless another process is writing it: then it is shown from the cache, and put into
-the mirror when it is asked for again.
+All clients that request a file wait for one download of it into the shared cache. From there it is put into the mirror,
+together with what else has come meanwhile. While another process writes the mirror, the file is served from the cache,
+and is put into the mirror at a later request.
+
+Downloads run in threads of their own, a few for each origin: a slow host delays only its own files. A client that has
+left waits no longer, and a download that nobody waits for any more is not begun.
 """
 
 from __future__ import annotations
@@ -10,10 +13,12 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from pixi_mirror.cache.batch import ObtainedPackage, obtain
 from pixi_mirror.context import Context
@@ -21,27 +26,32 @@ from pixi_mirror.errors import BusyError, DiskFullError, FetchError, MachineErro
 from pixi_mirror.mirror.upstream import Upstream, open_upstream
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.serve.access_log import moment
-from pixi_mirror.serve.files import Unobtainable
+from pixi_mirror.serve.access_log import timestamp
+from pixi_mirror.serve.files import FileUnavailable, WaitForUpstream
 from pixi_mirror.serve.pull_through.pins import PinnedPackages
 from pixi_mirror.serve.pull_through.record import Recorder
 
-_REMEMBERED_S = 5.0
-"""How long a failure is told to whoever asks, before upstream is asked again."""
+_FAILURE_LASTS_S = 5.0
+"""How long clients get the same failure before upstream is asked again."""
+_POLL_S = 0.1
+"""How often a waiting thread looks whether its client has left."""
+_RETRY_AFTER_S = 5
+_CLIENT_LEFT = 499
+"""In the log, as nginx has it; nobody receives it."""
 
 
 class UpstreamFetch(NamedTuple):
-    """One file that was fetched from upstream, or could not be."""
+    """The log entry of one file that was fetched from upstream, or could not be."""
 
     time_s: float
-    """When it was asked for, in seconds since 1970."""
+    """When the download began, in seconds since 1970."""
     path: MirrorPath
     upstream: str
     """Its URL, stripped of secrets."""
     status: int
-    """What those are told who wait for it."""
+    """Of the response to those who wait for it."""
     size: int
-    """Bytes; 0: there are none."""
+    """Bytes; 0 after a failure."""
     seconds: float
     error: str | None
     """None: it was fetched."""
@@ -49,131 +59,207 @@ class UpstreamFetch(NamedTuple):
     @property
     def line(self) -> str:
         """One line of JSON, ASCII alone, without its end."""
-        told = {
-            "time": moment(self.time_s),
+        entry = {
+            "time": timestamp(self.time_s),
             "fetch": self.upstream,
             "path": self.path,
             "status": self.status,
             "bytes": self.size,
         }
-        return json.dumps({**told, "seconds": round(self.seconds, 6), "error": self.error})
+        return json.dumps({**entry, "seconds": round(self.seconds, 6), "error": self.error})
 
 
 @dataclass(slots=True)
 class _Download:
-    """One file on its way, and who waits for it."""
+    """A file that is fetched, or is to be."""
 
-    landed: threading.Event = field(default_factory=threading.Event)
+    package: Package
+    clients: int = 0
+    """Those that wait for it."""
+    done: threading.Event = field(default_factory=threading.Event)
     where: Path | None = None
-    """None: it could not be had."""
-    refused: Unobtainable | None = None
-    forgotten_at_s: float = 0.0
-    """When a failure does not count any more, by the monotonic clock."""
+    """None: it is not done, or has failed."""
+    failure: FileUnavailable | None = None
+    forget_at_s: float = 0.0
+    """When a failure no longer counts, by the monotonic clock; 0: it has not failed."""
+
+
+@dataclass(slots=True)
+class _Origin:
+    """The downloads from one scheme, host and port."""
+
+    pending: deque[_Download] = field(default_factory=deque)
+    threads: int = 0
 
 
 class PullThrough:
-    """Asked by a server for files that it does not have; many threads may ask."""
+    """Fetches files that a server does not have; many threads may use it."""
 
-    def __init__(self, root: Path, context: Context, *, tell: Callable[[UpstreamFetch], None]) -> None:
+    def __init__(self, root: Path, context: Context, *, log: Callable[[UpstreamFetch], None]) -> None:
         self._root = root
         self._context = context
-        self._tell = tell
+        self._log = log
         self._pins = PinnedPackages(root)
-        self._keeper = Recorder(root, context, self._pins)
+        self._recorder = Recorder(root, context, self._pins)
         self._lock = threading.Lock()
-        self._flights: dict[MirrorPath, _Download] = {}
-        self._supplied: tuple[Mapping[MirrorPath, Package], Upstream, threading.Semaphore] | None = None
+        self._downloads: dict[MirrorPath, _Download] = {}
+        self._origins: dict[str, _Origin] = {}
+        self._opened: tuple[Mapping[MirrorPath, Package], Upstream] | None = None
+        self._opening = threading.Lock()
 
-    def __call__(self, path: MirrorPath) -> Path | None:
-        """Where a file is now that the mirror pins and did not have; None: it pins no such file.
+    def __call__(self, path: MirrorPath, wait: WaitForUpstream) -> Path | None:
+        """Fetch a file that the mirror pins and does not have, and say where it is; None: it pins no such file.
 
         Raises:
-            Unobtainable: it could not be brought.
+            FileUnavailable: it cannot be had now, too many clients wait, or this client has left.
         """
         package = self._pins.packages.get(path)
         if package is None:
             return None
-        flight, is_first = self._flight(path)
-        if is_first:
-            self._fly(flight, package)
-        flight.landed.wait()
-        if flight.refused is not None:
-            raise Unobtainable(flight.refused.status, flight.refused.reason)
-        return flight.where
+        try:
+            jobs = self._upstream().jobs
+        except PixiMirrorError as error:
+            raise _unavailable(error) from error
+        failed = self._recent_failure(path)
+        if failed is None:
+            with wait() as has_left:
+                download = self._join(package, jobs)
+                try:
+                    while not download.done.wait(_POLL_S):
+                        if has_left():
+                            raise FileUnavailable(_CLIENT_LEFT, "the client has left")
+                finally:
+                    with self._lock:
+                        download.clients -= 1
+            failed = download.failure
+        if failed is not None:
+            raise FileUnavailable(failed.status, failed.reason, retry_after_s=failed.retry_after_s)
+        return download.where
 
-    def _flight(self, path: MirrorPath) -> tuple[_Download, bool]:
+    def _recent_failure(self, path: MirrorPath) -> FileUnavailable | None:
         with self._lock:
             now_s = time.monotonic()
-            for gone in [each for each, flight in self._flights.items() if 0 < flight.forgotten_at_s <= now_s]:
-                del self._flights[gone]
-            known = self._flights.get(path)
-            if known is not None:
-                return known, False
-            self._flights[path] = _Download()
-            return self._flights[path], True
+            for old in [each for each, one in self._downloads.items() if 0 < one.forget_at_s <= now_s]:
+                del self._downloads[old]
+            known = self._downloads.get(path)
+            return None if known is None else known.failure
 
-    def _fly(self, flight: _Download, package: Package) -> None:
+    def _join(self, package: Package, jobs: int) -> _Download:
+        """The download of a package, for one more client; it is begun, or queued, if there is none yet.
+
+        Raises:
+            FileUnavailable: the machine gives no thread for it.
+        """
+        with self._lock:
+            download = self._downloads.get(package.path)
+            if download is None:
+                download = self._downloads[package.path] = _Download(package)
+                name = _origin_of(package)
+                origin = self._origins.setdefault(name, _Origin())
+                origin.pending.append(download)
+                if origin.threads < jobs and not self._start_thread(name, origin) and not origin.threads:
+                    del self._downloads[package.path], self._origins[name]
+                    raise FileUnavailable(503, "this machine is busy; come again", retry_after_s=_RETRY_AFTER_S)
+            download.clients += 1
+            return download
+
+    def _start_thread(self, name: str, origin: _Origin) -> bool:
+        """Start one more thread for an origin; whether the system gave one. The lock is held."""
         try:
-            flight.where = self._pulled(package)
-        except Unobtainable as refused:
-            flight.refused = refused
+            threading.Thread(target=self._download_all, args=(name,), daemon=True).start()
+        except RuntimeError:
+            return False
+        origin.threads += 1
+        return True
+
+    def _download_all(self, name: str) -> None:
+        while (download := self._next_download(name)) is not None:
+            self._download(download)
+
+    def _next_download(self, name: str) -> _Download | None:
+        """The next download from an origin that a client waits for; None: there is none, and this thread ends."""
+        with self._lock:
+            origin = self._origins[name]
+            while origin.pending:
+                download = origin.pending.popleft()
+                if download.clients:
+                    return download
+                del self._downloads[download.package.path]
+            origin.threads -= 1
+            if not origin.threads:
+                del self._origins[name]
+            return None
+
+    def _download(self, download: _Download) -> None:
+        path = download.package.path
+        try:
+            download.where = self._fetch_and_record(download.package)
+        except FileUnavailable as failure:
+            download.failure = failure
         except BaseException:
-            flight.refused = Unobtainable(500, "the file could not be brought")
+            download.failure = FileUnavailable(500, "the file could not be fetched")
             raise
         finally:
             with self._lock:
-                if flight.refused is None:
-                    del self._flights[package.path]  # whoever comes now finds it in the mirror, or in the cache
+                if download.failure is None:
+                    del self._downloads[path]  # the next client finds the file in the mirror, or in the cache
                 else:
-                    flight.forgotten_at_s = time.monotonic() + _REMEMBERED_S
-            flight.landed.set()
+                    download.forget_at_s = time.monotonic() + _FAILURE_LASTS_S
+            download.done.set()
 
-    def _pulled(self, package: Package) -> Path:
+    def _fetch_and_record(self, package: Package) -> Path:
         began_s, began = time.time(), time.monotonic()
 
-        def told(status: int, size: int, error: str | None) -> None:
+        def log(status: int, size: int, error: str | None) -> None:
             seconds = time.monotonic() - began
-            self._tell(UpstreamFetch(began_s, package.path, package.url.stripped, status, size, seconds, error))
+            self._log(UpstreamFetch(began_s, package.path, package.url.stripped, status, size, seconds, error))
 
         try:
-            supply, gate = self._supply()
-            with supply.store.used():
-                with gate:
-                    obtained, is_new = self._obtained(package, supply)
+            upstream = self._upstream()
+            with upstream.store.used():
+                obtained, is_new = self._obtain(package, upstream)
                 if is_new:
-                    told(200, obtained.size, None)
-                return self._keeper.kept(obtained, supply.store)
+                    log(200, obtained.size, None)
+                return self._recorder.record(obtained, upstream.store)
         except PixiMirrorError as error:
-            refused = _refused(error)
-            told(refused.status, 0, str(error))
-            raise refused from error
+            failure = _unavailable(error)
+            log(failure.status, 0, str(error))
+            raise failure from error
 
-    def _obtained(self, package: Package, supply: Upstream) -> tuple[ObtainedPackage, bool]:
+    def _obtain(self, package: Package, upstream: Upstream) -> tuple[ObtainedPackage, bool]:
         if package.sha256 is None:
             raise MachineError(f"{package.path} has no hash")
-        return obtain(package, package.sha256, supply.store, supply.fetcher, self._context.progress)
+        return obtain(package, package.sha256, upstream.store, upstream.fetcher, self._context.progress)
 
-    def _supply(self) -> tuple[Upstream, threading.Semaphore]:
-        """What can fetch what is pinned now: made anew when that changes, for it depends on hosts and settings."""
+    def _upstream(self) -> Upstream:
+        """What fetches the pinned packages; it depends on their hosts and the settings, so it is made anew with them.
+
+        Raises:
+            MachineError: a settings file does not parse.
+        """
         packages = self._pins.packages
-        with self._lock:
-            if self._supplied is None or self._supplied[0] is not packages:
-                supply = open_upstream(self._context, packages.values(), self._keeper.tree)
-                self._supplied = packages, supply, threading.Semaphore(supply.jobs)
-            return self._supplied[1:]
+        with self._opening:
+            if self._opened is None or self._opened[0] is not packages:
+                self._opened = packages, open_upstream(self._context, packages.values(), self._recorder.tree)
+            return self._opened[1]
 
 
-def _refused(error: PixiMirrorError) -> Unobtainable:
-    """What is told to a client; the whole reason stands in the log, for it may name what is nobody's business."""
+def _origin_of(package: Package) -> str:
+    parts = urlsplit(package.url.stripped)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _unavailable(error: PixiMirrorError) -> FileUnavailable:
+    """What a client gets for an error; the message stands in the log alone, because it may name local files."""
     match error:
         case WrongBytesError():
-            return Unobtainable(502, "upstream sends other bytes than are pinned; nothing of them was kept")
+            return FileUnavailable(502, "upstream sends other bytes than are pinned; nothing of them was stored")
         case FetchError(lasting=True):
-            return Unobtainable(502, "upstream does not give the file that is pinned")
+            return FileUnavailable(502, "upstream does not give the file that is pinned")
         case FetchError():
-            return Unobtainable(504, "upstream cannot be asked now; come again")
+            return FileUnavailable(504, "upstream does not answer now; come again")
         case DiskFullError():
-            return Unobtainable(507, "there is no room for the file")
+            return FileUnavailable(507, "the disk has no space for the file")
         case BusyError():
-            return Unobtainable(503, "the cache is being pruned; come again")
-    return Unobtainable(500, "the file could not be brought")
+            return FileUnavailable(503, "the cache is being pruned; come again", retry_after_s=_RETRY_AFTER_S)
+    return FileUnavailable(500, "the file could not be fetched")

@@ -1,4 +1,4 @@
-"""Put into a mirror, and record, what was fetched for it one file at a time: many at once where many come."""
+"""Put fetched files into a mirror and record them: all that have come meanwhile at once."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pixi_mirror.serve.pull_through.pins import PinnedPackages
 
 
 class Recorder:
-    """Keeps files for a mirror; many threads may come.
+    """Puts files into a mirror; many threads may use it.
 
-    Recording costs about the same for one file as for a hundred. So whoever comes while others are being recorded
-    waits, and then the first of the waiting records all.
+    Recording a hundred files costs about as much as recording one. So a thread that comes while another one records
+    waits, and then the first of those that wait records the files of all.
     """
 
     def __init__(self, root: Path, context: Context, pins: PinnedPackages) -> None:
@@ -37,29 +37,29 @@ class Recorder:
         self._context = context
         self._pins = pins
         self._waiting: dict[MirrorPath, ObtainedPackage] = {}
-        self._coming = threading.Lock()
+        self._collecting = threading.Lock()
         self._recording = threading.Lock()
 
-    def kept(self, obtained: ObtainedPackage, store: Store) -> Path:
-        """Where the file is: in the mirror, or still in the cache if it could not be put there now."""
+    def record(self, obtained: ObtainedPackage, store: Store) -> Path:
+        """Put a file into the mirror and say where it is: there, or in the cache if it could not be put there now."""
         path = obtained.package.path
-        with self._coming:
+        with self._collecting:
             self._waiting[path] = obtained
         with self._recording:
-            with self._coming:
+            with self._collecting:
                 waiting, self._waiting = self._waiting, {}
             if waiting:
-                self._record(waiting, store)
+                self._record_all(waiting, store)
             where = self.tree.path(path)
             return where if path in self.tree.inventory.tree and where.is_file() else obtained.path
 
-    def _record(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
+    def _record_all(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
         try:
             with self.tree.writing(timeout_s=0):
                 self._settle(waiting, store)
-                self._pins.note(self.tree.inventory)
+                self._pins.update(self.tree.inventory)
         except BusyError:
-            pass  # an update, most likely; the files wait in the cache
+            pass  # probably an update; the files stay in the cache
         except PixiMirrorError as error:
             self._context.progress.warn(f"{len(waiting)} fetched files stay in the cache: {error}")
 

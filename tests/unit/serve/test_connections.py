@@ -13,8 +13,8 @@ import pytest
 from serving import Client, written
 
 from pixi_mirror.errors import MachineError
+from pixi_mirror.serve.connection import TimeLimits
 from pixi_mirror.serve.transport import Server, Tls
-from pixi_mirror.serve.wire import TimeLimits
 
 INDEX = "/conda-forge/linux-64/repodata.json"
 CONDA = "/conda-forge/linux-64/tool-1!2.0+cuda12-h12_1.conda"
@@ -91,8 +91,8 @@ def test_a_client_that_wants_one_answer_gets_one(client, head):
 
 
 def test_who_begins_nothing_or_finishes_nothing_is_not_waited_for(mirror):
-    patience = TimeLimits(idle_s=0.05, head_s=0.2, stall_s=0.2)
-    with Server(mirror, host="127.0.0.1", port=0, patience=patience) as server:
+    limits = TimeLimits(idle_s=0.05, head_s=0.2, stall_s=0.2)
+    with Server(mirror, host="127.0.0.1", port=0, limits=limits) as server:
         with Client(server.url) as client:
             assert client.is_ended
         with Client(server.url) as client:
@@ -148,7 +148,7 @@ def large(tmp_path):
 def test_who_stops_reading_is_not_waited_for(large):
     mirror, data = large
     with (
-        Server(mirror, host="127.0.0.1", port=0, patience=TimeLimits(stall_s=0.1)) as server,
+        Server(mirror, host="127.0.0.1", port=0, limits=TimeLimits(stall_s=0.1)) as server,
         Client(server.url) as client,
     ):
         client.send(f"GET /{LARGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -160,7 +160,7 @@ def test_who_stops_reading_is_not_waited_for(large):
 
 def test_a_stop_finishes_the_download_and_ends_those_who_rest(large):
     mirror, data = large
-    server = Server(mirror, host="127.0.0.1", port=0, patience=TimeLimits(idle_s=300))
+    server = Server(mirror, host="127.0.0.1", port=0, limits=TimeLimits(idle_s=300))
     with Client(server.url) as resting, Client(server.url) as loading, server:
         assert resting.ask("/-/health").status == 200
         loading.send(f"GET /{LARGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -188,8 +188,8 @@ def test_a_download_that_takes_too_long_does_not_keep_a_server_from_stopping(lar
 @pytest.mark.broken_mirror("a file is made shorter while it is sent")
 def test_a_file_that_gets_shorter_ends_the_connection_instead_of_being_padded(large):
     mirror, data = large
-    patience = TimeLimits(idle_s=300)
-    with Server(mirror, host="127.0.0.1", port=0, patience=patience) as server, Client(server.url) as client:
+    limits = TimeLimits(idle_s=300)
+    with Server(mirror, host="127.0.0.1", port=0, limits=limits) as server, Client(server.url) as client:
         client.send(f"GET /{LARGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         client.stream.readline()
         os.truncate(mirror / LARGE, 1000)

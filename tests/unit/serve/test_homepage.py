@@ -93,7 +93,7 @@ class Deciding(AccessControl):
     def __init__(self, verdict):
         self.verdict = verdict
 
-    def __call__(self, authorization, token, path):
+    def check(self, authorization, token, path):
         assert path == ""
         return self.verdict
 
@@ -102,7 +102,7 @@ class Deciding(AccessControl):
     ("verdict", "status"), [(Verdict.MAY_READ, 200), (Verdict.NOT_ENTITLED, 404), (Verdict.UNKNOWN, 401)]
 )
 def test_only_who_may_read_all_sees_the_page(mirror, verdict, status):
-    with Server(mirror, host="127.0.0.1", port=0, gate=Deciding(verdict)) as server, Client(server.url) as client:
+    with Server(mirror, host="127.0.0.1", port=0, access=Deciding(verdict)) as server, Client(server.url) as client:
         reply = client.ask("/t/SECRET/")
         assert reply.status == status
         assert (b"A mirror of packages" in reply.body) == (status == 200)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import Client, descriptors, written
 
-from pixi_mirror.serve.targets import masked, parse_target
+from pixi_mirror.serve.request import masked, parse_target
 from pixi_mirror.serve.transport import Server
 
 INDEX = "/conda-forge/linux-64/repodata.json"
@@ -208,4 +208,4 @@ def test_no_descriptor_is_left_open(server):
             ):
                 client.ask(target, **fields)
                 client.ask(target, "HEAD", **fields)
-        assert descriptors() == before
+        assert descriptors() <= before  # connections of other tests may end meanwhile

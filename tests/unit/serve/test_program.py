@@ -21,7 +21,7 @@ def test_the_first_line_is_the_url_and_a_signal_ends_it_after_the_download(world
     with serving(world, "mirror", "--port", "0") as server:
         assert server.url.startswith("http://127.0.0.1:")
         with Client(server.url) as client:
-            client.send(b"GET /c/noarch/large-1-0.conda HTTP/1.1\r\nHost: x\r\nUser-Agent: me\r\n\r\n")
+            client.send(b"GET /c/noarch/large-1-0.conda HTTP/1.1\r\nHost: localhost\r\nUser-Agent: me\r\n\r\n")
             client.stream.readline()
             server.process.send_signal(number)
             assert client.stream.read().endswith(mirror_of_large)
@@ -42,7 +42,7 @@ def test_the_first_line_is_the_url_and_a_signal_ends_it_after_the_download(world
 
 def test_a_second_signal_ends_it_at_once(world, mirror_of_large):
     with serving(world, "mirror", "--port", "0") as server, Client(server.url) as client:
-        client.send(b"GET /c/noarch/large-1-0.conda HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.send(b"GET /c/noarch/large-1-0.conda HTTP/1.1\r\nHost: localhost\r\n\r\n")
         client.stream.readline()
         server.process.send_signal(signal.SIGTERM)
         try:

@@ -153,7 +153,7 @@ def test_a_server_that_is_killed_in_a_download_leaves_nothing_and_the_next_one_g
     before = (deferred.mirror / "pixi-mirror.json").read_bytes()
     words = (deferred.mirror, "--port", "0", "--upstream")
     with running(*words, env=deferred.environment) as server, Client(server.url) as client:
-        client.send(f"GET /{place(deferred, TOOL)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        client.send(f"GET /{place(deferred, TOOL)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         while not list(deferred.home.rglob("partial/*")) or not asked(deferred, TOOL):
             pass
         server.process.kill()
@@ -167,7 +167,7 @@ def test_a_server_that_is_killed_in_a_download_leaves_nothing_and_the_next_one_g
 def test_who_goes_away_does_not_end_the_download_for_the_others(deferred):
     deferred.upstream.script(upstream_path(TOOL), steps.drip(pieces_per_second=20, piece=4000))
     with serving(deferred) as url, Client(url) as patient:
-        request = f"GET /{place(deferred, TOOL)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        request = f"GET /{place(deferred, TOOL)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         with Client(url) as hasty:
             hasty.send(request)
             while not asked(deferred, TOOL):

@@ -28,22 +28,23 @@ def computed(monkeypatch):
     return calls
 
 
-def gate_of(*them, listed_at=lambda _: ()):
+def access_of(*them, listed_at=lambda _: ()):
     known = users(*them)
     return AccessControl(lambda: known, listed_at)
 
 
 def test_the_right_password_opens_and_scrypt_is_computed_once(computed):
-    gate = gate_of(user("ada"))
-    assert {gate(basic("ada", PASSWORD), None, "c") for _ in range(50)} == {Verdict.MAY_READ}
+    access = access_of(user("ada"))
+    assert {access.check(basic("ada", PASSWORD), None, "c") for _ in range(50)} == {Verdict.MAY_READ}
     assert len(computed) == 1
 
 
 def test_many_first_requests_at_once_cost_one_computation_each_at_most_twice(computed):
-    gate = gate_of(user("ada"))
+    access = access_of(user("ada"))
     found = []
     threads = [
-        threading.Thread(target=lambda: found.append(gate(basic("ada", PASSWORD), None, "c"))) for _ in range(50)
+        threading.Thread(target=lambda: found.append(access.check(basic("ada", PASSWORD), None, "c")))
+        for _ in range(50)
     ]
     for thread in threads:
         thread.start()
@@ -55,37 +56,37 @@ def test_many_first_requests_at_once_cost_one_computation_each_at_most_twice(com
 
 @pytest.mark.parametrize("name", ["ada", "nobody", "has-only-a-token"])
 def test_whoever_is_wrong_costs_the_same(computed, name):
-    gate = gate_of(user("ada"), user("has-only-a-token", password=False, token_too=True))
-    assert gate(basic(name, "wrong horse"), None, "c") is Verdict.UNKNOWN
+    access = access_of(user("ada"), user("has-only-a-token", password=False, token_too=True))
+    assert access.check(basic(name, "wrong horse"), None, "c") is Verdict.UNKNOWN
     assert computed == [(1 << 15, 8, 1)]
 
 
 def test_an_unknown_user_costs_what_the_costliest_password_does(computed):
     cheap = password_of_all()._replace(cost=password_of_all().cost._replace(n=1 << 14))
-    gate = gate_of(User("old", cheap, None, None), user("ada"))
-    gate(basic("nobody", "wrong horse"), None, "c")
+    access = access_of(User("old", cheap, None, None), user("ada"))
+    access.check(basic("nobody", "wrong horse"), None, "c")
     assert computed == [(1 << 15, 8, 1)]
 
 
 def test_a_wrong_password_stays_wrong_after_the_right_one_was_there():
-    gate = gate_of(user("ada"), User("eve", hash_password("another horse"), None, None))
-    assert gate(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
-    assert gate(basic("ada", "another horse"), None, "c") is Verdict.UNKNOWN
-    assert gate(basic("eve", PASSWORD), None, "c") is Verdict.UNKNOWN
+    access = access_of(user("ada"), User("eve", hash_password("another horse"), None, None))
+    assert access.check(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
+    assert access.check(basic("ada", "another horse"), None, "c") is Verdict.UNKNOWN
+    assert access.check(basic("eve", PASSWORD), None, "c") is Verdict.UNKNOWN
 
 
 def test_another_version_of_the_users_forgets_the_passwords_that_were_right():
     versions = [users(user("ada"))]
-    gate = AccessControl(lambda: versions[-1])
-    assert gate(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
+    access = AccessControl(lambda: versions[-1])
+    assert access.check(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
     versions.append(users(User("ada", hash_password("another horse"), None, None)))
-    assert gate(basic("ada", PASSWORD), None, "c") is Verdict.UNKNOWN
+    assert access.check(basic("ada", PASSWORD), None, "c") is Verdict.UNKNOWN
     versions.append(users())
-    assert gate(basic("ada", "another horse"), None, "c") is Verdict.UNKNOWN
+    assert access.check(basic("ada", "another horse"), None, "c") is Verdict.UNKNOWN
 
 
 def test_a_token_opens_in_every_form_without_scrypt(computed):
-    gate = gate_of(user("ci", token_too=True), user("ada"))
+    access = access_of(user("ci", token_too=True), user("ada"))
     secret = token()[0]
     ways = [
         (f"Bearer {secret}", None),
@@ -95,20 +96,20 @@ def test_a_token_opens_in_every_form_without_scrypt(computed):
         (basic("__token__", secret), None),
         (basic("ada", "wrong horse"), secret),
     ]
-    assert [gate(*way, "c") for way in ways] == [Verdict.MAY_READ] * len(ways)
+    assert [access.check(*way, "c") for way in ways] == [Verdict.MAY_READ] * len(ways)
     assert not computed
 
 
 def test_a_token_under_the_name_of_another_is_wrong():
-    gate = gate_of(user("ci", token_too=True), user("ada"))
-    assert gate(basic("ada", token()[0]), None, "c") is Verdict.UNKNOWN
+    access = access_of(user("ci", token_too=True), user("ada"))
+    assert access.check(basic("ada", token()[0]), None, "c") is Verdict.UNKNOWN
 
 
 def test_the_digest_that_is_kept_opens_nothing():
-    gate = gate_of(user("ci", token_too=True, password=False))
+    access = access_of(user("ci", token_too=True, password=False))
     digest = token()[1]
-    assert gate(f"Bearer {digest}", digest, "c") is Verdict.UNKNOWN
-    assert gate(basic("ci", digest), None, "c") is Verdict.UNKNOWN
+    assert access.check(f"Bearer {digest}", digest, "c") is Verdict.UNKNOWN
+    assert access.check(basic("ci", digest), None, "c") is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,9 @@ def test_the_digest_that_is_kept_opens_nothing():
         "Bearer  ",
         "Basic !!!!",
         "Basic YWRh",
+        basic("ada", ""),
+        basic("nobody", ""),
+        basic("__token__", ""),
         "Digest username=ada",
         "Basic " + "A" * 8000,
         f"{basic('ada', PASSWORD)}, {basic('ada', PASSWORD)}",
@@ -130,28 +134,28 @@ def test_the_digest_that_is_kept_opens_nothing():
     ],
 )
 def test_what_is_no_credential_opens_nothing_and_costs_nothing(computed, authorization):
-    assert gate_of(user("ada"))(authorization, None, "c") is Verdict.UNKNOWN
+    assert access_of(user("ada")).check(authorization, None, "c") is Verdict.UNKNOWN
     assert not computed
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_password_with_umlauts_opens_however_the_client_writes_it(encoding):
-    gate = gate_of(User("ada", hash_password("schöne Pferde: drei"), None, None))
-    assert gate(basic("ada", "schöne Pferde: drei", encoding), None, "c") is Verdict.MAY_READ
+    access = access_of(User("ada", hash_password("schöne Pferde: drei"), None, None))
+    assert access.check(basic("ada", "schöne Pferde: drei", encoding), None, "c") is Verdict.MAY_READ
 
 
 def test_a_password_opens_in_composed_and_decomposed_letters():
-    gate = gate_of(User("ada", hash_password("scho\u0308ne Pferde"), None, None))
-    assert gate(basic("ada", "sch\u00f6ne Pferde"), None, "c") is Verdict.MAY_READ
+    access = access_of(User("ada", hash_password("scho\u0308ne Pferde"), None, None))
+    assert access.check(basic("ada", "sch\u00f6ne Pferde"), None, "c") is Verdict.MAY_READ
 
 
 def test_rights_cover_a_path_and_all_below_and_not_what_begins_alike():
-    gate = gate_of(user("ada", read=["conda-forge", "pypi.example/simple"]))
+    access = access_of(user("ada", read=["conda-forge", "pypi.example/simple"]))
     allowed = ["conda-forge", "conda-forge/noarch/repodata.json", "pypi.example/simple/x"]
     denied = ["", "conda-forge-2/noarch/x.conda", "conda", "pypi.example", "simple/x", WHEEL, "CONDA-FORGE/x", "a b"]
     ask = basic("ada", PASSWORD)
-    assert [gate(ask, None, path) for path in allowed] == [Verdict.MAY_READ] * len(allowed)
-    assert [gate(ask, None, path) for path in denied] == [Verdict.NOT_ENTITLED] * len(denied)
+    assert [access.check(ask, None, path) for path in allowed] == [Verdict.MAY_READ] * len(allowed)
+    assert [access.check(ask, None, path) for path in denied] == [Verdict.NOT_ENTITLED] * len(denied)
 
 
 @pytest.mark.parametrize(("right", "may"), [("simple", True), ("simple/x", True), ("simple/y", False), ("c", False)])
@@ -159,20 +163,20 @@ def test_who_may_read_an_index_may_read_the_files_that_it_lists(right, may):
     def listed_at(path):
         return ("pypi.example/simple/x", "simple/x") if path == WHEEL else ()
 
-    gate = gate_of(user("ada", read=[right]), listed_at=listed_at)
-    verdict = gate(basic("ada", PASSWORD), None, WHEEL)
+    access = access_of(user("ada", read=[right]), listed_at=listed_at)
+    verdict = access.check(basic("ada", PASSWORD), None, WHEEL)
     assert verdict is (Verdict.MAY_READ if may else Verdict.NOT_ENTITLED)
 
 
 def test_no_rights_are_none():
-    gate = gate_of(user("ada", read=[]))
-    assert gate(basic("ada", PASSWORD), None, "c") is Verdict.NOT_ENTITLED
-    assert gate(basic("ada", PASSWORD), None, "") is Verdict.NOT_ENTITLED
+    access = access_of(user("ada", read=[]))
+    assert access.check(basic("ada", PASSWORD), None, "c") is Verdict.NOT_ENTITLED
+    assert access.check(basic("ada", PASSWORD), None, "") is Verdict.NOT_ENTITLED
 
 
 def test_where_too_many_wait_new_ones_are_sent_away_and_the_known_come_in(monkeypatch):
-    gate = gate_of(user("ada"), user("ci", token_too=True, password=False))
-    assert gate(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
+    access = access_of(user("ada"), user("ci", token_too=True, password=False))
+    assert access.check(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
     go_on, running, most, now = threading.Event(), threading.Semaphore(0), [0], [0]
     real = hashlib.scrypt
 
@@ -187,7 +191,9 @@ def test_where_too_many_wait_new_ones_are_sent_away_and_the_known_come_in(monkey
     monkeypatch.setattr(hashlib, "scrypt", scrypt)
     found = []
     guess = [
-        threading.Thread(target=lambda number=number: found.append(gate(basic("ada", f"guess {number}"), None, "c")))
+        threading.Thread(
+            target=lambda number=number: found.append(access.check(basic("ada", f"guess {number}"), None, "c"))
+        )
         for number in range(_MOST_WAITING + _AT_ONCE + 20)
     ]
     for thread in guess:
@@ -197,15 +203,15 @@ def test_where_too_many_wait_new_ones_are_sent_away_and_the_known_come_in(monkey
     while len(found) < 20:
         go_on.wait(0.001)
     assert set(found) == {Verdict.BUSY}
-    assert gate(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
-    assert gate(f"Bearer {token()[0]}", None, "c") is Verdict.MAY_READ
+    assert access.check(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
+    assert access.check(f"Bearer {token()[0]}", None, "c") is Verdict.MAY_READ
     go_on.set()
     for thread in guess:
         thread.join()
     assert found.count(Verdict.UNKNOWN) == _MOST_WAITING + _AT_ONCE
     assert most[0] <= _AT_ONCE
     monkeypatch.setattr(hashlib, "scrypt", real)
-    assert gate(basic("ada", "guess 1"), None, "c") is Verdict.UNKNOWN
+    assert access.check(basic("ada", "guess 1"), None, "c") is Verdict.UNKNOWN
 
 
 def test_nothing_that_has_a_secret_shows_it():

@@ -96,7 +96,7 @@ def test_a_file_that_is_neither_there_nor_deferred_is_not_shown():
     text = Seen(page(of)).text
     assert "waiting" in text
     assert "gone" not in text
-    assert "1 file of them brought when first asked for" in text
+    assert "1 file of them fetched at the first request" in text
 
 
 def test_an_empty_mirror_has_a_page():
