@@ -26,7 +26,8 @@ class OpenConnections:
         self._idle: dict[socket.socket, float] = {}
         """Those without a request under way, in the order in which they became idle: from when on each may be ended,
         by the monotonic clock in seconds."""
-        self._waiting = 0
+        self._waiting: dict[object, socket.socket] = {}
+        """Those that wait for upstream, each under a key of its own."""
         self._is_closing = False
 
     @property
@@ -83,17 +84,21 @@ class OpenConnections:
         Raises:
             FileUnavailable: half of the connections wait for upstream already.
         """
+        key = object()
         with self._changed:
-            if self._waiting >= max(1, self._most // 2):
+            if len(self._waiting) >= max(1, self._most // 2):
+                # The threads of clients that have left notice it in a moment; their places are free now.
+                self._waiting = {each: one for each, one in self._waiting.items() if not has_left(one)}
+            if len(self._waiting) >= max(1, self._most // 2):
                 raise FileUnavailable(
                     503, "too many clients wait for upstream; come again", retry_after_s=_RETRY_AFTER_S
                 )
-            self._waiting += 1
+            self._waiting[key] = connection
         try:
             yield lambda: has_left(connection)
         finally:
             with self._changed:
-                self._waiting -= 1
+                self._waiting.pop(key, None)
 
     def finish(self, *, within_s: float) -> bool:
         """End the idle connections, and wait for the others; whether all are done."""

@@ -149,5 +149,7 @@ def test_a_place_is_counted_and_given_back(mirror):
             theirs.sendall(b"GET / HTTP/1.1\r\n")  # what was sent before does not hide that the client has left
             theirs.close()
             assert has_left()
+            with connections.waiting_for_upstream(ours):
+                pass  # those who have left take no place, even before they are counted out
         with connections.waiting_for_upstream(ours):
             pass
