@@ -90,7 +90,11 @@ def channel(url: str, layout: Layout) -> Channel:
         raise _unsafe(url, f"it ends in the subdir {segments[-1]!r}, which no channel may (CEP 26)")
     path = _admitted([*top, *segments], url)
     path_of_url = Url(url).stripped.partition("://")[2].partition("/")[2].rstrip("/")
-    return Channel(url=f"{origin}/{path_of_url}".rstrip("/"), path=None if layout == "flat" else path)
+    return Channel(
+        url=f"{origin}/{path_of_url}".rstrip("/"),
+        path=None if layout == "flat" else path,
+        has_token=Url(url).has_token,
+    )
 
 
 def file_url(location: str) -> str:

@@ -34,6 +34,8 @@ class Offer:
     """The host of the conda-to-PyPI mapping; empty: nothing of it is here."""
     kept: dict[str, str] = field(default_factory=dict)
     """Channels that no environment names any more, of which there still are packages."""
+    with_token: tuple[str, ...] = ()
+    """Channels in whose URL a lock has a token."""
     has_python: bool = True
     """Whether there are PyPI files, and `simple/` with them."""
     environment: str = "default"
@@ -95,8 +97,14 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
         origins=dict(sorted(origins.items())),
         mapping={f"https://{MAPPING_HOST}": f"{url}/{MAPPING_HOST}"} if has_mapping else {},
         kept=dict(sorted(kept.items())),
+        with_token=tuple(sorted(_with_token(inventory))),
         has_python=has_python,
     )
+
+
+def _with_token(inventory: Inventory) -> set[str]:
+    cells = [cell for snapshot in inventory.snapshots for cell in snapshot.cells]
+    return {channel.url for cell in cells for channel in cell.channels if channel.has_token}
 
 
 def _channels(inventory: Inventory, url: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pixi_mirror.clients.marked_lines import insert_lines
 from pixi_mirror.clients.offer import Offer
@@ -22,7 +23,7 @@ class PixiClient:
         """What the lines cannot say."""
         if not _lines(offer):
             return ("the mirror holds nothing that pixi could be led to: bring something first.",)
-        return ()
+        return tuple(_token_note(channel) for channel in offer.with_token)
 
     def merged(self, text: str | None, offer: Offer) -> str:
         """The lines in the user's own table where there is one, else in one at the end."""
@@ -68,6 +69,14 @@ def _is_pixi(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return "pixi" in found.get("tool", {})
+
+
+def _token_note(channel: str) -> str:
+    host = urlsplit(channel).hostname
+    return (
+        f"a lock names {channel} with a token in its URL, and pixi asks for such a URL upstream, never here. Take the "
+        f"token out of the manifest, store it with `pixi auth login {host} --conda-token TOKEN`, and run `pixi lock`."
+    )
 
 
 def _lines(offer: Offer) -> list[str]:

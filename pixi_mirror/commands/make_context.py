@@ -63,19 +63,19 @@ def users_directory() -> Path:
 
 
 def _cache_directory(options: Namespace) -> Path:
-    from pixi_mirror.settings.locations import cache_directory
+    from pixi_mirror.settings.files import cache_directory
 
     return cache_directory(environ=os.environ, option=options.cache_dir)
 
 
 def _settings(options: Namespace, workspace: Path | None) -> Json:
-    from pixi_mirror.settings.read import Options, read_settings
+    from pixi_mirror.settings.read import NetworkOptions, read_settings
 
     return read_settings(
         environ=os.environ,
         workspace=workspace or users_directory(),
         home=Path.home(),
-        options=Options(
+        options=NetworkOptions(
             config_file=options.config_file,
             auth_file=options.auth_file,
             ca_file=options.ca_file,

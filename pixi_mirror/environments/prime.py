@@ -16,7 +16,7 @@ from pixi_mirror.model.packages import Cell, Inventory, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pixi.discovery import lock_of
 from pixi_mirror.pixi.info import read_cache_directory
-from pixi_mirror.settings.pixi_cache import named_pixi_cache, usual_pixi_cache
+from pixi_mirror.settings.files import default_pixi_cache, named_pixi_cache
 
 PACKAGES = "pkgs"
 """The folder of pixi's cache that workspaces are installed from."""
@@ -112,7 +112,7 @@ def prime(mirror: Path, *, choice: Choice, cache: Path | None, jobs: int, dry_ru
 
 
 def _pixi_cache(context: Context) -> Path:
-    return named_pixi_cache(environ=context.environ) or read_cache_directory(context.environ) or usual_pixi_cache()
+    return named_pixi_cache(environ=context.environ) or read_cache_directory(context.environ) or default_pixi_cache()
 
 
 def _absolute(path: Path, context: Context) -> Path:

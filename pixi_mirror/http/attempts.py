@@ -25,6 +25,12 @@ class _AttemptResult:
     """The URL that was requested, after `[mirrors]`."""
 
 
+_SHUT = Failure(
+    reason="[mirrors] in pixi's configuration names no target for it, so that it is not asked for",
+    advice="Give its key in [mirrors] a target, or remove the key.",
+)
+
+
 class Attempts:
     """Fetches http, https and `s3://` URLs, each with several attempts. Many threads use one object."""
 
@@ -87,6 +93,8 @@ class Attempts:
 
     def _attempt(self, url: Url, transfer: Transfer) -> _AttemptResult:
         choice = self._mirrors.choose(url)
+        if choice is None:
+            return _AttemptResult(_SHUT, MirroredUrl(url=url, key=None, target=None))
         result = self._request(choice.url, transfer)
         if isinstance(result, Restart):
             transfer.may_resume, transfer.total = False, None

@@ -1,11 +1,12 @@
 """Put credentials into a request. This is the only module that writes them out."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from pixi_mirror.model.network import Basic, Bearer, CondaToken, Credential
+from pixi_mirror.model.network import Basic, Bearer, CondaToken, Credential, IndexUser
 from pixi_mirror.model.values import Url
 
 
@@ -25,6 +26,15 @@ class AuthorizedUrl:
     """How the user gives other credentials; a whole sentence."""
 
 
+_REDACTED_USER = re.compile(r"(?:[^:]*:)?\*+")
+_REDACTED_TOKEN = re.compile(r"/t/\*+(?=/)")
+
+
+def is_redacted_user(userinfo: str) -> bool:
+    """Whether the part of a URL before its `@` is what pixi writes in place of a user or a password: `****`."""
+    return _REDACTED_USER.fullmatch(unquote(userinfo)) is not None
+
+
 def authorize(url: Url, credential: Credential | None) -> AuthorizedUrl:
     """Put `credential` into a request for `url`; None: the user within the URL itself, if it has one.
 
@@ -35,6 +45,10 @@ def authorize(url: Url, credential: Credential | None) -> AuthorizedUrl:
     host = split.netloc.rpartition("@")[2]
     userinfo = split.netloc[: -len(host) - 1] if "@" in split.netloc else ""
     path, sent, authorization = split.path, "no credentials were sent", None
+    if is_redacted_user(userinfo):
+        userinfo, sent = "", "no credentials were sent, for the lock has **** in place of the user"
+    if (redacted := _REDACTED_TOKEN.match(path)) is not None:
+        path, sent = path[redacted.end() :], "no credentials were sent, for the lock has **** in place of the token"
     if path.startswith("/t/"):
         sent = "the token within the URL was sent"
     match credential:
@@ -48,6 +62,8 @@ def authorize(url: Url, credential: Credential | None) -> AuthorizedUrl:
             if not path.startswith("/t/"):
                 path = f"/t/{quote(token, safe='')}{path}"
             sent = "a conda token from the credential store was sent"
+        case IndexUser(username, password):
+            authorization, sent = _basic(username, password), "the user within the URL of the index was sent"
     if credential is None and userinfo:
         name, _, password = userinfo.partition(":")
         authorization, sent = _basic(unquote(name), unquote(password)), "the user within the URL was sent"

@@ -1,11 +1,15 @@
 """pixi's `[mirrors]`: which URL is requested in place of another. It counts the failures of targets."""
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pixi_mirror.model.values import Url
+
+_AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +43,22 @@ class MirrorTable:
         self._failures: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def choose(self, url: Url) -> MirroredUrl:
-        """The URL to request for `url`: of several targets that with the fewest failures, of equal ones the first."""
+    def choose(self, url: Url) -> MirroredUrl | None:
+        """The URL to request for `url`; None: its key has no targets, so that it is not to be requested.
+
+        Of several targets it takes the one with the fewest failures, of equal ones the first. As in rattler, the user
+        of the URL does not count; the target does not get it.
+        """
+        plain = _without_user(url.raw)
         for key, targets in self._table:
-            if targets and url.raw.startswith(key):
+            if plain.startswith(key):
+                if not targets:
+                    return None
                 with self._lock:
                     target = min(targets, key=self._failures.__getitem__)
-                return MirroredUrl(url=Url(target + url.raw[len(key) :]), key=key, target=target)
+                # A key that leads to itself exempts its URLs, which keep their user.
+                mirrored = url if target == key else Url(target + plain[len(key) :])
+                return MirroredUrl(url=mirrored, key=key, target=target)
         return MirroredUrl(url=url, key=None, target=None)
 
     def count_failure(self, target: str | None) -> None:
@@ -53,6 +66,15 @@ class MirrorTable:
         if target is not None:
             with self._lock:
                 self._failures[target] += 1
+
+
+def _without_user(url: str) -> str:
+    """The URL as rattler compares it with keys: no user, no default port, scheme and host in lower case."""
+    found = _AUTHORITY.match(url)
+    if found is None:
+        return url
+    scheme, host = found[1].lower(), found[2].rpartition("@")[2].lower()
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS.get(scheme, '/'))}{url[found.end() :]}"
 
 
 def _slashed(prefix: str) -> str:

@@ -1,16 +1,18 @@
-"""The port of a source: what one workspace wants, told in pins."""
+"""The interface of a source: a workspace whose lock is mirrored; and what it wants."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pixi_mirror.model.network import IndexUser
 from pixi_mirror.model.packages import Layout, Refusal, Request, Snapshot
 from pixi_mirror.model.values import Sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingPlatform:
-    """A platform that was asked for and that an environment does not have."""
+    """A platform that a request names and an environment does not have."""
 
     environment: str
     platform: str
@@ -18,16 +20,16 @@ class MissingPlatform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionResult:
-    """What a source says to some requests."""
+    """What some requests want from a source."""
 
     snapshot: Snapshot
     missing_platforms: tuple[MissingPlatform, ...]
     found_platforms: frozenset[str]
-    """Platforms as asked that at least one chosen environment has."""
+    """Platforms, as the requests name them, that at least one chosen environment has."""
     platforms: frozenset[str]
-    """All platforms of the chosen environments, asked for or not."""
+    """All platforms of the chosen environments."""
     refusals: tuple[Refusal, ...]
-    """What cannot be mirrored and no request allows to leave out."""
+    """What cannot be mirrored, and no request allows to leave out."""
 
 
 class WorkspaceSource(Protocol):
@@ -39,10 +41,10 @@ class WorkspaceSource(Protocol):
 
     @property
     def manifest(self) -> Path | None:
-        """The resolved path of its manifest, about which pixi is asked; None: the lock alone says all."""
+        """The resolved path of its manifest, about which pixi is asked; None: only the lock is read."""
 
     def digest(self) -> Sha256:
-        """The sha256 of all that the answer depends on.
+        """The sha256 of all that `select` depends on.
 
         Raises:
             WorkspaceError: it cannot be read.
@@ -51,8 +53,15 @@ class WorkspaceSource(Protocol):
     def select(
         self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout
     ) -> SelectionResult:
-        """What the requests want now.
+        """Read what the requests want now.
 
         Raises:
             WorkspaceError: the lock cannot be read, or an environment does not exist.
+        """
+
+    def index_users(self) -> Mapping[str, IndexUser]:
+        """The users in the URLs of its indexes, by the URL without user and with a final slash.
+
+        Raises:
+            WorkspaceError: the lock cannot be read.
         """

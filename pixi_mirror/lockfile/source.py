@@ -1,4 +1,4 @@
-"""A pixi.lock alone, with no pixi on the machine, as the source."""
+"""A `pixi.lock` as a source, with no pixi on the machine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
 from pixi_mirror.model.packages import Layout, Request
 from pixi_mirror.model.values import Sha256, admit_sha256
 
-if TYPE_CHECKING:  # a run with nothing to do must not pay for it
+if TYPE_CHECKING:  # a run with nothing to do must not import these
+    from collections.abc import Mapping
+
     from pixi_mirror.lockfile.entries import Lock
+    from pixi_mirror.model.network import IndexUser
 
-_RULES = b"pixi-mirror reads locks by rules 4\n"
-"""Changed whenever the same lock would be answered differently, so that pins of an older program are renewed."""
-
+_RULES = b"pixi-mirror reads locks by rules 5\n"
+"""It changes whenever the same lock would give another result: then pins of an older program are renewed."""
 
 _LOCAL_ARCHIVE = re.compile(
     rb"\n[ -]*(?:pypi|path|url): (?:file://)?([./][^\n]*\.(?:whl|zip|tar(?:\.[a-z0-9]+)?|t[gbx]z2?))[ \r]*(?=\n)"
@@ -30,11 +32,15 @@ _LOCAL_ARCHIVE = re.compile(
 """Where a lock names an archive of this machine and has no hash of it: version 7 has none of Python archives."""
 
 
+_USER = re.compile(rb"://[^\s/?#]*@")
+"""Where a URL of a lock has a user; without any, the lock is not read for them."""
+
+
 class LockSource:
     """One lock file."""
 
     def __init__(self, path: Path) -> None:
-        """Name a lock, or the directory that holds `pixi.lock`; nothing is read yet."""
+        """Take the path of a lock, or of the directory that holds `pixi.lock`; nothing is read yet."""
         # Not `Path.resolve`, which fails on a circle of links before Python 3.13.
         self._path = Path(os.path.realpath(path / "pixi.lock" if path.is_dir() else path))
         self._data: bytes | None = None
@@ -46,10 +52,10 @@ class LockSource:
 
     @property
     def manifest(self) -> None:
-        """None: nobody is asked about a manifest."""
+        """None: only the lock is read."""
 
     def digest(self) -> Sha256:
-        """The sha256 of the lock, of the local Python archives that it names and of the rules by which it is read.
+        """The sha256 of the lock, of the local archives that it names without a hash, and of the rules of reading.
 
         Raises:
             WorkspaceError: there is none, or it cannot be read.
@@ -77,7 +83,7 @@ class LockSource:
         return self._data
 
     def read(self) -> Lock:
-        """What the lock says.
+        """Read the lock.
 
         Raises:
             WorkspaceError: there is none, or it cannot be read.
@@ -89,7 +95,7 @@ class LockSource:
     def select(
         self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout
     ) -> SelectionResult:
-        """What the requests want now.
+        """Read what the requests want now.
 
         Raises:
             WorkspaceError: the lock cannot be read, or has no such environment.
@@ -101,3 +107,15 @@ class LockSource:
         for request in requests:
             selection.add(request)
         return selection.result(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)
+
+    def index_users(self) -> Mapping[str, IndexUser]:
+        """The users in the URLs of its indexes, by the URL without user and with a final slash.
+
+        Raises:
+            WorkspaceError: there is no lock, or it cannot be read.
+        """
+        if _USER.search(self._bytes()) is None:
+            return {}
+        from pixi_mirror.lockfile.index_users import index_users
+
+        return index_users(self.read())

@@ -117,13 +117,13 @@ class IndexPrograms:
 
     def _manifests_with_task(self) -> Iterator[Path]:
         """Of our own workspace, then of the only one that is mirrored, if their environment is installed already."""
-        from pixi_mirror.settings.tasks import manifest_with_task
+        from pixi_mirror.settings.configuration import find_manifest_with_task
 
         own = [folder.parent for folder in self._at.prefix.parents if folder.name == ".pixi"]
         for workspace in (*own, *(self._at.workspaces if len(self._at.workspaces) == 1 else ())):
             # `pixi run --frozen` would install the environment: minutes, a network, and nobody asked for it.
             if (workspace / ".pixi/envs/default/conda-meta").is_dir():
-                manifest = manifest_with_task(workspace, TASK)
+                manifest = find_manifest_with_task(workspace, TASK)
                 if manifest is not None:
                     yield manifest
 

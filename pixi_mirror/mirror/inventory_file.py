@@ -174,7 +174,7 @@ def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
                 "environment": cell.environment,
                 "platform": cell.platform,
                 "subdir": cell.subdir,
-                "channels": [asdict(channel) for channel in cell.channels],
+                "channels": [_channel_row(channel) for channel in cell.channels],
                 "packages": [number[path] for path in cell.packages],
                 "build_packages": [number[path] for path in cell.build_packages],
                 "virtual_packages": list(cell.virtual_packages),
@@ -202,16 +202,23 @@ def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
     )
 
 
+def _channel_row(channel: Channel) -> Json:
+    token = {"has_token": True} if channel.has_token else {}
+    return {"url": channel.url, "path": channel.path, **token}
+
+
+def _channel(row: Json) -> Channel:
+    path = None if row["path"] is None else admit_path(row["path"])
+    return Channel(url=row["url"], path=path, has_token=row.get("has_token", False))
+
+
 def _cell(row: Json, pool: list[Package]) -> Cell:
     _require_segment(row["subdir"])
     return Cell(
         environment=row["environment"],
         platform=row["platform"],
         subdir=row["subdir"],
-        channels=tuple(
-            Channel(url=channel["url"], path=None if channel["path"] is None else admit_path(channel["path"]))
-            for channel in row["channels"]
-        ),
+        channels=tuple(map(_channel, row["channels"])),
         packages=tuple(pool[number].path for number in row["packages"]),
         build_packages=tuple(pool[number].path for number in row.get("build_packages", ())),
         virtual_packages=tuple(map(str, row.get("virtual_packages", ()))),

@@ -27,8 +27,9 @@ _PACKAGE = {
 }  # fmt: skip
 _REQUEST = {"environments": ([str], type(None)), "platforms": [str], "build_requires": [str]}
 _CELL = {
-    "environment": str, "platform": str, "subdir": str, "channels": [{"url": str, "path": _SOME_TEXT}],
-    "packages": [int], "build_packages?": [int], "virtual_packages?": [str],
+    "environment": str, "platform": str, "subdir": str,
+    "channels": [{"url": str, "path": _SOME_TEXT, "has_token?": bool}], "packages": [int],
+    "build_packages?": [int], "virtual_packages?": [str],
 }  # fmt: skip
 _SUBSCRIPTION = {
     "id": str, "workspace": str, "source_sha256": str, "newest_timestamp": int, "requests": [_REQUEST],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.cache.batch import Batch
     from pixi_mirror.cache.store import Store
     from pixi_mirror.http.fetcher import Fetcher
+    from pixi_mirror.lockfile.interface import WorkspaceSource
     from pixi_mirror.mirror.bring import BringResult
     from pixi_mirror.mirror.plan import Plan
     from pixi_mirror.pypi.build_requirements import ResolutionRequest
@@ -45,7 +46,12 @@ class Upstream:
 
 
 def open_upstream(
-    context: Context, packages: Iterable[Package], tree: Tree | None, *, workspace: Path | None = None
+    context: Context,
+    packages: Iterable[Package],
+    tree: Tree | None,
+    *,
+    workspace: Path | None = None,
+    sources: Iterable[WorkspaceSource] = (),
 ) -> Upstream:
     """What can bring these packages into a mirror, or, with none, to this machine; as is told for a workspace.
 
@@ -55,13 +61,18 @@ def open_upstream(
     from pixi_mirror.cache.batch import Batch
     from pixi_mirror.cache.store import Store
     from pixi_mirror.http.fetcher import Fetcher
+    from pixi_mirror.lockfile.index_users import IndexUserLookup
     from pixi_mirror.pypi.upstream_pages import UpstreamPages
 
     settings = context.settings(workspace)
     for warning in settings.warnings:
         context.progress.warn(warning)
     plain = {_host(url) for package in packages for url in _asked(package) if url.startswith("http://")}
-    network = replace(settings.network, http_hosts=settings.network.http_hosts | plain)
+    network = replace(
+        settings.network,
+        http_hosts=settings.network.http_hosts | plain,
+        credential=IndexUserLookup(settings.network.credential, sources),
+    )
     if network.mirrors and tree is not None:
         network = leave_out_own_mirror(network, tree, context.progress)
     store = Store(context.cache_directory())
@@ -94,7 +105,9 @@ def bring_and_learn(
     from pixi_mirror.mirror.bring import bring_packages
     from pixi_mirror.mirror.listings import fetch_listings
 
-    supply = open_upstream(context, plan.packages.values(), tree, workspace=plan.pins.workspace)
+    supply = open_upstream(
+        context, plan.packages.values(), tree, workspace=plan.pins.workspace, sources=plan.pins.sources.values()
+    )
     brought = bring_packages(tree, plan, supply.store, supply.batch, context.progress, each_alone=each_alone)
     if brought.failed and not each_alone:
         return brought, {}
@@ -114,7 +127,8 @@ def resolve_build_requirements(
     from pixi_mirror.pypi.build_requirements import resolve_wheels
 
     mirrors = MirrorTable(context.settings(workspace).network.mirrors)
-    indexes = tuple(mirrors.choose(Url(index)).url.raw for index in request.indexes)
+    chosen = [mirrors.choose(Url(index)) for index in request.indexes]
+    indexes = tuple(each.url.raw for each in chosen if each is not None)
     return resolve_wheels(replace(request, indexes=indexes), context.environ)
 
 

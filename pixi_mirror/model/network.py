@@ -1,4 +1,4 @@
-"""What a user has told pixi and us about reaching other machines, as values."""
+"""How to reach other machines, as values: credentials, mirrors, proxies, timeouts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,8 +30,16 @@ class CondaToken:
     token: str = field(repr=False)
 
 
-Credential: TypeAlias = Basic | Bearer | CondaToken
-"""Whom to be for an http or https URL."""
+@dataclass(frozen=True, slots=True)
+class IndexUser:
+    """The user in the URL of a lock's index, sent as `Authorization: Basic` to the origin of that index."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+Credential: TypeAlias = Basic | Bearer | CondaToken | IndexUser
+"""What authorizes a request for an http or https URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,10 @@ class Network:
     """How to reach other machines."""
 
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """pixi's `[mirrors]`: URL prefix with trailing slash -> targets with trailing slash, the longest prefix wins."""
+    """pixi's `[mirrors]`: URL prefix with trailing slash -> targets with trailing slash, the longest prefix wins.
+
+    Without targets, what begins with the prefix is not requested at all.
+    """
     proxies: Proxies = Proxies()
     ca_file: Path | None = None
     """Certificates to trust; None: those that come with the HTTP client."""
@@ -85,7 +96,7 @@ class Network:
     http_hosts: frozenset[str] = frozenset()
     """Hosts that may be asked over plain http because the lock or `[mirrors]` says so."""
     credential: Callable[[Url], Credential | None] = field(default=_nobody, repr=False)
-    """Whom to be for a URL; asked for the URL that is really requested."""
+    """The credential for the URL that is really requested; None: there is none."""
     s3_options: Mapping[str, S3Options] = field(default_factory=dict)
     """By bucket. The keys of those in it come from `s3_keys`, of all others from the AWS configuration, as in pixi."""
     s3_keys: Callable[[Url], S3Keys | None] = field(default=_nobody, repr=False)

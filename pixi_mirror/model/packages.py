@@ -100,6 +100,8 @@ class Channel:
     """Stripped, without trailing slash."""
     path: MirrorPath | None
     """Its directory; None: the mirror's root, in the flat layout."""
+    has_token: bool = field(default=False, compare=False)
+    """Whether the lock has a `/t/TOKEN/` in its URL: pixi leads requests for such a URL to no mirror."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

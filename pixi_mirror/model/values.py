@@ -98,6 +98,11 @@ class Url:
         return f"Url({str(self)!r})"
 
     @property
+    def has_token(self) -> bool:
+        """Whether its path begins with `/t/TOKEN/`."""
+        return _TOKEN_AT_START.match(_USERINFO.sub("", self.raw)) is not None
+
+    @property
     def stripped(self) -> str:
         """For files: without user, `/t/TOKEN/`, query and fragment; of a local file the name alone."""
         if self.raw.startswith("file:"):

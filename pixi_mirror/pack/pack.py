@@ -212,7 +212,8 @@ def _obtained(asked: Asked, plans: Iterable[Chosen], context: Context) -> Iterat
     if not waiting:
         yield _hold(held, unpacker, distrust=_nobody)
         return
-    supply = open_upstream(context, wanted, None, workspace=lock_of(context.directory() / asked.manifest).parent)
+    lock = LockSource(lock_of(context.directory() / asked.manifest))
+    supply = open_upstream(context, wanted, None, workspace=lock.location.parent, sources=[lock])
     with supply.store.used():
         context.progress.begin("bringing", files=len(waiting), size=sum(each.size or 0 for each in waiting))
         ready, failed = from_store(waiting, supply.batch)

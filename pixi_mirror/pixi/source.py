@@ -18,6 +18,7 @@ from pixi_mirror.pixi.run import installed_pixi, needed_pixi
 if TYPE_CHECKING:  # a run that asks nobody must not pay for these
     from pixi_mirror.lockfile.entries import Lock
     from pixi_mirror.lockfile.selection import Selection
+    from pixi_mirror.model.network import IndexUser
     from pixi_mirror.pixi.info import WorkspaceInfo
     from pixi_mirror.pixi.platforms import RenamedLock
     from pixi_mirror.pixi.run import PixiProgram
@@ -117,6 +118,14 @@ class PixiSource:
                 selection.add(request)
             self._refuse_disagreement(pixi, told, named, selection, cwd)
         return selection.result(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)
+
+    def index_users(self) -> Mapping[str, IndexUser]:
+        """The users in the URLs of its indexes, by the URL without user and with a final slash.
+
+        Raises:
+            WorkspaceError: there is no lock, or it cannot be read.
+        """
+        return self._lock.index_users()
 
     def _workspace(self, pixi: PixiProgram, cwd: Path) -> WorkspaceInfo:
         from pixi_mirror.pixi.info import explain_load_failure, read_workspace_info

@@ -1,1 +1,1 @@
-"""What the user has told pixi and us: configuration, credentials, proxies, certificates."""
+"""The user's settings for pixi and for us: configuration, credentials, proxies, certificates."""

@@ -1,4 +1,4 @@
-"""Read pixi's configuration files into one value; the only place that knows TOML."""
+"""Read pixi's configuration files, and the tasks of a manifest. The only module of this folder that reads TOML."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model.network import S3Options
-from pixi_mirror.settings.mirrors import is_endpoint, is_prefix, shown
-from pixi_mirror.settings.text import file_text
+from pixi_mirror.model.values import Json
+from pixi_mirror.settings.files import read_text
+from pixi_mirror.settings.mirrors import is_endpoint, is_prefix, masked_setting
 
 T = TypeVar("T")
 
@@ -30,8 +31,8 @@ _NOUNS: Mapping[type, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What all configuration files together say, the highest that says something winning."""
+class PixiConfiguration:
+    """pixi's configuration from all of its files. If several have a key, the file of highest precedence counts."""
 
     sources: tuple[Path, ...] = ()
     """The files read, the highest first."""
@@ -40,19 +41,23 @@ class Told:
     http_proxy: str | None = field(default=None, repr=False)
     https_proxy: str | None = field(default=None, repr=False)
     exempt: tuple[str, ...] = ()
-    """Hosts that are reached without proxy."""
+    """Hosts that are reached without a proxy."""
     downloads: int | None = None
     unverified_by: Path | None = None
     """The file that turns TLS verification off; None: it stays on."""
     root_certificates: str | None = None
-    """`webpki`, `system`, `native` or `all`; None: not said."""
+    """`webpki`, `system`, `native` or `all`; None: not set."""
     auth_file: Path | None = None
     s3_options: Mapping[str, S3Options] = field(default_factory=dict)
-    """Bucket -> where it is; of several files that name a bucket the highest says all of it."""
+    """Bucket -> where it is. Of several files that name a bucket, the one of highest precedence says all of it."""
 
 
-def read_files(paths: Sequence[Path], *, required: Path | None = None) -> Told:
-    """What the files at `paths`, the lowest first, say; those that do not exist say nothing.
+def read_configuration(paths: Sequence[Path], *, required: Path | None = None) -> PixiConfiguration:
+    """Read the configuration files at `paths`; those that do not exist are left out.
+
+    Args:
+        paths: the file of lowest precedence first.
+        required: one of them that has to exist; None: none has to.
 
     Raises:
         MachineError: a file cannot be read, is no TOML, or has a value of the wrong type under a key that is used here;
@@ -64,7 +69,7 @@ def read_files(paths: Sequence[Path], *, required: Path | None = None) -> Told:
             f"the configuration file {required} does not exist: correct --config-file or PIXI_CONFIG_FILE"
         )
     auth_file = _highest(documents, "authentication-override-file", str)
-    return Told(
+    return PixiConfiguration(
         sources=tuple(document.path for document in documents),
         mirrors=MappingProxyType({key: to for document in reversed(documents) for key, to in document.mirrors()}),
         http_proxy=_highest(documents, "proxy-config.http", str),
@@ -75,19 +80,23 @@ def read_files(paths: Sequence[Path], *, required: Path | None = None) -> Told:
         root_certificates=_root_certificates(documents),
         auth_file=Path(auth_file) if auth_file else None,
         s3_options=MappingProxyType(
-            {bucket: told for document in reversed(documents) for bucket, told in document.s3_options()}
+            {bucket: options for document in reversed(documents) for bucket, options in document.s3_options()}
         ),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Document:
+class _ConfigurationFile:
     path: Path
     text: str = field(repr=False)
     table: dict[str, Any] = field(repr=False)
 
     def value(self, key: str | tuple[str, ...], kind: type[T]) -> T | None:
-        """What stands under a dotted key, or under words that may hold dots; None if nothing does."""
+        """The value under a dotted key, or under words that may hold dots; None: there is none.
+
+        Raises:
+            MachineError: it is of another type.
+        """
         here: Any = self.table
         walked: list[str] = []
         for word in key.split(".") if type(key) is str else key:
@@ -113,12 +122,12 @@ class _Document:
     def mirrors(self) -> list[tuple[str, tuple[str, ...]]]:
         table = self.value("mirrors", dict) or {}
         for key, targets in table.items():
-            if type(targets) is not list or not targets or not all(type(target) is str for target in targets):
-                expected = "a list of at least one URL"
-                raise self.fault(f'mirrors."{shown(key)}"', word=key, expected=expected, found=targets)
+            if type(targets) is not list or not all(type(target) is str for target in targets):
+                expected = "a list of URLs"
+                raise self.fault(f'mirrors."{masked_setting(key)}"', word=key, expected=expected, found=targets)
             if not all(map(is_prefix, [key, *targets])):
                 expected = "a URL with a list of URLs, all without query and with at most one credential"
-                raise self.fault(f'mirrors."{shown(key)}"', word=key, expected=expected, found=targets)
+                raise self.fault(f'mirrors."{masked_setting(key)}"', word=key, expected=expected, found=targets)
         return [(key, tuple(targets)) for key, targets in table.items()]
 
     def s3_options(self) -> list[tuple[str, S3Options]]:
@@ -139,7 +148,7 @@ class _Document:
         )
 
     def fault(self, key: str, *, word: str, expected: str, found: object) -> MachineError:
-        """The error for a value; it names the type and not the value, which may be a secret."""
+        """The error for a value. It names the type and not the value, which may be a secret."""
         line = _line(self.text, word)
         place = "" if line is None else f", line {line}"
         noun = _NOUNS.get(type(found), type(found).__name__)
@@ -155,29 +164,29 @@ def _line(text: str, word: str) -> int | None:
     return text.count("\n", 0, found[0].start()) + 1 if len(found) == 1 else None
 
 
-def _document(path: Path) -> _Document | None:
-    text = file_text(path)
+def _document(path: Path) -> _ConfigurationFile | None:
+    text = read_text(path)
     if text is None:
         return None
     import tomllib
 
     try:
-        return _Document(path, text, tomllib.loads(text))
+        return _ConfigurationFile(path, text, tomllib.loads(text))
     except (ValueError, RecursionError) as error:
-        # Only the place: some messages quote the text, and from Python 3.14 on the error carries all of it.
+        # The message has only the place: some errors quote the text, and from Python 3.14 on they carry all of it.
         place = re.search(r"\(at (line \d+, column \d+|end of document)\)\Z", str(error))
     where = f" (at {place[1]})" if place else ""
     raise MachineError(f"{path} is not valid TOML{where}: correct it, `pixi config list` shows what pixi makes of it")
 
 
-def _highest(documents: Sequence[_Document], key: str, kind: type[T]) -> T | None:
-    """The value of the first document that has one; the others are checked all the same."""
+def _highest(documents: Sequence[_ConfigurationFile], key: str, kind: type[T]) -> T | None:
+    """The value of the first file that has one; the values of the others are checked, too."""
     found = [value for document in documents if (value := document.value(key, kind)) is not None]
     return found[0] if found else None
 
 
-def _exempt(documents: Sequence[_Document]) -> tuple[str, ...]:
-    # As in pixi, a file whose [proxy-config] says anything also says which hosts are exempt, be it none.
+def _exempt(documents: Sequence[_ConfigurationFile]) -> tuple[str, ...]:
+    # As in pixi: the first file with a [proxy-config] decides which hosts are exempt, also if it names none.
     lists = [
         document.strings("proxy-config.non-proxy-hosts") or ()
         for document in documents
@@ -186,7 +195,7 @@ def _exempt(documents: Sequence[_Document]) -> tuple[str, ...]:
     return lists[0] if lists else ()
 
 
-def _downloads(documents: Sequence[_Document]) -> int | None:
+def _downloads(documents: Sequence[_ConfigurationFile]) -> int | None:
     for document in documents:
         found = document.value("concurrency.downloads", int)
         if found is not None and found < 1:
@@ -195,17 +204,36 @@ def _downloads(documents: Sequence[_Document]) -> int | None:
     return _highest(documents, "concurrency.downloads", int)
 
 
-def _unverified_by(documents: Sequence[_Document]) -> Path | None:
-    said = [
+def _unverified_by(documents: Sequence[_ConfigurationFile]) -> Path | None:
+    values = [
         (off, document.path) for document in documents if (off := document.value("tls-no-verify", bool)) is not None
     ]
-    return said[0][1] if said and said[0][0] else None
+    return values[0][1] if values and values[0][0] else None
 
 
-def _root_certificates(documents: Sequence[_Document]) -> str | None:
+def _root_certificates(documents: Sequence[_ConfigurationFile]) -> str | None:
     for document in documents:
         found = document.value("tls-root-certs", str)
         if found is not None and found not in _ROOTS:
             expected = "one of " + ", ".join(_ROOTS)
             raise document.fault("tls-root-certs", word="tls-root-certs", expected=expected, found=found)
     return _highest(documents, "tls-root-certs", str)
+
+
+def find_manifest_with_task(workspace: Path, task: str) -> Path | None:
+    """Find the manifest of a workspace that defines a task for its default environment; None: none does.
+
+    A manifest that cannot be read counts as none: pixi says what is wrong with it.
+    """
+    import tomllib
+
+    for name, keys in (("pixi.toml", ()), ("pyproject.toml", ("tool", "pixi"))):
+        try:
+            table: Json = tomllib.loads(read_text(workspace / name) or "")
+        except (MachineError, ValueError, RecursionError):
+            continue
+        for key in (*keys, "tasks"):
+            table = table.get(key, {}) if isinstance(table, dict) else {}
+        if isinstance(table, dict) and task in table:
+            return (workspace / name).absolute()
+    return None

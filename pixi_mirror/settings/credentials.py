@@ -1,4 +1,4 @@
-"""Whom to be for a URL, from pixi's credential stores; it alone reads them, and lets a secret out as a value only."""
+"""Read pixi's credential stores, and find the credential for a URL. Secrets leave this module as values only."""
 
 import json
 import re
@@ -11,31 +11,38 @@ from typing import TypeAlias
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model.network import Basic, Bearer, CondaToken, Credential, S3Keys
 from pixi_mirror.model.values import Json, Url
+from pixi_mirror.settings.files import read_text
 from pixi_mirror.settings.mirrors import host_of
-from pixi_mirror.settings.text import file_text
 
 _Entry: TypeAlias = Credential | S3Keys
 
 Store: TypeAlias = Callable[[str], _Entry | None]
-"""Answers for an account: a host, `*.domain`, a bucket, or an `s3://` URL."""
+"""Gives the entry of an account: a host, `*.domain`, a bucket, or an `s3://` URL; None: it has none."""
 
 _METHODS = frozenset({"BearerToken", "BasicHTTP", "CondaToken", "OAuth", "S3Credentials"})
 _S3_URL = re.compile(r"[sS]3://([A-Za-z0-9._-]+)((?:/[^/?#]*)*)")
 
 
-class Lookup:
-    """Answers whom to be for a URL, safely from several threads; each store is read at most once, and only if asked."""
+class CredentialLookup:
+    """Finds the credential for a URL. Many threads use one object; each store is read once, when it is first needed."""
 
     def __init__(self, *, inside: Sequence[tuple[str, Credential]], stores: Sequence[Store]) -> None:
+        """Prepare; no store is read yet.
+
+        Args:
+            inside: beginnings of URLs with the credentials that stood in the targets of `[mirrors]`, longest first.
+            stores: in the order in which they are searched.
+        """
         self._inside = tuple(inside)
         self._stores = tuple(stores)
         self._known: dict[tuple[int, str], _Entry | None] = {}
         self._lock = Lock()
 
     def __call__(self, url: Url) -> Credential | None:
-        """The credential for the URL that is really requested; None: ask as nobody.
+        """The credential for the URL that is really requested; None: there is none.
 
-        One that stood in a mirror's URL comes first, then the exact host in all stores, then `*.domain` walking up.
+        One that stood in a mirror's URL comes first, then the exact host in all stores, then `*.domain` from the
+        longest domain to the shortest.
 
         Raises:
             MachineError: a store is there and cannot be read.
@@ -50,9 +57,9 @@ class Lookup:
             return next((entry for entry in self._entries(_accounts(host)) if not isinstance(entry, S3Keys)), None)
 
     def keys(self, url: Url) -> S3Keys | None:
-        """What to sign requests for an `s3://` URL with; None: the stores have nothing for it.
+        """The keys that requests for an `s3://` URL are signed with; None: the stores have none.
 
-        What stands under the bucket's name comes first, then under the URL, then under its parents up to the bucket.
+        The entry of the bucket's name comes first, then that of the URL, then those of its parents up to the bucket.
 
         Raises:
             MachineError: a store is there and cannot be read.
@@ -62,7 +69,7 @@ class Lookup:
             return next((entry for entry in self._entries(accounts) if isinstance(entry, S3Keys)), None)
 
     def _entries(self, accounts: Iterable[str]) -> Iterator[_Entry]:
-        """What the stores have, account by account; each is asked once, and only if all before had nothing."""
+        """The entries of the stores, account by account. A store is searched only if all before it had nothing."""
         for account in accounts:
             for number, store in enumerate(self._stores):
                 key = (number, account)
@@ -86,7 +93,7 @@ def _bucket_accounts(url: str) -> Iterator[str]:
 
 def _accounts(host: str) -> Iterator[str]:
     yield host
-    # An address has no domain: neither `[::1]` nor one whose last part is a number.
+    # An address has no domain: neither `[::1]` nor a name whose last part is a number.
     if host.startswith("[") or host.rpartition(".")[2].isdigit():
         return
     domain = host
@@ -95,24 +102,31 @@ def _accounts(host: str) -> Iterator[str]:
         domain = domain.partition(".")[2]
 
 
-def stores(
+def credential_stores(
     *, environ: Mapping[str, str], home: Path, option: Path | None, configured: Path | None
 ) -> tuple[Store, ...]:
-    """The stores in pixi's order; `option` is `--auth-file`, `configured` pixi's `authentication-override-file`."""
+    """The credential stores in pixi's order.
+
+    Args:
+        environ: the environment.
+        home: the user's home directory.
+        option: the file of `--auth-file`; None: not given.
+        configured: pixi's `authentication-override-file`; None: not set.
+    """
     named = environ.get("RATTLER_AUTH_FILE")
     override = option or configured
     netrc = environ.get("NETRC")
     return (
-        *((_Once(partial(_json_entries, Path(named))),) if named else ()),
-        *((_Once(partial(_json_entries, override, required=override is option)),) if override else ()),
+        *((_LazyStore(partial(_json_entries, Path(named))),) if named else ()),
+        *((_LazyStore(partial(_json_entries, override, required=override is option)),) if override else ()),
         _from_keyring,
-        _Once(partial(_json_entries, home / ".rattler" / "credentials.json")),
-        _Once(partial(_netrc_entries, (Path(netrc),) if netrc else (home / ".netrc", home / "_netrc"))),
+        _LazyStore(partial(_json_entries, home / ".rattler" / "credentials.json")),
+        _LazyStore(partial(_netrc_entries, (Path(netrc),) if netrc else (home / ".netrc", home / "_netrc"))),
     )
 
 
-class _Once:
-    """A store that is read on the first question, and whose failure is remembered too."""
+class _LazyStore:
+    """A store that is read when it is first needed. If reading fails, it fails again each time."""
 
     def __init__(self, load: Callable[[], Mapping[str, _Entry]]) -> None:
         self._load = load
@@ -132,7 +146,7 @@ class _Once:
 
 
 def _json_entries(path: Path, *, required: bool = False) -> Mapping[str, _Entry]:
-    text = file_text(path)
+    text = read_text(path)
     if text is None and required:
         raise MachineError(f"the credential file {path} does not exist: correct --auth-file or leave it out")
     if text is None:
@@ -156,8 +170,8 @@ def _json_entries(path: Path, *, required: bool = False) -> Mapping[str, _Entry]
 
 
 def _parsed(text: str) -> tuple[Json, str | None]:
-    """What a JSON text says, or the place where it stops being one."""
-    # Nothing is raised from inside, because the parser's error carries the whole text and would stay in the chain.
+    """The value of a JSON text; or None and the place where it is not JSON."""
+    # The parser's error carries the whole text, so nothing is raised while it is handled: it would stay in the chain.
     try:
         return json.loads(text), None
     except json.JSONDecodeError as error:
@@ -167,7 +181,7 @@ def _parsed(text: str) -> tuple[Json, str | None]:
 
 
 def _credential(raw: Json) -> _Entry | None:
-    """What an entry of a store grants; None for methods of later versions of pixi."""
+    """The credential of an entry; None: its method is one of later versions of pixi."""
     match raw:
         case {"BearerToken": str(token)} | {"OAuth": {"access_token": str(token)}}:
             return Bearer(token)
@@ -188,8 +202,8 @@ def _is_malformed(raw: Json) -> bool:
 def _from_keyring(account: str) -> _Entry | None:
     import importlib
 
-    # The package is optional, and what can go wrong in a keyring of a desktop has no common error: pixi goes on with
-    # the next store, and so do we.
+    # The package is optional, and the errors of desktop keyrings have no common class. pixi goes on with the next
+    # store, and so do we.
     try:
         text = importlib.import_module("keyring").get_password("rattler", account)
     except Exception:  # noqa: BLE001
@@ -205,7 +219,7 @@ def _netrc_entries(paths: Sequence[Path]) -> Mapping[str, _Entry]:
                 f"the netrc file {path} cannot be used ({fault}): correct it or set NETRC to another file"
             )
         if hosts is not None:
-            # As in pixi, an entry `default` is for nobody.
+            # As in pixi, the entry `default` counts for no host.
             return {
                 host.lower(): Basic(login or "", password or "")
                 for host, (login, _, password) in hosts.items()
@@ -215,10 +229,10 @@ def _netrc_entries(paths: Sequence[Path]) -> Mapping[str, _Entry]:
 
 
 def _netrc_hosts(path: Path) -> tuple[Mapping[str, tuple[str, str | None, str | None]] | None, str | None]:
-    """What a netrc file says of each host, None if there is no such file; or what is wrong with it."""
+    """The entries of a netrc file, None if there is no such file; and what is wrong with it, None if nothing is."""
     import netrc
 
-    # Nothing is raised from inside: the parser's messages quote words of the file.
+    # The parser's messages quote words of the file, so nothing is raised while one is handled.
     try:
         return netrc.netrc(path).hosts, None
     except (FileNotFoundError, NotADirectoryError):

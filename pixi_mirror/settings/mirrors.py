@@ -1,4 +1,4 @@
-"""pixi's `[mirrors]`, in the form in which requests are compared with them, and the credentials inside; pure."""
+"""Normalise pixi's `[mirrors]`, and take the credentials out of its URLs; pure."""
 
 import re
 from collections.abc import Mapping
@@ -20,23 +20,26 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mirrors:
-    """`[mirrors]` without secrets, and the secrets apart."""
+class MirrorSettings:
+    """`[mirrors]` without its secrets, and the secrets apart."""
 
     targets: Mapping[str, tuple[str, ...]]
-    """URL prefix -> targets, all with one trailing slash, lower-case host, no default port and no credentials."""
+    """URL prefix -> targets, all with one trailing slash, lower-case host, no default port and no credentials.
+
+    Without targets, what begins with the prefix is not to be requested at all.
+    """
     credentials: tuple[tuple[str, Credential], ...] = field(repr=False)
     """Target prefix and the credential that stood in it, the longest prefix first."""
     http_hosts: frozenset[str]
     """Hosts of `http://` targets, without port or brackets."""
 
 
-def admit_mirrors(told: Mapping[str, tuple[str, ...]]) -> Mirrors:
-    """The mirrors that `told` writes down, each key and target of which satisfies `is_prefix`."""
-    split = {_split(key)[0]: tuple(_split(target) for target in targets) for key, targets in told.items()}
+def admit_mirrors(table: Mapping[str, tuple[str, ...]]) -> MirrorSettings:
+    """The mirrors of a table of `[mirrors]`; each of its keys and targets satisfies `is_prefix`."""
+    split = {_split(key)[0]: tuple(_split(target) for target in targets) for key, targets in table.items()}
     inside = {prefix: credential for pairs in split.values() for prefix, credential in pairs if credential is not None}
     targets = {key: tuple(prefix for prefix, _ in pairs) for key, pairs in sorted(split.items())}
-    return Mirrors(
+    return MirrorSettings(
         targets=MappingProxyType(targets),
         credentials=tuple(sorted(inside.items(), key=lambda pair: (-len(pair[0]), pair[0]))),
         http_hosts=frozenset(
@@ -51,7 +54,7 @@ def admit_mirrors(told: Mapping[str, tuple[str, ...]]) -> Mirrors:
 def host_of(url: str) -> str | None:
     """The host of a URL in lower case, without port, an IPv6 address in brackets; None if there is doubt about it.
 
-    Strict, because a host that we and the HTTP client read differently would send a credential to a stranger.
+    It is strict: if we and the HTTP client understood different hosts, a stranger would get the credential.
     """
     found = _HOST.match(url)
     return None if found is None else found[1].lower()
@@ -74,8 +77,8 @@ def is_endpoint(raw: str) -> bool:
     )
 
 
-def shown(raw: str) -> str:
-    """What should be a URL, for people; stricter than `Url`, since a mistyped one may have its password anywhere."""
+def masked_setting(raw: str) -> str:
+    """A text that should be a URL, for people. It masks more than `Url`: a mistyped URL has its password anywhere."""
     before, at, after = raw.rpartition("@")
     return f"***@{after.partition('/')[0]}/***" if at and before else str(Url(raw))
 

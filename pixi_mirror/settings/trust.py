@@ -1,4 +1,4 @@
-"""Which certificates to trust: an option, the environment, or the machine's own; it only looks whether files exist."""
+"""Which certificates to trust: those of an option, of the environment, or of the machine. No certificate is read."""
 
 import os.path
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pixi_mirror.errors import MachineError
 
-# Where the distributions keep it, below /etc. A Python from conda-forge has OpenSSL's default in its own prefix, which
-# lacks the certificates that an administrator added, so that default comes last.
+# Where the distributions keep the bundle, below /etc. OpenSSL's default comes last: that of a Python from
+# conda-forge is in its own prefix and lacks the certificates that an administrator added.
 _BUNDLES = (
     "ssl/certs/ca-certificates.crt",
     "pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -19,13 +19,13 @@ _OF_THE_MACHINE = frozenset({"system", "native", "all"})
 _WORDS = _OF_THE_MACHINE | {"webpki"}
 
 
-def trusted_certificates(
-    *, option: Path | None, environ: Mapping[str, str], told: str | None, platform: str, system: Path
+def find_certificates(
+    *, option: Path | None, environ: Mapping[str, str], configured: str | None, platform: str, system: Path
 ) -> tuple[Path | None, tuple[str, ...]]:
     """The file or folder of certificates, None for those that come with the HTTP client; and warnings.
 
     The first of `--ca-file`, `SSL_CERT_FILE`, `SSL_CERT_DIR`, `PIXI_TLS_ROOT_CERTS` and pixi's `tls-root-certs`
-    (`told`) decides.
+    (`configured`) decides.
 
     Raises:
         MachineError: what was named does not exist.
@@ -36,7 +36,7 @@ def trusted_certificates(
         return _existing(Path(name), "SSL_CERT_FILE"), ()
     if names := environ.get("SSL_CERT_DIR"):
         return _folder(names, ";" if platform == "win32" else ":")
-    word = environ.get("PIXI_TLS_ROOT_CERTS") or told
+    word = environ.get("PIXI_TLS_ROOT_CERTS") or configured
     if word is None or word == "webpki":
         return None, ()
     if word not in _WORDS:

@@ -25,7 +25,7 @@ from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
 from pixi_mirror.mirror.verify import VerifyResult, verify
 from pixi_mirror.model.packages import Request
 from pixi_mirror.progress import NoProgress
-from pixi_mirror.settings.read import Options, read_settings
+from pixi_mirror.settings.read import NetworkOptions, read_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Directly:
                 environ={},
                 workspace=workspace or self.world.directory,
                 home=self.world.home,
-                options=Options(retries=self.retries),
+                options=NetworkOptions(retries=self.retries),
             ),
             progress=NoProgress(),
             environ=self.world.environment,

@@ -39,6 +39,34 @@ def test_the_longest_prefix_wins_and_one_that_points_at_itself_exempts():
     assert asked(table, label + "a") == label + "a"
 
 
+SAME = "https://h.example/ch/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://u:p@h.example/ch/a",
+        "https://u@h.example/ch/a",
+        "https://H.Example:443/ch/a",
+        "HTTPS://u:p@h.example/ch/a",
+    ],
+)
+def test_a_key_matches_with_and_without_user_and_the_target_does_not_get_the_user(url):
+    assert asked({SAME: ("http://m/x/",)}, url) == "http://m/x/a"
+    assert asked({"https://h.example:444/ch/": ("http://m/x/",)}, url) == url
+    assert asked({SAME: (SAME,)}, url) == url, "a key that leads to itself changes nothing"
+
+
+def test_a_key_without_targets_shuts_what_begins_with_it(upstream):
+    upstream.put("/b/a", BODY)
+    with Fetching(mirrors={upstream.url + "/": (), upstream.url + "/b/": (upstream.url + "/b/",)}) as fetching:
+        error = fetching.failure(upstream.url + "/a")
+        assert fetching.get(upstream.url + "/b/a") == BODY
+    assert "[mirrors]" in str(error)
+    assert error.lasting
+    assert [request.path for request in upstream.requests] == ["/b/a"]
+
+
 def test_the_target_with_the_fewest_failures_is_asked_and_the_first_of_equals():
     mirrors = MirrorTable({CHANNEL: ("http://m/", "http://n/")})
     seen = []

@@ -50,6 +50,28 @@ def test_a_stored_credential_goes_before_the_user_within_the_url(upstream):
         assert fetching.get(f"http://user:password@{upstream.authority}/a") == BODY
 
 
+@pytest.mark.parametrize("user", ["****", "name:****", "****:****", "%2A%2A%2A%2A", "********"])
+def test_what_pixi_writes_in_place_of_a_user_is_no_credential(upstream, fetching, user):
+    """pixi#6425: the lock's user is redacted."""
+    upstream.put("/a", BODY)
+    assert fetching.get(f"http://{user}@{upstream.authority}/a") == BODY
+    assert upstream.requests[0].authorization is None
+    upstream.script("/b", status(401))
+    error = str(fetching.failure(f"http://{user}@{upstream.authority}/b"))
+    assert "the lock has **** in place of the user" in error
+    with Fetching(credential=lambda _: Bearer("stored")) as stored:
+        assert stored.get(f"http://{user}@{upstream.authority}/a") == BODY
+    assert upstream.requests[-1].authorization == "Bearer stored"
+
+
+def test_what_pixi_writes_in_place_of_a_token_is_no_token(upstream, fetching):
+    upstream.put("/a", BODY)
+    assert fetching.get(f"{upstream.url}/t/********/a") == BODY
+    upstream.script("/a", demand_token("stored"))
+    with Fetching(credential=lambda _: CondaToken("stored")) as stored:
+        assert stored.get(f"{upstream.url}/t/********/a") == BODY
+
+
 def test_a_token_within_the_url_is_not_doubled(upstream):
     upstream.put("/a", BODY)
     upstream.script("/a", demand_token("own"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pixi_mirror.model.network import Settings
-from pixi_mirror.settings.read import Options, read_settings
+from pixi_mirror.settings.read import NetworkOptions, read_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class User:
             environ=self.environ,
             workspace=self.workspace if workspace else None,
             home=self.home,
-            options=Options(**options),  # type: ignore[arg-type]
+            options=NetworkOptions(**options),  # type: ignore[arg-type]
             platform=platform,
             system=self.system,
         )

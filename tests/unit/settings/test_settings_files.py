@@ -10,7 +10,7 @@ import pytest
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model.network import S3Options
-from pixi_mirror.settings.locations import cache_directory
+from pixi_mirror.settings.files import cache_directory
 
 SYSTEM = "etc/pixi/config.toml"
 CONFIG = "home/.config/pixi/config.toml"
@@ -69,7 +69,7 @@ def test_without_a_workspace_its_file_does_not_count(user):
 
 
 def test_the_platforms_own_system_folder_is_the_default(user):
-    from pixi_mirror.settings.locations import system_folder
+    from pixi_mirror.settings.files import system_folder
 
     assert (system_folder("linux"), system_folder("darwin")) == (Path("/etc"), Path("/etc"))
     assert system_folder("win32").as_posix() == "C:/ProgramData"
@@ -120,13 +120,13 @@ def test_a_named_file_that_does_not_exist_is_an_error(user, by_option):
 def test_a_workspace_that_is_the_home_counts_once_and_highest(user):
     user.write(HOME, "")
     user.write(CONFIG, "")
-    from pixi_mirror.settings.read import Options, read_settings
+    from pixi_mirror.settings.read import NetworkOptions, read_settings
 
     found = read_settings(
         environ={},
         workspace=user.home,
         home=user.home,
-        options=Options(),
+        options=NetworkOptions(),
         platform="linux",
         system=user.system,
     )
@@ -201,8 +201,7 @@ def test_a_byte_order_mark_does_no_harm(user):
         ("[proxy-config]\nhttp='x'\nnon-proxy-hosts = [1]", ["line 3", "a list of texts"]),
         ("mirrors = []", ["line 1", "`mirrors`", "a table"]),
         ("[mirrors]\n'https://a' = 'https://b'", ["line 2", "https://a", "a list"]),
-        ("[mirrors]\n'https://a' = []", ["line 2", "at least one URL"]),
-        ("[mirrors]\n'https://a' = [1]", ["line 2", "at least one URL"]),
+        ("[mirrors]\n'https://a' = [1]", ["line 2", "a list of URLs"]),
         ("[mirrors]\n'conda-forge' = ['https://a']", ["line 2", "conda-forge", "URL"]),
         ("[mirrors]\n'https://a' = ['https://b/?x=1']", ["line 2", "without query"]),
         ("s3-options = []", ["line 1", "`s3-options`", "a table"]),
@@ -257,7 +256,7 @@ def test_a_file_in_place_of_the_folder_above_means_no_file(user):
 def test_without_files_no_parser_is_loaded(user):
     program = (
         "import sys; from pathlib import Path; from pixi_mirror.settings.read import *\n"
-        "read_settings(environ={}, workspace=Path('w'), home=Path('h'), options=Options(), system=Path('s'))\n"
+        "read_settings(environ={}, workspace=Path('w'), home=Path('h'), options=NetworkOptions(), system=Path('s'))\n"
         "heavy = 'tomllib netrc ssl requests yaml tqdm platformdirs keyring'\n"
         "print(*sorted(set(sys.modules) & set(heavy.split())))"
     )

@@ -53,6 +53,26 @@ def test_proxy_variables_displace_the_configuration_as_in_pixi(user, environ, ht
     assert (found.http, found.https) == (http, https)
 
 
+@pytest.mark.parametrize(
+    ("named", "url"),
+    [
+        ("proxy:3128", "http://proxy:3128"),
+        ("localhost:8123", "http://localhost:8123"),
+        ("127.0.0.1:8123", "http://127.0.0.1:8123"),
+        ("user:p%40w@proxy.corp:3128", "http://user:p%40w@proxy.corp:3128"),
+        ("proxy", "http://proxy"),
+        ("https://proxy:3128", "https://proxy:3128"),
+        ("http://proxy:3128", "http://proxy:3128"),
+    ],
+)
+def test_a_proxy_without_scheme_is_one_over_http(user, named, url):
+    user.environ.update(http_proxy=named, HTTPS_PROXY=named)
+    assert user.settings().network.proxies == Proxies(http=url, https=url)
+    user.environ.clear()
+    user.write(LOCAL, f'[proxy-config]\nhttp = "{named}"\nhttps = "{named}"\n')
+    assert user.settings().network.proxies == Proxies(http=url, https=url)
+
+
 def test_the_environments_exemptions_go_with_its_proxies(user):
     user.write(LOCAL, PROXY_CONFIG)
     user.environ.update(https_proxy="http://e", NO_PROXY="localhost, .lan,,10.0.0.0/8")
