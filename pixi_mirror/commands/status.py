@@ -28,7 +28,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(options: Namespace) -> Outcome:
-    found = status(Path(options.dir), environ=os.environ)
+    found = status(Path(options.dir), environ=os.environ, remember=options.check)
     code = FOUND if options.check and not found.is_current else DONE
     return Outcome(json=_json(found), lines=_lines(found), status=code)
 
@@ -47,15 +47,22 @@ def _lines(found: Status) -> list[str]:
     difference = found.plan.difference
     if difference.missing or difference.changed:
         bad = counted(len(difference.missing) + len(difference.changed), "file")
-        lines.append(f"{bad} missing or changed on disk: run `pixi-mirror update` or `pixi-mirror verify --repair`")
+        lines.append(f"{bad} missing or changed on disk: {_advice(found)}")
     if found.plan.deferred:
         waiting = files_of(len(found.plan.deferred), found.plan.deferred_size)
         lines.append(f"{waiting} deferred: `pixi-mirror serve --upstream` fetches each when it is first asked for")
     if found.stale_indexes:
-        lines.append(f"{counted(len(found.stale_indexes), 'index', 'indexes')} out of date: run `pixi-mirror update`")
+        lines.append(f"{counted(len(found.stale_indexes), 'index', 'indexes')} out of date: {_advice(found)}")
     if difference.surplus:
         lines.append(f"{counted(len(difference.surplus), 'file')} no longer wanted: see `pixi-mirror prune`")
     return lines
+
+
+def _advice(found: Status) -> str:
+    """What mends the mirror here; without a lock, no update can."""
+    if found.has_locks:
+        return "run `pixi-mirror update` or `pixi-mirror verify --repair`"
+    return "run `pixi-mirror verify --repair`"
 
 
 def _subscription_lines(subscription: SubscriptionStatus) -> list[str]:

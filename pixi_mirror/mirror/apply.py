@@ -1,9 +1,25 @@
-"""Settle a plan: derive the indexes that are stale, then record the inventory, last."""
+"""Apply a plan in the one safe order: packages first, then index files, then the inventory.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+Every verb that changes a mirror comes through `apply_plan`, so that there is one story of what a killed run leaves:
+
+1. Missing packages are placed, those of noarch first. No index lists them yet.
+2. Upstream's index pages are read for PyPI files.
+3. Packages that are newly deferred are recorded, because a client may ask for one as soon as an index lists it.
+4. Stale index files are written, each whole, with their sidecars.
+5. The inventory is recorded. With that the change has happened.
+
+A run that is killed leaves the mirror as it was, as it should be, or between the two, and the next run ends in the same
+state. Packages are never removed here: `prune` does that, after they have been unlisted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
+from pixi_mirror.context import Context
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.mirror.indexes import (
     index_contents,
@@ -15,111 +31,198 @@ from pixi_mirror.mirror.indexes import (
 )
 from pixi_mirror.mirror.plan import Plan, recorded_indexes
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.mirror.write_indexes import GRACE_S, overdue_parts, plan_sidecars, write_indexes
+from pixi_mirror.mirror.write_indexes import GRACE_S, WrittenIndexes, overdue_parts, plan_sidecars, write_indexes
 from pixi_mirror.model.indexes import SidecarMaker
-from pixi_mirror.model.packages import GeneratedFile, Inventory, Listing, StoredFile
+from pixi_mirror.model.packages import GeneratedFile, Inventory, Listing, Package, StoredFile
 from pixi_mirror.model.values import MirrorPath
 
-
-def require_program(tree: Tree, plan: Plan, sidecar_maker: SidecarMaker) -> None:
-    """Refuse, before anything is brought, to go on without a program that was asked for by name and is needed.
-
-    Raises:
-        ProgramError: it is not there.
-    """
-    plan_sidecars(tree, plan, planned_index_files(tree, plan), sidecar_maker)
+if TYPE_CHECKING:  # a run with nothing to fetch must not import a client
+    from pixi_mirror.cache.batch import FailedPackage
+    from pixi_mirror.mirror.bring import BringResult
 
 
-def _absent(tree: Tree, path: MirrorPath, listing: Listing) -> Listing:
-    """What is known of a file that is not there: nobody can be given its metadata, and its size may be remembered."""
-    before = tree.inventory.stored_at(path)
-    return replace(listing, metadata=None, size=listing.size if before is None else before.size)
+class PackageSource(Protocol):
+    """Where the packages come from that a plan lacks."""
 
+    needs_all: bool
+    """Whether nothing is placed, written or recorded if one package cannot be had."""
 
-def _promise(tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile], deferred: frozenset[MirrorPath]) -> None:
-    """Record what is newly deferred before an index lists it: whoever reads that may ask for it at once."""
-    if deferred <= tree.inventory.deferred:
-        return
-    made = {path: content for path, content in tree.inventory.tree.items() if isinstance(content, GeneratedFile)}
-    held: dict[MirrorPath, StoredFile | GeneratedFile] = {**stored, **made}
-    tree.record(
-        replace(
-            tree.inventory,
-            layout=plan.layout,
-            snapshots=plan.pins.snapshots,
-            kept=MappingProxyType(dict(sorted(plan.kept.items()))),
-            tree=MappingProxyType(dict(sorted(held.items()))),
-            deferred=deferred,
-        ),
-        locks=plan.pins.locks,
-        manifests=plan.pins.manifests,
-        unlisted=tree.state.unlisted,
-    )
+    def bring(self, tree: Tree, plan: Plan) -> BringResult:
+        """Place packages in the tree; they are not recorded yet.
+
+        Raises:
+            MachineError: a file, a disk or a settings file cannot be used.
+            WrongBytesError: a verified file changed before it was placed.
+        """
+
+    def listings(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
+        """What indexes can say of the PyPI files among `stored`, and of others that upstream was never asked about.
+
+        Raises:
+            MachineError: a file cannot be read.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyResult:
-    """What was done to the indexes."""
+    """What was done to a mirror."""
 
-    written: tuple[MirrorPath, ...]
-    removed: tuple[MirrorPath, ...]
-    """Sidecars that would have been out of date, and pages that list nothing any more."""
-    error: ProgramError | None
-    """Why a program that was asked for by name has failed; the mirror is right without it. None: it has not."""
+    stored: Mapping[MirrorPath, StoredFile] = field(default_factory=dict)
+    """Packages that were placed."""
+    failed: tuple[FailedPackage, ...] = ()
+    """Packages that could not be had."""
+    written: tuple[MirrorPath, ...] = ()
+    """Index files and sidecars."""
+    indexes: tuple[MirrorPath, ...] = ()
+    """Those of `written` that are no parts of a sidecar."""
+    removed: tuple[MirrorPath, ...] = ()
+    """Sidecars that would have been out of date, and index files that list nothing any more."""
+    error: ProgramError | None = None
+    """Why the program that the user named for sidecars has failed; the mirror is right all the same."""
 
 
-def settle(
+def apply_plan(
     tree: Tree,
     plan: Plan,
-    brought: Mapping[MirrorPath, StoredFile],
+    context: Context,
     *,
-    sidecar_maker: SidecarMaker,
-    learnt: Mapping[MirrorPath, Listing] = MappingProxyType({}),
+    source: PackageSource | None = None,
     unlisted: Mapping[MirrorPath, float] | None = None,
     grace_s: float = GRACE_S,
 ) -> ApplyResult:
-    """Derive what is stale and record the inventory.
+    """Bring what a plan lacks, write the index files that are stale, and record the inventory.
 
-    Packages that are wanted and not there are not listed, unless they are deferred. `learnt` is what has become known
-    of PyPI files. `unlisted` replaces what the state says was unlisted when; parts of indexes that nothing names any
-    more stay for `grace_s` seconds.
+    Args:
+        tree: the mirror, open for writing.
+        plan: what it should hold.
+        context: of the verb; it gives the maker of sidecars.
+        source: where packages come from; None: none is brought.
+        unlisted: when files were unlisted, in seconds since 1970; None: as the state has it.
+        grace_s: how long parts of sidecars stay that nothing names any more, in seconds.
 
     Raises:
-        MachineError: the disk refuses; the next run goes on from here.
-        ProgramError: a program that was asked for by name is needed and not there; nothing was changed.
+        ProgramError: a program that the user named is needed and does not exist; nothing was changed.
+        WrongBytesError: a verified file changed before it was placed.
+        MachineError: a disk refuses; the next run goes on from here.
     """
-    since = tree.state.unlisted if unlisted is None else unlisted
-    stored = {**present(tree, plan), **brought}
-    deferred = plan.deferred.difference(stored)
-    known = {**tree.inventory.listings, **learnt}
-    listings = {path: each for path, each in known.items() if path in stored}
-    listings |= {path: _absent(tree, path, each) for path, each in known.items() if path in deferred}
-    made = index_files(index_contents(tree, plan, listed_packages(plan, stored, listings), listings))
-    _promise(tree, plan, stored, deferred)
-    renewed = write_indexes(
-        tree, plan, plan_sidecars(tree, plan, made, sidecar_maker), made, outdated(tree, plan, made)
+    sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
+    stored: Mapping[MirrorPath, StoredFile] = {}
+    failed: tuple[FailedPackage, ...] = ()
+    learnt: Mapping[MirrorPath, Listing] = {}
+    if source is not None:
+        if sidecar_maker.is_named:
+            plan_sidecars(tree, plan, planned_index_files(tree, plan), sidecar_maker)  # it refuses early
+        brought = source.bring(tree, plan)
+        stored, failed = brought.stored, brought.failed
+        if failed and source.needs_all:
+            return ApplyResult(failed=failed)
+        learnt = source.listings(tree, plan, stored)
+    step = _Step(tree, plan, {**present(tree, plan), **stored})
+    listings = step.listings(learnt)
+    written, removed = step.write(listings, sidecar_maker, unlisted=unlisted, grace_s=grace_s)
+    return ApplyResult(
+        stored=stored,
+        failed=failed,
+        written=tuple(written.written),
+        indexes=tuple(path for path in written.written if not _is_part(sidecar_maker, path)),
+        removed=(*written.removed, *removed),
+        error=written.error,
     )
-    overdue = overdue_parts(renewed, grace_s=grace_s)
-    held: dict[MirrorPath, StoredFile | GeneratedFile] = {**stored, **renewed.held}
-    held.update((path, GeneratedFile(recipe=file.recipe)) for path, file in made.items())
-    waiting = {path: at for path, at in since.items() if path in stored and path not in plan.packages}
-    obsolete = [path for path in recorded_indexes(tree) if path not in held and sidecar_maker.role(path) is None]
-    for path in (*overdue, *obsolete):
-        tree.remove(path)
-    tree.record(
-        Inventory(
-            layout=plan.layout,
-            snapshots=plan.pins.snapshots,
-            kept=MappingProxyType(dict(sorted(plan.kept.items()))),
-            tree=MappingProxyType({path: content for path, content in sorted(held.items()) if path not in overdue}),
-            listings=MappingProxyType(dict(sorted(listings.items()))),
-            deferred=deferred,
-        ),
-        locks=plan.pins.locks,
-        manifests=plan.pins.manifests,
-        unlisted={path: at for path, at in {**waiting, **renewed.unlisted}.items() if path not in overdue},
-        attempts=renewed.attempts,
-    )
-    for path in tree.leftovers():
-        tree.remove(path)
-    return ApplyResult(written=tuple(renewed.written), removed=(*renewed.removed, *obsolete), error=renewed.error)
+
+
+def _is_part(sidecar_maker: SidecarMaker, path: MirrorPath) -> bool:
+    role = sidecar_maker.role(path)
+    return role is not None and role.is_part
+
+
+class _Step:
+    """From the placed packages to the recorded inventory."""
+
+    def __init__(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile]) -> None:
+        self._tree = tree
+        self._plan = plan
+        self._stored = stored
+        self._deferred = plan.deferred.difference(stored)
+
+    def listings(self, learnt: Mapping[MirrorPath, Listing]) -> Mapping[MirrorPath, Listing]:
+        """What is known of the PyPI files that are in the tree or deferred, by path."""
+        known = {**self._tree.inventory.listings, **learnt}
+        found = {path: each for path, each in known.items() if path in self._stored}
+        found |= {path: self._of_absent(path, each) for path, each in known.items() if path in self._deferred}
+        return dict(sorted(found.items()))
+
+    def _of_absent(self, path: MirrorPath, listing: Listing) -> Listing:
+        """The metadata of an absent file cannot be served; its size is known if the file was there before."""
+        before = self._tree.inventory.stored_at(path)
+        return replace(listing, metadata=None, size=listing.size if before is None else before.size)
+
+    def write(
+        self,
+        listings: Mapping[MirrorPath, Listing],
+        sidecar_maker: SidecarMaker,
+        *,
+        unlisted: Mapping[MirrorPath, float] | None,
+        grace_s: float,
+    ) -> tuple[WrittenIndexes, tuple[MirrorPath, ...]]:
+        """Write what is stale, record the inventory, and say which index files were removed besides sidecars."""
+        tree, plan = self._tree, self._plan
+        since = tree.state.unlisted if unlisted is None else unlisted
+        waiting = {path: at for path, at in since.items() if path in self._stored and path not in plan.packages}
+        files = index_files(index_contents(tree, plan, listed_packages(plan, self._stored, listings), listings))
+        self._record_deferred()
+        sidecars = plan_sidecars(tree, plan, files, sidecar_maker)
+        written = write_indexes(tree, plan, sidecars, files, outdated(tree, plan, files))
+        overdue = overdue_parts(written, grace_s=grace_s)
+        generated = written.sidecars | {path: GeneratedFile(recipe=file.recipe) for path, file in files.items()}
+        obsolete = tuple(
+            path for path in recorded_indexes(tree) if path not in generated and sidecar_maker.role(path) is None
+        )
+        for path in (*overdue, *obsolete):
+            tree.remove(path)
+        tree.record(
+            Inventory(
+                layout=plan.layout,
+                snapshots=plan.pins.snapshots,
+                kept=self._kept(),
+                tree=_sorted_tree({**self._stored, **generated}, without=overdue),
+                listings=MappingProxyType(listings),
+                deferred=self._deferred,
+            ),
+            locks=plan.pins.locks,
+            manifests=plan.pins.manifests,
+            unlisted={path: at for path, at in {**waiting, **written.unlisted}.items() if path not in overdue},
+            attempts=written.attempts,
+        )
+        for path in tree.leftovers():
+            tree.remove(path)
+        return written, obsolete
+
+    def _kept(self) -> Mapping[MirrorPath, Package]:
+        return MappingProxyType(dict(sorted(self._plan.kept.items())))
+
+    def _record_deferred(self) -> None:
+        """Record what is newly deferred before an index lists it: a client may ask for it at once."""
+        tree, plan = self._tree, self._plan
+        if self._deferred <= tree.inventory.deferred:
+            return
+        generated = {path: each for path, each in tree.inventory.tree.items() if isinstance(each, GeneratedFile)}
+        tree.record(
+            replace(
+                tree.inventory,
+                layout=plan.layout,
+                snapshots=plan.pins.snapshots,
+                kept=self._kept(),
+                tree=_sorted_tree({**self._stored, **generated}),
+                deferred=self._deferred,
+            ),
+            locks=plan.pins.locks,
+            manifests=plan.pins.manifests,
+            unlisted=tree.state.unlisted,
+        )
+
+
+def _sorted_tree(
+    files: Mapping[MirrorPath, StoredFile | GeneratedFile], *, without: Iterable[MirrorPath] = ()
+) -> Mapping[MirrorPath, StoredFile | GeneratedFile]:
+    left_out = {*without}
+    return MappingProxyType({path: each for path, each in sorted(files.items()) if path not in left_out})

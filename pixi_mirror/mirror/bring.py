@@ -1,16 +1,17 @@
-"""Obtain what a plan misses, and place it in the tree: packages first, before anything lists them."""
+"""Obtain the packages that a plan lacks, and place them in the tree before any index lists them."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pixi_mirror.cache.batch import Batch, FailedPackage, ObtainedPackage
 from pixi_mirror.cache.store import Store
 from pixi_mirror.errors import MachineError, UnmirrorableError, WorkspaceError, WrongBytesError
 from pixi_mirror.mirror.compare import twin
+from pixi_mirror.mirror.listings import fetch_listings
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Package, StoredFile
+from pixi_mirror.model.packages import Listing, Package, StoredFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.progress import Progress
 
@@ -22,31 +23,35 @@ _MARGIN = 16 << 20
 class BringResult:
     """What became of the packages to bring."""
 
-    fetched: tuple[MirrorPath, ...]
-    failed: tuple[FailedPackage, ...]
-    stored: Mapping[MirrorPath, StoredFile]
+    failed: tuple[FailedPackage, ...] = ()
+    stored: Mapping[MirrorPath, StoredFile] = field(default_factory=dict)
     """Placed in the tree and not yet recorded."""
 
 
 def bring_packages(
-    tree: Tree, plan: Plan, store: Store, batch: Batch, progress: Progress, *, each_alone: bool = False
+    tree: Tree, plan: Plan, store: Store, batch: Batch, progress: Progress, *, needs_all: bool
 ) -> BringResult:
-    """Obtain every missing and changed package, and place them all if all could be had.
+    """Obtain every missing and changed package, and place them in the tree.
 
-    If any fails, the tree is left as it was, unless `each_alone`; what was verified waits in the store for the next
-    run.
+    Args:
+        tree: the mirror, open for writing.
+        plan: what is missing or changed.
+        store: the cache.
+        batch: fetches into the cache what that lacks.
+        progress: is informed.
+        needs_all: whether nothing is placed if a package cannot be had. Verified files stay in the cache in any case.
 
     Raises:
-        UnmirrorableError: two paths are one on this disk, where the case of letters does not count.
+        UnmirrorableError: two paths are the same on this disk, which ignores the case of letters.
         MachineError: a disk is too small, or refuses.
         WrongBytesError: a verified file changed before it was placed.
     """
-    packages = _complete(plan)
+    packages = _with_secrets(plan)
     if not packages:
-        return BringResult(fetched=(), failed=(), stored={})
-    _require_own_names(tree, plan)
+        return BringResult()
+    _refuse_equal_names(tree, plan)
     with store.used():
-        _require_room(tree, store, packages)
+        _refuse_small_disks(tree, store, packages)
         progress.begin("bringing", files=len(packages), size=plan.size)
         suspect = frozenset(sha for path in plan.difference.changed if (sha := plan.packages[path].sha256))
         obtained: dict[MirrorPath, ObtainedPackage] = {}
@@ -57,16 +62,42 @@ def bring_packages(
             else:
                 failed.append(outcome)
         failed.sort(key=lambda failure: failure.package.path)
-        if failed and not each_alone:
-            return BringResult(fetched=(), failed=tuple(failed), stored={})
-        stored = place_packages(
-            tree, store, [obtained[package.path] for package in packages if package.path in obtained]
-        )
-    return BringResult(fetched=tuple(sorted(stored)), failed=tuple(failed), stored=stored)
+        if failed and needs_all:
+            return BringResult(failed=tuple(failed))
+        in_order = [obtained[package.path] for package in packages if package.path in obtained]
+        return BringResult(failed=tuple(failed), stored=place_packages(tree, store, in_order))
 
 
-def _complete(plan: Plan) -> tuple[Package, ...]:
-    """The packages to bring, with their URLs as the locks spell them: pins hold them without their secrets."""
+class ObtainedPackages:
+    """Packages that the cache has already, as a source for `apply_plan`; upstream is not asked anything."""
+
+    needs_all = True
+
+    def __init__(self, obtained: Iterable[ObtainedPackage], store: Store, progress: Progress) -> None:
+        self._obtained = tuple(obtained)
+        self._store = store
+        self._progress = progress
+
+    def bring(self, tree: Tree, _plan: Plan) -> BringResult:
+        """Place them.
+
+        Raises:
+            MachineError: the disk refuses.
+            WrongBytesError: a verified file changed before it was placed.
+        """
+        return BringResult(stored=place_packages(tree, self._store, self._obtained))
+
+    def listings(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
+        """What the files themselves say.
+
+        Raises:
+            MachineError: a file cannot be read.
+        """
+        return fetch_listings(tree, plan, stored, None, self._progress)
+
+
+def _with_secrets(plan: Plan) -> tuple[Package, ...]:
+    """The packages to bring, with their URLs as the locks have them; in the pins, URLs are without secrets."""
     packages = plan.to_bring
     pinned = [
         snapshot
@@ -78,7 +109,7 @@ def _complete(plan: Plan) -> tuple[Package, ...]:
     for snapshot in pinned:
         if wanted.isdisjoint(package.path for package in snapshot.packages):
             continue
-        with suppress(WorkspaceError):  # a lock that has vanished loses nothing
+        with suppress(WorkspaceError):  # without its lock, a package is fetched without secrets
             answer = plan.pins.sources[snapshot.id].select(
                 snapshot.requests, subscription=snapshot.id, workspace=snapshot.workspace, layout=plan.layout
             )
@@ -86,8 +117,8 @@ def _complete(plan: Plan) -> tuple[Package, ...]:
     return tuple(replace(package, url=urls.get(package.path, package.url)) for package in packages)
 
 
-def _require_own_names(tree: Tree, plan: Plan) -> None:
-    """Refuse, before the first byte, what would write over itself."""
+def _refuse_equal_names(tree: Tree, plan: Plan) -> None:
+    """Refuse, before the first byte, two paths that would be one file."""
     twins = twin({*tree.inventory.tree, *plan.packages}) if tree.is_case_blind else None
     if twins is not None:
         raise UnmirrorableError(
@@ -96,8 +127,8 @@ def _require_own_names(tree: Tree, plan: Plan) -> None:
         )
 
 
-def _require_room(tree: Tree, store: Store, packages: tuple[Package, ...]) -> None:
-    """Refuse before the first byte what cannot end well."""
+def _refuse_small_disks(tree: Tree, store: Store, packages: tuple[Package, ...]) -> None:
+    """Refuse, before the first byte, a disk on which the packages have no place."""
     once = {package.sha256 or package.path: package for package in packages}.values()
     absent = [package for package in once if package.sha256 is None or store.size_of(package.sha256) is None]
     needs = [(store.directory, sum(package.size or 0 for package in absent), store.free())]
@@ -113,20 +144,20 @@ def _require_room(tree: Tree, store: Store, packages: tuple[Package, ...]) -> No
 
 
 def place_packages(tree: Tree, store: Store, obtained: Iterable[ObtainedPackage]) -> Mapping[MirrorPath, StoredFile]:
-    """Put what was obtained into the tree, and make it last; it is still to be recorded.
+    """Place verified files in the tree, and make sure that they survive a power loss; they are not recorded yet.
 
     Raises:
         MachineError: the disk refuses.
         WrongBytesError: a verified file changed before it was placed.
     """
     obtained = tuple(obtained)
-    tree.intend(outcome.package.path for outcome in obtained)
+    tree.announce(outcome.package.path for outcome in obtained)
     stored = {}
     for outcome in obtained:
         try:
             tree.place(outcome.package.path, outcome.path, sha256=outcome.sha256)
         except WrongBytesError:
-            store.remove(outcome.path)  # its identity vouches for it, so the next run would believe it again
+            store.remove(outcome.path)  # its identity is recorded, so the next run would take it for right again
             raise
         stored[outcome.package.path] = StoredFile(sha256=outcome.sha256, size=outcome.size)
     tree.sync()

@@ -6,7 +6,7 @@ from pathlib import Path
 from pixi_mirror.context import Context
 from pixi_mirror.errors import UsageError, WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.mirror.apply import settle
+from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.subscriptions import subscription_of
@@ -59,7 +59,7 @@ def forget(
         locks = {key: path for key, path in tree.state.locks.items() if left or key != subscription}
         renewal = replace(recorded_pins(tree.inventory, locks, sources={}), snapshots=snapshots)
         plan = plan_changes(tree, renewal, layout=tree.inventory.layout)
-        settle(tree, plan, {}, sidecar_maker=context.sidecar_maker(locks.values()))
+        apply_plan(tree, plan, context)
         return ForgetResult(
             mirror=mirror,
             workspace=snapshot.workspace,

@@ -1,4 +1,4 @@
-"""Choose the program that makes sidecars: a pixi task, rattler-index, py-rattler, or none."""
+"""Find the program that makes sidecars: a pixi task, rattler-index, py-rattler, or none."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Choice: TypeAlias = Literal["auto", "task", "rattler-index", "exec", "rattler", 
 
 TASK = "mirror-index"
 _NAME = "rattler-index.exe" if sys.platform == "win32" else "rattler-index"
-_PATIENCE_S = 3600.0
-"""An hour: 4,217 records and their shards take 25 s on a disk that waits for each file."""
-_ASKING_S = 60.0
+_TIMEOUT_S = 3600.0
+"""One hour; 4,217 records and their shards take 25 s on a slow disk."""
+_HELP_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramEnvironment:
-    """Where we run."""
+    """Where programs are looked for."""
 
     environ: Mapping[str, str] = field(repr=False)
     python: Path
@@ -38,17 +38,17 @@ class ProgramEnvironment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexJob:
-    """What a program is to do."""
+    """What a program should do."""
 
     channel: Path
     config: Path
-    """The same wishes as a file, for programs that read one."""
+    """The same options as a file, for programs that read one."""
     zst: bool
     shards: bool
 
 
 Runner: TypeAlias = "Callable[[IndexJob], Output]"
-"""Does a job; raises a `ProgramError` if the program cannot be started or does not end."""
+"""Runs a job; raises a `ProgramError` if the program cannot be started or does not end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +56,15 @@ class IndexProgram:
     """A program, or none."""
 
     mark: str
-    """Its kind, place and version, as far as can be known without running it."""
+    """Its kind, path and version, as far as they are known without running it."""
     run: Runner | None
-    """None: there is none."""
+    """None: there is no program."""
     why: str = ""
-    """Why there is none."""
+    """Why there is no program."""
 
 
 class IndexPrograms:
-    """What could make sidecars here."""
+    """The programs that can make sidecars on this machine."""
 
     def __init__(self, surroundings: ProgramEnvironment, choice: Choice) -> None:
         self._at = surroundings
@@ -72,10 +72,10 @@ class IndexPrograms:
         self._chosen: IndexProgram | None = None
 
     def chosen(self) -> IndexProgram:
-        """The one to use, looked for once.
+        """The program to use; it is looked for once.
 
         Raises:
-            ProgramError: what was asked for by name is not there.
+            ProgramError: the program that the user named does not exist.
         """
         if self._chosen is None:
             self._chosen = self._found()
@@ -116,12 +116,12 @@ class IndexPrograms:
         )  # fmt: skip
 
     def _manifests_with_task(self) -> Iterator[Path]:
-        """Of our own workspace, then of the only one that is mirrored, if their environment is installed already."""
+        """Manifests with our task whose environment is installed: our own, then that of the only mirrored workspace."""
         from pixi_mirror.settings.configuration import find_manifest_with_task
 
         own = [folder.parent for folder in self._at.prefix.parents if folder.name == ".pixi"]
         for workspace in (*own, *(self._at.workspaces if len(self._at.workspaces) == 1 else ())):
-            # `pixi run --frozen` would install the environment: minutes, a network, and nobody asked for it.
+            # `pixi run --frozen` would install the environment, which takes minutes and a network.
             if (workspace / ".pixi/envs/default/conda-meta").is_dir():
                 manifest = find_manifest_with_task(workspace, TASK)
                 if manifest is not None:
@@ -164,22 +164,24 @@ class IndexPrograms:
         )
 
     def _indexed(self, command: list[str], job: IndexJob, environ: Mapping[str, str] | None = None) -> Output:
-        """Run rattler-index with the options that it says it has: they came and went between 0.28 and 0.34."""
+        """Run rattler-index with options that its `--help` names; they differ between 0.28 and 0.34."""
         from pixi_mirror.process import run
 
-        asked = run([*command, "--help"], cwd=job.channel, environ=environ or self._at.environ, timeout_s=_ASKING_S)
-        told = asked.stdout + asked.stderr
-        if "--write-shards" in told:
+        help_output = run(
+            [*command, "--help"], cwd=job.channel, environ=environ or self._at.environ, timeout_s=_HELP_TIMEOUT_S
+        )
+        options_text = help_output.stdout + help_output.stderr
+        if "--write-shards" in options_text:
             zst, shards = _words(job.zst, job.shards)
             options = ["--write-zst", zst, "--write-shards", shards]
         else:
-            options = ["--config", str(job.config)] if "--config" in told else []
+            options = ["--config", str(job.config)] if "--config" in options_text else []
         return self._ran([*command, *options, "fs", str(job.channel)], job, environ)
 
     def _ran(self, command: list[str], job: IndexJob, environ: Mapping[str, str] | None = None) -> Output:
         from pixi_mirror.process import run
 
-        return run(command, cwd=job.channel, environ=environ or self._at.environ, timeout_s=_PATIENCE_S)
+        return run(command, cwd=job.channel, environ=environ or self._at.environ, timeout_s=_TIMEOUT_S)
 
 
 def _words(*wanted: bool) -> list[str]:

@@ -1,6 +1,6 @@
 """Unlist what no subscription wants any more, and remove what has been unlisted long enough.
 
-It fails closed: whatever cannot be read or is missing though it is wanted refuses the whole run.
+Nothing is removed if a record cannot be read, or if a wanted file is missing.
 """
 
 import time
@@ -10,12 +10,11 @@ from pathlib import Path
 
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, UsageError
-from pixi_mirror.mirror.apply import settle
+from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.indexes import needed_indexes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.indexes import SidecarMaker
 from pixi_mirror.model.packages import GeneratedFile
 from pixi_mirror.model.values import DAY_S, MirrorPath
 
@@ -44,7 +43,7 @@ class PruneResult:
 
 
 def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context: Context) -> PruneResult:
-    """Plan a prune, and carry it out if `apply`; `grace_days` is how long a file stays after it was unlisted.
+    """Plan a prune, and carry it out if `apply` is true; `grace_days` is how long a file stays after it was unlisted.
 
     Raises:
         UsageError: the grace time is negative.
@@ -52,26 +51,28 @@ def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context:
             or wrong; more than half of it would go and `force` is not given.
         BusyError: another process is writing the mirror.
     """
-    if not grace_days >= 0:  # which nan is neither
+    if not grace_days >= 0:  # `nan` is neither
         raise UsageError("--grace is a number of days and not negative.")
+    grace_s = grace_days * DAY_S
     tree = open_mirror(mirror)
     if not apply:
-        return _planned(tree, apply=False, grace_s=grace_days * DAY_S)[0]
+        return _plan_prune(tree, apply=False, grace_s=grace_s)[0]
     with tree.writing(timeout_s=context.lock_timeout_s, freeing=True):
-        pruned, plan = _planned(tree, apply=True, grace_s=grace_days * DAY_S)
-        _require_sense(tree, pruned, force=force)
-        _carry_out(tree, plan, pruned, context.sidecar_maker(tree.state.locks.values()), grace_s=grace_days * DAY_S)
+        pruned, plan = _plan_prune(tree, apply=True, grace_s=grace_s)
+        _refuse_most_of_mirror(tree, pruned, force=force)
+        _unlist(tree, plan, pruned, context, grace_s=grace_s)
+        _remove(tree, plan, pruned, context)
         return pruned
 
 
-def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[PruneResult, Plan]:
-    renewal = recorded_pins(tree.inventory, tree.state.locks, sources={})
-    if not renewal.snapshots:
+def _plan_prune(tree: Tree, *, apply: bool, grace_s: float) -> tuple[PruneResult, Plan]:
+    pins = recorded_pins(tree.inventory, tree.state.locks, sources={})
+    if not pins.snapshots:
         raise MachineError(
             f"{tree.root} has no subscription, so everything in it would go; nothing was changed. "
             "Subscribe to a lock first, or delete the directory yourself."
         )
-    plan = plan_changes(tree, renewal, layout=tree.inventory.layout)
+    plan = plan_changes(tree, pins, layout=tree.inventory.layout)
     if wrong := (*plan.difference.missing, *plan.difference.changed):
         raise MachineError(
             f"{len(wrong)} files that subscriptions want are missing or wrong, the first is {wrong[0]}; nothing was "
@@ -95,7 +96,7 @@ def _planned(tree: Tree, *, apply: bool, grace_s: float) -> tuple[PruneResult, P
     return pruned, plan
 
 
-def _require_sense(tree: Tree, pruned: PruneResult, *, force: bool) -> None:
+def _refuse_most_of_mirror(tree: Tree, pruned: PruneResult, *, force: bool) -> None:
     stored = tree.inventory.stored
     going = {*pruned.unlisted, *pruned.removed}.intersection(stored)
     if not force and len(going) * 2 > len(stored):
@@ -105,20 +106,23 @@ def _require_sense(tree: Tree, pruned: PruneResult, *, force: bool) -> None:
         )
 
 
-def _carry_out(tree: Tree, plan: Plan, pruned: PruneResult, sidecar_maker: SidecarMaker, *, grace_s: float) -> None:
-    """Indexes first, then the files, then the record of them: at no time is a file listed that is gone."""
-    now = time.time()
-    unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, now)}
-    plan = replace(plan, kept={})
-    settle(tree, plan, {}, sidecar_maker=sidecar_maker, unlisted=unlisted, grace_s=grace_s)
-    needed = needed_indexes(tree, plan, {*pruned.removed})
+def _unlist(tree: Tree, plan: Plan, pruned: PruneResult, context: Context, *, grace_s: float) -> None:
+    """Write indexes without the unlisted files, before a file is removed: no index ever lists a removed file."""
+    unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, time.time())}
+    apply_plan(tree, replace(plan, kept={}), context, unlisted=unlisted, grace_s=grace_s)
+
+
+def _remove(tree: Tree, plan: Plan, pruned: PruneResult, context: Context) -> None:
+    """Remove the files that are due and the index files that list nothing any more, and record what is left."""
+    sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
+    needed = needed_indexes(tree, replace(plan, kept={}), {*pruned.removed})
     idle = [
         path
-        for path, made in tree.inventory.tree.items()
-        if isinstance(made, GeneratedFile) and path not in needed and sidecar_maker.role(path) is None
+        for path, content in tree.inventory.tree.items()
+        if isinstance(content, GeneratedFile) and path not in needed and sidecar_maker.role(path) is None
     ]
     left = {path: content for path, content in tree.inventory.tree.items() if path not in {*pruned.removed, *idle}}
-    for path in _without_twins(tree, (*pruned.removed, *idle), left):
+    for path in _without_other_names(tree, (*pruned.removed, *idle), left):
         tree.remove(path)
     tree.record(
         replace(
@@ -135,7 +139,7 @@ def _carry_out(tree: Tree, plan: Plan, pruned: PruneResult, sidecar_maker: Sidec
     )
 
 
-def _without_twins(tree: Tree, going: Iterable[MirrorPath], left: Iterable[MirrorPath]) -> Iterator[MirrorPath]:
-    """What of `going` is no other name of a file that is `left`, as `A` and `a` are where case does not count."""
+def _without_other_names(tree: Tree, going: Iterable[MirrorPath], left: Iterable[MirrorPath]) -> Iterator[MirrorPath]:
+    """Those of `going` that are no other name of a file in `left`, as `A` and `a` are on a disk that ignores case."""
     names = {path.casefold() for path in left} if tree.is_case_blind else set()
     yield from (path for path in going if path.casefold() not in names)

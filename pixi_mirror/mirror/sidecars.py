@@ -1,15 +1,21 @@
-"""The sidecars of `repodata.json`: `.zst` and shards, made by rattler-index and published only if they say the same.
+"""Make the sidecars of `repodata.json`, `.zst` and shards, with rattler-index; publish them only if they say the same.
 
-`repodata.json` itself is always our own. A client that finds a sidecar never looks at it, so a sidecar is there either
-with the same records or not at all.
+`repodata.json` itself is always our own. A client that finds a sidecar does not read it, so a sidecar has the same
+records, or it does not exist.
+
+The indexer works in a private directory with empty files named like the packages. It opens no package whose record is
+in `repodata.json`, and is never given --force. If it lost that file, it would fail at the first empty file, and not
+index what the archives say in place of what the channel says.
 """
+
+from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pixi_mirror.conda.index_files import (
     REPODATA,
@@ -21,13 +27,14 @@ from pixi_mirror.conda.index_files import (
     shard_path,
 )
 from pixi_mirror.conda.repodata import lists_nothing, read_repodata, repodata
-from pixi_mirror.conda.shards import read_shard_index
-from pixi_mirror.conda.sidecars import Records, shards_problem, zst_problem
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.mirror.index_programs import Choice, IndexJob, IndexPrograms, ProgramEnvironment, Runner
 from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarResult, SidecarRole
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256, canonical
 from pixi_mirror.progress import Progress
+
+if TYPE_CHECKING:  # a run that makes no sidecars must not pay for reading them
+    from pixi_mirror.conda.sidecars import Records
 
 Shards: TypeAlias = Literal["auto", "always", "never"]
 
@@ -35,32 +42,37 @@ SHARDS_FROM = 6_000_000
 """Bytes of `repodata.json` from which shards pay; measured, see `docs/indexes.md`."""
 
 _RULES = 1
-"""Raised whenever the same index would get other sidecars."""
+"""Goes up whenever the same index would get other sidecars."""
 
 
 class ChannelSidecars:
-    """Companion of every `repodata.json` that lists something."""
+    """Makes the sidecars of every `repodata.json` that lists something."""
 
     def __init__(
-        self, surroundings: ProgramEnvironment, progress: Progress, *, choice: Choice | None, shards: Shards = "auto"
+        self, environment: ProgramEnvironment, progress: Progress, *, choice: Choice | None, shards: Shards = "auto"
     ) -> None:
-        """Make them with the program `choice`; None: keep up to date what there is, and begin nothing."""
-        self._programs = IndexPrograms(surroundings, choice or "auto")
+        """Make them with the program `choice`; None: keep those that exist up to date, and begin no new ones."""
+        self._programs = IndexPrograms(environment, choice or "auto")
         self._progress = progress
         self._choice = choice
         self._shards = shards
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the user named the program to use, so that a missing program is an error."""
+        return self._choice not in (None, "auto", "json")
+
     def recipes(
-        self, made: Mapping[MirrorPath, IndexFile], standing: Collection[MirrorPath]
+        self, files: Mapping[MirrorPath, IndexFile], sidecars: Collection[MirrorPath]
     ) -> Mapping[MirrorPath, Sha256]:
-        """The recipe of the sidecars of each index file that is to have some."""
+        """The recipe of the sidecars of each index file that should have some."""
         if self._choice == "json":
             return {}
-        roles = [role for path in standing if (role := self.role(path)) is not None]
+        roles = [role for path in sidecars if (role := self.role(path)) is not None]
         kept = {role.main for role in roles}
         sharded = {role.main for role in roles if role.is_part}
         found = {}
-        for path, file in made.items():
+        for path, file in files.items():
             if path.rpartition("/")[2] != REPODATA or (self._choice is None and path not in kept):
                 continue
             data = file.content()
@@ -73,53 +85,80 @@ class ChannelSidecars:
         return self._shards == "always" or (self._shards == "auto" and len(data) >= SHARDS_FROM)
 
     def mark(self) -> str:
-        """What would make them.
+        """The program that would be used and its version.
 
         Raises:
-            ProgramError: what was asked for by name is not there.
+            ProgramError: the program that the user named does not exist.
         """
         return self._programs.chosen().mark
 
     def make(
-        self, made: Mapping[MirrorPath, IndexFile], recipes: Mapping[MirrorPath, Sha256], workshop: Path
+        self, files: Mapping[MirrorPath, IndexFile], recipes: Mapping[MirrorPath, Sha256], directory: Path
     ) -> SidecarResult:
-        """Make the sidecars whose recipes are given by index file, in the empty private directory `workshop`."""
+        """Make the sidecars whose recipes are given by index file, in an empty private directory."""
         program = self._programs.chosen()
         if program.run is None:
             self._progress.note(f"the indexes are plain repodata.json: {program.why}")
             return SidecarResult()
-        files: dict[MirrorPath, SidecarFiles] = {}
+        made: dict[MirrorPath, SidecarFiles] = {}
         for channel, mains in _by_channel(recipes).items():
             orders = [
                 SidecarOrder(
                     main=main,
-                    data=made[main].content(),
-                    shards=recipes[main] == _recipe(made[main], with_shards=True),
+                    data=files[main].content(),
+                    shards=recipes[main] == _recipe(files[main], with_shards=True),
                 )
                 for main in mains
             ]
             try:
-                files |= run_indexer(orders, program.run, workshop, warn=self._progress.warn)
+                made |= run_indexer(orders, program.run, directory, warn=self._progress.warn)
             except ProgramError as error:
-                if self._choice not in ("auto", None):
-                    return SidecarResult(files=files, error=error)
+                if self.is_named:
+                    return SidecarResult(files=made, error=error)
                 self._progress.warn(f"{channel or 'the channel'} has plain repodata.json only: {error}")
-        return SidecarResult(files=files)
+        return SidecarResult(files=made)
 
     def role(self, path: MirrorPath) -> SidecarRole | None:
-        """What a derived file is to another; None: it is no sidecar."""
-        place, _, name = path.rpartition("/")
-        if name == SHARD_INDEX:
-            return SidecarRole(main=_main(place), rank=0, is_part=False)
-        if name == REPODATA_ZST:
-            return SidecarRole(main=_main(place), rank=1, is_part=False)
-        if name.endswith(SHARD_SUFFIX) and place.endswith(f"/{SHARDS}"):
-            return SidecarRole(main=_main(place.removesuffix(f"/{SHARDS}")), rank=0, is_part=True)
-        return None
+        """What a generated file is to an index file; None: it is no sidecar."""
+        return sidecar_role(path)
 
 
-def _main(place: str) -> MirrorPath:
-    return repodata_path(place)
+def sidecar_role(path: MirrorPath) -> SidecarRole | None:
+    """What a generated file is to a `repodata.json`; None: it is no sidecar."""
+    place, _, name = path.rpartition("/")
+    if name == SHARD_INDEX:
+        return SidecarRole(main=repodata_path(place), rank=0, is_part=False)
+    if name == REPODATA_ZST:
+        return SidecarRole(main=repodata_path(place), rank=1, is_part=False)
+    if name.endswith(SHARD_SUFFIX) and place.endswith(f"/{SHARDS}"):
+        return SidecarRole(main=repodata_path(place.removesuffix(f"/{SHARDS}")), rank=0, is_part=True)
+    return None
+
+
+def is_intact(path: MirrorPath, read: Callable[[MirrorPath], bytes | None]) -> bool:
+    """Whether a file is a sidecar that says the same as its `repodata.json`.
+
+    A shard is intact if its name is the sha256 of its bytes (CEP 16).
+
+    Args:
+        path: of the file.
+        read: gives the bytes of a file of the mirror; None: it does not exist, or is not to be believed.
+    """
+    from pixi_mirror.conda.sidecars import shard_problem, shards_problem, zst_problem
+
+    role, data = sidecar_role(path), read(path)
+    if role is None or data is None:
+        return False
+    folder, _, name = path.rpartition("/")
+    if role.is_part:
+        return shard_problem(data, name.removesuffix(SHARD_SUFFIX)) is None
+    main = read(role.main)
+    if main is None:
+        return False
+    subdir, records = read_repodata(main)
+    if name == REPODATA_ZST:
+        return zst_problem(data, subdir, records) is None
+    return shards_problem(data, subdir, records, lambda sha256: read(shard_path(folder, sha256))) is None
 
 
 def _recipe(file: IndexFile, *, with_shards: bool) -> Sha256:
@@ -155,17 +194,23 @@ class SidecarOrder:
 
 
 def run_indexer(
-    orders: Iterable[SidecarOrder], run: Runner, workshop: Path, *, warn: Callable[[str], None]
+    orders: Iterable[SidecarOrder], run: Runner, directory: Path, *, warn: Callable[[str], None]
 ) -> Mapping[MirrorPath, SidecarFiles]:
-    """The sidecars of some subdirs of one channel; `warn` hears of those that say something else, which are left out.
+    """Have a program make the sidecars of some subdirs of one channel, and read them back.
+
+    Args:
+        orders: the subdirs.
+        run: runs the program.
+        directory: private; the program works in it.
+        warn: is called with a sentence for each subdir whose sidecars say something else and are left out.
 
     Raises:
         ProgramError: the program failed.
     """
     orders = list(orders)
     try:
-        channel = Path(mkdtemp(dir=workshop)).absolute()
-        records = {order.main: _laid_out(order, channel) for order in orders}
+        channel = Path(mkdtemp(dir=directory)).absolute()
+        records = {order.main: _lay_out(order, channel) for order in orders}
         if not (channel / "noarch").exists():
             (channel / "noarch").mkdir()
             (channel / "noarch" / REPODATA).write_bytes(repodata("noarch", {}))
@@ -176,7 +221,7 @@ def run_indexer(
         done = run(job)
         if done.status != 0:
             raise ProgramError(f"the indexer ended with status {done.status} and said: {done.last_words}")
-        found = {order.main: _taken(order, channel / order.subdir, records[order.main], warn) for order in orders}
+        found = {order.main: _read_back(order, channel / order.subdir, records[order.main], warn) for order in orders}
     except OSError as error:
         raise ProgramError(f"the indexer's files cannot be written or read: {error.strerror}.") from error
     return {main: beside for main, beside in found.items() if beside is not None}
@@ -187,7 +232,7 @@ def _config(job: IndexJob) -> str:
     return f"[index-config]\nwrite-zst = {zst}\nwrite-shards = {shards}\n"
 
 
-def _laid_out(order: SidecarOrder, channel: Path) -> Records:
+def _lay_out(order: SidecarOrder, channel: Path) -> Records:
     folder = channel / order.subdir
     folder.mkdir()
     (folder / REPODATA).write_bytes(order.data)
@@ -197,8 +242,11 @@ def _laid_out(order: SidecarOrder, channel: Path) -> Records:
     return records
 
 
-def _taken(order: SidecarOrder, folder: Path, records: Records, warn: Callable[[str], None]) -> SidecarFiles | None:
-    """What the program wrote for one subdir; None: it is not what we wrote."""
+def _read_back(order: SidecarOrder, folder: Path, records: Records, warn: Callable[[str], None]) -> SidecarFiles | None:
+    """What the program wrote for one subdir; None: it does not say the same as our `repodata.json`."""
+    from pixi_mirror.conda.shards import read_shard_index
+    from pixi_mirror.conda.sidecars import shards_problem, zst_problem
+
     zst = _read(folder / REPODATA_ZST)
     problem = "it was not written" if zst is None else zst_problem(zst, order.subdir, records)
     if zst is None or problem is not None:

@@ -1,4 +1,4 @@
-"""The private side of a mirror as a file: `.pixi-mirror/state.json`, which is never served and never leaves."""
+"""The private state of a mirror as a file: `.pixi-mirror/state.json`, which is never served."""
 
 import json
 import os
@@ -11,27 +11,29 @@ from pixi_mirror.model.values import Json, MirrorPath, admit_path
 
 _CTIME = (int, type(None))
 FORMAT = 1
-"""Raised when an older program could misread the file."""
+"""Goes up when an older program could misread the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What only this machine knows of a mirror."""
+    """What only this machine knows about a mirror."""
 
     locks: Mapping[str, str] = field(default_factory=dict)
     """Subscription id -> absolute path of its lock."""
     manifests: Mapping[str, str] = field(default_factory=dict)
     """Subscription id -> absolute path of the manifest that pixi is asked about; absent: the lock alone is read."""
     found: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Directory -> manifest of the workspace that pixi found from there, and the digest under which that stands."""
+    """Directory -> manifest of the workspace that pixi found from there, and a digest of what that depends on."""
     identities: Mapping[MirrorPath, FileIdentity] = field(default_factory=dict)
     """Of every file in the tree, when it was last known to be right."""
     unlisted: Mapping[MirrorPath, float] = field(default_factory=dict)
     """Files that no index lists any more -> when they were unlisted, in seconds since 1970."""
     attempts: Mapping[MirrorPath, str] = field(default_factory=dict)
-    """Index file -> a digest of what was tried to make beside it, where nothing came of it; it is not tried again."""
+    """Index file -> a digest of the last attempt to make its sidecars that gave none; it is not repeated."""
+    updated_as: str = ""
+    """`TreeView.identity` at the last update, so that a copy is known to be one; empty: not recorded yet."""
     placing: tuple[MirrorPath, ...] = ()
-    """Files that the running update puts into the tree and has not recorded yet; after a kill, its leftovers."""
+    """Files that the running update places and has not recorded yet. After a kill they are its leftovers."""
 
 
 def dump(state: State) -> bytes:
@@ -46,6 +48,7 @@ def dump(state: State) -> bytes:
             "unlisted": dict(state.unlisted),
             "attempts": dict(state.attempts),
             "placing": state.placing,
+            "updated_as": state.updated_as,
         },
         sort_keys=True,
         separators=(",", ":"),
@@ -72,6 +75,7 @@ def parse(data: bytes) -> State:
             unlisted=MappingProxyType({admit_path(path): float(at) for path, at in raw["unlisted"].items()}),
             attempts=MappingProxyType({admit_path(path): str(at) for path, at in raw.get("attempts", {}).items()}),
             placing=tuple(admit_path(path) for path in raw["placing"]),
+            updated_as=str(raw.get("updated_as", "")),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it lacks or misspells {error}") from error

@@ -67,26 +67,42 @@ class Status:
     stale_indexes: tuple[MirrorPath, ...]
     files: int
     size: int
+    is_moved: bool
+    """Whether it was updated last in another directory or on another machine, where its locks may have stayed."""
+
+    @property
+    def has_locks(self) -> bool:
+        """Whether an update could read a lock here."""
+        return any(subscription.state in ("current", "changed") for subscription in self.subscriptions)
 
     @property
     def is_current(self) -> bool:
-        """Whether an update would find nothing to do."""
+        """Whether an update would find nothing to do, as far as that can be known here."""
         difference = self.plan.difference
-        fresh = all(subscription.state == "current" for subscription in self.subscriptions)
+        may_be_missing = ("current", "missing") if self.is_moved else ("current",)
+        fresh = all(subscription.state in may_be_missing for subscription in self.subscriptions)
         return fresh and not (difference.missing or difference.changed or self.stale_indexes)
 
 
-def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
-    """What the mirror holds, by its records and a look at each file; nothing is hashed that need not be.
+def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) -> Status:
+    """Say what the mirror holds, by its records and a look at each file.
+
+    A file is hashed only if its identity is not the recorded one, as in a copy of a mirror.
+
+    Args:
+        mirror: its directory.
+        environ: environment variables; pixi is found by them.
+        remember: whether the new identities of such files are recorded, so that the next look need not hash them.
 
     Raises:
         MachineError: there is no mirror, or it cannot be read.
     """
     tree = open_mirror(mirror)
     sources = known_sources(tree, environ)
-    plan = plan_changes(
-        tree, recorded_pins(tree.inventory, tree.state.locks, sources=sources), layout=tree.inventory.layout
-    )
+    pins = recorded_pins(tree.inventory, tree.state.locks, sources=sources)
+    plan = plan_changes(tree, pins, layout=tree.inventory.layout)
+    if remember:
+        tree.remember_identities()
     stored = tree.inventory.stored
     listed = (*plan.packages.values(), *plan.kept.values())
     return Status(
@@ -101,6 +117,7 @@ def status(mirror: Path, *, environ: Mapping[str, str]) -> Status:
         stale_indexes=stale_indexes(tree, plan),
         files=len(stored),
         size=sum(content.size for content in stored.values()),
+        is_moved=tree.is_moved,
     )
 
 

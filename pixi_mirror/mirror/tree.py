@@ -86,11 +86,11 @@ class Tree(TreeView):
                 "writing the mirror; nothing more was recorded. Leave that file alone and run the same command again."
             )
 
-    def workshop(self) -> AbstractContextManager[Path]:
+    def temporary_directory(self) -> AbstractContextManager[Path]:
         """A private directory for a program to work in, empty at first and gone afterwards."""
         return files.temporary_directory(self._temporary / files.fresh_name())
 
-    def intend(self, paths: Iterable[MirrorPath]) -> None:
+    def announce(self, paths: Iterable[MirrorPath]) -> None:
         """Remember, before the first is placed, which files are about to be, so that a kill leaves no litter."""
         self._require_lock()
         placing = tuple(sorted({*paths, *self.leftovers()}))
@@ -161,10 +161,27 @@ class Tree(TreeView):
             files.sync_directories(self._unsynced)
         self._unsynced.clear()
 
-    def remember(self, directory: Path, manifest: Path, trail: str) -> None:
+    def record_found_workspace(self, directory: Path, manifest: Path, trail: str) -> None:
         """Know which workspace pixi found from a directory; those of directories that are gone are forgotten."""
         found = {each: known for each, known in self.state.found.items() if Path(each).is_dir()}
         self._write_state(replace(self.state, found={**found, str(directory): (str(manifest), trail)}))
+
+    def remember_identities(self) -> None:
+        """Record the new identities of files that were found to be intact; another writer is not waited for.
+
+        Nothing depends on them but time: without them, the next look hashes these files again.
+        """
+        seen, inventory = self._identities, self.inventory
+        if seen == self.state.identities:
+            return
+        with suppress(BusyError, MachineError), self.writing(timeout_s=0):
+            if self.inventory is inventory:
+                self._identities = seen
+                self.record_identities()
+
+    def record_identities(self) -> None:
+        """Record the identities of files as they were last seen intact, inside `writing`."""
+        self._write_state(replace(self.state, identities=self._identities))
 
     def record(
         self,
@@ -182,11 +199,12 @@ class Tree(TreeView):
         self.sync()
         known = {path: self._identities[path] for path in sorted(new.tree) if path in self._identities}
         self._identities = known
-        asked = self.state.manifests if manifests is None else manifests
+        known_manifests = self.state.manifests if manifests is None else manifests
         state_of_new = replace(
             self.state,
             locks=locks,
-            manifests={key: path for key, path in asked.items() if key in locks},
+            manifests={key: path for key, path in known_manifests.items() if key in locks},
+            updated_as=self.state.updated_as if manifests is None else self.identity,
             identities=known,
             unlisted=unlisted,
             attempts=self.state.attempts if attempts is None else attempts,

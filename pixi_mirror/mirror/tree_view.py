@@ -1,4 +1,4 @@
-"""Look at a mirror: its records, what of its files is really there, and what their bytes are; nothing is changed."""
+"""Look at a mirror: its records, which of its files exist, and what their bytes are. Nothing is changed."""
 
 import hashlib
 import os
@@ -24,10 +24,13 @@ STATE = "state.json"
 ADDRESSES = "addresses"
 
 LONGEST_INDEX = 1 << 28
-"""Bytes; a `repodata.json` of 200 000 packages has less."""
+"""In bytes. A `repodata.json` of 200 000 packages is shorter."""
+
+_LONGEST_RECORD = 1 << 29
+"""In bytes. The inventory of 200 000 packages has half of that."""
 
 _HASHING = max(4, os.cpu_count() or 1)
-"""Threads; hashing leaves the interpreter free, and a disk likes more than one reader."""
+"""Threads. Hashing does not hold the interpreter's lock, and a disk serves several readers faster than one."""
 
 
 class FoundFile(NamedTuple):
@@ -38,28 +41,33 @@ class FoundFile(NamedTuple):
 
 
 class TreeView:
-    """One mirror on disk, with its inventory and state as last read or recorded."""
+    """One mirror on disk, with its inventory and state as they were last read or recorded."""
 
     def __init__(self, root: Path) -> None:
-        """Read what stands in `root`; a directory that is absent or empty is a mirror that holds nothing.
+        """Read the mirror in `root`; a directory that is absent or empty is a mirror that holds nothing.
 
         Raises:
             MachineError: it holds other things, is no directory or cannot be read, or its records do not parse.
         """
         self.root = root
         self._private = root / PRIVATE
-        self._seen = RecordCache()
+        self._records = RecordCache()
         with explain_errors("read the mirror", root):
             self._check()
             self._read()
 
     @property
     def identity(self) -> str:
-        """What tells this directory, on this machine, from every other: a copy of the mirror has another."""
+        """A digest that differs for every directory and machine: a copy of the mirror has another one."""
         with explain_errors("look at the mirror", self.root):
             where = self.root.resolve()
             status = where.stat()
         return hashlib.sha256(f"{where}\0{status.st_dev}\0{status.st_ino}".encode()).hexdigest()
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the last update of this mirror was made in another directory, or on another machine."""
+        return bool(self.state.updated_as) and self.state.updated_as != self.identity
 
     def addresses(self) -> frozenset[str]:
         """The URLs at which the mirror is known to have been served, without trailing slash."""
@@ -69,19 +77,19 @@ class TreeView:
             return frozenset()
 
     def know_address(self, url: str) -> None:
-        """Remember that the mirror is served at a URL, where this user may; nothing but `[mirrors]` depends on it."""
+        """Remember that the mirror is served at a URL, if this user may write that; only `[mirrors]` depends on it."""
         if url not in self.addresses():
             with suppress(OSError):
                 files.append_line(self._private / ADDRESSES, url)
 
     @property
     def exists(self) -> bool:
-        """Whether somebody has begun a mirror here."""
+        """Whether a mirror has been begun here."""
         return self._private.is_dir() or (self.root / INVENTORY).exists()
 
     @property
     def is_case_blind(self) -> bool:
-        """Whether the disk holds names that differ in case alone to be one, as far as can be seen from a mirror."""
+        """Whether the disk takes names that differ only in case for the same, as far as a mirror shows that."""
         return (self.root / PRIVATE.upper()).exists()
 
     def _check(self) -> None:
@@ -94,12 +102,12 @@ class TreeView:
             )
 
     def _read(self) -> None:
-        if self._seen.is_news(self.root / INVENTORY):
+        if self._records.has_changed(self.root / INVENTORY):
             nothing = Inventory(layout="channels", snapshots=(), kept={}, tree={})
             self.inventory = read_record(self.root / INVENTORY, inventory_file.parse, nothing)
-        # The private part is closed to other users, who may read a mirror all the same.
+        # Other users may read a mirror, but not its private part.
         readable = os.access(self._private, os.R_OK | os.X_OK)
-        if self._seen.is_news(self._private / STATE):
+        if self._records.has_changed(self._private / STATE):
             self.state = read_record(self._private / STATE, state_file.parse, State()) if readable else State()
         self._identities = dict(self.state.identities)
 
@@ -108,11 +116,16 @@ class TreeView:
         return self.root / path
 
     def held(self) -> Mapping[MirrorPath, Sha256 | None]:
-        """What of the recorded tree is really there: path -> sha256 of the bytes or recipe; None: something else.
+        """The files of the recorded tree that exist: path -> recorded sha256 or recipe; None: it is damaged.
 
-        Every file is stat-ed; one whose identity differs from the recorded one is hashed again.
+        Every file is looked at. A file whose identity is not the recorded one is hashed; if it is intact, its new
+        identity is known from then on. So a mirror that was copied or restored is hashed once.
+
+        Raises:
+            MachineError: a file cannot be read.
         """
         found: dict[MirrorPath, Sha256 | None] = {}
+        unknown: list[MirrorPath] = []
         with explain_errors("look at the mirror", self.root):
             prefix = f"{self.root}{os.sep}"
             for path, content in self.inventory.tree.items():
@@ -121,21 +134,50 @@ class TreeView:
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 recorded = self._identities.get(path)
-                if recorded is not None and stat.S_ISREG(status.st_mode) and is_same(recorded, status):
-                    found[path] = content.sha256 if isinstance(content, StoredFile) else content.recipe
-                else:
-                    found[path] = self._looked_at(path, content)
+                found[path] = content.sha256 if isinstance(content, StoredFile) else content.recipe
+                if recorded is None or not stat.S_ISREG(status.st_mode) or not is_same(recorded, status):
+                    unknown.append(path)
+        if unknown:
+            found |= self._recognise({path: self.hash_file(path) for path in unknown})
         return found
 
-    def _looked_at(self, path: MirrorPath, content: StoredFile | GeneratedFile) -> Sha256 | None:
-        if isinstance(content, GeneratedFile):
-            return None  # making it again costs less than knowing
-        sha256, status = self.hashed(path) or (None, None)
-        if sha256 == content.sha256 and status is not None:
-            self._identities[path] = identity_of(status)
-        return sha256
+    def _recognise(
+        self, hashed: Mapping[MirrorPath, tuple[Sha256, os.stat_result] | None]
+    ) -> Mapping[MirrorPath, Sha256 | None]:
+        """What files of the recorded tree are, by the sha256 of their bytes; None: no regular file, or damaged.
 
-    def hashed(self, path: MirrorPath) -> tuple[Sha256, os.stat_result] | None:
+        A package is its sha256. A generated file is its recorded recipe if it is intact. The recipe of an index file is
+        the sha256 of its bytes. A program writes the sidecars, so their bytes are not known: a sidecar is intact if it
+        says the same as its index file. The identities of intact files are known from then on.
+        """
+        tree = self.inventory.tree
+        found: dict[MirrorPath, Sha256 | None] = {}
+        for path, each in hashed.items():
+            promised = self._promised(path)
+            if each is None or each[0] == promised or isinstance(tree[path], StoredFile):
+                found[path] = None if each is None else each[0]
+            else:
+                from pixi_mirror.mirror.sidecars import is_intact
+
+                found[path] = promised if is_intact(path, self._read_recorded) else None
+            if each is not None and found[path] == promised:
+                self._identities[path] = identity_of(each[1])
+        return found
+
+    def _promised(self, path: MirrorPath) -> Sha256:
+        content = self.inventory.tree[path]
+        return content.sha256 if isinstance(content, StoredFile) else content.recipe
+
+    def _read_recorded(self, path: MirrorPath) -> bytes | None:
+        """The bytes of a sidecar, or of a `repodata.json` that is as it is recorded; None: it is not, or is absent."""
+        data = self.read(path)
+        if data is None or not path.endswith(".json"):
+            return data
+        recorded = self.inventory.tree.get(path)
+        digest = hashlib.sha256(data).hexdigest()
+        return data if isinstance(recorded, GeneratedFile) and recorded.recipe == digest else None
+
+    def hash_file(self, path: MirrorPath) -> tuple[Sha256, os.stat_result] | None:
         """The sha256 of a file's bytes and its status; None: it is missing or no regular file.
 
         Raises:
@@ -152,21 +194,26 @@ class TreeView:
             with explain_errors("read", where):
                 raise error from None
 
-    def rehashed(self, progress: Progress) -> Mapping[MirrorPath, FoundFile]:
-        """Every file of the tree that is there, read and hashed whatever its identity says."""
+    def hash_all(self, progress: Progress) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[MirrorPath, Sha256 | None]]:
+        """Read and hash every file of the recorded tree, whatever its identity is.
+
+        Returns:
+            The files that exist as they are, and the same as `held` gives them.
+        """
         paths = list(self.inventory.tree)
         size = sum(content.size for content in self.inventory.stored.values())
         progress.begin("verifying", files=len(paths), size=size)
 
-        def look(path: MirrorPath) -> FoundFile | None:
-            found = self.hashed(path)
+        def look(path: MirrorPath) -> tuple[Sha256, os.stat_result] | None:
+            found = self.hash_file(path)
             progress.advance(files=1, size=found[1].st_size if found else 0)
-            return None if found is None else FoundFile(found[0], found[1].st_size)
+            return found
 
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(_HASHING) as pool:
-            return {path: looked for path, looked in zip(paths, pool.map(look, paths), strict=True) if looked}
+            hashed = {path: each for path, each in zip(paths, pool.map(look, paths), strict=True) if each}
+        return {path: FoundFile(each[0], each[1].st_size) for path, each in hashed.items()}, self._recognise(hashed)
 
     def read(self, path: MirrorPath) -> bytes | None:
         """The bytes of an index file; None: it is missing, no regular file or longer than any index."""
@@ -186,7 +233,7 @@ class TreeView:
         )
 
     def unknown(self) -> tuple[str, ...]:
-        """Files in the directory that the inventory does not know, relative and sorted; they are never touched."""
+        """Files in the directory that the inventory does not know, relative and sorted. They are never touched."""
         with explain_errors("look at the mirror", self.root):
             found = files.relative_files(self.root, without=PRIVATE)
         return tuple(sorted(found - {*self.inventory.tree, INVENTORY}))
@@ -202,37 +249,34 @@ class TreeView:
             return self.root.stat().st_dev == directory.stat().st_dev
 
 
-Parsed = TypeVar("Parsed")
-
-_LONGEST = 1 << 29
-"""Bytes; a record of 200 000 packages has half of that."""
-
-
 class RecordCache:
-    """Which records have changed since they were last read; reading is what an unchanged run spends its time on."""
+    """Which records have changed since they were last read. An unchanged run spends its time with reading them."""
 
     def __init__(self) -> None:
         self._identities: dict[Path, FileIdentity | None] = {}
 
-    def is_news(self, path: Path) -> bool:
-        """Whether a record is another, or gone or there, than when this was last asked."""
+    def has_changed(self, path: Path) -> bool:
+        """Whether a record is another one, or came or went, since this was last asked; true for the first time."""
         try:
             found: FileIdentity | None = identity_of(path.stat())
         except OSError:
             found = None
-        news = path not in self._identities or self._identities[path] != found
+        changed = path not in self._identities or self._identities[path] != found
         self._identities[path] = found
-        return news
+        return changed
 
 
-def read_record(path: Path, parse: Callable[[bytes], Parsed], absent: Parsed) -> Parsed:
-    """What a record says, or `absent` where there is none.
+Record = TypeVar("Record")
+
+
+def read_record(path: Path, parse: Callable[[bytes], Record], absent: Record) -> Record:
+    """What a record says, or `absent` if it does not exist.
 
     Raises:
         MachineError: it does not parse.
     """
     try:
-        return parse(read_bytes(path, limit=_LONGEST))
+        return parse(read_bytes(path, limit=_LONGEST_RECORD))
     except FileNotFoundError:
         return absent
     except (ValueError, RecursionError) as error:

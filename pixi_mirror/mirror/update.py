@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
-from pixi_mirror.mirror.apply import require_program, settle
+from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.memo import FILE as UNCHANGED
 from pixi_mirror.mirror.memo import dump_memo
@@ -26,9 +26,8 @@ from pixi_mirror.mirror.subscriptions import (
     named_sources,
 )
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.mirror.upstream import bring_and_learn, resolve_build_requirements
-from pixi_mirror.model.indexes import SidecarMaker
-from pixi_mirror.model.packages import Layout, Listing, StoredFile
+from pixi_mirror.mirror.upstream import UpstreamPackages, resolve_build_requirements
+from pixi_mirror.model.packages import Layout, StoredFile
 from pixi_mirror.model.values import Json, MirrorPath
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
@@ -100,7 +99,7 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         announce(decision.plan)
         here = decision.sources.here
         if here is not None and here.manifests_digest:
-            tree.remember(context.directory(), here.manifest, here.manifests_digest)
+            tree.record_found_workspace(context.directory(), here.manifest, here.manifests_digest)
         result = _carry_out(request, decision.plan, tree, context, decision.problem)
         if result.error is None and _is_silent(decision.plan):
             with suppress(OSError, MachineError):  # without the memo, the next run only takes longer
@@ -157,13 +156,13 @@ def _carry_out(
     request: UpdateRequest, plan: Plan, tree: Tree, context: Context, problem: PixiMirrorError | None
 ) -> UpdateResult:
     """Bring what the locks pin. Then, when the sdists can be read, bring what is needed to build them."""
-    done = _brought(request, plan, tree, context)
+    done = _apply(request, plan, tree, context)
     if done.error is None and (more := _plan_with_tools(request, plan, tree, context)) is not None:
         match more:
             case PixiMirrorError():
                 done = replace(done, error=more)
             case Plan():
-                then = _brought(request, more, tree, context)
+                then = _apply(request, more, tree, context)
                 done = replace(
                     then,
                     plan=done.plan,
@@ -197,25 +196,11 @@ def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Co
     return plan_changes(tree, replace(plan.pins, snapshots=with_tools), layout=plan.layout, defer=request.defer)
 
 
-def _brought(request: UpdateRequest, plan: Plan, tree: Tree, context: Context) -> UpdateResult:
-    fetched: tuple[MirrorPath, ...] = ()
-    stored: Mapping[MirrorPath, StoredFile] = {}
-    listings: Mapping[MirrorPath, Listing] = {}
-    sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
-    require_program(tree, plan, sidecar_maker)
-    if plan.to_bring or lacks_listings(tree, plan):
-        brought, listings = bring_and_learn(context, tree, plan)
-        if brought.failed:
-            return _result(request, plan, failed=brought.failed, error=_failure(brought.failed, plan))
-        fetched, stored = brought.fetched, brought.stored
-    settled = settle(tree, plan, stored, sidecar_maker=sidecar_maker, learnt=listings)
-    indexes = tuple(path for path in settled.written if not _is_part(sidecar_maker, path))
-    return _result(request, plan, indexes=indexes, fetched=fetched, stored=stored, error=settled.error)
-
-
-def _is_part(sidecar_maker: SidecarMaker, path: MirrorPath) -> bool:
-    role = sidecar_maker.role(path)
-    return role is not None and role.is_part
+def _apply(request: UpdateRequest, plan: Plan, tree: Tree, context: Context) -> UpdateResult:
+    source = UpstreamPackages(context) if plan.to_bring or lacks_listings(tree, plan) else None
+    done = apply_plan(tree, plan, context, source=source)
+    error = _failure(done.failed, plan) if done.failed else done.error
+    return _result(request, plan, indexes=done.indexes, stored=done.stored, failed=done.failed, error=error)
 
 
 def _result(
@@ -223,7 +208,6 @@ def _result(
     plan: Plan,
     *,
     indexes: tuple[MirrorPath, ...] = (),
-    fetched: tuple[MirrorPath, ...] = (),
     stored: Mapping[MirrorPath, StoredFile] = MappingProxyType({}),
     failed: tuple[FailedPackage, ...] = (),
     error: PixiMirrorError | None,
@@ -233,7 +217,7 @@ def _result(
         dry_run=request.dry_run,
         plan=plan,
         indexes=indexes,
-        fetched=fetched,
+        fetched=tuple(sorted(stored)),
         fetched_size=sum(each.size for each in stored.values()),
         failed=failed,
         error=error,

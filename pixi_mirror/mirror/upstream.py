@@ -12,7 +12,7 @@ from pixi_mirror.context import Context
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.network import Network
-from pixi_mirror.model.packages import Listing, Package
+from pixi_mirror.model.packages import Listing, Package, StoredFile
 from pixi_mirror.model.values import MirrorPath, Url
 from pixi_mirror.paths import HEALTH, url_path
 from pixi_mirror.progress import Progress
@@ -91,27 +91,46 @@ def open_upstream(
     )
 
 
-def bring_and_learn(
-    context: Context, tree: Tree, plan: Plan, *, each_alone: bool = False
-) -> tuple[BringResult, Mapping[MirrorPath, Listing]]:
-    """Bring what a plan lacks into a mirror, and learn what its indexes are to say of it.
+class UpstreamPackages:
+    """Packages fetched from upstream, as a source for `apply_plan`."""
 
-    If any package cannot be had, nothing is placed and nothing learnt, unless `each_alone`.
+    def __init__(self, context: Context, *, needs_all: bool = True) -> None:
+        self.needs_all = needs_all
+        self._context = context
+        self._upstream: Upstream | None = None
 
-    Raises:
-        WrongBytesError: a file changed before it was placed.
-        MachineError: a settings file does not parse, or a file or disk cannot be used.
-    """
-    from pixi_mirror.mirror.bring import bring_packages
-    from pixi_mirror.mirror.listings import fetch_listings
+    def bring(self, tree: Tree, plan: Plan) -> BringResult:
+        """Fetch and place what the plan lacks.
 
-    supply = open_upstream(
-        context, plan.packages.values(), tree, workspace=plan.pins.workspace, sources=plan.pins.sources.values()
-    )
-    brought = bring_packages(tree, plan, supply.store, supply.batch, context.progress, each_alone=each_alone)
-    if brought.failed and not each_alone:
-        return brought, {}
-    return brought, fetch_listings(tree, plan, brought.stored, supply.pages, context.progress)
+        Raises:
+            UnmirrorableError: two paths are the same on this disk.
+            WrongBytesError: a file changed before it was placed.
+            MachineError: a settings file does not parse, or a file or disk cannot be used.
+        """
+        from pixi_mirror.mirror.bring import bring_packages
+
+        upstream = self._open(tree, plan)
+        return bring_packages(
+            tree, plan, upstream.store, upstream.batch, self._context.progress, needs_all=self.needs_all
+        )
+
+    def listings(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
+        """Read upstream's index pages.
+
+        Raises:
+            MachineError: a settings file does not parse, or a file cannot be read.
+        """
+        from pixi_mirror.mirror.listings import fetch_listings
+
+        return fetch_listings(tree, plan, stored, self._open(tree, plan).pages, self._context.progress)
+
+    def _open(self, tree: Tree, plan: Plan) -> Upstream:
+        if self._upstream is None:
+            pins = plan.pins
+            self._upstream = open_upstream(
+                self._context, plan.packages.values(), tree, workspace=pins.workspace, sources=pins.sources.values()
+            )
+        return self._upstream
 
 
 def resolve_build_requirements(

@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING
 from pixi_mirror.conda.closure import unmet
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors
-from pixi_mirror.mirror.apply import settle
+from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.indexes import INDEXES, recorded_index_files
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, has_unsettled_listings, plan_changes
 from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile
-from pixi_mirror.mirror.upstream import bring_and_learn
+from pixi_mirror.mirror.upstream import UpstreamPackages
 from pixi_mirror.model.indexes import Contents, IndexFile
-from pixi_mirror.model.packages import Cell, GeneratedFile, Listing, Package, Snapshot, StoredFile
+from pixi_mirror.model.packages import Cell, GeneratedFile, Package, Snapshot, StoredFile
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path
 
 if TYPE_CHECKING:  # a run that needs them not must not pay for them
-    from pixi_mirror.cache.batch import FailedPackage
     from pixi_mirror.conda.solve import Solution
 
 
@@ -129,13 +128,14 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
                 f"{tree.root} holds nothing that could be verified: its first update has not ended, or its inventory "
                 "pixi-mirror.json is gone. Run that update again, or name another mirror."
             )
-        found = _glanced(tree) if quick else tree.rehashed(context.progress)
-        held = {path: looked.sha256 for path, looked in found.items()}
-        renewal = recorded_pins(tree.inventory, tree.state.locks, sources=known_sources(tree, context.environ))
-        plan = plan_changes(tree, renewal, layout=tree.inventory.layout, held=held)
-        verified = _verdict(tree, plan, found, quick=quick)
+        found, held = _look_quickly(tree) if quick else tree.hash_all(context.progress)
+        pins = recorded_pins(tree.inventory, tree.state.locks, sources=known_sources(tree, context.environ))
+        plan = plan_changes(tree, pins, layout=tree.inventory.layout, held=held)
+        verified = _judge(tree, plan, found, quick=quick)
         if repair and (verified.left or has_unsettled_listings(tree)):
-            verified = _repaired(tree, plan, verified, context)
+            verified = _repair(tree, plan, verified, context)
+        elif repair:
+            tree.record_identities()
         if not solve:
             return verified
         from pixi_mirror.conda.solve import SolveRequest, solve_environments
@@ -148,19 +148,19 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
         return replace(verified, solutions=solve_environments(tree.root, questions, plan.packages))
 
 
-def _glanced(tree: Tree) -> Mapping[MirrorPath, FoundFile]:
-    """Every file of the tree that is there: packages as they are recorded if nobody has touched them, others hashed."""
+def _look_quickly(tree: Tree) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[MirrorPath, Sha256 | None]]:
+    """Every file of the tree that exists: packages as recorded if nobody has touched them, all others hashed."""
     held = tree.held()
     found = {}
     for path, content in tree.inventory.tree.items():
         if isinstance(content, StoredFile) and held.get(path) == content.sha256:
             found[path] = FoundFile(content.sha256, content.size)
-        elif path in held and (hashed := tree.hashed(path)) is not None:
+        elif path in held and (hashed := tree.hash_file(path)) is not None:
             found[path] = FoundFile(hashed[0], hashed[1].st_size)
-    return found
+    return found, held
 
 
-def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], *, quick: bool) -> VerifyResult:
+def _judge(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], *, quick: bool) -> VerifyResult:
     stored = tree.inventory.stored
     missing = tuple(sorted(path for path in tree.inventory.tree if path not in found))
     changed = tuple(
@@ -198,7 +198,7 @@ def _verdict(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], *, q
 
 
 def _inventory_sha256(tree: Tree) -> Sha256 | None:
-    hashed = tree.hashed(admit_path(INVENTORY))
+    hashed = tree.hash_file(admit_path(INVENTORY))
     return None if hashed is None else hashed[0]
 
 
@@ -230,21 +230,16 @@ def _problem(tree: Tree, path: MirrorPath, made: IndexFile | None, contents: Con
     return next((problem for problem in problems if problem), otherwise)
 
 
-def _repaired(tree: Tree, plan: Plan, verified: VerifyResult, context: Context) -> VerifyResult:
-    """Fetch again what subscriptions want, and write the indexes; surplus that is bad stays reported."""
-    stored: Mapping[MirrorPath, StoredFile] = {}
-    failed: tuple[FailedPackage, ...] = ()
-    listings: Mapping[MirrorPath, Listing] = {}
-    if plan.to_bring or has_unsettled_listings(tree):
-        brought, listings = bring_and_learn(context, tree, plan, each_alone=True)
-        stored, failed = brought.stored, brought.failed
-    sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
-    settled = settle(tree, plan, stored, sidecar_maker=sidecar_maker, learnt=listings)
-    summary = f"{len(failed)} of {len(plan.to_bring)} bad files could not be fetched again:"
+def _repair(tree: Tree, plan: Plan, verified: VerifyResult, context: Context) -> VerifyResult:
+    """Fetch again what subscriptions want, and write the indexes; bad surplus packages stay reported."""
+    needs_upstream = plan.to_bring or has_unsettled_listings(tree)
+    source = UpstreamPackages(context, needs_all=False) if needs_upstream else None
+    done = apply_plan(tree, plan, context, source=source)
+    summary = f"{len(done.failed)} of {len(plan.to_bring)} bad files could not be fetched again:"
     return replace(
         verified,
-        repaired=tuple(sorted({*stored, *settled.written, *settled.removed})),
-        error=SeveralErrors(summary, [failure.error for failure in failed]) if failed else None,
+        repaired=tuple(sorted({*done.stored, *done.written, *done.removed})),
+        error=SeveralErrors(summary, [failure.error for failure in done.failed]) if done.failed else None,
     )
 
 

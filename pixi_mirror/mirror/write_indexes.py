@@ -1,8 +1,8 @@
-"""Keep beside each index file what a companion makes of it, in an order in which no reader is ever misled.
+"""Write index files, each together with its sidecars, in an order in which no reader is misled.
 
-Clients prefer a sidecar to the file that it stands beside, so one that is out of date is worse than none: it is
-replaced or removed before that file is written. The parts that an old sidecar names stay for a while, for readers under
-way.
+A client prefers a sidecar to its index file, so a sidecar that is out of date hides the fresh index file. Therefore a
+sidecar is replaced or removed before its index file is written. The parts that an old sidecar names stay for some days,
+for clients that still hold the old one.
 """
 
 import hashlib
@@ -25,50 +25,41 @@ GRACE_S = 7 * 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarPlan:
-    """What is to stand beside the index files, and what of it does."""
+    """Which sidecars the mirror should have, and which it has."""
 
-    sidecar_maker: SidecarMaker
+    maker: SidecarMaker
     recipes: Mapping[MirrorPath, Sha256]
-    """Index file -> recipe of its sidecars; one that is missing has none."""
-    standing: Mapping[MirrorPath, SidecarRole]
-    """Recorded sidecars."""
+    """Index file -> recipe of its sidecars. An index file that is not here has none."""
+    recorded: Mapping[MirrorPath, SidecarRole]
     fresh: frozenset[MirrorPath]
-    """Of the recorded sidecars, those that are as they are to be."""
-    redo: Mapping[MirrorPath, Sha256]
-    """Those of `recipes` that are to be made."""
+    """The recorded sidecars that stay as they are."""
+    to_make: Mapping[MirrorPath, Sha256]
+    """Those of `recipes` whose sidecars have to be made."""
 
 
-def plan_sidecars(
-    tree: Tree, plan: Plan, made: Mapping[MirrorPath, IndexFile], sidecar_maker: SidecarMaker
-) -> SidecarPlan:
-    """What there is to do beside the index files `made`.
+def plan_sidecars(tree: Tree, plan: Plan, files: Mapping[MirrorPath, IndexFile], maker: SidecarMaker) -> SidecarPlan:
+    """Decide which sidecars of the index files `files` have to be made.
 
     Raises:
-        ProgramError: something is to be made, with a program asked for by name that is not there.
+        ProgramError: some have to be made, and the program that the user named does not exist.
     """
-    derived = recorded_indexes(tree)
-    standing = {path: role for path in derived if (role := sidecar_maker.role(path)) is not None}
-    recipes = sidecar_maker.recipes(made, derived)
+    recorded = {path: role for path in recorded_indexes(tree) if (role := maker.role(path)) is not None}
+    # A part that only waits to be removed is no reason to make its index file new sidecars.
+    recipes = maker.recipes(files, [path for path in recorded if path not in tree.state.unlisted])
     fresh: set[MirrorPath] = set()
-    redo: dict[MirrorPath, Sha256] = {}
+    to_make: dict[MirrorPath, Sha256] = {}
     for main, recipe in recipes.items():
-        recorded = GeneratedFile(recipe=recipe)
+        wanted = GeneratedFile(recipe=recipe)
         present = [
             path
-            for path, role in standing.items()
-            if role.main == main and tree.inventory.tree[path] == recorded and path not in tree.state.unlisted
+            for path, role in recorded.items()
+            if role.main == main and tree.inventory.tree[path] == wanted and path not in tree.state.unlisted
         ]
         if present and all(plan.held.get(path) == recipe for path in present):
             fresh.update(present)
-        elif present or tree.state.attempts.get(main) != _attempt(recipe, sidecar_maker.mark()):
-            redo[main] = recipe
-    return SidecarPlan(
-        sidecar_maker=sidecar_maker,
-        recipes=recipes,
-        standing=standing,
-        fresh=frozenset(fresh),
-        redo=redo,
-    )
+        elif present or tree.state.attempts.get(main) != _attempt(recipe, maker.mark()):
+            to_make[main] = recipe
+    return SidecarPlan(maker=maker, recipes=recipes, recorded=recorded, fresh=frozenset(fresh), to_make=to_make)
 
 
 def _attempt(recipe: Sha256, mark: str) -> str:
@@ -77,69 +68,82 @@ def _attempt(recipe: Sha256, mark: str) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class WrittenIndexes:
-    """What a renewal leaves; filled while it goes on."""
+    """What `write_indexes` leaves; it is filled step by step."""
 
-    held: dict[MirrorPath, GeneratedFile] = field(default_factory=dict)
+    sidecars: dict[MirrorPath, GeneratedFile] = field(default_factory=dict)
     """Sidecars to be recorded."""
     unlisted: dict[MirrorPath, float] = field(default_factory=dict)
-    """Of those, the parts that nothing names any more -> since when, in seconds since 1970."""
+    """The parts among them that nothing names any more -> since when, in seconds since 1970."""
     attempts: dict[MirrorPath, str] = field(default_factory=dict)
-    """Index file -> what was tried for it last, where nothing came of it."""
+    """Index file -> a digest of the last attempt to make sidecars that gave none."""
     written: list[MirrorPath] = field(default_factory=list)
     removed: list[MirrorPath] = field(default_factory=list)
     error: ProgramError | None = None
 
 
 def write_indexes(
-    tree: Tree, plan: Plan, sidecars: SidecarPlan, made: Mapping[MirrorPath, IndexFile], outdated: Iterable[MirrorPath]
+    tree: Tree, plan: Plan, sidecars: SidecarPlan, files: Mapping[MirrorPath, IndexFile], stale: Iterable[MirrorPath]
 ) -> WrittenIndexes:
-    """Write the index files `outdated`, with whatever stands beside them made anew, replaced or removed first.
+    """Write those of the index files `files` that are `stale`; make, replace or remove their sidecars before.
 
     Raises:
         MachineError: the disk refuses.
     """
-    makings = _makings(tree, sidecars, made)
-    fresh = {path: GeneratedFile(recipe=sidecars.recipes[sidecars.standing[path].main]) for path in sidecars.fresh}
-    attempts = {main: tried for main, tried in tree.state.attempts.items() if main in made}
-    renewed = WrittenIndexes(held=fresh, attempts=attempts, error=makings.error)
-    new = {path for beside in makings.files.values() for path in (*beside.parts, *beside.heads)}
-    outdated = [*outdated]
-    # What the inventory does not know yet is announced: a server shows it at once, and a killed run leaves no litter.
-    if announced := {*new, *(path for path in outdated if path not in tree.inventory.tree)}:
-        tree.intend(announced)
-    # What a killed run has put there and not recorded could be older or newer than what is written now.
-    loose = {path: role for path in tree.leftovers() if (role := sidecars.sidecar_maker.role(path)) is not None}
-    there = {**sidecars.standing, **loose}
-    obsolete = {path: role for path, role in there.items() if path not in {*sidecars.fresh, *new}}
-    _write_parts(tree, {path: made[path] for path in outdated if made[path].is_part}, renewed)
-    alone = {*outdated} - {*renewed.written}
-    for main in dict.fromkeys([*made, *(role.main for role in obsolete.values())]):
-        if main in sidecars.redo:
-            renewed.attempts.pop(main, None)
-            if main in makings.files:
-                _put_beside(tree, plan, makings.files[main], sidecars.redo[main], renewed)
-            elif makings.error is None:
-                renewed.attempts[main] = _attempt(sidecars.redo[main], sidecars.sidecar_maker.mark())
+    made = _make_sidecars(tree, sidecars, files)
+    stale = [*stale]
+    result = WrittenIndexes(
+        sidecars={
+            path: GeneratedFile(recipe=sidecars.recipes[sidecars.recorded[path].main]) for path in sidecars.fresh
+        },
+        attempts={main: tried for main, tried in tree.state.attempts.items() if main in files},
+        error=made.error,
+    )
+    new = {path for each in made.files.values() for path in (*each.parts, *each.heads)}
+    # A file that the inventory does not know yet is announced, so that a killed run leaves no file that nobody knows.
+    if announced := {*new, *(path for path in stale if path not in tree.inventory.tree)}:
+        tree.announce(announced)
+    # A sidecar that a killed run has left may be older or newer than the index that is written now.
+    left = {path: role for path in tree.leftovers() if (role := sidecars.maker.role(path)) is not None}
+    obsolete = {
+        path: role for path, role in {**sidecars.recorded, **left}.items() if path not in {*sidecars.fresh, *new}
+    }
+    _write_parts(tree, {path: files[path] for path in stale if files[path].is_part}, result)
+    unwritten = {*stale} - {*result.written}
+    for main in dict.fromkeys([*files, *(role.main for role in obsolete.values())]):
+        _renew_sidecars(tree, plan, sidecars, made, main=main, result=result)
         heads = [path for path, role in obsolete.items() if role.main == main and not role.is_part]
         for path in sorted(heads, key=lambda path: obsolete[path].rank):
             tree.remove(path)
-            renewed.removed.append(path)
-        if main in alone and (main in sidecars.recipes or heads):
-            tree.write(main, made[main].content())
-            renewed.written.append(main)
-            alone.remove(main)
-    # Nothing stands beside these, so no reader can be misled by their order.
-    tree.write_all({path: made[path].content() for path in outdated if path in alone})
-    renewed.written += [path for path in outdated if path in alone]
-    _keep_parts(tree, renewed, [path for path, role in obsolete.items() if role.is_part and path in plan.held])
-    return renewed
+            result.removed.append(path)
+        if main in unwritten and (main in sidecars.recipes or heads):
+            tree.write(main, files[main].content())
+            result.written.append(main)
+            unwritten.remove(main)
+    # The others have no sidecars, so their order does not matter.
+    tree.write_all({path: files[path].content() for path in stale if path in unwritten})
+    result.written += [path for path in stale if path in unwritten]
+    _keep_parts(tree, plan, [path for path, role in obsolete.items() if role.is_part], result)
+    return result
 
 
-def _write_parts(tree: Tree, parts: Mapping[MirrorPath, IndexFile], renewed: WrittenIndexes) -> None:
-    """Make last what other index files refer to, before any of these is written."""
+def _renew_sidecars(
+    tree: Tree, plan: Plan, sidecars: SidecarPlan, made: SidecarResult, *, main: MirrorPath, result: WrittenIndexes
+) -> None:
+    """Write the new sidecars of an index file, or note that the attempt gave none."""
+    if main not in sidecars.to_make:
+        return
+    result.attempts.pop(main, None)
+    if main in made.files:
+        _write_sidecars(tree, plan, made.files[main], sidecars.to_make[main], result)
+    elif made.error is None:
+        result.attempts[main] = _attempt(sidecars.to_make[main], sidecars.maker.mark())
+
+
+def _write_parts(tree: Tree, parts: Mapping[MirrorPath, IndexFile], result: WrittenIndexes) -> None:
+    """Write the files that other index files refer to, and sync them, before any of those is written."""
     for some in _batched(parts.items()):
         tree.write_all({path: part.content() for path, part in some})
-        renewed.written += [path for path, _ in some]
+        result.written += [path for path, _ in some]
     tree.sync()
 
 
@@ -150,38 +154,47 @@ def _batched(parts: Iterable[tuple[MirrorPath, IndexFile]]) -> Iterator[tuple[tu
         yield some
 
 
-def _makings(tree: Tree, sidecars: SidecarPlan, made: Mapping[MirrorPath, IndexFile]) -> SidecarResult:
-    if not sidecars.redo:
+def _make_sidecars(tree: Tree, sidecars: SidecarPlan, files: Mapping[MirrorPath, IndexFile]) -> SidecarResult:
+    if not sidecars.to_make:
         return SidecarResult()
-    with tree.workshop() as workshop:
-        return sidecars.sidecar_maker.make(made, sidecars.redo, workshop)
+    with tree.temporary_directory() as directory:
+        return sidecars.maker.make(files, sidecars.to_make, directory)
 
 
-def _put_beside(tree: Tree, plan: Plan, beside: SidecarFiles, recipe: Sha256, renewed: WrittenIndexes) -> None:
-    whole = {path for path in beside.parts if plan.held.get(path) == _recipe(tree, path)}
-    tree.write_all({path: data for path, data in beside.parts.items() if path not in whole})
-    for path, data in beside.heads.items():
+def _write_sidecars(tree: Tree, plan: Plan, files: SidecarFiles, recipe: Sha256, result: WrittenIndexes) -> None:
+    """Write the parts that the mirror lacks, then the files that name them."""
+    whole = {path for path in files.parts if _is_intact(tree, plan, path)}
+    tree.write_all({path: data for path, data in files.parts.items() if path not in whole})
+    for path, data in files.heads.items():
         tree.write(path, data)
-    renewed.written += [path for path in (*beside.parts, *beside.heads) if path not in whole]
-    renewed.held.update(dict.fromkeys((*beside.parts, *beside.heads), GeneratedFile(recipe=recipe)))
+    result.written += [path for path in (*files.parts, *files.heads) if path not in whole]
+    result.sidecars.update(dict.fromkeys((*files.parts, *files.heads), GeneratedFile(recipe=recipe)))
 
 
-def _recipe(tree: Tree, path: MirrorPath) -> Sha256 | str:
+def _is_intact(tree: Tree, plan: Plan, path: MirrorPath) -> bool:
     content = tree.inventory.tree.get(path)
-    return content.recipe if isinstance(content, GeneratedFile) else "not there"
+    return isinstance(content, GeneratedFile) and plan.held.get(path) == content.recipe
 
 
-def _keep_parts(tree: Tree, renewed: WrittenIndexes, parts: Iterable[MirrorPath]) -> None:
-    """Let parts that nothing names any more stay; those of a killed run go with its other leftovers."""
+def _keep_parts(tree: Tree, plan: Plan, parts: Iterable[MirrorPath], result: WrittenIndexes) -> None:
+    """Keep intact parts that nothing names any more, and remove damaged ones.
+
+    Parts that a killed run has left are not recorded; they are removed with its other leftovers.
+    """
     now = time.time()
     for path in parts:
         content = tree.inventory.tree.get(path)
-        if isinstance(content, GeneratedFile):
-            renewed.held[path] = content
-            renewed.unlisted[path] = tree.state.unlisted.get(path, now)
+        if not isinstance(content, GeneratedFile):
+            continue
+        if _is_intact(tree, plan, path):
+            result.sidecars[path] = content
+            result.unlisted[path] = tree.state.unlisted.get(path, now)
+        elif path in plan.held:
+            tree.remove(path)
+            result.removed.append(path)
 
 
-def overdue_parts(renewed: WrittenIndexes, *, grace_s: float) -> tuple[MirrorPath, ...]:
+def overdue_parts(written: WrittenIndexes, *, grace_s: float) -> tuple[MirrorPath, ...]:
     """The parts that have been unlisted for the grace time."""
     now = time.time()
-    return tuple(sorted(path for path, since in renewed.unlisted.items() if since + grace_s <= now))
+    return tuple(sorted(path for path, since in written.unlisted.items() if since + grace_s <= now))

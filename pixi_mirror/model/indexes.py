@@ -1,4 +1,4 @@
-"""The ports of an index: files made from the packages that it lists, and files that a program makes beside them."""
+"""The interfaces of an index: files made from the packages that it lists, and sidecars that a program makes of them."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -14,14 +14,14 @@ from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256
 
 @dataclass(frozen=True, slots=True)
 class IndexFile:
-    """One file of an index, to be made."""
+    """One file of an index, to be written."""
 
     recipe: Sha256
-    """The sha256 of its bytes, which are made of canonical inputs alone: it is stale exactly when this differs."""
+    """The sha256 of its bytes. The bytes depend on the pins alone, so the file is stale exactly when this differs."""
     content: Callable[[], bytes]
-    """Makes the bytes; raises MachineError where a file of the mirror that they are made of cannot be read."""
+    """Makes the bytes; raises MachineError if a file of the mirror that they depend on cannot be read."""
     is_part: bool = False
-    """Whether files of the same index refer to it, so that it comes before them."""
+    """Whether other files of the same index refer to it, so that it is written before them."""
 
     @classmethod
     def of(cls, data: bytes) -> Self:
@@ -34,45 +34,52 @@ class Contents:
     """A mirror as an index sees it."""
 
     packages: Iterable[Package]
-    """Those to be listed, of every kind."""
+    """The packages to list, of every kind."""
     channels: Iterable[tuple[Channel, str]]
-    """Those that must be there even when empty, each with a subdir that is asked of it."""
+    """Channels that must exist even when empty, each with a subdir that clients read."""
     listings: Mapping[MirrorPath, Listing]
-    """What is known of the PyPI files that the mirror has, listed or not, and of those that it defers."""
+    """What is known of the PyPI files that are in the mirror, listed or not, and of the deferred ones."""
     standing: Iterable[MirrorPath]
-    """The index files of any kind that it has."""
+    """The index files of any kind that the mirror has."""
     where: Callable[[MirrorPath], Path]
-    """Where a file of the mirror is on disk."""
+    """Gives the path on disk of a file of the mirror."""
 
 
 class Index(Protocol):
     """One kind of index over a mirror."""
 
     def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
-        """Every file that the index consists of, in the order in which they are to be written.
+        """Every file that the index consists of, in the order in which they are written.
 
-        What is standing and not among them is removed once they are written.
+        An index file of the mirror that is not among them is removed after they are written.
         """
 
     def problem(
         self, path: MirrorPath, data: bytes, contents: Contents, *, read: Callable[[MirrorPath], bytes | None]
     ) -> str | None:
-        """What is wrong with a file of this index, read back; None: it says what it should, or is not of it.
+        """What is wrong with a file of this index.
 
-        `read` gives the bytes of other files of the mirror, None for those that are not there.
+        Args:
+            path: of the file.
+            data: its bytes.
+            contents: what the index should list.
+            read: gives the bytes of another file of the mirror; None: it does not exist.
+
+        Returns:
+            A sentence; None: the file is right, or belongs to another kind of index.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarRole:
-    """What a sidecar is to the index file that it stands beside."""
+    """What a sidecar is to its index file."""
 
     main: MirrorPath
     """The index file whose content it repeats in another form."""
     rank: int
-    """Clients take the lowest that is there, and only without any of them the index file itself."""
+    """Clients take the sidecar with the lowest rank that exists, and the index file only if there is none."""
     is_part: bool
-    """Named by its content and reached through another sidecar: readers under way need it for a while."""
+    """Whether it is named by its content and reached through another sidecar. Clients need an old one for some days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,9 @@ class SidecarFiles:
     """The sidecars of one index file."""
 
     heads: Mapping[MirrorPath, bytes]
+    """Those that clients ask for first."""
     parts: Mapping[MirrorPath, bytes]
+    """Those that a head names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,36 +97,42 @@ class SidecarResult:
     """What a program made."""
 
     files: Mapping[MirrorPath, SidecarFiles] = field(default_factory=dict)
-    """Index file -> its sidecars; one that is missing has none, which is always right."""
+    """Index file -> its sidecars. An index file that is not here has none, which is always right."""
     error: ProgramError | None = None
-    """Why it has failed though it was asked for by name; None: it has not, or nobody insists."""
+    """Why the program that the user named has failed; None: it has not, or the user named none."""
 
 
 class SidecarMaker(Protocol):
     """Makes what clients may take instead of an index file: the same content, smaller or in pieces.
 
-    It may fail or be absent: every mirror is right without it.
+    It may fail or be absent: every mirror is right without sidecars.
     """
 
-    def recipes(
-        self, made: Mapping[MirrorPath, IndexFile], standing: Collection[MirrorPath]
-    ) -> Mapping[MirrorPath, Sha256]:
-        """The recipe of the sidecars of each index file that is to have some; it costs no import and no program.
+    @property
+    def is_named(self) -> bool:
+        """Whether the user named the program to use, so that a missing program is an error."""
 
-        `standing` are the derived files that the mirror has.
+    def recipes(
+        self, files: Mapping[MirrorPath, IndexFile], sidecars: Collection[MirrorPath]
+    ) -> Mapping[MirrorPath, Sha256]:
+        """The recipe of the sidecars of each index file that should have some. No program is run for it.
+
+        Args:
+            files: the index files.
+            sidecars: those that the mirror has.
         """
 
     def mark(self) -> str:
-        """What would make them, its version included: where that has failed once, it is not tried again.
+        """The program that would be used and its version. What it failed to make is not tried again with it.
 
         Raises:
-            ProgramError: what was asked for by name is not there.
+            ProgramError: the program that the user named does not exist.
         """
 
     def make(
-        self, made: Mapping[MirrorPath, IndexFile], recipes: Mapping[MirrorPath, Sha256], workshop: Path
+        self, files: Mapping[MirrorPath, IndexFile], recipes: Mapping[MirrorPath, Sha256], directory: Path
     ) -> SidecarResult:
-        """Make the sidecars whose recipes are given by index file, in the empty private directory `workshop`."""
+        """Make the sidecars whose recipes are given by index file, in an empty private directory."""
 
     def role(self, path: MirrorPath) -> SidecarRole | None:
-        """What a derived file is to another; None: it is no sidecar."""
+        """What a generated file is to an index file; None: it is no sidecar."""

@@ -10,9 +10,8 @@ from pixi_mirror.cache.batch import ObtainedPackage
 from pixi_mirror.cache.store import Store
 from pixi_mirror.context import Context
 from pixi_mirror.errors import BusyError, PixiMirrorError
-from pixi_mirror.mirror.apply import settle
-from pixi_mirror.mirror.bring import place_packages
-from pixi_mirror.mirror.listings import fetch_listings
+from pixi_mirror.mirror.apply import apply_plan
+from pixi_mirror.mirror.bring import ObtainedPackages
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.tree import Tree
@@ -56,17 +55,17 @@ class Recorder:
     def _record_all(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
         try:
             with self.tree.writing(timeout_s=0):
-                self._settle(waiting, store)
+                self._apply(waiting, store)
                 self._pins.update(self.tree.inventory)
         except BusyError:
             pass  # probably an update; the files stay in the cache
         except PixiMirrorError as error:
             self._context.progress.warn(f"{len(waiting)} fetched files stay in the cache: {error}")
 
-    def _settle(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
+    def _apply(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
         tree = self.tree
-        renewal = recorded_pins(tree.inventory, tree.state.locks, sources={})
-        plan = plan_changes(tree, renewal, layout=tree.inventory.layout)
+        pins = recorded_pins(tree.inventory, tree.state.locks, sources={})
+        plan = plan_changes(tree, pins, layout=tree.inventory.layout)
         wanted = [
             each
             for path, each in waiting.items()
@@ -75,8 +74,5 @@ class Recorder:
         ]
         if not wanted:
             return
-        stored = place_packages(
-            tree, store, [replace(each, package=plan.packages[each.package.path]) for each in wanted]
-        )
-        listings = fetch_listings(tree, plan, stored, None, self._context.progress)
-        settle(tree, plan, stored, sidecar_maker=self._context.sidecar_maker(renewal.locks.values()), learnt=listings)
+        obtained = [replace(each, package=plan.packages[each.package.path]) for each in wanted]
+        apply_plan(tree, plan, self._context, source=ObtainedPackages(obtained, store, self._context.progress))
