@@ -62,7 +62,7 @@ class TreeView:
         with explain_errors("look at the mirror", self.root):
             where = self.root.resolve()
             status = where.stat()
-        return hashlib.sha256(f"{where}\0{status.st_dev}\0{status.st_ino}".encode()).hexdigest()
+        return hashlib.sha256(os.fsencode(where) + f"\0{status.st_dev}\0{status.st_ino}".encode()).hexdigest()
 
     @property
     def is_moved(self) -> bool:
