@@ -11,6 +11,7 @@ from harness.child import ROOT, run_python, user_environment
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 DEMO = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def normalised(transcript, directory):
@@ -67,12 +68,26 @@ def test_every_option_that_the_guide_or_the_docs_name_exists(world):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", known), f"{option} in {line}"
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(path):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_test_that_a_page_names_is_there(path):
+    for name, test in re.findall(
+        r"`(?:tests/)?([\w/]*test_\w+\.py)(?:::(test_\w+))?", path.read_text(encoding="utf-8")
+    ):
+        (file,) = (ROOT / "tests").rglob(name)
+        assert f"def {test}" in file.read_text(encoding="utf-8"), f"{name}::{test}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_module_that_a_page_names_is_there(path):
+    for name in re.findall(r"`((?:\w+/)+\w+\.(?:py|toml|yaml|yml))`", path.read_text(encoding="utf-8")):
+        places = [ROOT / name, ROOT / "pixi_mirror" / name, ROOT / "tests" / name]
+        assert any(place.exists() for place in places), name
 
 
 def shape(value):
