@@ -29,7 +29,7 @@ KEEPERS: dict[str, set[str]] = {
     "concurrent": {"environments", "mirror", "pack", "pixi", "pypi"},
     "http": {"demo", "http", "serve"},
     "socketserver": {"serve"},
-    "tarfile": {"conda", "demo", "pack", "pypi"},
+    "tarfile": {"demo", "pack"},
     "zipfile": {"demo", "pack"},
     "fcntl": {"disk", "pack"},
     "msvcrt": {"disk"},
@@ -100,6 +100,19 @@ def test_a_module_tells_one_thing_and_says_which(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno <= LONGEST_FUNCTION, node.name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_one_module_names_the_index_files_of_conda(path: Path) -> None:
+    """The unpacker of self-extracting packs is left out: it imports nothing but what it is assembled of."""
+    from pixi_mirror.conda.index_files import INDEX_FILES, SHARD_SUFFIX
+
+    where = path.relative_to(PACKAGE).as_posix()
+    if where == "conda/index_files.py" or where.startswith("pack/unpacker/"):
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+            assert node.value.rpartition("/")[2] not in {*INDEX_FILES, SHARD_SUFFIX}, f"line {node.lineno}"
 
 
 def test_no_module_is_named_after_nothing() -> None:

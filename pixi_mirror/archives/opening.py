@@ -30,9 +30,12 @@ def open_archive(path: Path, *, file_name: str) -> Iterator[BinaryIO]:
 
 
 def open_compressed(stream: ByteStream) -> ByteStream:
-    """Return the content of a stream that is compressed with gzip, bzip2, xz or zstd, or as it is if it is with none.
+    """Return the content of a stream that is compressed with gzip, bzip2, xz or zstd, or not at all.
 
-    Reading it raises `ValueError` where the compressed data are damaged.
+    Its first bytes decide. Reading the result raises `ValueError` where the compressed data are damaged.
+
+    Args:
+        stream: a pack, which may be a pipe.
     """
     start = read_up_to(stream, LONGEST_MAGIC)
     whole = PrefixedStream(start, stream)

@@ -95,9 +95,9 @@ def open_embedded_tar(file: ByteStream) -> ByteStream:
     return PrefixedStream(start, file)
 
 
-def _header(name: str, unpacker: Unpacker, **told: int) -> bytes:
+def _header(name: str, unpacker: Unpacker, **values: int) -> bytes:
     text = files("pixi_mirror").joinpath("archives", "launchers", name).read_text(encoding="ascii")
-    for key, value in {**told, "kind": unpacker.kind, "sha256": sha256(unpacker.content).hexdigest()}.items():
+    for key, value in {**values, "kind": unpacker.kind, "sha256": sha256(unpacker.content).hexdigest()}.items():
         text = text.replace(f"'{{{key}}}'", f"'{value}'")
     return text.encode()
 

@@ -74,7 +74,7 @@ def _raw_name(name: str) -> bytes:
 
 
 def _header(name: bytes, *, kind: bytes, size: int, mode: int, time_s: int, device: bytes) -> bytes:
-    """One block: a header in GNU's dialect, owned by nobody in particular."""
+    """One block: a header in GNU's dialect, whose owner is number 0."""
     block = bytearray(
         b"".join(
             (

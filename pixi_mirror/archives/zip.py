@@ -156,7 +156,7 @@ class StoredContent:
 def _inflated(raw: bytes, member: ZipMember) -> bytes:
     decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        # One byte more than promised tells that there is more, however much.
+        # One byte more than announced shows that there is more, however much.
         data = decompressor.decompress(raw, member.size + 1)
     except zlib.error as error:
         raise ValueError(f"{member.name} is damaged: {error}") from error
@@ -284,17 +284,17 @@ def _refuse_overlaps(starts: "array[int]", ends: "array[int]") -> None:
 
 
 def _seek_to_data(file: BinaryIO, member: ZipMember) -> None:
-    """Go to the member's first byte, if its local header tells the same story as the directory."""
+    """Go to the member's first byte, and refuse a local header that contradicts the directory."""
     file.seek(member.offset)
     fields = _LOCAL.unpack(read_exactly(file, _LOCAL.size))
     signature, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = fields
     name = read_exactly(file, name_length)
     same = (signature, name, method) == (b"PK\3\4", member.raw_name, member.method)
     if same and not flags & (_ENCRYPTED | _SIZES_FOLLOW):
-        said = (
-            _widened(read_exactly(file, extra_length), (size, compressed)) if _IN_ZIP64 in (size, compressed) else None
-        )
-        same = (crc, *(said or (size, compressed))) == (member.crc, member.size, member.compressed)
+        sizes: tuple[int, ...] = (size, compressed)
+        if _IN_ZIP64 in sizes:
+            sizes = _widened(read_exactly(file, extra_length), sizes)
+        same = (crc, *sizes) == (member.crc, member.size, member.compressed)
     if not same or (flags ^ member.flags) & (_ENCRYPTED | _SIZES_FOLLOW):
         raise ValueError(f"{member.name} is described in one way in the zip directory and in another where it stands")
     file.seek(member.offset + _LOCAL.size + name_length + extra_length)

@@ -1,6 +1,6 @@
-"""Tell whether a build fits the pattern of a match spec, in time that grows linearly with the build; pure.
+"""Compare builds with the pattern of a match spec, in time that grows linearly with the build; pure.
 
-The pattern of somebody else's package could keep a backtracking matcher busy for ever. Here a pattern becomes an
+A pattern of a stranger could keep a backtracking matcher busy for ever. Here a pattern becomes an
 automaton (Thompson, 1968) that reads each character of the build once. What the automaton cannot express, such as
 lookahead and references to groups, is refused: the spec is then not judged.
 """
@@ -78,12 +78,12 @@ def _fits_stars(pieces: list[str], build: str) -> bool:
 
 @dataclass(slots=True)
 class _State:
-    """One state: it reads a character, asks where in the build it is, goes on to others, or is the end."""
+    """One state: it reads a character, checks the place in the build, goes on to others, or is the end."""
 
     kind: Literal["read", "assert", "go", "end"]
     test: Callable[[str], bool] | None = None
     is_start: bool = False
-    """Of an assertion: it asks for the start of the build, else for its end."""
+    """Of an assertion: it requires the start of the build, else its end."""
     after: tuple[int, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""Tell what the records of one environment ask of each other and do not get, in the words of pixi's solver; pure."""
+"""Find what the records of one environment require and do not get, in the words of pixi's solver; pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Unmet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unjudged:
-    """One demand of one package of which nobody here can say whether it is met."""
+    """One demand of one package that could not be judged."""
 
     number: int
     """Where its record stands among those that were judged, from 0."""
@@ -97,7 +97,7 @@ def _broken(
     """What is wrong with one demand: nothing, mostly."""
     try:
         spec = MatchSpec.parse(text)
-        # It asks for nothing unless the condition holds, which may be about what is no package.
+        # The condition may be about something that is no package, so the demand is left open.
         reason = None if spec.condition is None else f"it holds only if {spec.condition}"
         broken = [] if reason else list(_breakers(spec, kind, named.get(spec.name, [])))
     except ValueError as error:

@@ -99,7 +99,7 @@ def _beside(place: str, name: str) -> str:
 
 
 def _record(package: Package) -> Mapping[str, Json]:
-    """The record as clients get it: hashes pinned at the first fetch are told."""
+    """The record as clients get it, with the hashes that were pinned at the first fetch."""
     record = dict(package.record)
     if package.sha256 is not None:
         record.setdefault("sha256", package.sha256)

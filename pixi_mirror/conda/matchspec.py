@@ -1,4 +1,4 @@
-"""Read a match spec, and tell whether a package is one that it means, as CEP 29 and pixi's solver do; pure.
+"""Read a match spec, and compare it with packages, as CEP 29 and pixi's solver do; pure.
 
 Indexers and solvers are lenient: `foo =1.2` is a prefix, `foo =1.2=b` is exact, `foo ==1.2.*` is a prefix again.
 """
@@ -42,13 +42,13 @@ _LONGEST_SPEC = 4000
 
 _COMPARED_AS_IT_IS = frozenset({"md5", "sha256", "license", "license_family"})
 _WORDS = frozenset({"track_features", "features"})
-_SAYS_WHENCE = frozenset({"channel", "subdir", "fn", "url", "extras", "flags"})
-"""They pick among the packages of channels; no solver asks them of one that it has, and a lock has no such word."""
+_ORIGIN_FIELDS = frozenset({"channel", "subdir", "fn", "url", "extras", "flags"})
+"""They choose among the packages of channels. A solver does not compare them with a package that it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchSpec:
-    """What one text of `depends` or `constrains` asks of a package."""
+    """What one text of `depends` or `constrains` requires of a package."""
 
     text: str
     """As it was spelled."""
@@ -63,7 +63,7 @@ class MatchSpec:
     channel: str | None
     """The channel, and maybe its subdir, that stands before `::`; not judged."""
     condition: str | None
-    """What stands behind `; if` or in `when`: it asks nothing unless that is so; None: it always does."""
+    """What stands behind `; if` or in `when`: without it nothing is required. None: there is no condition."""
     _build: BuildPattern | None = field(repr=False, compare=False)
 
     @staticmethod
@@ -84,7 +84,7 @@ class MatchSpec:
         build_number: int | None = None,
         record: Mapping[str, Json] = MappingProxyType({}),
     ) -> bool:
-        """Whether it means this package, whatever its condition; `record` has what brackets may ask for.
+        """Whether the spec fits this package. Its condition is ignored.
 
         Raises:
             ValueError: `version` is a text and no version, or comparing the build would take too long.
@@ -96,18 +96,18 @@ class MatchSpec:
             return False
         if self._build is not None and not self._build.matches(build):
             return False
-        return all(_has(key, asked, build_number, record) for key, asked in self.fields.items())
+        return all(_has(key, wanted, build_number, record) for key, wanted in self.fields.items())
 
 
-def _has(key: str, asked: str, build_number: int | None, record: Mapping[str, Json]) -> bool:
+def _has(key: str, wanted: str, build_number: int | None, record: Mapping[str, Json]) -> bool:
     if key == "build_number":
-        found = _BUILD_NUMBER.fullmatch(asked)
+        found = _BUILD_NUMBER.fullmatch(wanted)
         assert found is not None  # noqa: S101 - it was parsed
         return build_number is not None and _COMPARED[found[1] or "=="](build_number, int(found[2]))
     if key in _COMPARED_AS_IT_IS:
-        return bool(record.get(key) == asked)
+        return bool(record.get(key) == wanted)
     if key in _WORDS:
-        return _words(asked) <= _words(record.get(key) or "")
+        return _words(wanted) <= _words(record.get(key) or "")
     return True
 
 
@@ -126,9 +126,9 @@ def _parsed(text: str) -> MatchSpec:
 def _read(text: str) -> MatchSpec:
     if len(text) > _LONGEST_SPEC:
         raise ValueError(f"it is {len(text)} characters long")
-    rest, asked_if = _condition(text)
+    rest, behind_if = _condition(text)
     rest, fields = _brackets(rest)
-    condition = fields.pop("when", asked_if)
+    condition = fields.pop("when", behind_if)
     found = _BEFORE_NAME.fullmatch(rest.partition("#")[0].strip())
     if found is None or "://" in found["rest"]:
         raise ValueError("it has more colons than a channel and a namespace need")
@@ -139,7 +139,7 @@ def _read(text: str) -> MatchSpec:
     if after and after[0] not in "=!<>~" and not after[0].isspace():
         raise ValueError(f"a name does not go on with {after[0]!r}")
     version, build = read_range(after.strip()) if after.strip() else (None, None)
-    # What stands in brackets is said last and counts, as in pixi.
+    # What stands in brackets comes last and counts, as in pixi.
     if "version" in fields:
         version = read_range(fields.pop("version"), is_bare=True)[0]
     build = fields.pop("build", build)
@@ -158,8 +158,8 @@ def _read(text: str) -> MatchSpec:
 
 def _refuse_fields(fields: Mapping[str, str]) -> None:
     for key, value in fields.items():
-        if key not in {"build_number"} | _COMPARED_AS_IT_IS | _WORDS | _SAYS_WHENCE:
-            raise ValueError(f"what {key!r} in its brackets asks for is not known")
+        if key not in {"build_number"} | _COMPARED_AS_IT_IS | _WORDS | _ORIGIN_FIELDS:
+            raise ValueError(f"what {key!r} in its brackets requires is not known")
         if key == "build_number" and not _BUILD_NUMBER.fullmatch(value):
             raise ValueError(f"the build number {value!r} is no number behind an operator")
 

@@ -59,7 +59,7 @@ def is_subdir(name: str) -> bool:
 
 
 def split_stem(file_name: str) -> tuple[str, str, str, str] | None:
-    """Name, version, build and extension as they stand in `file_name`, whatever they are made of; None: not three.
+    """Name, version, build and extension as they stand in `file_name`, unchecked; None: there are not three parts.
 
     CEP 26: the stem is split twice at `-` from the right.
     """
@@ -89,7 +89,7 @@ def split_file_name(file_name: str) -> tuple[str, str, str, str]:
 
 
 def split_safe_file_name(file_name: str) -> tuple[str, str, str, str]:
-    """As `split_file_name`, but names that are only older than CEP 26 and hurt nobody pass.
+    """As `split_file_name`, but names that are only older than CEP 26 and safe pass.
 
     Raises:
         ValueError: the name is unsafe, or not made of name, version and build.

@@ -1,4 +1,4 @@
-"""Read from a conda package the record that it has in no index yet: what it says of itself, and what it measures."""
+"""Read from a conda package the record that an index would have: its `info/index.json`, its hashes and its size."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ LARGEST_INDEX = 4 << 20
 LARGEST_RATIO = 200
 """How many times its size a package may become; what is not made of zeros does not get near it."""
 SMALLEST_LIMIT = 1 << 28
-"""Bytes that any may become: looking at so many takes some seconds, whatever the ratio is."""
+"""Bytes that any package may become, whatever the ratio is: reading so many takes some seconds."""
 MOST_MEMBERS = 2_000_000
 
 _INDEX, _INDEX_PARTS = "info/index.json", ["info", "index.json"]
@@ -43,10 +43,10 @@ def read_record(path: Path, *, file_name: str | None = None) -> Mapping[str, Jso
         sums = _sums(file)
         limit = max(SMALLEST_LIMIT, LARGEST_RATIO * sums["size"])
         record = _record(_index(open_info_tar(file, file_name=called, limit=limit)))
-        said = (record["name"].lower(), record["version"], record["build"])
-        if said != (name.lower(), version, build):
+        found = (record["name"].lower(), record["version"], record["build"])
+        if found != (name.lower(), version, build):
             raise ValueError(
-                f"its {_INDEX} says that it is {'-'.join(said)}, so that is what its file has to be called"
+                f"its {_INDEX} says that it is {'-'.join(found)}, so that is what its file has to be called"
             )
         return dict(sorted({**record, **sums}.items()))
 
@@ -68,7 +68,7 @@ def _index(tar: DecompressedStream) -> bytes:
         if [part for part in member.name.split("/") if part not in ("", ".")] != _INDEX_PARTS:
             continue
         if found is not None:
-            raise ValueError(f"it has more than one {_INDEX}, and which counts is anybody's guess")
+            raise ValueError(f"it has more than one {_INDEX}, so it is ambiguous")
         if member.kind != "file":
             raise ValueError(f"{_INDEX} in it is no regular file")
         if member.size > LARGEST_INDEX:
@@ -82,8 +82,8 @@ def _index(tar: DecompressedStream) -> bytes:
 
 def _record(index: bytes) -> dict[str, Json]:
     """The record that an `info/index.json` makes, with what repodata has of it and nothing else."""
-    said = _table(index)
-    record = {key: said[key] for key in _KINDS if said.get(key) is not None}
+    document = _table(index)
+    record = {key: document[key] for key in _KINDS if document.get(key) is not None}
     if _is_texts(record.get("track_features")):
         record["track_features"] = " ".join(record["track_features"])
     record.setdefault("depends", [])
@@ -102,16 +102,16 @@ def _record(index: bytes) -> dict[str, Json]:
 
 def _table(index: bytes) -> dict[str, Json]:
     try:
-        said = json.loads(index)
+        document = json.loads(index)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"its {_INDEX} is no JSON: {error}") from error
-    if not isinstance(said, dict):
+    if not isinstance(document, dict):
         raise ValueError(f"its {_INDEX} is no table")  # noqa: TRY004 - it is wrong bytes, not a wrong call
-    return said
+    return document
 
 
 def _subdir(record: Mapping[str, Json]) -> str:
-    """What the oldest packages, which do not say their subdir, were made for; empty: nobody knows."""
+    """What the oldest packages, which do not say their subdir, were made for; empty: unknown."""
     if record.get("noarch"):
         return "noarch"
     made_for = (record.get("arch"), record.get("platform"))
@@ -161,4 +161,4 @@ _KINDS: Mapping[str, Callable[[Json], bool]] = MappingProxyType(
         "version": _is_text,
     }
 )
-"""What of `info/index.json` stands in repodata, and how to tell that it is what should stand there."""
+"""The fields of `info/index.json` that repodata has, and what each of them has to be."""

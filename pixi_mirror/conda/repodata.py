@@ -1,4 +1,4 @@
-"""`repodata.json`, written in one canonical way and read back whoever wrote it; pure."""
+"""Write `repodata.json` in one canonical way, and read it back from any writer; pure."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def _lines(records: Mapping[str, Mapping[str, Json]], suffix: str) -> bytes:
 
 
 def read_repodata(data: bytes) -> tuple[str, Mapping[str, Mapping[str, Json]]]:
-    """Subdir and records by file name of a `repodata.json`, whoever wrote it.
+    """Subdir and records by file name of a `repodata.json` of any writer.
 
     Raises:
         ValueError: it is no repodata; the text is a sentence.

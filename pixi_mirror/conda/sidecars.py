@@ -19,16 +19,16 @@ Records = Mapping[str, Mapping[str, Json]]
 def zst_problem(data: bytes, subdir: str, expected: Records) -> str | None:
     """What is wrong with a `repodata.json.zst`."""
     try:
-        said, found = read_repodata(decompress_zstd(data, limit=LARGEST_DOCUMENT + _RECORD * len(expected)))
+        subdir_found, found = read_repodata(decompress_zstd(data, limit=LARGEST_DOCUMENT + _RECORD * len(expected)))
     except ValueError as error:
         return str(error)
-    return _difference(said, found, subdir, expected)
+    return _difference(subdir_found, found, subdir, expected)
 
 
 def shards_problem(data: bytes, subdir: str, expected: Records, shard: Callable[[Sha256], bytes | None]) -> str | None:
     """What is wrong with a shard index and the shards that it names; `shard` gives one by its sha256."""
     try:
-        said, digests = read_shard_index(data)
+        subdir_found, digests = read_shard_index(data)
         found: dict[str, Mapping[str, Json]] = {}
         for name, sha256 in sorted(digests.items()):
             content = shard(sha256)
@@ -42,7 +42,7 @@ def shards_problem(data: bytes, subdir: str, expected: Records, shard: Callable[
             found.update(records)
     except ValueError as error:
         return str(error)
-    return _difference(said, found, subdir, expected)
+    return _difference(subdir_found, found, subdir, expected)
 
 
 def shard_problem(data: bytes, sha256: str) -> str | None:
@@ -51,9 +51,9 @@ def shard_problem(data: bytes, sha256: str) -> str | None:
     return None if found == sha256 else f"its bytes have the sha256 {found}"
 
 
-def _difference(said: str, found: Records, subdir: str, expected: Records) -> str | None:
-    if said != subdir:
-        return f"it says subdir {said!r}"
+def _difference(subdir_found: str, found: Records, subdir: str, expected: Records) -> str | None:
+    if subdir_found != subdir:
+        return f"it says subdir {subdir_found!r}"
     if extra := sorted(found.keys() ^ expected.keys()):
         verb = "lists" if extra[0] in found else "lacks"
         return f"it {verb} {extra[0]}" + (f" and differs in {len(extra) - 1} more files" if extra[1:] else "")

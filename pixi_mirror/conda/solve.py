@@ -14,9 +14,9 @@ from pixi_mirror.model.packages import Cell, Package
 from pixi_mirror.model.values import Json, MirrorPath
 from pixi_mirror.process import run
 
-_PATIENCE_S = 3600.0
+_TIMEOUT_S = 3600.0
 
-# What pixi assumes, or better, for locks that do not say. `__cuda` is there only if something asks for it.
+# What pixi assumes, or newer, for locks without virtual packages. `__cuda` is there only if a package requires it.
 _ASSUMED: Mapping[str, tuple[str, ...]] = {
     "linux": ("__unix=0", "__linux=6.12", "__glibc=2.43"),
     "osx": ("__unix=0", "__osx=26.0"),
@@ -36,7 +36,7 @@ class SolveRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """What came of it."""
+    """The result of one request."""
 
     workspace: str
     environment: str
@@ -48,9 +48,9 @@ class Solution:
 
 
 def solve_environments(
-    mirror: Path, questions: Iterable[SolveRequest], packages: Mapping[MirrorPath, Package]
+    mirror: Path, requests: Iterable[SolveRequest], packages: Mapping[MirrorPath, Package]
 ) -> tuple[Solution, ...]:
-    """Each environment, solved from the `repodata.json` of the mirror's channels: exactly, and by names alone.
+    """Solve each environment from the `repodata.json` of the mirror's channels: exactly, and by names alone.
 
     Raises:
         ProgramError: py-rattler is not there, or failed.
@@ -61,14 +61,14 @@ def solve_environments(
             "solving needs py-rattler, which is not installed for this Python. Install the extra `rattler`, for "
             "example with `pip install pixi-mirror[rattler]`."
         )
-    asked = list(questions)
-    rows = [_row(mirror, question.cell, packages) for question in asked]
+    requested = list(requests)
+    rows = [_row(mirror, request.cell, packages) for request in requested]
     try:
         with TemporaryDirectory(prefix="pixi-mirror-") as name:
-            question = Path(name, "questions.json")
-            question.write_text(json.dumps(rows), encoding="utf-8")
-            command = [sys.executable, str(Path(__file__).with_name("solve_child.py")), str(question)]
-            done = run(command, cwd=Path(name), environ=_environ(), timeout_s=_PATIENCE_S)
+            request_file = Path(name, "requests.json")
+            request_file.write_text(json.dumps(rows), encoding="utf-8")
+            command = [sys.executable, str(Path(__file__).with_name("solve_child.py")), str(request_file)]
+            done = run(command, cwd=Path(name), environ=_environ(), timeout_s=_TIMEOUT_S)
     except OSError as error:
         raise MachineError(f"a temporary directory cannot be used: {error.strerror}.") from error
     if done.status != 0:
@@ -82,7 +82,7 @@ def solve_environments(
             problem=answer["problem"],
             otherwise=tuple(answer["otherwise"]),
         )
-        for each, answer in zip(asked, answers, strict=True)
+        for each, answer in zip(requested, answers, strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""Answer questions with py-rattler: a program of its own, which imports nothing of pixi-mirror.
+"""Solve environments with py-rattler: a program of its own, which imports nothing of pixi-mirror.
 
 It leaves by `os._exit`: a process that ends right after an asynchronous call of py-rattler dies of SIGSEGV now and
 then, after success (pyo3-async-runtimes issue 40).
@@ -22,29 +22,29 @@ _BUILD: _Foreign = getattr(rattler, "BuildString", str)
 """Before 0.28 a build was a plain string."""
 
 
-async def _answered(question: Mapping[str, Any], gateway: _Foreign) -> Mapping[str, Any]:
-    packages = question["packages"]
+async def _answer(request: Mapping[str, Any], gateway: _Foreign) -> Mapping[str, Any]:
+    packages = request["packages"]
     if not packages:
         return {"problem": None, "otherwise": []}
     wanted = {package["path"] for package in packages}
     exact = [_exact_spec(package) for package in packages]
     try:
         # The specs say which file, so the order of channels has nothing to decide.
-        found = await _solve(question, gateway, exact, named=False)
+        found = await _solve(request, gateway, exact, named=False)
     except Exception as error:  # noqa: BLE001 - py-rattler's own, of no common kind
         return {"problem": " ".join(str(error).split())[:1000], "otherwise": []}
     lacking, extra = sorted(wanted - found.keys()), sorted(found.keys() - wanted)
     problem = None
     if lacking or extra:
         problem = f"the solve {'lacks ' + lacking[0] if lacking else 'takes ' + extra[0]}, unlike the lock"
-    return {"problem": problem, "otherwise": await _otherwise(question, gateway)}
+    return {"problem": problem, "otherwise": await _otherwise(request, gateway)}
 
 
-async def _otherwise(question: Mapping[str, Any], gateway: _Foreign) -> list[str]:
+async def _otherwise(request: Mapping[str, Any], gateway: _Foreign) -> list[str]:
     """What names alone would give instead, a line a package."""
-    locked = {package["name"]: f"{package['version']} {package['build']}" for package in question["packages"]}
+    locked = {package["name"]: f"{package['version']} {package['build']}" for package in request["packages"]}
     try:
-        found = await _solve(question, gateway, sorted(locked), named=True)
+        found = await _solve(request, gateway, sorted(locked), named=True)
     except Exception as error:  # noqa: BLE001 - py-rattler's own, of no common kind
         return [f"no solution: {' '.join(str(error).split())[:300]}"]
     chosen = {name: f"{version} {build}" for name, version, build in found.values()}
@@ -61,20 +61,20 @@ def _exact_spec(package: Mapping[str, Any]) -> str:
 
 
 async def _solve(
-    question: Mapping[str, Any], gateway: _Foreign, specs: list[str], *, named: bool
+    request: Mapping[str, Any], gateway: _Foreign, specs: list[str], *, named: bool
 ) -> dict[str, tuple[str, str, str]]:
     """Path in the mirror -> name, version and build of what a solve takes: from the channels `named`, or from all."""
     priorities = rattler.ChannelPriority
-    channels = question["channels"] if named else dict.fromkeys([*question["channels"], *question["homes"]])
+    channels = request["channels"] if named else dict.fromkeys([*request["channels"], *request["homes"]])
     records = await rattler.solve(
         sources=[rattler.Channel(Path(channel).as_uri()) for channel in channels],
         specs=[rattler.MatchSpec(spec) for spec in specs],
         gateway=gateway,
-        platforms=list(dict.fromkeys([question["subdir"], "noarch"])),
-        virtual_packages=[_virtual(text) for text in question["virtual_packages"]],
+        platforms=list(dict.fromkeys([request["subdir"], "noarch"])),
+        virtual_packages=[_virtual(text) for text in request["virtual_packages"]],
         channel_priority=priorities.Strict if named else priorities.Disabled,
     )
-    prefix = unquote(Path(question["root"]).as_uri()) + "/"
+    prefix = unquote(Path(request["root"]).as_uri()) + "/"
     return {
         unquote(record.url).removeprefix(prefix): (record.name.normalized, str(record.version), str(record.build))
         for record in records
@@ -86,17 +86,17 @@ def _virtual(text: str) -> _Foreign:
     return rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), _BUILD(build))
 
 
-async def _main(questions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+async def _main(requests: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     gateway = rattler.Gateway()
-    return [await _answered(question, gateway) for question in questions]
+    return [await _answer(request, gateway) for request in requests]
 
 
 if __name__ == "__main__":
     status = 0
     try:
-        told = asyncio.run(_main(json.loads(Path(sys.argv[1]).read_bytes())))
-        sys.stdout.write(json.dumps(told))
-    except Exception as error:  # noqa: BLE001 - told to the parent, in its last words
+        answers = asyncio.run(_main(json.loads(Path(sys.argv[1]).read_bytes())))
+        sys.stdout.write(json.dumps(answers))
+    except Exception as error:  # noqa: BLE001 - the parent shows it
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         status = 1
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Order conda versions, and tell whether one begins with another, as CEP 33 and the solvers that follow it do; pure.
+"""Order conda versions, and compare prefixes of them, as CEP 33 and the solvers that follow it do; pure.
 
 A version is cut into an epoch, segments and local segments, a segment into numbers and words: `1!2.0rc1+3` is the
 epoch 1, the segments `[2] [0 rc 1]` and the local segment `[3]`. What is missing counts as 0, without end.

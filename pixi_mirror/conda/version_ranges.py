@@ -1,4 +1,4 @@
-"""Read the versions that a match spec asks for, and tell whether a version is one of them, as CEP 29 does; pure."""
+"""Read the range of versions in a match spec, and compare versions with it, as CEP 29 does; pure."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ class _OneOf:
 
 
 Range: TypeAlias = _Any | _Limit | _All | _OneOf
-"""Versions that are asked for; `holds(version)` tells whether a version is one of them."""
+"""A range of versions; `holds(version)` says whether a version is in it."""
 
 
 def read_range(text: str, *, is_bare: bool = False) -> tuple[Range, str | None]:
@@ -160,9 +160,9 @@ def _limit(operator: str, literal: str) -> Range:
     if operator and operator not in _HOLDS:
         raise ValueError(f"{operator!r} is no operator")
     if literal in ("*", "*.*"):
-        # Hotfixes have `>=*`, which means any; what `<*` could mean nobody knows.
+        # Hotfixes have `>=*`, which means any version; `<*` means nothing.
         if operator in ("<", ">", "!=") or (operator and literal != "*"):
-            raise ValueError(f"{operator + literal!r} asks for no version")
+            raise ValueError(f"{operator + literal!r} allows no version")
         return _Any()
     stem = literal.rstrip(".*")
     glob = literal[len(stem) :]

@@ -7,7 +7,7 @@ import lzma
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixi_mirror.archives.compression import (
@@ -56,6 +56,7 @@ def test_a_stream_that_is_cut_anywhere_is_not_complete(kind: str) -> None:
 
 
 @EACH
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_byte_that_was_changed_is_noticed_or_changes_nothing(kind: str, data: st.DataObject) -> None:
     whole = bytearray(COMPRESS[kind](CONTENT[:700], **{"options": OPTIONS} if kind == "zstd" else {}))

@@ -32,7 +32,7 @@ def fits(pattern: str, build: str) -> bool:
     return read_build_pattern(pattern).matches(build)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(EXPRESSIONS, st.lists(BUILDS, min_size=1, max_size=5))
 def test_an_expression_finds_what_python_finds(text: str, builds: list[str]) -> None:
     pattern = f"^{text}$"
@@ -51,7 +51,7 @@ def test_an_expression_finds_what_python_finds(text: str, builds: list[str]) -> 
         assert found.matches(build) == bool(expected.search(build)), build
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.text("ab*?[]!-1", max_size=8), st.lists(BUILDS, min_size=1, max_size=5))
 def test_a_glob_finds_what_fnmatch_finds(text: str, builds: list[str]) -> None:
     pattern = f"{text}*"
@@ -107,6 +107,7 @@ def test_the_steps_do_not_depend_on_how_the_pattern_is_nested() -> None:
 
 
 @pytest.mark.rattler
+@settings(deadline=None)
 @given(st.text("ab*1_", min_size=1, max_size=8), BUILDS)
 def test_py_rattler_takes_the_same_builds_for_a_glob(text: str, build: str) -> None:
     import rattler

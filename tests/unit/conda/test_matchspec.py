@@ -143,7 +143,7 @@ def test_a_condition_is_told_and_no_part_of_the_version(text, condition):
         ("foo_*", "a name does not go on with '\\*'"),
         ("foo(>=1)", "a name does not go on with"),
         ("foo =>1", "'=>' is no operator"),
-        ("foo !=*", "asks for no version"),
+        ("foo !=*", "allows no version"),
         ("foo 1.*.3", "is no version"),
         ("foo >=1,", "is no version"),
         ("foo (>=1", "is not closed"),
