@@ -1,4 +1,4 @@
-"""Locks that were made to do harm: refused with status 3 in under two seconds and 300 MB, by the whole program."""
+"""Locks that were made to do harm: refused with status 3 after little work and below 300 MB, by the whole program."""
 
 import os
 import sys
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pixi_mirror.commands.text import plain
 
-SECONDS = 2
+CALLS = 20_000
+"""Function calls of a run. `pixi-mirror --lock` makes 3,000 until it opens the lock."""
 BYTES = 300_000_000
 HEAD = (
     b"version: 6\nenvironments:\n  default:\n    channels: [{url: https://conda.anaconda.org/conda-forge/}]\n"
@@ -55,11 +56,11 @@ BOMBS = {
 def refused(world, paths):
     """Fail unless a run over each of these locks is refused as it must be."""
     lines = [["--lock", path, "-o", f"m{number}"] for number, path in enumerate(paths)]
-    runs = run_several(lines, env=world.environment, cwd=world.directory)
+    runs = run_several(lines, env=world.environment, cwd=world.directory, count_calls=True)
     for path, done in zip(paths, runs, strict=True):
         assert done.status == 3, (path, done.stdout[-500:], done.stderr[-2000:])
         assert "Traceback" not in done.stderr, path
-        assert done.seconds < SECONDS, (path, done.seconds)
+        assert done.calls < CALLS, (path, done.calls)
         assert done.peak < BYTES, (path, done.peak)
         assert str(path.parent) in done.stderr or "/dev/zero" in done.stderr, done.stderr[:500]
         assert len(done.stderr) < 2000 + len(str(path)), path
@@ -69,7 +70,7 @@ def refused(world, paths):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory it took")
-def test_bombs_end_with_status_3_in_little_time_and_memory(world):
+def test_bombs_end_with_status_3_after_little_work_and_in_little_memory(world):
     paths = []
     for name, data in sorted(BOMBS.items(), key=lambda each: len(each[1])):
         paths.append(world.directory / name.replace(" ", "-") / "pixi.lock")

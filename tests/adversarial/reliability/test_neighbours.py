@@ -88,7 +88,7 @@ def test_a_lock_that_was_removed_stops_the_record(tmp_path):
 def test_an_interrupted_download_goes_on_where_it_was(world, name, status):
     lock, child = stalled(world)
     child.send_signal(getattr(signal, name))
-    stderr = child.communicate(timeout=5)[1]
+    stderr = child.communicate(timeout=60)[1]
     assert child.returncode == status
     assert "goes on from here" in stderr
     assert "Traceback" not in stderr
