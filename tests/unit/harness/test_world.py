@@ -44,7 +44,7 @@ def test_a_test_that_leaves_a_lying_mirror_fails(tmp_path):
     here = Path(harness.world.__file__).parents[1]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "conftest", "-c", here.parent / "pyproject.toml", "-rA",
-         "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path],
+         "-p", "no:cacheprovider", "-n", "0", "--rootdir", tmp_path, tmp_path],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
