@@ -12,7 +12,7 @@ from harness.child import ROOT
 
 TASKS = {
     "develop", "mirror", "mirror-update", "mirror-index", "demo", "test", "test-full", "lint", "types", "check",
-    "build",
+    "build", "site",
 }  # fmt: skip
 _SOLVED = ("workspace", "dependencies", "feature", "environments")
 
@@ -91,7 +91,7 @@ def test_a_task_depends_on_tasks_and_not_on_itself(manifest, task):
 
 
 def test_check_is_all_that_must_hold(manifest):
-    assert set(manifest["tasks"]["check"]["depends-on"]) == {"lint", "types", "test"}
+    assert set(manifest["tasks"]["check"]["depends-on"]) == {"lint", "types", "site", "test"}
 
 
 def test_the_files_that_a_task_names_are_there(manifest):
