@@ -77,6 +77,8 @@ def test_what_follows_the_last_stream_is_refused_or_ignored_on_demand(kind: str)
     with pytest.raises(ValueError, match="damaged"):
         unpack(data, kind)
     assert unpack(data, kind, may_have_rest=True) == b"abc"
+    with pytest.raises(ValueError, match="damaged"):
+        unpack(b"rubbish", kind, may_have_rest=True)
 
 
 def test_zeros_after_zstd_frames_are_damage_and_skippable_frames_are_nothing() -> None:
