@@ -6,19 +6,19 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixi_mirror.disk.directories import free_bytes, is_true_directory, refuse_foreign
 from pixi_mirror.disk.files import (
     PUBLIC,
+    FileIdentity,
     append_line,
     explain_errors,
-    free_bytes,
     hash_file,
-    is_true_directory,
+    identity_of,
+    is_same,
     open_own,
     read_bytes,
-    refuse_foreign,
     write_synced,
 )
-from pixi_mirror.disk.identity import FileIdentity, identity_of, is_same
 from pixi_mirror.disk.lock import lock_file
 from pixi_mirror.model.values import Sha256, admit_sha256
 

@@ -9,14 +9,8 @@ from pixi_mirror.clients.interface import PackageClient
 from pixi_mirror.clients.marked_lines import remove_lines
 from pixi_mirror.clients.offer import offer_of
 from pixi_mirror.clients.registry import CLIENTS
-from pixi_mirror.disk.files import (
-    explain_errors,
-    fresh_name,
-    make_directory,
-    read_bytes,
-    sync_directories,
-    write_synced,
-)
+from pixi_mirror.disk.directories import make_directory, sync_directories
+from pixi_mirror.disk.files import explain_errors, fresh_name, read_bytes, write_synced
 from pixi_mirror.errors import MachineError, WorkspaceError
 from pixi_mirror.mirror.tree import open_mirror
 

@@ -17,7 +17,7 @@ from pixi_mirror.errors import BusyError, MachineError
 _POLL_S = 0.05
 _ADVICE = "Run the same command again when it is done."
 WAITING = "Run the same command again when it is done, or give --lock-timeout SECONDS to wait for it."
-"""What to do, where the verb has that option."""
+"""Advice of verbs that have this option."""
 _BEYOND = 1 << 20
 
 
@@ -25,13 +25,21 @@ _BEYOND = 1 << 20
 def lock_file(
     path: Path, *, timeout_s: float, shared: bool = False, signed: bool = True, what: str, advice: str = _ADVICE
 ) -> Iterator[Callable[[], bool]]:
-    """Hold the lock file `path` (made if absent) for the whole block; several may hold it `shared`.
+    """Hold the lock file `path` for the whole block; it is made if it is absent.
 
-    What is given answers whether the lock still keeps others out: it does not once its file was removed. One that is
-    not `signed` keeps its content, for other programs have their own use for it. `advice` is for who finds it taken.
+    Args:
+        path: of the lock file.
+        timeout_s: how long another process may hold it, in seconds.
+        shared: whether several processes may hold it at once.
+        signed: whether our process id is written into it, for messages; False for files that other programs use too.
+        what: is written, for messages.
+        advice: for a user who finds it held.
+
+    Yields:
+        A function that says whether the lock still keeps others out: it does not if the lock file was removed.
 
     Raises:
-        BusyError: another process held it for `timeout_s` seconds; its pid, host and start are named.
+        BusyError: another process held it for `timeout_s` seconds; its process id, host and start are named.
         MachineError: the file cannot be opened or locked.
     """
     deadline = time.monotonic() + timeout_s
@@ -55,7 +63,7 @@ def lock_file(
 
 def _refuse_irregular(descriptor: int, path: Path) -> None:
     status = os.fstat(descriptor)
-    # It is written to: through a second name, that would spoil somebody's file.
+    # We write into it. With a second name, that would damage another file.
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise MachineError(
             f"the lock file {path} is not a regular file with this one name; remove it and run the same command again."
@@ -63,7 +71,7 @@ def _refuse_irregular(descriptor: int, path: Path) -> None:
 
 
 def wait_for_lock(descriptor: int, path: Path) -> bool:
-    """Wait until the open file `path` is locked for us; whether it still is the file of that name then.
+    """Wait until the open file `path` is locked for us, and say whether it is still the file of that name.
 
     Raises:
         MachineError: it cannot be locked.
@@ -78,7 +86,7 @@ def _acquired(descriptor: int, path: Path, *, shared: bool) -> bool:
         if sys.platform == "win32":
             import msvcrt
 
-            os.lseek(descriptor, _BEYOND, os.SEEK_SET)  # a locked byte cannot be read, and the note must be
+            os.lseek(descriptor, _BEYOND, os.SEEK_SET)  # a locked byte cannot be read, but the signature must be
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
@@ -102,7 +110,7 @@ def _still_there(descriptor: int, path: Path) -> bool:
 def _sign(descriptor: int) -> None:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     note = json.dumps({"pid": os.getpid(), "host": _host(), "since": since})
-    with suppress(OSError):  # a full disk must not keep `prune` from freeing it
+    with suppress(OSError):  # `prune` must also work on a full disk
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, note.encode())
@@ -111,7 +119,7 @@ def _sign(descriptor: int) -> None:
 def _host() -> str:
     if hasattr(os, "uname"):
         return os.uname().nodename
-    import socket  # where it is needed: 4 ms of every start
+    import socket  # here, because it costs 4 ms
 
     return socket.gethostname()
 

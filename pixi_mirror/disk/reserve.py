@@ -1,27 +1,27 @@
-"""Hold back a little room on the mirror's disk, so that what frees room can begin where there is not a byte left."""
+"""Reserve a little space on the mirror's disk, so that `prune` can begin where the disk is full."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
-from pixi_mirror.disk.files import free_bytes
+from pixi_mirror.disk.directories import free_bytes
 
 FILE = "reserve"
 _LEAST = 256 << 10
 _MOST = 16 << 20
 _STEP = 64 << 10
-"""Sizes are multiples of it, so that an index that grows a little does not have the file made anew."""
+"""Sizes are multiples of it, so that the file is not made anew each time an index grows a little."""
 
 
 def release_reserve(path: Path) -> None:
-    """Give the room back where there is no other; without it `prune` could not write an index that lists less."""
+    """Remove the reserve if the disk is full; else `prune` could not write an index that lists less."""
     with suppress(OSError):
         if free_bytes(path.parent) < path.lstat().st_size:
             path.unlink()
 
 
 def keep_reserve(path: Path, *, size: int) -> None:
-    """Have a file take as much room as writing `size` bytes anew would; where there is none, there is none."""
+    """Make the reserve as large as `size` bytes and a margin; on a full disk there is none."""
     need = min(_MOST, _LEAST + -(-size // _STEP) * _STEP)
     try:
         if path.lstat().st_size >= need:

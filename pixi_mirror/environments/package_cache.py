@@ -17,15 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.conda.extract import extract_conda
-from pixi_mirror.disk.files import (
-    explain_errors,
-    fresh_name,
-    make_directory,
-    open_regular,
-    read_bytes,
-    remove_leftover,
-    sync_directories,
-)
+from pixi_mirror.disk.directories import make_directory, remove_leftover, sync_directories
+from pixi_mirror.disk.files import explain_errors, fresh_name, open_regular, read_bytes
 from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, DiskFullError, MachineError, PixiMirrorError, WrongBytesError
 from pixi_mirror.model.packages import Package

@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.disk.files import explain_errors, fresh_name, make_directory, refuse_foreign, remove_leftover
+from pixi_mirror.disk.directories import make_directory, refuse_foreign, remove_leftover
+from pixi_mirror.disk.files import explain_errors, fresh_name
 from pixi_mirror.disk.lock import lock_file
 from pixi_mirror.errors import MachineError
 

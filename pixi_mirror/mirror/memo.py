@@ -1,9 +1,8 @@
-"""Tell by hashes and identities alone that nothing has changed since the last complete update.
+"""Find out, by hashes and identities alone, that nothing has changed since the last complete update.
 
-An update answers from here when every input of its decision is what it was: the question, this program, the locks, the
-inventory and the identity of every file. It is a memo of that decision and no second way to make it: whatever is not
-certain is decided in full. It is a room of its own, and imports almost nothing, because an unchanged run is mostly
-start-up.
+An update is answered from its memo if every input of its decision is as it was: the options, this program, the locks,
+the inventory and the identity of every file. If anything is uncertain, the update decides in full. This module imports
+almost nothing, because an unchanged run is mostly start-up.
 """
 
 import errno
@@ -16,7 +15,7 @@ from io import BufferedReader
 from typing import Any
 
 from pixi_mirror import __version__
-from pixi_mirror.disk.identity import FileIdentity, identity_of, is_same
+from pixi_mirror.disk.files import FileIdentity, identity_of, is_same, open_regular
 
 FILE = "unchanged.json"
 """Its name in the private part of a mirror."""
@@ -27,22 +26,22 @@ _FORMAT = 1
 _LARGEST = 1 << 27
 _PROGRAMS = ("pixi", "rattler-index", "pixi.exe", "rattler-index.exe")
 _VARIABLES = ("PIXI_HOME", "PIXI_PROJECT_MANIFEST")
-"""Variables by which pixi, or a workspace, is found."""
+"""Environment variables by which pixi or a workspace is found."""
 
 
 def decision_inputs(environ: Mapping[str, str], python: str, path: Sequence[str]) -> list[str]:
-    """What an update's decision depends on besides its options: which programs and libraries there are.
+    """What an update's decision depends on besides its options: the programs and libraries that exist.
 
-    Nothing is run or imported: a program is known by its place, size and time, libraries by the time of their folder.
+    Nothing is run or imported: a program is known by its path, size and time, a library by the time of its folder.
     """
     home = environ.get("USERPROFILE" if os.name == "nt" else "HOME", "")
     pixi_home = environ.get("PIXI_HOME") or os.path.join(home, ".pixi")
     path_folders = filter(None, environ.get("PATH", "").split(os.pathsep))
     folders = [os.path.dirname(python), *path_folders, os.path.join(pixi_home, "bin")]
-    told = [os.path.join(folder, name) for folder in folders for name in _PROGRAMS]
-    told += [environ.get("PIXI_EXE", ""), *(folder for folder in path if folder.endswith("-packages"))]
+    programs = [os.path.join(folder, name) for folder in folders for name in _PROGRAMS]
+    programs += [environ.get("PIXI_EXE", ""), *(folder for folder in path if folder.endswith("-packages"))]
     found = [f"{name}={environ[name]}" for name in _VARIABLES if name in environ]
-    for each in filter(None, told):
+    for each in filter(None, programs):
         try:
             status = os.stat(each)
         except OSError:
@@ -51,13 +50,8 @@ def decision_inputs(environ: Mapping[str, str], python: str, path: Sequence[str]
     return found
 
 
-def _regular(path: str) -> BufferedReader:
-    # Else a FIFO that stands there would be waited for.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return open(descriptor, "rb")
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is no regular file", path)
+def _open(path: str) -> BufferedReader:
+    return open(open_regular(path, follow_links=True), "rb")
 
 
 def sha256_of(path: str) -> str | None:
@@ -67,7 +61,7 @@ def sha256_of(path: str) -> str | None:
         OSError: it exists and cannot be read, or is larger than any lock or manifest.
     """
     try:
-        with _regular(path) as file:
+        with _open(path) as file:
             if os.fstat(file.fileno()).st_size > _LARGEST:
                 raise OSError(errno.EFBIG, f"it is larger than {_LARGEST} bytes", path)
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -78,11 +72,14 @@ def sha256_of(path: str) -> str | None:
 def dump_memo(
     mirror: str, question: Mapping[str, Any], *, inputs: Mapping[str, str | None], answer: Mapping[str, int]
 ) -> bytes:
-    """What to keep in `FILE` after an update that found, or made, everything as it should be.
+    """The bytes of `FILE` after an update that found or made everything as it should be.
 
-    `inputs` are the files outside the mirror that the answer depends on, by absolute path, with their sha256 from
-    before they were read; None: the file must not exist. `answer` is what to say of the mirror as long as nothing
-    changes.
+    Args:
+        mirror: its directory.
+        question: the options of the update and the programs that exist.
+        inputs: the files outside the mirror that the decision depends on, by absolute path, with their sha256 from
+            before they were read; None: the file must not exist.
+        answer: what to say about the mirror as long as nothing changes.
 
     Raises:
         OSError: the mirror's own records cannot be looked at.
@@ -101,19 +98,19 @@ def dump_memo(
 
 
 def recall(mirror: str, question: Mapping[str, Any]) -> dict[str, int] | None:
-    """The answer to the same question if nothing has changed since; None: that must be found out."""
+    """The answer to the same question if nothing has changed since; None: something may have changed."""
     try:
-        with _regular(os.path.join(mirror, _PRIVATE, FILE)) as file:
+        with _open(os.path.join(mirror, _PRIVATE, FILE)) as file:
             kept = json.loads(file.read(_LARGEST))
-        asked = json.loads(json.dumps(dict(question)))
-        if (kept["format"], kept["program"], kept["question"]) != (_FORMAT, __version__, asked):
+        as_recorded = json.loads(json.dumps(dict(question)))
+        if (kept["format"], kept["program"], kept["question"]) != (_FORMAT, __version__, as_recorded):
             return None
         records = zip((_INVENTORY, _STATE), kept["records"], strict=True)
         if not all(is_same(FileIdentity(*row), os.stat(os.path.join(mirror, name))) for name, row in records):
             return None
         if not all(sha256_of(path) == sha256 for path, sha256 in kept["inputs"].items()):
             return None
-        with _regular(os.path.join(mirror, _STATE)) as file:
+        with _open(os.path.join(mirror, _STATE)) as file:
             identities = json.loads(file.read(_LARGEST))["identities"]
         prefix = mirror + os.sep
         for path, row in identities.items():

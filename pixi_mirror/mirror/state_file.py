@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pixi_mirror.disk.identity import FileIdentity
+from pixi_mirror.disk.files import FileIdentity
 from pixi_mirror.model.values import Json, MirrorPath, admit_path
 
 _CTIME = (int, type(None))

@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pixi_mirror.disk import files, reserve
-from pixi_mirror.disk.files import explain_errors
-from pixi_mirror.disk.identity import identity_of
+from pixi_mirror.disk import directories, files, links, reserve
+from pixi_mirror.disk.files import explain_errors, identity_of
 from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.mirror import inventory_file, state_file
@@ -50,17 +49,17 @@ class Tree(TreeView):
             MachineError: the directory cannot be made or written, or its private part belongs to somebody else.
         """
         with explain_errors("prepare the mirror", self.root):
-            self._unsynced |= files.make_directory(self.root)
+            self._unsynced |= directories.make_directory(self.root)
             for private in (self._private, self._temporary):
                 private.mkdir(mode=0o700, exist_ok=True)
-                files.refuse_foreign(private)
+                directories.refuse_foreign(private)
         lock = self._private / "lock"
         with lock_file(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING) as holds:
             self._holds = holds
             with explain_errors("read the mirror", self.root):
                 self._read()
                 for leftover in self._temporary.iterdir():
-                    files.remove_leftover(leftover)
+                    directories.remove_leftover(leftover)
             if freeing:
                 reserve.release_reserve(self._private / reserve.FILE)
             yield
@@ -88,7 +87,7 @@ class Tree(TreeView):
 
     def temporary_directory(self) -> AbstractContextManager[Path]:
         """A private directory for a program to work in, empty at first and gone afterwards."""
-        return files.temporary_directory(self._temporary / files.fresh_name())
+        return directories.temporary_directory(self._temporary / files.fresh_name())
 
     def announce(self, paths: Iterable[MirrorPath]) -> None:
         """Remember, before the first is placed, which files are about to be, so that a kill leaves no litter."""
@@ -105,9 +104,9 @@ class Tree(TreeView):
         """
         target = self.path(path)
         with explain_errors("write", target):
-            self._unsynced |= files.make_directory(target.parent, below=self.root)
+            self._unsynced |= directories.make_directory(target.parent, below=self.root)
             temporary = self._temporary / files.fresh_name()
-            status = files.link_or_copy(source, target, sha256=sha256, temporary=temporary)
+            status = links.link_or_copy(source, target, sha256=sha256, temporary=temporary)
         self._identities[path] = identity_of(status)
         self._unsynced.add(target.parent)
 
@@ -121,7 +120,7 @@ class Tree(TreeView):
         for path in contents:
             target = self.path(path)
             with explain_errors("write", target):
-                self._unsynced |= files.make_directory(target.parent, below=self.root)
+                self._unsynced |= directories.make_directory(target.parent, below=self.root)
             self._unsynced.add(target.parent)
 
         def put(path: MirrorPath) -> os.stat_result:
@@ -144,7 +143,7 @@ class Tree(TreeView):
         target = self.path(path)
         with explain_errors("remove", target):
             for folder in list(target.parents)[: len(Path(path).parents) - 1]:
-                files.is_true_directory(folder)  # a link would lead to files that are not ours
+                directories.is_true_directory(folder)  # a link would lead to files that are not ours
             self._identities.pop(path, None)
             with suppress(FileNotFoundError):
                 target.unlink()
@@ -158,7 +157,7 @@ class Tree(TreeView):
     def sync(self) -> None:
         """Make every file placed so far survive a power loss."""
         with explain_errors("write", self.root):
-            files.sync_directories(self._unsynced)
+            directories.sync_directories(self._unsynced)
         self._unsynced.clear()
 
     def record_found_workspace(self, directory: Path, manifest: Path, trail: str) -> None:
@@ -223,7 +222,7 @@ class Tree(TreeView):
         with explain_errors("write", self.root / INVENTORY):
             data = inventory_file.dump(new)
             files.write_synced(self.root / INVENTORY, data, temporary=self._temporary / files.fresh_name())
-            files.sync_directories([self.root])
+            directories.sync_directories([self.root])
         self.inventory = new
 
     def _write_state(self, new: State) -> None:
@@ -231,7 +230,7 @@ class Tree(TreeView):
             return
         self.write_private(STATE, state_file.dump(new))
         with explain_errors("write", self._private):
-            files.sync_directories([self._private])
+            directories.sync_directories([self._private])
         self.state = replace(new, identities=MappingProxyType(dict(new.identities)))
 
     def write_private(self, name: str, data: bytes) -> None:

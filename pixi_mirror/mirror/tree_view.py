@@ -8,9 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from pixi_mirror.disk import files
-from pixi_mirror.disk.files import explain_errors, read_bytes
-from pixi_mirror.disk.identity import FileIdentity, identity_of, is_same
+from pixi_mirror.disk import directories, files
+from pixi_mirror.disk.files import FileIdentity, explain_errors, identity_of, is_same, read_bytes
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror import inventory_file, state_file
 from pixi_mirror.mirror.state_file import State
@@ -235,13 +234,13 @@ class TreeView:
     def unknown(self) -> tuple[str, ...]:
         """Files in the directory that the inventory does not know, relative and sorted. They are never touched."""
         with explain_errors("look at the mirror", self.root):
-            found = files.relative_files(self.root, without=PRIVATE)
+            found = directories.relative_files(self.root, without=PRIVATE)
         return tuple(sorted(found - {*self.inventory.tree, INVENTORY}))
 
     def free(self) -> int:
         """Bytes that may still be written to the mirror's disk."""
         with explain_errors("look at the disk of", self.root):
-            return files.free_bytes(self.root)
+            return directories.free_bytes(self.root)
 
     def shares_disk_with(self, directory: Path) -> bool:
         """Whether a file there can be linked here instead of being copied."""

@@ -9,16 +9,9 @@ from pathlib import Path
 
 from pixi_mirror.cache.batch import Batch, FailedPackage, ObtainedPackage
 from pixi_mirror.cache.store import SIGNATURE, TAG
-from pixi_mirror.disk.files import (
-    explain_errors,
-    fresh_name,
-    hash_file,
-    link_or_copy,
-    make_directory,
-    read_bytes,
-    sync_directories,
-    write_synced,
-)
+from pixi_mirror.disk.directories import make_directory, sync_directories
+from pixi_mirror.disk.files import explain_errors, fresh_name, hash_file, read_bytes, write_synced
+from pixi_mirror.disk.links import link_or_copy
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import Package

@@ -9,14 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pixi_mirror.disk.files import (
-    explain_errors,
-    fresh_name,
-    link_or_copy,
-    make_directory,
-    sync_directories,
-    write_synced,
-)
+from pixi_mirror.disk.directories import make_directory, sync_directories
+from pixi_mirror.disk.files import explain_errors, fresh_name, write_synced
+from pixi_mirror.disk.links import link_or_copy
 from pixi_mirror.disk.lock import lock_file, wait_for_lock
 from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.model.values import Sha256

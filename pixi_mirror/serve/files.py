@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from pixi_mirror.disk.identity import FileIdentity, identity_of, is_same
+from pixi_mirror.disk.files import FileIdentity, identity_of, is_same
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror.tree_view import INVENTORY, PRIVATE, STATE, TreeView
 from pixi_mirror.model.packages import GeneratedFile, StoredFile

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pixi_mirror.clients.offer import Offer, offer_of
 from pixi_mirror.clients.registry import CLIENTS
-from pixi_mirror.disk.identity import FileIdentity, identity_of
+from pixi_mirror.disk.files import FileIdentity, identity_of
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.tree_view import INVENTORY, TreeView
 from pixi_mirror.serve.negotiation import Validators, status_of

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from pixi_mirror.disk.identity import FileIdentity, identity_of
+from pixi_mirror.disk.files import FileIdentity, identity_of
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.tree_view import INVENTORY, TreeView
 from pixi_mirror.model.packages import Inventory, Package

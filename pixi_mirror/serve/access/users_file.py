@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from pixi_mirror.disk.files import explain_errors, fresh_name, sync_directories, write_synced
-from pixi_mirror.disk.identity import FileIdentity, identity_of
+from pixi_mirror.disk.directories import sync_directories
+from pixi_mirror.disk.files import FileIdentity, explain_errors, fresh_name, identity_of, write_synced
 from pixi_mirror.disk.lock import lock_file
 from pixi_mirror.errors import MachineError, UsageError
 from pixi_mirror.model.values import MirrorPath

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pixi_mirror.disk.identity import FileIdentity, identity_of
+from pixi_mirror.disk.files import FileIdentity, identity_of
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror.compare import merge
 from pixi_mirror.mirror.tree_view import INVENTORY, TreeView

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from harness.looking import identities
 
-from pixi_mirror.disk.identity import FileIdentity, is_same
+from pixi_mirror.disk.files import FileIdentity, is_same
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import GeneratedFile
 

@@ -1,0 +1,115 @@
+"""Make, check, list, sync and remove directories."""
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pixi_mirror.disk.files import explain_errors
+from pixi_mirror.errors import MachineError
+
+
+def make_directory(directory: Path, *, below: Path | None = None) -> set[Path]:
+    """Make a directory and the missing ones above it, and return the directories that have to be synced for that.
+
+    Raises:
+        OSError: one of them cannot be made, or one that lies `below` a directory is a link.
+    """
+    if below is None or directory == below:
+        if directory.is_dir():
+            return set()
+        below = None
+    unsynced = make_directory(directory.parent, below=below)
+    if below is not None and is_true_directory(directory):
+        return unsynced
+    with suppress(FileExistsError):
+        directory.mkdir(mode=0o755)  # others may look, whatever the umask lets them do
+    return {*unsynced, directory.parent}
+
+
+def is_true_directory(directory: Path) -> bool:
+    """Whether there is a directory of that name that is no link.
+
+    Raises:
+        OSError: there is something else, for example a link to a directory.
+    """
+    try:
+        status = os.lstat(directory)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.ENOTDIR, f"{directory} is a link or a file where a directory of ours is due; remove it")
+    return True
+
+
+def refuse_foreign(directory: Path) -> None:
+    """Refuse a directory of ours in which another user could plant files.
+
+    Raises:
+        MachineError: it belongs to somebody else, others may write it, or it is no directory.
+    """
+    status = os.lstat(directory)
+    ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    # The sticky bit does not help: it keeps others from removing our files, but not from making files of their own.
+    open_to_others = sys.platform != "win32" and status.st_mode & 0o022
+    if not stat.S_ISDIR(status.st_mode) or not ours or open_to_others:
+        raise MachineError(
+            f"{directory} is not a directory that this user owns and nobody else can write, so others could plant "
+            "files in it. Run as its owner, take the others' right to write (chmod go-w), or choose another directory."
+        )
+
+
+@contextmanager
+def temporary_directory(where: Path) -> Iterator[Path]:
+    """A private directory that is empty at first and removed afterwards."""
+    with explain_errors("write", where):
+        where.mkdir(mode=0o700)
+    try:
+        yield where
+    finally:
+        with explain_errors("remove", where):
+            remove_leftover(where)
+
+
+def remove_leftover(leftover: Path) -> None:
+    """Remove a temporary file or directory."""
+    if stat.S_ISDIR(os.lstat(leftover).st_mode):
+        import shutil
+
+        shutil.rmtree(leftover)
+    else:
+        os.unlink(leftover)
+
+
+def sync_directories(directories: Iterable[Path]) -> None:
+    """Make renames and links in these directories survive a power loss."""
+    if sys.platform == "win32":
+        return  # a directory cannot be opened there; renames are journalled
+    for directory in sorted(set(directories)):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def relative_files(root: Path, *, without: str) -> set[str]:
+    """Every file and link below `root`, as relative POSIX paths, without those in its directory `without`."""
+    found = set()
+    for folder, names, here in os.walk(root):
+        relative = Path(folder).relative_to(root)
+        if relative == Path():
+            names[:] = [name for name in names if name != without]
+        links = [name for name in names if (Path(folder) / name).is_symlink()]
+        found |= {(relative / name).as_posix() for name in (*here, *links)}
+    return found
+
+
+def free_bytes(directory: Path) -> int:
+    """Bytes that an ordinary user may still write to the filesystem of `directory`."""
+    import shutil
+
+    return shutil.disk_usage(directory).free
