@@ -1,12 +1,14 @@
 """Run another program; return its output, or an error quoting its last words. It alone starts processes."""
 
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.errors import ProgramError
 
+_PIECE = 1 << 20
 _LAST_WORDS = 2000
 """Characters of a program's stderr that a message quotes."""
 
@@ -48,3 +50,40 @@ def run(command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeou
     except OSError as error:
         raise ProgramError(f"{command[0]} cannot be started: {error.strerror}.") from None
     return Output(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def stream(
+    command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], stdin: bytes, write: Callable[[bytes], None]
+) -> Output:
+    """Run a program to its end, and hand on what it prints while it runs; `stdout` of the result is empty.
+
+    Args:
+        command: the program and its arguments.
+        cwd: where it runs.
+        environ: all its environment variables.
+        stdin: what it reads; a few KiB at most.
+        write: takes the next bytes; what it raises ends the program and is raised unchanged.
+
+    Raises:
+        ProgramError: it cannot be started.
+    """
+    with tempfile.TemporaryFile() as words:
+        try:
+            program = subprocess.Popen(  # noqa: S603 - never a shell, and the words are ours
+                list(command), cwd=cwd, env=dict(environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words
+            )
+        except OSError as error:
+            raise ProgramError(f"{command[0]} cannot be started: {error.strerror}.") from None
+        with program:
+            try:
+                assert program.stdin is not None  # noqa: S101 - both are pipes
+                assert program.stdout is not None  # noqa: S101
+                with program.stdin:
+                    program.stdin.write(stdin)
+                while piece := program.stdout.read(_PIECE):
+                    write(piece)
+            except BaseException:
+                program.kill()
+                raise
+        words.seek(0)
+        return Output(status=program.returncode, stdout="", stderr=words.read().decode("utf-8", errors="replace"))

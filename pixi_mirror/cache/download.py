@@ -15,7 +15,7 @@ from pixi_mirror.disk.lock import wait_for_lock
 from pixi_mirror.errors import MachineError, WrongBytesError
 from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.model.packages import Package
-from pixi_mirror.model.values import Sha256, admit_sha256
+from pixi_mirror.model.values import Sha256, Url, admit_sha256
 from pixi_mirror.progress import Progress
 
 _SLACK = 1 << 20
@@ -62,6 +62,8 @@ def download(package: Package, store: Store, fetcher: Fetcher, progress: Progres
 
 
 def _key(package: Package) -> str:
+    if package.kind == "git":  # whatever its bytes were before: git packs the same objects in more than one way
+        return "git-" + hashlib.sha256(package.path.encode()).hexdigest()
     return package.sha256 or "url-" + hashlib.sha256(package.url.stripped.encode()).hexdigest()
 
 
@@ -96,13 +98,22 @@ def _closed_on_error(partial: Partial) -> Iterator[None]:
 def _fetch(package: Package, partial: Partial, fetcher: Fetcher) -> None:
     limit = _LONGEST if package.size is None else package.size + _SLACK
     try:
-        fetcher.download(package.url, partial, limit=limit)
+        fetcher.download(_url_to_ask(package), partial, limit=limit)
     except (OSError, WrongBytesError):
         partial.discard()  # a full disk needs the room, and a body that is too long is worth nothing
         raise
 
 
+def _url_to_ask(package: Package) -> Url:
+    """The URL of a package; a recorded one of a git source has lost its fragment, which is the commit."""
+    if package.kind != "git":
+        return package.url
+    return Url(f"{package.url.raw.partition('#')[0]}#{package.version}")
+
+
 def _complaint(package: Package, partial: Partial) -> str | None:
+    if package.kind == "git":
+        return None  # the commit's hash is the promise, and git has kept it
     if package.sha256 is not None:
         algorithm, expected, found = "sha256", str(package.sha256), partial.sha256
     elif package.md5 is not None:

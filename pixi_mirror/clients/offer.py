@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pixi_mirror.errors import PixiMirrorError, UsageError
+from pixi_mirror.git.package import repository_path
 from pixi_mirror.http.origins import is_loopback
 from pixi_mirror.model.packages import Inventory, Package
 from pixi_mirror.model.values import MirrorPath
@@ -38,6 +39,8 @@ class Offer:
     """Channels in whose URL a lock has a token."""
     has_python: bool = True
     """Whether there are PyPI files, and `simple/` with them."""
+    repositories: dict[str, str] = field(default_factory=dict)
+    """Git repositories that are here in part: the history of the commits that locks pin."""
     environment: str = "default"
     """The one that is to be installed, where a client has to be told."""
 
@@ -99,12 +102,19 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
         kept=dict(sorted(kept.items())),
         with_token=tuple(sorted(_with_token(inventory))),
         has_python=has_python,
+        repositories=dict(sorted(_repositories(inventory, url))),
     )
 
 
 def _with_token(inventory: Inventory) -> set[str]:
     cells = [cell for snapshot in inventory.snapshots for cell in snapshot.cells]
     return {channel.url for cell in cells for channel in cell.channels if channel.has_token}
+
+
+def _repositories(inventory: Inventory, url: str) -> Iterator[tuple[str, str]]:
+    for package, _ in _held(inventory):
+        if package.kind == "git":
+            yield package.url.stripped.removeprefix("git+"), f"{url}/{repository_path(package)}"
 
 
 def _channels(inventory: Inventory, url: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from pixi_mirror.clients.conda import CondaClient, MambaClient
 from pixi_mirror.clients.docker import DockerClient
+from pixi_mirror.clients.git import GitClient
 from pixi_mirror.clients.interface import PackageClient
 from pixi_mirror.clients.pip import PipClient
 from pixi_mirror.clients.pixi import PixiClient
@@ -18,6 +19,7 @@ CLIENTS: Mapping[str, PackageClient] = MappingProxyType(
         "pip": PipClient(),
         "uv": UvClient(),
         "docker": DockerClient(),
+        "git": GitClient(),
     }
 )
 """Every client, by the name that `config --for` takes; a new one is a room and a place here."""

@@ -12,6 +12,7 @@ from pixi_mirror.commands.parsing import Parser, path, word
 from pixi_mirror.commands.text import counted, size
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.errors import UsageError
+from pixi_mirror.mirror.checkout import sources_json
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json
 from pixi_mirror.pack.choose import Rules
@@ -167,6 +168,7 @@ def _json(done: Packed) -> Mapping[str, Json]:
         ],
         "wanted": _wanted(done),
         "skipped": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in done.skipped],
+        **sources_json(done.checkout, done.outside),
         "warnings": list(done.warnings),
     }
 
@@ -200,7 +202,7 @@ def _blank(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "pack",
         "dry_run": options.dry_run,
-        **{key: [] for key in ("packs", "wanted", "skipped", "warnings")},
+        **{key: [] for key in ("packs", "wanted", "skipped", "checkout", "outside", "warnings")},
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pixi_mirror.commands.command import Outcome
 from pixi_mirror.commands.make_context import make_context, make_progress
 from pixi_mirror.commands.text import counted, files_of, nothing_to_do, size, table
+from pixi_mirror.mirror.checkout import checkout_sources, outside_sources, sources_json
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.subscriptions import SourceSelection
 from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
@@ -35,7 +36,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
     def announce(plan: Plan) -> None:
         for message in (*plan.pins.warnings, *plan.disagreements):
             report.warn(message)
-        for line in _refused(plan):
+        for line in (*_refused(plan), *_from_checkout(plan)):
             report.note(line)
         if plan.to_bring or plan.deferred:
             for line in _plan_lines(plan):
@@ -68,7 +69,7 @@ def _request(options: Namespace) -> Request | None:
 
 def _place(package: Package) -> str:
     """The row of a package: its channel and subdir, or the host of a PyPI file."""
-    return package.path.partition("/")[0] if package.kind == "pypi" else package.path.rpartition("/")[0]
+    return package.path.partition("/")[0] if package.kind != "conda" else package.path.rpartition("/")[0]
 
 
 def _plan_lines(plan: Plan) -> list[str]:
@@ -115,6 +116,15 @@ def _refused(plan: Plan) -> list[str]:
     ]
 
 
+def _from_checkout(plan: Plan) -> list[str]:
+    return [
+        f"from your checkout, not mirrored: {directory.entry}"
+        for snapshot in plan.pins.snapshots
+        for directory in snapshot.directories
+        if directory.is_inside
+    ]
+
+
 def _lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
     plan = updated.plan
     held = sum(package.size or 0 for path, package in plan.packages.items() if path not in updated.fetched)
@@ -128,7 +138,10 @@ def _lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
     holds = nothing.partition(": ")[2]
     indexes = counted(len(updated.indexes), "index", "indexes")
     if updated.dry_run:
-        lines = [*_plan_lines(plan), *_refused(plan)]
+        lines = [*_plan_lines(plan), *_refused(plan), *_from_checkout(plan)]
+        if plan.pins.unacceptable:
+            bring = files_of(len(plan.to_bring), plan.size)
+            return [*lines, f"would bring nothing, since something cannot be mirrored; the rest would be {bring}"]
         if plan.to_bring or updated.indexes:
             bring = files_of(len(plan.to_bring), plan.size)
             return [*lines, f"would bring {bring}, and write {indexes}; nothing was changed in {updated.mirror}"]
@@ -156,6 +169,9 @@ def _json(updated: UpdateResult) -> Mapping[str, Json]:
         "deferred": sorted(plan.deferred),
         "surplus": list(plan.difference.surplus),
         "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in refused],
+        **sources_json(
+            checkout_sources(plan.pins.snapshots, plan.packages.values()), outside_sources(plan.pins.snapshots)
+        ),
         "warnings": [*plan.pins.warnings, *plan.disagreements],
         "bytes": plan.size,
         "bytes_unknown": sum(package.size is None for package in plan.to_bring),

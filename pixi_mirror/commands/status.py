@@ -10,6 +10,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of
 from pixi_mirror.errors import DONE, FOUND
+from pixi_mirror.mirror.checkout import sources_json
 from pixi_mirror.mirror.status import SourceSummary, Status, SubscriptionStatus, status
 from pixi_mirror.model.values import Json
 
@@ -44,6 +45,10 @@ def _lines(found: Status) -> list[str]:
     for sdist in found.sdists:
         needs = ", ".join(sdist.build_requires)
         lines.append(f"will not build offline: {sdist.path} needs {needs}")
+    for source in found.checkout:
+        doubt = "" if source.builds_offline else " (will not build offline)"
+        lines.append(f"from your checkout: {source.entry}{doubt}")
+    lines += [f"outside the workspace, not mirrored: {directory.entry}" for directory in found.outside]
     difference = found.plan.difference
     if difference.missing or difference.changed:
         bad = counted(len(difference.missing) + len(difference.changed), "file")
@@ -93,6 +98,7 @@ def _json(found: Status) -> Mapping[str, Json]:
         "channels": [_held(channel) for channel in found.channels],
         "indexes": [_held(index) for index in found.indexes],
         "sdists": [{"path": sdist.path, "build_requires": list(sdist.build_requires)} for sdist in found.sdists],
+        **sources_json(found.checkout, found.outside),
         "missing": list(found.plan.difference.missing),
         "changed": list(found.plan.difference.changed),
         "deferred": sorted(found.plan.deferred),
@@ -122,6 +128,8 @@ _LISTS = (
     "channels",
     "indexes",
     "sdists",
+    "checkout",
+    "outside",
     "missing",
     "changed",
     "deferred",

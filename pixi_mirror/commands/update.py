@@ -112,6 +112,8 @@ def _blank(options: Namespace) -> Mapping[str, Any]:
         "deferred",
         "surplus",
         "refused",
+        "checkout",
+        "outside",
         "warnings",
         "indexes",
         "fetched",

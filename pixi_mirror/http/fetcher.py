@@ -1,6 +1,7 @@
 """Fetch files and small documents by URL. The rest of the package uses this module of the folder."""
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pixi_mirror.http.sinks import FetchedDocument, MemorySink, Sink
@@ -19,8 +20,23 @@ class Fetcher:
     """
 
     def __init__(
-        self, network: Network, progress: Progress, *, connections: int, first_back_off_s: float = 0.5
+        self,
+        network: Network,
+        progress: Progress,
+        *,
+        connections: int,
+        first_back_off_s: float = 0.5,
+        download_git: Callable[[Url, Sink], None] | None = None,
     ) -> None:
+        """Keep connections to the hosts of one run.
+
+        Args:
+            network: what the user has told pixi and us.
+            progress: hears of waits and of warnings.
+            connections: how many are kept to a host.
+            first_back_off_s: the longest wait before a second attempt, in seconds. It doubles with each further one.
+            download_git: downloads `git+` URLs; None: there are none.
+        """
         """Prepare; no connection is made yet.
 
         Args:
@@ -33,6 +49,7 @@ class Fetcher:
         self._progress = progress
         self._connections = connections
         self._first_back_off_s = first_back_off_s
+        self._download_git = download_git
         self._attempts: Attempts | None = None
         self._stopped = threading.Event()
         self._lock = threading.Lock()
@@ -56,6 +73,8 @@ class Fetcher:
             from pixi_mirror.http.local import copy_local
 
             copy_local(url, sink, limit=limit)
+        elif self._download_git is not None and url.raw.startswith("git+"):
+            self._download_git(url, sink)
         else:
             self._open().download(url, sink, limit=limit)
 

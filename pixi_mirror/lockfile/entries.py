@@ -1,7 +1,7 @@
 """What a `pixi.lock` says, as values; nothing here reads or decides."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pixi_mirror.model.values import Json, Md5, Sha256
@@ -29,7 +29,9 @@ class CondaSource:
 
     name: str
     location: str
-    """Path, URL or git reference, as the lock has it."""
+    """Where its manifest is: a path, a URL or a git reference, as the lock has it."""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """Where its source comes from, if that is elsewhere: `git`, `rev`, `branch`, `tag`, `url` and the like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def index_by_location(packages: Json, version: int) -> PackageIndex:
                     newest = max(newest, timestamp_ms(found.record))
                 case "conda_source":
                     name, place = source_name(raw)
-                    found = CondaSource(name=name, location=place)
+                    found = CondaSource(name=name, location=place, origin=_origin(raw.get("source")))
                 case _:
                     found = _pypi(raw, location)
             wanted = (*sequence(raw.get("build_packages"), "build_packages"),
@@ -73,6 +73,11 @@ def index_by_location(packages: Json, version: int) -> PackageIndex:
         return key, entries[key]
 
     return PackageIndex(find=find, needs=needs, newest_timestamp=newest)
+
+
+def _origin(raw: Json) -> Mapping[str, str]:
+    """Where the source of a package comes from, if that is not where its manifest is."""
+    return {} if raw is None else {key: value for key, value in mapping(raw, "source").items() if type(value) is str}
 
 
 def _reference(raw: Json) -> Key:
@@ -161,7 +166,11 @@ def _candidate(
     if version >= _SELECTING_FROM and location_parts(location).parts is None:
         identity = tuple(optional_text(raw.get(key), key) or "" for key in ("name", "version", "build", "subdir"))
         name = text(raw.get("name"), "name")
-        return _Candidate(entry=CondaSource(name=name, location=location), identity=identity, timestamp=0)
+        return _Candidate(
+            entry=CondaSource(name=name, location=location, origin=_origin(raw.get("package_build_source"))),
+            identity=identity,
+            timestamp=0,
+        )
     binary = conda_binary(raw, location, version, share)
     record = binary.record
     identity = (record["name"], record["version"], record["build"], record["subdir"])

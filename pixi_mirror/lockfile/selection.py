@@ -4,14 +4,18 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from packaging.utils import canonicalize_name
+
 from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
+from pixi_mirror.git.package import git_package
 from pixi_mirror.lockfile.conda_package import conda_package
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
 from pixi_mirror.lockfile.interface import MissingPlatform, SelectionResult
 from pixi_mirror.lockfile.mirrorable import ONLY_MD5, entry_title, missing_archive, missing_hash
 from pixi_mirror.lockfile.pypi_package import pypi_package
-from pixi_mirror.model.packages import Cell, Channel, Layout, Package, Refusal, Request, Snapshot
+from pixi_mirror.lockfile.source_entries import git_source_of, read_manifest, source_directory_of
+from pixi_mirror.model.packages import SKIP, Cell, Channel, Layout, Package, Refusal, Request, Snapshot, SourceDirectory
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, canonical
 from pixi_mirror.paths import channel, is_local, is_pseudo, local_path, local_url
 
@@ -69,6 +73,7 @@ class Selection:
         self._missing: set[tuple[str, str]] = set()
         self._found: set[str] = set()
         self._known: set[str] = set()
+        self._directories: dict[str, SourceDirectory] = {}
         self._skipped: dict[str, Refusal] = {}
         self._refused: dict[str, Refusal] = {}
 
@@ -142,6 +147,8 @@ class Selection:
         for entry in entries:
             if isinstance(entry, PypiEntry) and not request.pypi:
                 continue
+            if self._is_directory(entry):
+                continue
             admitted = self._admit_once(entry, environment)
             refusal = admitted if isinstance(admitted, Refusal) else _refuse_unhashed(admitted, request)
             if refusal is not None:
@@ -149,6 +156,20 @@ class Selection:
             elif isinstance(admitted, Package):
                 paths[admitted.path] = None
                 self._wanted[id(admitted)] = admitted
+
+    def _is_directory(self, entry: Entry) -> bool:
+        """Whether an entry is a source directory, which needs no mirroring; remember it."""
+        key = entry_title(entry)
+        if key in self._directories:
+            return True
+        directory = source_directory_of(entry, self._base, read=read_manifest)
+        if directory is None:
+            return False
+        # What is built from a commit is no matter of directories, whatever says how it is built.
+        if isinstance(entry, CondaSource) and entry.origin.get("git"):
+            return False
+        self._directories[key] = directory
+        return True
 
     def _admit_once(self, entry: Entry, environment: LockedEnvironment) -> Package | Refusal:
         """The package of an entry, or why there is none; the same object for the same entry."""
@@ -165,6 +186,8 @@ class Selection:
 
     def _admit(self, entry: Entry, environment: LockedEnvironment) -> Package | Refusal:
         try:
+            if (source := git_source_of(entry)) is not None:
+                return git_package(source, name=_name_of(entry))
             match entry:
                 case CondaSource():
                     return Refusal(entry=entry_title(entry), reason=missing_archive(entry) or "")
@@ -184,7 +207,8 @@ class Selection:
             raise WorkspaceError(f"{self._name}: {error}") from None
 
     def _refuse(self, refusal: Refusal, request: Request) -> None:
-        (self._skipped if request.skip_unmirrorable else self._refused)[refusal.entry] = refusal
+        skips = request.skip_unmirrorable and refusal.option == SKIP
+        (self._skipped if skips else self._refused)[refusal.entry] = refusal
 
     def result(
         self, *, subscription: str, workspace: str, requests: tuple[Request, ...], source_sha256: Sha256
@@ -206,6 +230,7 @@ class Selection:
             cells=tuple(self._cell(*key) for key in sorted(self._cells)),
             packages=tuple(sorted(self._wanted.values(), key=_by_path)),
             refused=tuple(refusal for _, refusal in sorted(self._skipped.items())),
+            directories=tuple(directory for _, directory in sorted(self._directories.items())),
         )
         return SelectionResult(
             snapshot=snapshot,
@@ -232,6 +257,10 @@ class Selection:
             build_packages=tuple(sorted(building - installed)),
             virtual_packages=self._lock.platforms[platform].virtual_packages,
         )
+
+
+def _name_of(entry: Entry) -> str:
+    return entry.record["name"] if isinstance(entry, CondaBinary) else canonicalize_name(entry.name)
 
 
 def _by_path(package: Package) -> tuple[str, bytes]:
@@ -270,7 +299,11 @@ def _hash_local(url: Url) -> tuple[Sha256, int]:
 
 def _refuse_unhashed(package: Package, request: Request) -> Refusal | None:
     """Why a package without sha256 is refused; None: it has one, or the request accepts what it has."""
-    missing = missing_hash(package)
+    missing = None if package.kind == "git" else missing_hash(package)  # a commit is its own hash
     if missing is None or request.allow_unhashed or (request.allow_md5 and missing is ONLY_MD5):
         return None
-    return Refusal(entry=str(package.url), reason=f"the lock has {missing.reason}; {missing.option} {missing.accepts}")
+    return Refusal(
+        entry=str(package.url),
+        reason=f"the lock has {missing.reason}; {missing.option} {missing.accepts}",
+        option=missing.option,
+    )

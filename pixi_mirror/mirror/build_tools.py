@@ -1,11 +1,13 @@
-"""Pin, once, what building the sdists of a subscription needs: no lock names it, and the newest would be taken."""
+"""Pin, once, what building the sources of a subscription needs and no lock names: tools for sdists, and submodules."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.git.package import git_package, source_of
+from pixi_mirror.git.source import GitSource
 from pixi_mirror.model.packages import Listing, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_sha256, canonical
 from pixi_mirror.paths import url_path
@@ -19,28 +21,55 @@ def resolve_build_tools(
     snapshots: Iterable[Snapshot],
     listings: Mapping[MirrorPath, Listing],
     resolve: Callable[[ResolutionRequest], tuple[ResolvedFile, ...]],
+    find_submodules: Callable[[GitSource], tuple[GitSource, ...]],
 ) -> tuple[Snapshot, ...]:
-    """The snapshots with the tools that their requests ask for; those that were resolved for the same stay.
+    """The snapshots with the tools that their requests ask for, and with the submodules of their git sources.
+
+    Those that were resolved for the same question stay.
+
+    Args:
+        snapshots: what the subscriptions want.
+        listings: what is known of PyPI files: what building the sdists among them needs.
+        resolve: resolves build requirements to files of an index.
+        find_submodules: finds the submodules of one commit, without those that they have themselves.
 
     Raises:
         WorkspaceError: tools are asked for, and the lock names no index that has them, or no Python.
         ProgramError: they cannot be resolved.
+        FetchError: a repository cannot be asked for its submodules.
     """
-    return tuple(_retooled(snapshot, listings, resolve) for snapshot in snapshots)
+    return tuple(_with_tools(snapshot, listings, resolve, find_submodules) for snapshot in snapshots)
 
 
-def _retooled(
+def _with_tools(
     snapshot: Snapshot,
     listings: Mapping[MirrorPath, Listing],
     resolve: Callable[[ResolutionRequest], tuple[ResolvedFile, ...]],
+    find_submodules: Callable[[GitSource], tuple[GitSource, ...]],
 ) -> Snapshot:
     needs = _needs(snapshot, listings)
-    if not needs:
+    repositories = [package for package in snapshot.packages if package.kind == "git"]
+    if not needs and not repositories:
         return replace(snapshot, tools=(), tools_for=None)
     indexes, homes = _indexes(snapshot), _homes(snapshot)
-    answered = _digest([needs, indexes, [[home.python, home.subdir] for home in homes]])
+    question = [needs, indexes, [[home.python, home.subdir] for home in homes]]
+    # Without repositories the digest is what it was before there were any, so that older mirrors resolve nothing anew.
+    answered = _digest([*question, sorted(each.path for each in repositories)] if repositories else question)
     if answered == snapshot.tools_for:
         return snapshot
+    tools = {package.path: package for package in _submodules(repositories, find_submodules)}
+    if needs:
+        tools.update(_resolved_tools(snapshot, needs, indexes, homes, resolve))
+    return replace(snapshot, tools=tuple(tools[path] for path in sorted(tools)), tools_for=answered)
+
+
+def _resolved_tools(
+    snapshot: Snapshot,
+    needs: tuple[str, ...],
+    indexes: tuple[str, ...],
+    homes: "list[_Home]",
+    resolve: Callable[[ResolutionRequest], tuple[ResolvedFile, ...]],
+) -> Mapping[MirrorPath, Package]:
     if not indexes or not homes:
         lacking = "names no PyPI index" if not indexes else "has no environment with Python"
         raise WorkspaceError(
@@ -49,9 +78,24 @@ def _retooled(
         )
     tools: dict[MirrorPath, Package] = {}
     for home in homes:
-        request = ResolutionRequest(requirements=needs, indexes=indexes, python=home.python, subdir=home.subdir)
-        tools.update((tool.path, tool) for each in resolve(request) for tool in [_package(each, indexes)])
-    return replace(snapshot, tools=tuple(tools[path] for path in sorted(tools)), tools_for=answered)
+        question = ResolutionRequest(requirements=needs, indexes=indexes, python=home.python, subdir=home.subdir)
+        tools.update((tool.path, tool) for each in resolve(question) for tool in [_package(each, indexes)])
+    return tools
+
+
+def _submodules(
+    repositories: Iterable[Package], find_submodules: Callable[[GitSource], tuple[GitSource, ...]]
+) -> Iterator[Package]:
+    """The submodules of all these, and those that they have themselves."""
+    waiting = [(package.name, source_of(package)) for package in repositories]
+    seen = {source for _, source in waiting}
+    while waiting:
+        name, source = waiting.pop()
+        for found in find_submodules(source):
+            if found not in seen:
+                seen.add(found)
+                waiting.append((name, found))
+                yield git_package(found, name=name)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,6 +112,7 @@ def _needs(snapshot: Snapshot, listings: Mapping[MirrorPath, Listing]) -> tuple[
     if any(request.with_build_requirements for request in snapshot.requests):
         known = (listings.get(package.path) for package in snapshot.packages)
         needs.update(need for listing in known if listing is not None for need in listing.build_requires or ())
+        needs.update(need for directory in snapshot.directories for need in directory.build_requires or ())
     return tuple(sorted(needs))
 
 

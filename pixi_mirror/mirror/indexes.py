@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from pixi_mirror.conda.index import CondaIndex
+from pixi_mirror.git.index import GitIndex
 from pixi_mirror.mirror.compare import compare
 from pixi_mirror.mirror.plan import Plan, pinned, recorded_indexes, sized, wanted_channels
 from pixi_mirror.mirror.tree import Tree
@@ -16,7 +17,7 @@ from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index import PypiIndex
 from pixi_mirror.pypi.mapping_index import MappingIndex
 
-INDEXES: tuple[Index, ...] = (CondaIndex(), PypiIndex(), MappingIndex())
+INDEXES: tuple[Index, ...] = (CondaIndex(), PypiIndex(), MappingIndex(), GitIndex())
 """Every kind of index; a new kind is added here."""
 
 

@@ -19,6 +19,7 @@ from pixi_mirror.model.packages import (
     Refusal,
     Request,
     Snapshot,
+    SourceDirectory,
     StoredFile,
 )
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
@@ -165,7 +166,7 @@ def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
         "source_sha256": snapshot.source_sha256,
         "newest_timestamp": snapshot.newest_timestamp,
         "requests": [asdict(request) for request in snapshot.requests],
-        "refused": [asdict(refusal) for refusal in snapshot.refused],
+        "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in snapshot.refused],
         "packages": numbers,
         "tools": pool.numbers(snapshot.tools),
         "tools_for": snapshot.tools_for,
@@ -181,6 +182,8 @@ def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
             }
             for cell in snapshot.cells
         ],
+        # Without any, the inventory is the one that was written before there were any.
+        **({"directories": [asdict(each) for each in snapshot.directories]} if snapshot.directories else {}),
     }
 
 
@@ -199,6 +202,18 @@ def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
         refused=tuple(Refusal(**refusal) for refusal in row["refused"]),
         tools=tuple(pool[number] for number in row["tools"]),
         tools_for=None if row["tools_for"] is None else admit_sha256(row["tools_for"]),
+        directories=tuple(_directory(each) for each in row.get("directories", ())),
+    )
+
+
+def _directory(row: Mapping[str, Json]) -> SourceDirectory:
+    needs = row["build_requires"]
+    return SourceDirectory(
+        entry=row["entry"],
+        path=row["path"],
+        kind="conda" if row["kind"] == "conda" else "pypi",
+        is_inside=row["is_inside"],
+        build_requires=None if needs is None else tuple(needs),
     )
 
 

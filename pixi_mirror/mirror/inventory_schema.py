@@ -21,6 +21,8 @@ _SOME_TEXT = (str, type(None))
 _SOME_NUMBER = (int, type(None))
 _CONDA = {"name": str, "version": str, "build": str, "depends?": [str], "constrains?": [str]}
 _PYPI = {"indexes": [str], "find-links?": [str]}
+_GIT = {"references?": [str]}
+_RECORDS = {"conda": _CONDA, "pypi": _PYPI, "git": _GIT}
 _PACKAGE = {
     "path": str, "url": str, "sha256": _SOME_TEXT, "md5": _SOME_TEXT, "size": _SOME_NUMBER, "kind": str, "name": str,
     "version": str, "build": _SOME_TEXT, "subdir": _SOME_TEXT, "record": dict,
@@ -31,10 +33,11 @@ _CELL = {
     "channels": [{"url": str, "path": _SOME_TEXT, "has_token?": bool}], "packages": [int],
     "build_packages?": [int], "virtual_packages?": [str],
 }  # fmt: skip
+_DIRECTORY = {"entry": str, "path": str, "kind": str, "is_inside": bool, "build_requires": ([str], type(None))}
 _SUBSCRIPTION = {
     "id": str, "workspace": str, "source_sha256": str, "newest_timestamp": int, "requests": [_REQUEST],
     "refused": [{"entry": str, "reason": str}], "packages": [int], "tools": [int], "tools_for": _SOME_TEXT,
-    "cells": [_CELL],
+    "cells": [_CELL], "directories?": [_DIRECTORY],
 }  # fmt: skip
 _LISTING = {
     "index": _SOME_TEXT, "is_settled": bool, "requires_python": _SOME_TEXT, "yanked": _SOME_TEXT,
@@ -54,7 +57,7 @@ def require_inventory(raw: Json) -> None:
     """
     _require(raw, _INVENTORY, "")
     for number, row in enumerate(raw["packages"]):
-        _require(row["record"], _CONDA if row["kind"] == "conda" else _PYPI, f"packages.{number}.record")
+        _require(row["record"], _RECORDS.get(row["kind"], _PYPI), f"packages.{number}.record")
 
 
 def _require(value: Json, shape: Any, where: str) -> None:  # noqa: ANN401 - kinds, lists and objects of shapes

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pixi_mirror.git.index import pack_index
 from pixi_mirror.mirror.plan import Plan, pinned
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import Listing, Package, StoredFile
@@ -42,11 +43,22 @@ def fetch_listings(
         upstream = UpstreamLinks(undecided={package.path for package in unknown})
     _explain(upstream, progress)
     found = {path: known[path] for path in brought if path in known}
+    found |= _pack_listings(tree, plan, brought)
     for package in unknown:
         inside = known.get(package.path) or (
             _look_into(tree, package, progress) if package.path in stored else _nothing_told()
         )
         found[package.path] = _completed(inside, package, upstream, is_deferred=package.path not in stored)
+    return found
+
+
+def _pack_listings(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
+    """The packs of git repositories that were brought, each with the digest of the index that stands beside it."""
+    found = {}
+    for path in brought:
+        if path in plan.packages and plan.packages[path].kind == "git":
+            digest = hashlib.sha256(pack_index(plan.packages[path], tree.path(path))).hexdigest()
+            found[path] = replace(_nothing_told(), is_settled=True, metadata=admit_sha256(digest))
     return found
 
 

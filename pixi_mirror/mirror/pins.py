@@ -6,8 +6,12 @@ from pathlib import Path
 
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.interface import SelectionResult, WorkspaceSource
+from pixi_mirror.mirror.checkout import outside_warnings
 from pixi_mirror.mirror.subscriptions import SourceRequest
-from pixi_mirror.model.packages import Inventory, Layout, Refusal, Snapshot
+from pixi_mirror.model.packages import SKIP, Inventory, Layout, Refusal, Snapshot
+
+_SHOWN = 5
+"""Packages that a message names of each reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,7 @@ def renew_pins(
         renewed=frozenset(answers),
         unacceptable=tuple(refusal for answer in answers.values() for refusal in answer.refusals),
         problems=tuple(problems),
-        warnings=tuple(_missing_platforms(answers.values())),
+        warnings=(*_missing_platforms(answers.values()), *outside_warnings(snapshots.values())),
     )
 
 
@@ -151,17 +155,22 @@ def _refuse_unknown_platforms(requests: Iterable[SourceRequest], answers: Mappin
 
 
 def unmirrorable_error(unacceptable: Iterable[Refusal]) -> UnmirrorableError | None:
-    """The error that names everything that cannot be mirrored; None: there is nothing."""
-    lines = sorted({f"{refusal.entry}: {refusal.reason}" for refusal in unacceptable})
-    if not lines:
+    """The error that says what cannot be mirrored, grouped by reason, with the option that helps; None: all can be.
+
+    Some of each group are named and the rest are counted. `items` has them all.
+    """
+    groups: dict[tuple[str, str], set[str]] = {}
+    for refusal in unacceptable:
+        groups.setdefault((refusal.reason, refusal.option), set()).add(refusal.entry)
+    if not groups:
         return None
-    return UnmirrorableError(
-        "\n".join(
-            [
-                f"{len(lines)} of the locked packages cannot be mirrored; nothing was changed "
-                "(--skip-unmirrorable mirrors the rest):",
-                *(f"  {line}" for line in lines),
-            ]
-        ),
-        items=lines,
-    )
+    count = sum(map(len, groups.values()))
+    lines = [f"{count} of the locked packages cannot be mirrored; nothing was changed:"]
+    for (reason, option), entries in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])):
+        advice = f" ({option} leaves {'it' if len(entries) == 1 else 'them'} out)" if option == SKIP else ""
+        lines.append(f"  {len(entries)}: {reason}{advice}:")
+        lines += [f"    {entry}" for entry in sorted(entries)[:_SHOWN]]
+        if len(entries) > _SHOWN:
+            lines.append(f"    and {len(entries) - _SHOWN} more")
+    items = sorted(f"{entry}: {reason}" for (reason, _), entries in groups.items() for entry in entries)
+    return UnmirrorableError("\n".join(lines), items=items)

@@ -8,16 +8,22 @@ from typing import Literal, TypeAlias
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.interface import WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.mirror.checkout import (
+    CheckoutSource,
+    checkout_sources,
+    known_versions,
+    missing_requirements,
+    outside_sources,
+)
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import open_mirror
-from pixi_mirror.model.packages import Channel, Inventory, Package, Snapshot, StoredFile
+from pixi_mirror.model.packages import Channel, Inventory, Package, Snapshot, SourceDirectory, StoredFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.paths import url_path
 from pixi_mirror.pypi.index import index_of
-from pixi_mirror.pypi.requirements import accepts, required_name
 
 Freshness: TypeAlias = Literal["current", "changed", "missing", "unreadable"]
 
@@ -63,6 +69,10 @@ class Status:
     channels: tuple[SourceSummary, ...]
     indexes: tuple[SourceSummary, ...]
     sdists: tuple[Sdist, ...]
+    checkout: tuple[CheckoutSource, ...]
+    """Source directories of the workspaces' own."""
+    outside: tuple[SourceDirectory, ...]
+    """Source directories that belong to no workspace."""
     plan: Plan
     stale_indexes: tuple[MirrorPath, ...]
     files: int
@@ -113,6 +123,10 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
         channels=_channels(tree.inventory.snapshots, listed, stored),
         indexes=_indexes(tree.inventory, listed, stored),
         sdists=_sdists(tree.inventory, plan.packages, stored),
+        checkout=checkout_sources(
+            tree.inventory.snapshots, (package for path, package in plan.packages.items() if path in stored)
+        ),
+        outside=outside_sources(tree.inventory.snapshots),
         plan=plan,
         stale_indexes=stale_indexes(tree, plan),
         files=len(stored),
@@ -182,18 +196,11 @@ def _sdists(
     inventory: Inventory, packages: Mapping[MirrorPath, Package], stored: Mapping[MirrorPath, StoredFile]
 ) -> tuple[Sdist, ...]:
     """Wanted sdists for which the mirror lacks a project, or a version of it, that building them needs."""
-    versions: dict[str, set[str]] = {}
-    for path, package in packages.items():
-        if package.kind == "pypi" and path in stored:
-            versions.setdefault(package.name, set()).add(package.version)
+    versions = known_versions(package for path, package in packages.items() if path in stored)
     found = []
     for path, listing in inventory.listings.items():
         needs = listing.build_requires if path in packages else None
-        lacking = tuple(
-            line
-            for line in needs or ()
-            if not any(accepts(line, version) for version in versions.get(required_name(line), ()))
-        )
+        lacking = missing_requirements(needs or (), versions)
         if lacking:
             found.append(Sdist(path=path, build_requires=lacking))
     return tuple(found)

@@ -26,7 +26,7 @@ from pixi_mirror.mirror.subscriptions import (
     named_sources,
 )
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.mirror.upstream import UpstreamPackages, resolve_build_requirements
+from pixi_mirror.mirror.upstream import UpstreamPackages, find_submodules, resolve_build_requirements
 from pixi_mirror.model.packages import Layout, StoredFile
 from pixi_mirror.model.values import Json, MirrorPath
 
@@ -174,11 +174,12 @@ def _carry_out(
 
 
 def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Context) -> Plan | PixiMirrorError | None:
-    """The plan with the build tools, or why they cannot be resolved; None: no request needs any, or all are there."""
+    """The plan with build tools and submodules, or why they cannot be found; None: none is needed, or all are there."""
     snapshots = plan.pins.snapshots
     requests = (each for snapshot in snapshots for each in snapshot.requests)
     needs_tools = any(each.build_requires or each.with_build_requirements for each in requests)
-    if not needs_tools and not any(snapshot.tools for snapshot in snapshots):
+    has_sources = any(package.kind == "git" for snapshot in snapshots for package in snapshot.packages)
+    if not needs_tools and not has_sources and not any(snapshot.tools for snapshot in snapshots):
         return None
     from pixi_mirror.mirror.build_tools import resolve_build_tools
 
@@ -188,6 +189,7 @@ def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Co
             snapshots,
             tree.inventory.listings,
             lambda request: resolve_build_requirements(context, request, workspace=workspace),
+            lambda source: find_submodules(context, source, workspace=workspace),
         )
     except PixiMirrorError as error:
         return error

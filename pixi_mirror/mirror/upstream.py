@@ -20,7 +20,10 @@ from pixi_mirror.progress import Progress
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.cache.batch import Batch
     from pixi_mirror.cache.store import Store
+    from pixi_mirror.git.repositories import GitRepositories
+    from pixi_mirror.git.source import GitSource
     from pixi_mirror.http.fetcher import Fetcher
+    from pixi_mirror.http.sinks import Sink
     from pixi_mirror.lockfile.interface import WorkspaceSource
     from pixi_mirror.mirror.bring import BringResult
     from pixi_mirror.mirror.plan import Plan
@@ -64,6 +67,7 @@ def open_upstream(
     from pixi_mirror.lockfile.index_users import IndexUserLookup
     from pixi_mirror.pypi.upstream_pages import UpstreamPages
 
+    packages = tuple(packages)
     settings = context.settings(workspace)
     for warning in settings.warnings:
         context.progress.warn(warning)
@@ -79,7 +83,11 @@ def open_upstream(
 
     # A page is worth less patience than a file: the mirror is right without it.
     hasty = replace(network, retries=min(network.retries, _RETRIES_OF_PAGES))
-    fetcher = Fetcher(network, context.progress, connections=settings.jobs)
+
+    def download_git(url: Url, sink: Sink) -> None:  # git is looked for when it is needed
+        _open_repositories(context, network).download(url, sink)
+
+    fetcher = Fetcher(network, context.progress, connections=settings.jobs, download_git=download_git)
     return Upstream(
         store=store,
         fetcher=fetcher,
@@ -149,6 +157,24 @@ def resolve_build_requirements(
     chosen = [mirrors.choose(Url(index)) for index in request.indexes]
     indexes = tuple(each.url.raw for each in chosen if each is not None)
     return resolve_wheels(replace(request, indexes=indexes), context.environ)
+
+
+def find_submodules(context: Context, source: GitSource, *, workspace: Path | None = None) -> tuple[GitSource, ...]:
+    """The repositories and commits that a commit has as submodules.
+
+    Raises:
+        FetchError: the repository cannot be asked.
+        ProgramError: git is not there.
+        MachineError: a settings file does not parse, or the cache cannot be written.
+    """
+    return _open_repositories(context, context.settings(workspace).network).submodules(source)
+
+
+def _open_repositories(context: Context, network: Network) -> GitRepositories:
+    from pixi_mirror.git.program import Git
+    from pixi_mirror.git.repositories import GitRepositories
+
+    return GitRepositories(context.cache_directory() / "git", Git(context.environ), network, context.progress)
 
 
 def _asked(package: Package) -> Iterable[str]:

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url
 
-Kind: TypeAlias = Literal["conda", "pypi"]
+Kind: TypeAlias = Literal["conda", "pypi", "git"]
 Layout: TypeAlias = Literal["channels", "flat"]
 """`channels`: one directory per channel; `flat`: one merged channel at the mirror's root."""
 
@@ -49,11 +49,15 @@ class Listing:
     upload_time: str | None
     """RFC 3339, as upstream writes it; None: not known."""
     metadata: Sha256 | None
-    """Of the core metadata, which stand beside the file; None: it is no wheel, or they cannot be read."""
+    """Of what stands beside the file: the core metadata of a wheel, git's index of a pack; None: there is none."""
     build_requires: tuple[str, ...] | None
     """What building it needs, as PEP 508 has it; None: it is not built, or does not tell."""
     size: int | None = None
     """In bytes, as upstream's page says of a file that is deferred; None: not told, or the file itself tells."""
+
+
+SKIP = "--skip-unmirrorable"
+"""The option that leaves out what no other option brings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,23 @@ class Refusal:
 
     entry: str
     reason: str
+    option: str = field(default=SKIP, compare=False)
+    """What a user can add to the command so that it is no refusal any more. It is not recorded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDirectory:
+    """A directory that a lock names: what lies there is built where it is installed, so nothing of it is mirrored."""
+
+    entry: str
+    """How messages name it."""
+    path: str
+    """As the lock has it. Of an absolute path it is the last part alone: inventories hold no path of a machine."""
+    kind: Literal["conda", "pypi"]
+    is_inside: bool
+    """Whether it belongs to the workspace, so that everybody who has a checkout has it, too."""
+    build_requires: tuple[str, ...] | None
+    """What building it needs, as PEP 508 has it; None: it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +163,8 @@ class Snapshot:
     """What building its sdists needs, which the lock does not say, as it was once resolved; ordered by path."""
     tools_for: Sha256 | None = None
     """Of the question that `tools` answer; None: none was asked."""
+    directories: tuple[SourceDirectory, ...] = ()
+    """The source directories that the chosen environments install; ordered by entry."""
 
     @property
     def wanted(self) -> tuple[Package, ...]:

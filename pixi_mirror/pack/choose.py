@@ -11,7 +11,8 @@ from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
 from pixi_mirror.lockfile.mirrorable import NO_HASH, entry_title, missing_hash, shown_location
 from pixi_mirror.lockfile.selection import SUBDIR_PREFIX, Selection, matching_platforms
-from pixi_mirror.model.packages import Layout, Package, Refusal, Request
+from pixi_mirror.lockfile.source_entries import source_directory_of
+from pixi_mirror.model.packages import Layout, Package, Refusal, Request, SourceDirectory
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.paths import is_local, local_url
 from pixi_mirror.pypi.names import form_of
@@ -50,6 +51,8 @@ class Chosen:
     """In the order of the locations that the lock gives: conda, then wheels."""
     skipped: tuple[Refusal, ...]
     warnings: tuple[str, ...]
+    directories: tuple[SourceDirectory, ...]
+    """Source directories of the environment; the pack lacks what is built from them."""
 
 
 def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Rules) -> Chosen:
@@ -66,7 +69,9 @@ def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Ru
         raise WorkspaceError(f"environment not found in lockfile: {environment}. {path} has: {known}.")
     locked = lock.environments[environment]
     name, warnings = _platform(lock, locked, platform, environment, path)
-    kept, skipped, refused = _sifted(locked.packages[name], rules)
+    entries = locked.packages[name]
+    directories = _directories(entries, rules, _base(path))
+    kept, skipped, refused = _sifted((entry for entry in entries if id(entry) not in directories), rules)
     selection = Selection(_only(lock, environment, name, kept), name=str(path), base=_base(path), layout=rules.layout)
     request = Request(
         environments=(environment,),
@@ -94,7 +99,13 @@ def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Ru
         subdir=lock.platforms[name].subdir,
         packages=tuple(packages),
         skipped=tuple(skipped),
-        warnings=(*warnings, *unhashed, *_uninstallable(packages, rules.given, environment)),
+        warnings=(
+            *warnings,
+            *unhashed,
+            *(_lacks(directory) for directory in directories.values()),
+            *_uninstallable(packages, rules.given, environment),
+        ),
+        directories=tuple(directories.values()),
     )
 
 
@@ -151,6 +162,11 @@ def _platform(
     )
 
 
+def _lacks(directory: SourceDirectory) -> str:
+    where = "your checkout" if directory.is_inside else "a directory outside the workspace"
+    return f"the pack lacks {directory.entry}, which is built from {where} where it is installed."
+
+
 def _sifted(entries: Iterable[Entry], rules: Rules) -> tuple[list[CondaBinary | PypiEntry], list[Refusal], list[str]]:
     """Those of a lock's entries that are packed, those that are left out, and why others cannot be either."""
     kept: list[CondaBinary | PypiEntry] = []
@@ -183,6 +199,32 @@ def _sifted(entries: Iterable[Entry], rules: Rules) -> tuple[list[CondaBinary | 
                         "packages out with --ignore-pypi-non-wheel."
                     )
     return kept, skipped, refused
+
+
+def _directories(entries: Iterable[Entry], rules: Rules, base: str) -> dict[int, SourceDirectory]:
+    """The entries that are built from a directory where they are installed, by their identity.
+
+    One is not among them if an injected package stands for it, or if it is left out for another reason.
+    """
+    if not rules.skips_editables:
+        return {}  # as pixi-pack, which refuses them
+    found: dict[int, SourceDirectory] = {}
+    for entry in entries:
+        match entry:
+            case CondaSource():
+                is_free = ("conda", entry.name) not in rules.given
+            case PypiEntry():
+                is_free = _reason_to_skip(entry, rules) is None
+            case _:
+                continue
+        directory = source_directory_of(entry, base, read=_read_nothing) if is_free else None
+        if directory is not None:
+            found[id(entry)] = directory
+    return found
+
+
+def _read_nothing(_path: Path) -> None:
+    """What a directory needs to be built is of no matter to a pack, which does not have it."""
 
 
 def _reason_to_skip(entry: PypiEntry, rules: Rules) -> str | None:

@@ -11,9 +11,10 @@ from pixi_mirror.context import Context
 from pixi_mirror.disk.files import read_bytes
 from pixi_mirror.errors import PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.mirror.checkout import CheckoutSource
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.mirror.upstream import open_upstream
-from pixi_mirror.model.packages import Package, Refusal
+from pixi_mirror.model.packages import Package, Refusal, SourceDirectory
 from pixi_mirror.pack.choose import Chosen, Rules, chosen
 from pixi_mirror.pack.contents import Part, Style, contents
 from pixi_mirror.pack.file_names import STDOUT, Form, Target, output_names
@@ -77,6 +78,26 @@ class Packed:
     packs: tuple[Pack, ...]
     given: tuple[Ready, ...]
     """What was injected into each of them."""
+    workspace: str
+    """For people: the name of the lock's directory."""
+
+    @property
+    def checkout(self) -> tuple[CheckoutSource, ...]:
+        """The directories of the workspace whose builds any of them lacks; a pack has no index to build from."""
+        return tuple(
+            CheckoutSource(entry=each.entry, path=each.path, workspace=self.workspace, builds_offline=False)
+            for each in self._directories
+            if each.is_inside
+        )
+
+    @property
+    def outside(self) -> tuple[SourceDirectory, ...]:
+        """The directories of no workspace whose builds any of them lacks."""
+        return tuple(each for each in self._directories if not each.is_inside)
+
+    @property
+    def _directories(self) -> tuple[SourceDirectory, ...]:
+        return tuple(dict.fromkeys(each for pack in self.packs for each in pack.chosen.directories))
 
     @property
     def skipped(self) -> tuple[Refusal, ...]:
@@ -105,12 +126,13 @@ def pack(asked: Asked, context: Context, *, stdout: Callable[[], BinaryIO]) -> P
     """
     given = injected(asked.inject)
     plans = _plans(asked, given, context)
+    workspace = lock_of(context.directory() / asked.manifest).parent.name
     if asked.dry_run:
         packs = [
             Pack(output=output, chosen=plan, files=len(plan.packages) + len(given), written=None)
             for output, plan in plans
         ]
-        return Packed(dry_run=True, packs=tuple(packs), given=given)
+        return Packed(dry_run=True, packs=tuple(packs), given=given, workspace=workspace)
     carried = {} if asked.style.is_strict else _carried(asked.manifest, context)
     packs = []
     with _obtained(asked, [plan for _, plan in plans], context) as hold:
@@ -120,7 +142,7 @@ def pack(asked: Asked, context: Context, *, stdout: Callable[[], BinaryIO]) -> P
             parts = contents(files, subdir=plan.subdir, style=asked.style, carried=carried)
             written = press.write(output, plan.subdir, parts)
             packs.append(Pack(output=output, chosen=plan, files=len(files), written=written))
-    return Packed(dry_run=False, packs=tuple(packs), given=given)
+    return Packed(dry_run=False, packs=tuple(packs), given=given, workspace=workspace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Listing, Package
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256
 from pixi_mirror.paths import url_path
+from pixi_mirror.pypi.names import is_wheel_name
 from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, PAGES_OF_LINKS, SIMPLE, FileLink
 from pixi_mirror.pypi.simple_writer import html_page, html_root, json_page, json_root
 
@@ -29,7 +30,7 @@ class PypiIndex:
                 listing.metadata, partial(_metadata, contents.where(path), path.rpartition("/")[2]), is_part=True
             )
             for path, listing in sorted(contents.listings.items())
-            if listing.metadata is not None
+            if listing.metadata is not None and is_wheel_name(path.rpartition("/")[2])
         }
         links = _PageLinks()
         for package in contents.packages:

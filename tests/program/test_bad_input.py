@@ -233,21 +233,23 @@ packages:
 """
 
 
-def test_a_source_package_is_status_4_unless_it_is_skipped(world):
+def test_a_source_package_that_is_no_directory_is_status_4_unless_it_is_skipped(world):
     path = lock(world, entry(world))
     one = f"      - conda: {world.upstream.url}{ONE}"
     pool = path.read_text().partition("\npackages:\n")[2]
-    path.write_text(SOURCES.format(url=world.upstream.url, one=one) + pool)
+    sources = SOURCES.replace("./pkg", "https://files.example/mine-1.0.tar.gz")
+    path.write_text(sources.format(url=world.upstream.url, one=one) + pool)
+    entry_of_it = "mine @ https://files.example/mine-1.0.tar.gz"
     done = world.run_json("--lock", LOCK, status=4)
     assert "mine" in done["error"]["message"]
-    assert [each["entry"] for each in done["refused"]] == ["mine @ ./pkg"]
+    assert [each["entry"] for each in done["refused"]] == [entry_of_it]
     assert "--skip-unmirrorable" in done["error"]["message"]
     assert nothing_was_begun(world)
     done = run(world, "--lock", LOCK, "--skip-unmirrorable")
     assert "mine" in done.stderr
     assert len(archives(world.mirror)) == 1
     (subscription,) = world.run_json("status")["subscriptions"]
-    assert subscription["refused"] == ["mine @ ./pkg"]
+    assert subscription["refused"] == [entry_of_it]
 
 
 def test_oci_is_status_4_and_named_with_everything_else_that_cannot_be(world):
@@ -259,6 +261,10 @@ def test_oci_is_status_4_and_named_with_everything_else_that_cannot_be(world):
     assert "oci://host.example/c/noarch/one-1.0-0.conda" in done.stderr
     assert "two-1.0-0.conda" in done.stderr
     assert nothing_was_begun(world)
+    # What another option would bring is not left out by this one.
+    assert "--allow-unhashed" in run(world, "--lock", LOCK, "--skip-unmirrorable", status=4).stderr
+    entries.pop()
+    lock(world, *entries, channels=["oci://host.example/c/"])
     done = run(world, "--lock", LOCK, "--skip-unmirrorable")
     assert "oci://host.example/c/noarch/one-1.0-0.conda" in done.stderr
     assert archives(world.mirror) == set()

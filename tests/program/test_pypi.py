@@ -224,9 +224,7 @@ def test_a_local_wheel_that_is_not_there_is_refused_by_name(world):
 @pytest.mark.parametrize(
     ("location", "reason"),
     [
-        ("./", "source directory"),
-        ("./pkg", "source directory"),
-        ("git+https://git.example/thing.git?rev=main#0123456789abcdef0123456789abcdef01234567", "git repository"),
+        ("git+https://git.example/thing.git?rev=main", "pinned to no commit"),
         ("direct+https://files.example/download", "no archive"),
     ],
 )
@@ -243,7 +241,9 @@ def test_what_is_no_archive_is_refused_by_name_or_left_out(world, location, reas
 
 def test_the_hash_of_a_directory_in_a_lock_of_version_6_is_no_hash_of_an_archive(world):
     lock(world, PypiLockEntry(url="./pkg", name="my-thing", version="1.0", sha256="ab" * 32, editable=True), version=6)
-    assert "source directory" in update(world, status=4).stderr
+    told = world.run_json(*LOCK)
+    assert not told["wanted"]
+    assert [each["path"] for each in told["checkout"]] == ["./pkg"]
 
 
 def test_no_pypi_leaves_them_out(world, index):

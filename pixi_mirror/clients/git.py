@@ -1,0 +1,50 @@
+"""git: which repositories are taken from the mirror, as `url.MIRROR.insteadOf` lines of a `.gitconfig`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pixi_mirror.clients.conda import home
+from pixi_mirror.clients.marked_lines import insert_lines
+from pixi_mirror.clients.offer import Offer
+
+
+class GitClient:
+    """git, which pixi, uv and pip run for sources that are pinned to a commit."""
+
+    def fragment(self, offer: Offer) -> str:
+        """A whole `.gitconfig`."""
+        return "\n".join([*_lines(offer), ""])
+
+    def notes(self, offer: Offer) -> tuple[str, ...]:
+        """What the lines cannot say."""
+        if not offer.repositories:
+            return ("the mirror holds no git repository, so git has nothing to take from it.",)
+        return ()
+
+    def merged(self, text: str | None, offer: Offer) -> str:
+        """The lines at the end; git reads every section that has them."""
+        return insert_lines(text, _lines(offer), at=None, replacing=())
+
+    def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - a workspace has none of its own
+        """The user's own file: pixi, uv and pip fetch in repositories of their caches, which read no other."""
+        if named := environ.get("GIT_CONFIG_GLOBAL"):
+            return Path(named)
+        return home(environ) / ".gitconfig"
+
+
+def _lines(offer: Offer) -> list[str]:
+    lines = []
+    for upstream, here in offer.repositories.items():
+        lines.append(f'[url "{here}"]')
+        lines += [f"\tinsteadOf = {spelling}" for spelling in _spellings(upstream)]
+    return lines
+
+
+def _spellings(upstream: str) -> tuple[str, ...]:
+    """How the URL of a repository is written; one of ssh is recorded without its user, who is `git` with all hosts."""
+    parts = urlsplit(upstream)
+    if parts.scheme != "ssh":
+        return (upstream,)
+    short = () if parts.port else (f"git@{parts.netloc}:{parts.path.lstrip('/')}",)
+    return (f"ssh://git@{parts.netloc}{parts.path}", *short)

@@ -1,0 +1,63 @@
+"""The pin of a git source: one pack with the whole history of one commit, at the path of its repository; pure."""
+
+import hashlib
+import re
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from pixi_mirror.git.source import GitSource, git_source
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.values import Url, admit_path
+from pixi_mirror.paths import url_path
+
+PACKS = "/objects/pack/"
+"""What stands between the path of a repository and the names of its packs."""
+
+_WEB_PORTS = {"http": 80, "https": 443, "ssh": 22}
+
+
+def git_package(source: GitSource, *, name: str) -> Package:
+    """The pin of a source.
+
+    Args:
+        source: repository and commit.
+        name: of the package that is built from it.
+
+    Raises:
+        WorkspaceError: the URL of the repository cannot stand in a mirror.
+    """
+    return Package(
+        path=admit_path(f"{_place(source)}{PACKS}pack-{source.commit}.pack"),
+        url=Url(f"git+{source.url.raw}#{source.commit}"),
+        sha256=None,
+        md5=None,
+        size=None,
+        kind="git",
+        name=name,
+        version=source.commit,
+        build=None,
+        subdir=None,
+        record=MappingProxyType({"references": list(source.references)} if source.references else {}),
+    )
+
+
+def source_of(package: Package) -> GitSource:
+    """The source that a pin stands for; its URL is without a password where the pin is a recorded one."""
+    source = git_source(package.url.raw.removeprefix("git+").partition("#")[0], package.version)
+    return GitSource(url=source.url, commit=source.commit, references=tuple(package.record.get("references", ())))
+
+
+def repository_path(package: Package) -> str:
+    """The path of the bare repository that a pin belongs to."""
+    return package.path.partition(PACKS)[0]
+
+
+def _place(source: GitSource) -> str:
+    """Where the repository stands: as a web server of its host would show it, whatever it is asked over."""
+    parts = urlsplit(source.url.raw)
+    if parts.scheme == "file":
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", parts.path.rstrip("/").rpartition("/")[2]).strip("._-") or "repository"
+        return f"local/git-{hashlib.sha256(source.url.raw.encode()).hexdigest()[:12]}/{name}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else str(parts.hostname)
+    port = "" if parts.port in (None, _WEB_PORTS[parts.scheme]) else f":{parts.port}"
+    return url_path(f"https://{host}{port}{parts.path}")
