@@ -237,7 +237,8 @@ def test_a_source_package_that_is_no_directory_is_status_4_unless_it_is_skipped(
     path = lock(world, entry(world))
     one = f"      - conda: {world.upstream.url}{ONE}"
     pool = path.read_text().partition("\npackages:\n")[2]
-    sources = SOURCES.replace("./pkg", "https://files.example/mine-1.0.tar.gz")
+    location = "https://files.example/mine-1.0.tar.gz"
+    sources = SOURCES.replace("./pkg", location).replace("conda: pkg/", f"conda: {location}")
     path.write_text(sources.format(url=world.upstream.url, one=one) + pool)
     entry_of_it = "mine @ https://files.example/mine-1.0.tar.gz"
     done = world.run_json("--lock", LOCK, status=4)
