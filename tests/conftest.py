@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from harness import oracle
-from harness.saying import pytest_terminal_summary, said  # noqa: F401 - pytest finds them here
+from harness.indexing import indexed  # noqa: F401 - pytest finds these here
+from harness.saying import pytest_terminal_summary, said  # noqa: F401
+from harness.sources import manifest, project  # noqa: F401
+from harness.studio import studio  # noqa: F401
 from harness.upstream import Upstream
 from harness.world import World
 

@@ -1,6 +1,7 @@
 """What code can check of the architecture beside the import contracts of `pyproject.toml`: owners, sizes, names."""
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,11 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def folder(path: Path) -> str:
     relative = path.relative_to(PACKAGE)
     return relative.parts[0].removesuffix(".py")
@@ -54,7 +60,7 @@ def folder(path: Path) -> str:
 
 def imports(path: Path) -> Iterator[str]:
     """Every module that a file imports, wherever in the file, `TYPE_CHECKING` included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -83,7 +89,7 @@ def _code_lines(path: Path) -> list[str]:
     """The lines of a module outside its docstrings."""
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             for number in range(node.lineno - 1, node.end_lineno or node.lineno):
                 lines[number] = ""
@@ -93,7 +99,7 @@ def _code_lines(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_tells_one_thing_and_says_which(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text)
+    tree = tree_of(path)
     assert ast.get_docstring(tree), "a module opens with one sentence: what it is for"
     assert text.count("\n") <= LONGEST_MODULE
     for node in ast.walk(tree):
@@ -110,7 +116,7 @@ def test_one_module_names_the_index_files_of_conda(path: Path) -> None:
     where = path.relative_to(PACKAGE).as_posix()
     if where == "conda/index_files.py" or where.startswith("pack/unpacker/"):
         return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
             assert node.value.rpartition("/")[2] not in {*INDEX_FILES, SHARD_SUFFIX}, f"line {node.lineno}"
 

@@ -32,6 +32,8 @@ PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "DYLD_", "MALLOC_", "TZ", "OPENSSL_CONF", "TQDM_", "SYSTEMROOT")
 """How the variables begin that an interpreter, or a library as it is imported, reads once."""
+_READ_LATER = ("PYTHON_KEYRING_",)
+"""Those that only look so."""
 
 
 class Process:
@@ -242,7 +244,11 @@ def can_fork(env: Mapping[str, str]) -> bool:
 
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if name.startswith(_READ_AT_START)}
+    return {
+        name: value
+        for name, value in env.items()
+        if name.startswith(_READ_AT_START) and not name.startswith(_READ_LATER)
+    }
 
 
 @contextmanager

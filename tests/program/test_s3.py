@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from harness import program
+from harness.corpus import LOCKS
 from harness.kill import Point
 from harness.upstream import Upstream, ok, redirect, status
 
@@ -306,8 +307,7 @@ def test_without_botocore_it_is_status_5_and_says_what_to_install(world):
 
 
 def test_the_lock_of_the_corpus_with_a_bucket_is_planned(world):
-    corpus = Path(os.environ.get("PIXI_MIRROR_CORPUS", Path(__file__).parents[3] / "shared")) / "locks"
-    lock = corpus / "prefix-dev__pixi__examples-s3-package-server__at-1f1e2d3e"
+    lock = LOCKS / "prefix-dev__pixi__examples-s3-package-server__at-1f1e2d3e"
     if not lock.is_dir():
         pytest.skip("the corpus is not here")
     done = world.run_json("--lock", lock, "--dry-run")

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 from harness.world import small_packages
-from test_two_writers import ended, stalled, started
+from harness.writers import ended, stalled, started
 
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -2,47 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 
-from harness import upstream
-from harness.world import small_packages
+from harness.writers import ended, stalled, started
 
 BUSY = 75
-LOCK = ("--lock", "workspace/pixi.lock", "--all-environments")
-
-
-def started(world, *args):
-    """A run under way."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "pixi_mirror", *LOCK, *args],
-        env=world.environment,
-        cwd=world.directory,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def ended(process):
-    """Its status and what it said on stderr."""
-    _, stderr = process.communicate(timeout=60)
-    return process.returncode, stderr
-
-
-def stalled(world):
-    """A run that holds the lock while its download stalls, and the path of that download."""
-    world.workspace()
-    package = small_packages()["tool-linux"]
-    path = f"/conda-forge/linux-64/{package.file_name}"
-    world.upstream.script(path, upstream.stall(5000), upstream.ok())
-    process = started(world)
-    while not world.upstream.requests_to(path):
-        assert process.poll() is None
-        time.sleep(0.01)
-    return process, path
 
 
 def asked(world):

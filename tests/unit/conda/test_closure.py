@@ -1,10 +1,7 @@
 """What records of one environment ask of each other and do not get is told in pixi-pack's words, and nothing else."""
 
-import csv
-import os
-from pathlib import Path
-
 import pytest
+from harness.corpus import ROWS, lock_path, needs_corpus
 
 from pixi_mirror.conda.closure import unjudged, unmet
 from pixi_mirror.conda.matchspec import MatchSpec
@@ -13,15 +10,7 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.reader import read_lock
 
-ROOT = Path(__file__).parents[3]
-CORPUS = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"
-INDEX = CORPUS / "INDEX.tsv"
-if INDEX.is_file():
-    with INDEX.open(newline="") as rows:
-        LOCKS = [row["slug"] for row in csv.DictReader(rows, delimiter="\t")]
-else:
-    LOCKS = []
-FEW = [slug for slug in LOCKS if slug.startswith("Quantco__pixi-pack__examples-")]
+FEW = [slug for slug in ROWS if slug.startswith("Quantco__pixi-pack__examples-")]
 
 
 def record(name, version="1.0", build="0", depends=(), constrains=(), **others):
@@ -110,7 +99,7 @@ def test_records_need_neither_dependencies_nor_a_build_number():
 
 def environments(slug):
     try:
-        lock = read_lock((CORPUS / slug / "pixi.lock").read_bytes(), name=slug)
+        lock = read_lock(lock_path(slug).read_bytes(), name=slug)
     except WorkspaceError:
         return  # test_lock_corpus.py says which and why
     for name, environment in lock.environments.items():
@@ -119,15 +108,15 @@ def environments(slug):
             yield f"{name} on {platform}", records, lock.platforms[platform].virtual_packages
 
 
-@pytest.mark.skipif(not FEW, reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
+@needs_corpus
 @pytest.mark.parametrize("slug", FEW)
 def test_real_environments_fit_together(slug):
     assert [name for name, records, virtual in environments(slug) if unmet(records, virtual=virtual)] == []
 
 
 @pytest.mark.rattler
-@pytest.mark.skipif(not LOCKS, reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
-@pytest.mark.parametrize("slug", LOCKS)
+@needs_corpus
+@pytest.mark.parametrize("slug", ROWS)
 def test_py_rattler_finds_every_environment_as_closed_as_we_do_with_and_without_one_package(slug):
     for name, records, virtual in environments(slug):
         assert (unmet(records, virtual=virtual), unjudged(records)) == ((), ()), name
@@ -143,11 +132,11 @@ def test_py_rattler_tells_of_a_broken_constraint_in_the_same_words():
 
 
 @pytest.mark.rattler
-@pytest.mark.skipif(not LOCKS, reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
+@needs_corpus
 def test_py_rattler_takes_the_same_versions_for_every_spec_of_the_corpus():
     import rattler
 
-    records = {id(each): each for slug in LOCKS for _, some, _ in environments(slug) for each in some}.values()
+    records = {id(each): each for slug in ROWS for _, some, _ in environments(slug) for each in some}.values()
     versions: dict[str, set[tuple[str, str]]] = {}
     for each in records:
         versions.setdefault(each["name"], set()).add((each["version"], each["build"]))

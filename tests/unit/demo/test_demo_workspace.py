@@ -1,13 +1,12 @@
 """The locks that we write say to others what we meant, in the words pixi would have used."""
 
 import json
-import os
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
+from harness.corpus import LOCKS
 
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.demo.workspace import (
@@ -152,7 +151,6 @@ def test_rattler_reads_the_records_that_were_meant(tmp_path, version):
     assert wheel.requires_dist == list(WHEEL.requires_dist)
 
 
-CORPUS = Path(__file__).parents[3] / os.environ.get("PIXI_MIRROR_CORPUS", "../shared") / "locks"
 NUMBERS = ("build_number", "size", "timestamp", "legacy_bz2_size")
 
 
@@ -162,7 +160,7 @@ LARGEST = 500_000
 
 def real_locks():
     """Small locks of version 6 and 7 that hold nothing but conda archives and hashed PyPI files."""
-    for path in sorted(CORPUS.glob("*/pixi.lock")):
+    for path in sorted(LOCKS.glob("*/pixi.lock")):
         text = path.read_text(encoding="utf-8") if path.stat().st_size <= LARGEST else ""
         if text.startswith(("version: 6\n", "version: 7\n")) and not BEYOND_THE_WRITER.search(text):
             yield pytest.param(text, id=path.parent.name)

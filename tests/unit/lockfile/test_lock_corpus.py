@@ -1,12 +1,10 @@
 """Every lock of the corpus of real locks, alone and against py-rattler."""
 
-import csv
 import json
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from harness.corpus import ROWS, lock_path, needs_corpus
 
 from pixi_mirror.conda.names import split_file_name
 from pixi_mirror.conda.repodata import read_repodata, repodata
@@ -16,15 +14,7 @@ from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, PypiEntry
 from pixi_mirror.lockfile.reader import read_lock
 from pixi_mirror.paths import url_path
 
-ROOT = Path(__file__).parents[3]
-CORPUS = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"
-INDEX = CORPUS / "INDEX.tsv"
-if INDEX.is_file():
-    with INDEX.open(newline="") as rows:
-        LOCKS = {row["slug"]: row for row in csv.DictReader(rows, delimiter="\t")}
-else:
-    LOCKS = {}
-pytestmark = pytest.mark.skipif(not LOCKS, reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
+pytestmark = needs_corpus
 
 REFUSED = {
     "ami-iit__jaxsim__root": "git lfs pull",
@@ -32,12 +22,12 @@ REFUSED = {
     "prefix-dev__pixi__root__at-b87e7c1a": "environment default: platform linux-64: https.* has no entry",
     "Deltares__Ribasim__root__at-f7b9cee3": "environment default: platform linux-64: https.* has no entry",
 }
-OLD = {slug for slug, row in LOCKS.items() if row["lock_version"] in ("1", "2", "3")}
-READ = sorted(set(LOCKS) - set(REFUSED) - OLD)
+OLD = {slug for slug, row in ROWS.items() if row["lock_version"] in ("1", "2", "3")}
+READ = sorted(set(ROWS) - set(REFUSED) - OLD)
 
 
 def data_of(slug: str) -> bytes:
-    return (CORPUS / slug / "pixi.lock").read_bytes()
+    return lock_path(slug).read_bytes()
 
 
 def entries_of(slug: str):
@@ -56,7 +46,7 @@ def test_a_damaged_real_lock_is_refused_naming_line_or_entry(slug):
 @pytest.mark.parametrize("slug", READ)
 def test_a_real_lock_is_read_and_counts_as_the_index_says(slug):
     lock = read_lock(data_of(slug), name=slug)
-    row = LOCKS[slug]
+    row = ROWS[slug]
     assert (lock.version, len(lock.environments)) == (int(row["lock_version"]), int(row["environments"]))
     conda = {entry.location for entry in entries_of(slug) if isinstance(entry, CondaBinary)}
     # What no environment and no source package refers to is in the lock and in no answer.
@@ -119,12 +109,12 @@ def as_we_have_it(entry, like: tuple) -> tuple:
 
 
 @pytest.mark.rattler
-@pytest.mark.parametrize("slug", sorted(set(LOCKS) - set(REFUSED)))
+@pytest.mark.parametrize("slug", sorted(set(ROWS) - set(REFUSED)))
 def test_every_environment_and_platform_is_what_py_rattler_reads(slug):
     from rattler import LockFile
 
     lock = read_lock(data_of(slug), name=slug)
-    theirs = dict(LockFile.from_path(CORPUS / slug / "pixi.lock").environments())
+    theirs = dict(LockFile.from_pathlock_path(slug).environments())
     assert set(theirs) == set(lock.environments)
     for name, environment in theirs.items():
         ours = lock.environments[name]
@@ -148,4 +138,4 @@ def test_py_rattler_refuses_what_we_refuse(slug):
     from rattler import LockFile
 
     with pytest.raises(Exception, match=r"."):
-        LockFile.from_path(CORPUS / slug / "pixi.lock")
+        LockFile.from_path(lock_path(slug))

@@ -1,12 +1,11 @@
 """The Python packages of every lock of the corpus: what is mirrored of them, and the pages that list it."""
 
-import csv
-import os
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from harness.corpus import LOCKS, ROWS, lock_path, needs_corpus
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
@@ -16,12 +15,7 @@ from pixi_mirror.pypi.index import PypiIndex, index_of
 from pixi_mirror.pypi.names import form_of
 from pixi_mirror.pypi.simple_reader import read_page
 
-ROOT = Path(__file__).parents[3]
-CORPUS = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"
-INDEX = CORPUS / "INDEX.tsv"
-ROWS = INDEX.read_text(encoding="utf-8").splitlines() if INDEX.is_file() else []
-SLUGS = [row["slug"] for row in csv.DictReader(ROWS, delimiter="\t")]
-pytestmark = pytest.mark.skipif(not SLUGS, reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
+pytestmark = needs_corpus
 
 ALL = Request(environments=None, platforms=(), skip_unmirrorable=True, allow_md5=True, allow_unhashed=True)
 LARGEST = "Deltares__hydromt__root"
@@ -30,7 +24,7 @@ LARGEST = "Deltares__hydromt__root"
 def answer(slug):
     """What a lock wants of PyPI, and what of it is refused."""
     try:
-        told = LockSource(CORPUS / slug).select((ALL,), subscription="lock:x", workspace=slug, layout="channels")
+        told = LockSource(LOCKS / slug).select((ALL,), subscription="lock:x", workspace=slug, layout="channels")
     except WorkspaceError:
         pytest.skip("the lock is damaged, or needs py-rattler")
     return [each for each in told.snapshot.packages if each.kind == "pypi"], told.snapshot.refused
@@ -48,7 +42,7 @@ def pages_of(packages):
     }
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", ROWS)
 def test_every_file_is_on_one_page_of_its_index_and_in_simple(slug):
     packages, _ = answer(slug)
     pages = pages_of(packages)
@@ -66,7 +60,7 @@ def test_every_file_is_on_one_page_of_its_index_and_in_simple(slug):
         assert len(on) == (index_of(package, None) is not None), (package.path, on)
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", ROWS)
 def test_only_what_has_no_archive_is_refused(slug):
     _, refused = answer(slug)
     for each in refused:
@@ -78,7 +72,7 @@ def test_only_what_has_no_archive_is_refused(slug):
 
 def test_the_largest_lock_has_all_of_its_wheels():
     packages, _ = answer(LARGEST)
-    text = (CORPUS / LARGEST / "pixi.lock").read_text(encoding="utf-8")
+    text = lock_path(LARGEST).read_text(encoding="utf-8")
     locked = {line.split("pypi: ")[1].strip() for line in text.splitlines() if line.strip().startswith("- pypi: http")}
     assert {each.url.raw for each in packages} == locked
     assert len(locked) > 900

@@ -1,10 +1,9 @@
 """The documents of a pack are pixi-pack's, byte for byte, and are read back with its own complaints."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
+from harness.corpus import lock_path
 
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.reader import read_lock
@@ -19,7 +18,6 @@ from pixi_mirror.pack.documents import (
     repodata_bytes,
 )
 
-LOCKS = Path(os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"
 ONE, TWO = "1" * 64, "2" * 64
 
 
@@ -169,7 +167,7 @@ def test_a_name_that_sha256sum_would_escape_is_refused():
 def test_a_record_is_what_rattler_writes_of_the_same_lock(name):
     """`repodata.json` of pixi-pack is rattler's own serialisation of what it reads from the lock."""
     rattler = pytest.importorskip("rattler")
-    path = LOCKS / f"Quantco__pixi-pack__examples-{name}" / "pixi.lock"
+    path = lock_path(f"Quantco__pixi-pack__examples-{name}")
     if not path.is_file():
         pytest.skip("no corpus")
     locked = rattler.LockFile.from_path(path)

@@ -1,12 +1,12 @@
 """Every answer of the real pixi about real locks: asked through pixi and read from the lock, they want the same."""
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from harness.corpus import CORPUS, lock_path
 from harness.stub_pixi import StubPixi, moved, unpacked
 
 from pixi_mirror.errors import WorkspaceError
@@ -17,9 +17,7 @@ from pixi_mirror.pixi.discovery import find_workspace
 from pixi_mirror.pixi.messages import reason_of
 from pixi_mirror.pixi.source import PixiSource
 
-ROOT = Path(__file__).parents[3]
-SHARED = ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")
-ANSWERS = SHARED / "answers" / "corpus"
+ANSWERS = CORPUS / "answers" / "corpus"
 SLUGS = sorted(path.name for path in ANSWERS.iterdir()) if ANSWERS.is_dir() else []
 pytestmark = [
     pytest.mark.skipif(not SLUGS, reason="no recorded answers about real locks (PIXI_MIRROR_CORPUS)"),
@@ -29,7 +27,7 @@ pytestmark = [
 LOADED = [slug for slug in SLUGS if any((ANSWERS / slug).glob("list--*.json.gz"))]
 FAILED = [slug for slug in SLUGS if slug not in LOADED]
 
-OLD = {slug for slug in SLUGS if "version: 1\n" in (SHARED / "locks" / slug / "pixi.lock").read_text()[:20]}
+OLD = {slug for slug in SLUGS if "version: 1\n" in lock_path(slug).read_text()[:20]}
 NOWHERE = {
     ("prefix-dev__pixi__examples-tasks", "default", "osx-arm64"),
     ("prefix-dev__pixi__examples-tasks", "extra", "osx-arm64"),
@@ -59,7 +57,7 @@ def asked(tmp_path):
         info = json.loads((folder / "info.json").read_text())
         workspace = tmp_path / "ws"
         workspace.mkdir()
-        shutil.copy(SHARED / "locks" / slug / "pixi.lock", workspace)
+        shutil.copy(lock_path(slug), workspace)
         manifest = workspace / manifest_of(slug, info)
         manifest.write_text("")
         stub = StubPixi(tmp_path / "bin")

@@ -1,12 +1,10 @@
 """Names of PyPI: projects, locations, wheels and sdists; alone and over every lock of the corpus."""
 
-import csv
-import os
 from collections import Counter
 from functools import cache
-from pathlib import Path
 
 import pytest
+from harness.corpus import ROWS, lock_path, needs_corpus
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.tags import Tag
@@ -199,21 +197,13 @@ def test_a_version_is_one_to_us_exactly_where_it_is_one_to_packaging(version):
     assert (sdist_version(f"x-{version}.zip", "x") is not None) == is_one
 
 
-ROOT = Path(__file__).parents[3]
-CORPUS = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"
-INDEX = CORPUS / "INDEX.tsv"
-needs_corpus = pytest.mark.skipif(not INDEX.is_file(), reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
-
-
 @cache
 def entries() -> dict[tuple[str, str], PypiEntry]:
     """Every distinct PyPI entry of the locks that can be read, by name and location."""
     found = {}
-    with INDEX.open(newline="") as rows:
-        slugs = [row["slug"] for row in csv.DictReader(rows, delimiter="\t") if row["pypi"] != "0"]
-    for slug in slugs:
+    for slug in (slug for slug, row in ROWS.items() if row["pypi"] != "0"):
         try:
-            lock = read_lock((CORPUS / slug / "pixi.lock").read_bytes(), name=slug)
+            lock = read_lock(lock_path(slug).read_bytes(), name=slug)
         except WorkspaceError:
             continue
         for environment in lock.environments.values():

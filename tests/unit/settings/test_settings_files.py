@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from harness.child import ROOT
+from harness.corpus import CORPUS
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model.network import S3Options
@@ -261,7 +263,7 @@ def test_without_files_no_parser_is_loaded(user):
         "print(*sorted(set(sys.modules) & set(heavy.split())))"
     )
     # -S, because site packages may load anything at start-up.
-    where = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    where = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-S", "-c", program]
     ended = subprocess.run(command, cwd=user.root, env=where, capture_output=True, text=True, check=True)
     assert ended.stdout.split() == []
@@ -274,7 +276,7 @@ def test_the_cache_is_where_the_option_the_variable_or_the_platform_says(monkeyp
     assert cache_directory(environ={"PIXI_MIRROR_CACHE_DIR": ""}, option=None).name == "pixi-mirror"
 
 
-CASES = Path(__file__).parents[3] / os.environ.get("PIXI_MIRROR_CORPUS", "../shared") / "answers" / "cases"
+CASES = CORPUS / "answers" / "cases"
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the corpus is not here")

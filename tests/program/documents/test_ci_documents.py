@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness.child import ROOT, Completed, run_program, run_python, user_environment
+from harness import program
+from harness.child import ROOT, Completed, run_program, user_environment
 from harness.looking import archives, repodata
 from harness.world import World, small_packages
 
@@ -328,7 +329,7 @@ def helps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Verb -> the options in its `--help`."""
     home = tmp_path_factory.mktemp("home")
     env = user_environment(home)
-    told = {verb: run_python("-m", "pixi_mirror", verb, "--help", env=env, cwd=home).stdout for verb in _VERBS}
+    told = {verb: program.run([verb, "--help"], env=env, cwd=home).stdout for verb in _VERBS}
     options = {verb: set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", text)) for verb, text in told.items()}
     return options | {"update": options["update"] | {"--version"}}  # the program's own
 

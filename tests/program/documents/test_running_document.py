@@ -5,7 +5,8 @@ import shutil
 import subprocess
 
 import pytest
-from harness.child import ROOT, run_program, run_python, user_environment
+from harness import program
+from harness.child import ROOT, run_program, user_environment
 from harness.python_index import PythonIndex
 from harness.python_tools import PythonTools, uv_program
 from harness.serving import running
@@ -43,7 +44,7 @@ def test_every_option_in_the_units_and_the_crontab_is_one_of_that_verb(tmp_path)
     lines = re.findall(rf"{PROGRAM} (\w+)((?: [^\n&|>]+)*)", RUNNING)
     assert {verb for verb, _ in lines} >= {"update", "prune", "verify", "serve"}
     env = user_environment(tmp_path / "home")
-    helps = {verb: run_python("-m", "pixi_mirror", verb, "--help", env=env, cwd=tmp_path).stdout for verb, _ in lines}
+    helps = {verb: program.run([verb, "--help"], env=env, cwd=tmp_path).stdout for verb, _ in lines}
     for verb, words in lines:
         for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", words.partition("#")[0]):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", helps[verb]), (verb, option)

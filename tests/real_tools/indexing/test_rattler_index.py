@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from harness import oracle
+from harness.corpus import LOCKS, needs_corpus
 
 from pixi_mirror.conda.repodata import read_repodata
 from pixi_mirror.conda.sidecars import shards_problem, zst_problem
@@ -23,9 +24,6 @@ from pixi_mirror.mirror.sidecars import ChannelSidecars
 from pixi_mirror.model.indexes import Contents
 from pixi_mirror.model.packages import Request
 
-ROOT = Path(__file__).parents[4]
-CORPUS = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"
-LOCKS = sorted(CORPUS.glob("*/pixi.lock"))
 ALL = Request(
     environments=None, platforms=(), skip_unmirrorable=True, allow_md5=True, allow_unhashed=True, build_packages=True
 )
@@ -77,12 +75,12 @@ def made_of(lock):
     return INDEXES[0].files(Contents(packages=packages.values(), channels=(), listings={}, standing=(), where=Path))
 
 
-@pytest.mark.skipif(not LOCKS, reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
+@needs_corpus
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_index_of_the_corpus_gets_sidecars_that_say_the_same(program, tmp_path):
     indexes = 0
-    for number, lock in enumerate(LOCKS):
+    for number, lock in enumerate(sorted(LOCKS.glob("*/pixi.lock"))):
         try:
             made = made_of(lock)
         except WorkspaceError:

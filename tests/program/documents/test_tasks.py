@@ -1,6 +1,5 @@
 """pixi.toml: its tasks are there and call what is there, and pixi.lock is solved for its dependencies."""
 
-import os
 import re
 import shlex
 import tomllib
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from harness.child import ROOT
+from harness.corpus import CORPUS
 
 TASKS = {
     "develop", "mirror", "mirror-update", "mirror-index", "demo", "test", "test-full", "lint", "types", "check",
@@ -20,7 +20,7 @@ _SOLVED = ("workspace", "dependencies", "feature", "environments")
 @pytest.fixture(scope="module")
 def solved_for():
     """The directory with the workspace that pixi.lock was solved for."""
-    directory = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared") / "workspace").resolve()
+    directory = CORPUS / "workspace"
     if not (directory / "pixi.toml").exists():
         pytest.skip("the corpus is not here")
     return directory

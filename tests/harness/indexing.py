@@ -39,7 +39,7 @@ class Indexed:
 
 
 @pytest.fixture
-def indexed(world, tmp_path) -> Indexed:
+def indexed(world: World, tmp_path: Path) -> Indexed:
     """A world whose PATH has the fake."""
     if sys.platform == "win32":
         pytest.skip("the fake is a script")

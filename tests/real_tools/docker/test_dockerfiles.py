@@ -3,14 +3,14 @@
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
+from harness.child import ROOT
 
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.registry import CLIENTS
 
-PRODUCTION = Path(__file__).parents[3] / "docs" / "production.md"
+PRODUCTION = ROOT / "docs" / "production.md"
 URL = "http://mirror.lan"
 OFFER = Offer(
     url=URL,

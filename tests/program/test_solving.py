@@ -1,9 +1,9 @@
 """Every environment of real locks is solved again, from a mirror of their records, to exactly what was locked."""
 
 import os
-from pathlib import Path
 
 import pytest
+from harness.corpus import LOCKS
 from harness.world import small_packages
 
 from pixi_mirror.conda.solve import SolveRequest, solve_environments
@@ -16,16 +16,13 @@ from pixi_mirror.model.packages import Request
 
 pytestmark = pytest.mark.rattler
 
-ROOT = Path(__file__).parents[4]
-CORPUS = (ROOT / os.environ.get("PIXI_MIRROR_CORPUS", "../shared")) / "locks"
-LOCKS = sorted(CORPUS.glob("*/pixi.lock"))
 ALL = Request(
     environments=None, platforms=(), skip_unmirrorable=True, allow_md5=True, allow_unhashed=True, build_packages=True
 )
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.parent.name)
+@pytest.mark.parametrize("lock", sorted(LOCKS.glob("*/pixi.lock")), ids=lambda lock: lock.parent.name)
 def test_a_real_lock_is_solved_again_to_itself(lock, tmp_path):
     try:
         answer = LockSource(lock).select((ALL,), subscription="lock", workspace="corpus", layout="channels")
