@@ -11,6 +11,7 @@ from pixi_mirror.http.origins import is_loopback
 from pixi_mirror.model.packages import Inventory, Package
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.paths import DEFAULT_HOST, MAPPING_HOST, url_path
+from pixi_mirror.pypi.index_urls import IndexUrl, index_urls
 from pixi_mirror.pypi.simple import PAGE_HTML
 
 _LEADS = ("http", "https")
@@ -30,7 +31,7 @@ class Offer:
     """Python indexes that have pages here."""
     origins: dict[str, str]
     """Scheme and host of files that are in no channel: of PyPI files, and of conda packages by a direct URL. More of
-    the URL, where that alone would lead elsewhere."""
+    the URL, where that alone would lead elsewhere, and for a page of links on a host without such files."""
     mapping: dict[str, str]
     """The host of the conda-to-PyPI mapping; empty: nothing of it is here."""
     kept: dict[str, str] = field(default_factory=dict)
@@ -92,6 +93,9 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
             kept.update(channel)
         else:
             origins.update(_origin(package, url) or _channel_of(package, url))
+    for upstream, path in sorted(_pages_of_links(inventory)):
+        if not any(f"{upstream}/".startswith(f"{origin}/") for origin in origins):
+            origins[upstream] = f"{url}/{path}"
     has_mapping = any(path.startswith(f"{MAPPING_HOST}/") for path in inventory.tree)
     return Offer(
         url=url,
@@ -130,10 +134,27 @@ def _channels(inventory: Inventory, url: str) -> dict[str, str]:
 
 def _indexes(inventory: Inventory) -> Iterator[tuple[str, MirrorPath]]:
     """The indexes whose pages are in the tree, with their paths."""
-    for index in {index for package in _known(inventory) for index in package.record.get("indexes", ())}:
-        path = url_path(index)
-        if f"{path}/{PAGE_HTML}" in inventory.tree:
-            yield index, path
+    for index in _index_urls(inventory):
+        if index.path is not None and f"{index.path}/{PAGE_HTML}" in inventory.tree and not index.is_page_of_links:
+            yield index.url, index.path
+
+
+def _pages_of_links(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    """Of each page of links in the tree the longest beginning of its URL that can be a key, and its path.
+
+    A key ends with a slash, so it is what stands before the last segment of the URL.
+    """
+    for index in _index_urls(inventory):
+        page = index.page_of_links
+        if page is not None and page in inventory.tree:
+            upstream, _, name = index.url.rpartition("/")
+            # A URL that names a folder, with or without slash at its end, has its page inside of that.
+            is_file = page == index.path
+            yield upstream, (page if is_file or not name else page.rpartition("/")[0]).rpartition("/")[0]
+
+
+def _index_urls(inventory: Inventory) -> frozenset[IndexUrl]:
+    return frozenset(index for package in _known(inventory) for index in index_urls(package))
 
 
 def _known(inventory: Inventory) -> Iterator[Package]:

@@ -13,6 +13,7 @@ from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.mirror.checkout import sources_json
 from pixi_mirror.mirror.status import SourceSummary, Status, SubscriptionStatus, status
 from pixi_mirror.model.values import Json
+from pixi_mirror.pypi.simple import PAGES_OF_LINKS
 
 _STATES = {
     "current": "current",
@@ -41,7 +42,7 @@ def _lines(found: Status) -> list[str]:
     for channel in found.channels:
         lines.append(f"channel {channel.url} in {channel.path}/: {files_of(channel.files, channel.size)}")
     for index in found.indexes:
-        lines.append(f"index {index.url} in {index.path}/: {files_of(index.files, index.size)}")
+        lines.append(f"index {index.url} {_place(index)}: {files_of(index.files, index.size)}")
     for sdist in found.sdists:
         needs = ", ".join(sdist.build_requires)
         lines.append(f"will not build offline: {sdist.path} needs {needs}")
@@ -68,6 +69,12 @@ def _advice(found: Status) -> str:
     if found.has_locks:
         return "run `pixi-mirror update` or `pixi-mirror verify --repair`"
     return "run `pixi-mirror verify --repair`"
+
+
+def _place(index: SourceSummary) -> str:
+    if index.path is None:
+        return "that can have no place here"
+    return f"in {index.path}" if index.path.lower().endswith(PAGES_OF_LINKS) else f"in {index.path}/"
 
 
 def _subscription_lines(subscription: SubscriptionStatus) -> list[str]:

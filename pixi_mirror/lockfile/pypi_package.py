@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Iterable
 from types import MappingProxyType
+from urllib.parse import quote
 
-from pixi_mirror.errors import PixiMirrorError, UnmirrorableError, WorkspaceError
+from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import PypiEntry
 from pixi_mirror.lockfile.mirrorable import entry_title, missing_archive
 from pixi_mirror.model.packages import Package
@@ -54,8 +55,9 @@ def pypi_package(
     if is_local and sha256 is None:
         sha256 = sha256_of(url)
     of_index = form in ("wheel", "sdist")
+    own_and_all = [*([entry.index] if entry.index else []), *indexes]
     record = {
-        "indexes": _urls([*([entry.index] if entry.index else []), *indexes]) if of_index else [],
+        "indexes": [url.rstrip("/") for url in _urls(own_and_all)] if of_index else [],
         "find-links": _urls(find_links) if of_index else [],
     }
     return Package(
@@ -107,21 +109,12 @@ def _version(file_name: str, project: str) -> str:
 
 
 def _urls(urls: Iterable[str]) -> list[str]:
-    """The URLs that have a path in a mirror, stripped. An index of this machine is left out: nobody else has it."""
-    found = []
-    for url in urls:
-        stripped = Url(url).stripped.rstrip("/")
-        if stripped.lower().startswith(("http://", "https://")) and _is_safe(stripped):
-            found.append(stripped)
-    return list(dict.fromkeys(found))
+    """The http and https URLs, stripped; an index of this machine is passed over, since nobody else has it.
 
-
-def _is_safe(url: str) -> bool:
-    try:
-        url_path(url)
-    except PixiMirrorError:
-        return False
-    return True
+    One that can have no path in a mirror stays: upstream is asked what it says, and a warning names it.
+    """
+    stripped = (quote(Url(url).stripped, safe="%:/@!$&'()*+,;=[]~") for url in urls)
+    return list(dict.fromkeys(url for url in stripped if url.lower().startswith(("http://", "https://"))))
 
 
 def _unsafe(entry: PypiEntry, problem: str) -> WorkspaceError:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a run with nothing to do must not import these
     from pixi_mirror.lockfile.entries import Lock
     from pixi_mirror.model.network import IndexUser
 
-_RULES = b"pixi-mirror reads locks by rules 6\n"
+_RULES = b"pixi-mirror reads locks by rules 7\n"
 """It changes whenever the same lock would give another result: then pins of an older program are renewed."""
 
 _LOCAL_ARCHIVE = re.compile(

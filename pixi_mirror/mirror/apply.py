@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pixi_mirror.context import Context
 from pixi_mirror.errors import ProgramError
+from pixi_mirror.mirror.blocked_paths import without_displaced
 from pixi_mirror.mirror.indexes import (
     index_contents,
     index_files,
@@ -177,6 +178,7 @@ class _Step:
         obsolete = tuple(
             path for path in recorded_indexes(tree) if path not in generated and sidecar_maker.role(path) is None
         )
+        obsolete = without_displaced(obsolete, {**self._stored, **generated})
         for path in (*overdue, *obsolete):
             tree.remove(path)
         tree.record(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pixi_mirror.cache.batch import Batch, FailedPackage, ObtainedPackage
 from pixi_mirror.cache.store import Store
 from pixi_mirror.errors import MachineError, UnmirrorableError, WorkspaceError, WrongBytesError
+from pixi_mirror.mirror.blocked_paths import make_way
 from pixi_mirror.mirror.compare import twin
 from pixi_mirror.mirror.listings import fetch_listings
 from pixi_mirror.mirror.plan import Plan
@@ -151,6 +152,7 @@ def place_packages(tree: Tree, store: Store, obtained: Iterable[ObtainedPackage]
         WrongBytesError: a verified file changed before it was placed.
     """
     obtained = tuple(obtained)
+    make_way(tree, (outcome.package.path for outcome in obtained))
     tree.announce(outcome.package.path for outcome in obtained)
     stored = {}
     for outcome in obtained:

@@ -12,6 +12,7 @@ from pixi_mirror.model.packages import Listing, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_sha256, canonical
 from pixi_mirror.paths import url_path
 from pixi_mirror.pypi.build_requirements import ResolutionRequest
+from pixi_mirror.pypi.index_urls import index_urls
 from pixi_mirror.pypi.resolver_output import ResolvedFile
 
 _PYTHON = "python"
@@ -117,7 +118,8 @@ def _needs(snapshot: Snapshot, listings: Mapping[MirrorPath, Listing]) -> tuple[
 
 
 def _indexes(snapshot: Snapshot) -> tuple[str, ...]:
-    named = (index for package in snapshot.packages if package.kind == "pypi" for index in package.record["indexes"])
+    urls = (url for package in snapshot.packages if package.kind == "pypi" for url in index_urls(package))
+    named = (each.url for each in urls if not each.is_page_of_links)
     return tuple(dict.fromkeys(named))
 
 

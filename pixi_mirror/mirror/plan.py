@@ -9,6 +9,9 @@ from pixi_mirror.mirror.pins import RenewedPins
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import Channel, GeneratedFile, Layout, Listing, Package, Snapshot, StoredFile, Target
 from pixi_mirror.model.values import MirrorPath, Sha256
+from pixi_mirror.pypi.index import repeated_file_names
+from pixi_mirror.pypi.index_urls import indexes_without_place
+from pixi_mirror.pypi.simple import SIMPLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,8 @@ class Plan:
     targets: Mapping[MirrorPath, tuple[Target, ...]]
     disagreements: tuple[str, ...]
     """One sentence for each file about whose record the locks disagree."""
+    page_warnings: tuple[str, ...]
+    """One sentence for each index that can have no place, and for each file name that has several hashes."""
     held: Mapping[MirrorPath, Sha256 | None]
     """Every file of the recorded tree that exists, as `Tree.held` gives it."""
     difference: TreeDifference
@@ -81,15 +86,17 @@ def plan_changes(
     wanted = {path: package.sha256 for path, package in packages.items() if path not in deferred}
     difference = compare(wanted, {path: held[path] for path in stored if path in held})
     gone = frozenset(path for path in stored if path not in held and path not in packages)
+    kept = _kept(tree, tuple(path for path in difference.surplus if held[path] == stored[path].sha256))
     return Plan(
         layout=layout,
         pins=pins,
         packages=packages,
         targets=merged.targets,
         disagreements=merged.disagreements,
+        page_warnings=_page_warnings((*packages.values(), *kept.values())),
         held=held,
         difference=difference,
-        kept=_kept(tree, tuple(path for path in difference.surplus if held[path] == stored[path].sha256)),
+        kept=kept,
         gone=gone,
         deferred=deferred,
     )
@@ -113,6 +120,14 @@ def _deferred(tree: Tree, pins: RenewedPins, absent: Iterable[Package], *, defer
 
 def _is_sdist(package: Package) -> bool:
     return package.kind == "pypi" and not package.path.lower().endswith(".whl")
+
+
+def _page_warnings(packages: tuple[Package, ...]) -> tuple[str, ...]:
+    lost = (
+        f"the index {url} can have no place in a mirror, so its files are in {SIMPLE}/ alone"
+        for url in indexes_without_place(packages)
+    )
+    return (*lost, *repeated_file_names(packages))
 
 
 def undeferrable_error(plan: Plan) -> UnmirrorableError | None:

@@ -22,8 +22,7 @@ from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.model.packages import Channel, Inventory, Package, Snapshot, SourceDirectory, StoredFile
 from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.paths import url_path
-from pixi_mirror.pypi.index import index_of
+from pixi_mirror.pypi.index_urls import IndexUrl, index_of
 
 Freshness: TypeAlias = Literal["current", "changed", "missing", "unreadable"]
 
@@ -43,10 +42,11 @@ class SubscriptionStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSummary:
-    """One channel, or one PyPI index, and what the mirror holds of it."""
+    """One channel, PyPI index or page of links, and what the mirror holds of it."""
 
     url: str
-    path: str
+    path: str | None
+    """None: it can have no place in a mirror."""
     files: int
     size: int
 
@@ -180,15 +180,15 @@ def _channels(
 def _indexes(
     inventory: Inventory, packages: Iterable[Package], stored: Mapping[MirrorPath, StoredFile]
 ) -> tuple[SourceSummary, ...]:
-    sizes: dict[str, list[int]] = {}
+    sizes: dict[IndexUrl, list[int]] = {}
     for package in packages:
         if package.kind == "pypi" and package.path in stored:
             index = index_of(package, inventory.listings.get(package.path))
             if index is not None:
                 sizes.setdefault(index, []).append(stored[package.path].size)
     return tuple(
-        SourceSummary(url=url, path=url_path(url), files=len(found), size=sum(found))
-        for url, found in sorted(sizes.items())
+        SourceSummary(url=index.url, path=index.path, files=len(found), size=sum(found))
+        for index, found in sorted(sizes.items())
     )
 
 

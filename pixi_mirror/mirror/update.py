@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.mirror.apply import apply_plan
+from pixi_mirror.mirror.blocked_paths import blocked_paths_error
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.memo import FILE as UNCHANGED
 from pixi_mirror.mirror.memo import dump_memo
@@ -131,7 +132,7 @@ def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, co
         sources=sources,
         inputs=inputs,
         plan=plan,
-        refusal=unmirrorable_error(pins.unacceptable) or undeferrable_error(plan),
+        refusal=unmirrorable_error(pins.unacceptable) or undeferrable_error(plan) or blocked_paths_error(plan),
         problem=_problem(plan, (*sources.problems, *pins.problems)),
     )
 
@@ -146,7 +147,9 @@ def _memo(request: UpdateRequest, tree: Tree, decision: _Decision) -> bytes:
 def _is_silent(plan: Plan) -> bool:
     """Whether an unchanged run would have no warning to repeat, and its memo covers every input."""
     pins = plan.pins
-    if pins.warnings or pins.problems or plan.disagreements or any(each.refused for each in pins.snapshots):
+    if pins.warnings or pins.problems or plan.disagreements or plan.page_warnings:
+        return False
+    if any(each.refused for each in pins.snapshots):
         return False
     # A file on this machine that a lock names may change without the lock; the memo looks at locks and manifests alone.
     return not any(each.kind == "pypi" and each.path.startswith("local/") for each in plan.packages.values())

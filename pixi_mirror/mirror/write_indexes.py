@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from pixi_mirror.errors import ProgramError
+from pixi_mirror.mirror.blocked_paths import make_way
 from pixi_mirror.mirror.plan import Plan, recorded_indexes
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarMaker, SidecarResult, SidecarRole
@@ -101,6 +102,7 @@ def write_indexes(
     new = {path for each in made.files.values() for path in (*each.parts, *each.heads)}
     # A file that the inventory does not know yet is announced, so that a killed run leaves no file that nobody knows.
     if announced := {*new, *(path for path in stale if path not in tree.inventory.tree)}:
+        make_way(tree, announced)
         tree.announce(announced)
     # A sidecar that a killed run has left may be older or newer than the index that is written now.
     left = {path: role for path in tree.leftovers() if (role := sidecars.maker.role(path)) is not None}

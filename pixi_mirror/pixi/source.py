@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # a run that asks nobody must not pay for these
     from pixi_mirror.pixi.platforms import RenamedLock
     from pixi_mirror.pixi.run import PixiProgram
 
-_RULES = b"pixi-mirror asks pixi by rules 3\n"
+_RULES = b"pixi-mirror asks pixi by rules 4\n"
 """Changed whenever the same answers would lead to other pins."""
 
 

@@ -4,7 +4,7 @@ Links on the pages of an index are upstream's own, absolute, so that a solve thr
 address of a mirror in `pixi.lock`. Those of `simple/` are relative, for pip, uv and other clients without `[mirrors]`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,8 @@ from pixi_mirror.errors import MachineError
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Listing, Package
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256
-from pixi_mirror.paths import url_path
-from pixi_mirror.pypi.names import is_wheel_name
+from pixi_mirror.pypi.index_urls import index_of, index_urls
+from pixi_mirror.pypi.names import WHEEL
 from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, PAGES_OF_LINKS, SIMPLE, FileLink
 from pixi_mirror.pypi.simple_writer import html_page, html_root, json_page, json_root
 
@@ -30,7 +30,7 @@ class PypiIndex:
                 listing.metadata, partial(_metadata, contents.where(path), path.rpartition("/")[2]), is_part=True
             )
             for path, listing in sorted(contents.listings.items())
-            if listing.metadata is not None and is_wheel_name(path.rpartition("/")[2])
+            if listing.metadata is not None and path.endswith(WHEEL)
         }
         links = _PageLinks()
         for package in contents.packages:
@@ -49,7 +49,7 @@ class PypiIndex:
         """What is wrong with a page, or with core metadata."""
         if path.endswith(METADATA) and path.removesuffix(METADATA) in contents.listings:
             return "it is not the METADATA of the wheel beside it"
-        if path.rpartition("/")[2] in (PAGE_HTML, PAGE_JSON):
+        if path.lower().endswith((*PAGES_OF_LINKS, f"/{PAGE_JSON}")):
             return "it is not the page that the inventory gives"
         return None
 
@@ -101,25 +101,38 @@ class _PageLinks:
             yield admit_path(f"{folder}/{PAGE_JSON}"), json_root(names)
 
 
-def index_of(package: Package, listing: Listing | None) -> str | None:
-    """URL of the index, or page of links, that lists a PyPI file; None if it is of no index.
+def repeated_file_names(packages: Iterable[Package]) -> tuple[str, ...]:
+    """One sentence for each file name that `simple/` lists with several hashes."""
+    hashes: dict[tuple[str, str], dict[str | None, str]] = {}
+    for package in packages:
+        if package.kind == "pypi":
+            files = hashes.setdefault((package.name, package.path.rpartition("/")[2]), {})
+            files.setdefault(package.sha256, str(package.url))
+    return tuple(
+        f"{SIMPLE}/{project}/ lists {name} with {len(files)} different hashes, from "
+        f"{' and '.join(sorted(files.values()))}; pip and uv take one of them unless they are given a hash"
+        for (project, name), files in sorted(hashes.items())
+        if len(files) > 1
+    )
 
-    It is the one where upstream lists the file. If that is not known, it is the first index of the package.
+
+def possible_pages(packages: Iterable[Package]) -> Iterator[tuple[MirrorPath, str]]:
+    """Every path at which a page for these packages may come to stand, with the URL of its index.
+
+    Which of them do is known only when upstream's pages have been read.
     """
-    known = (*package.record["indexes"], *package.record["find-links"])
-    if listing is not None and listing.index in known:
-        return listing.index
-    return next(iter(package.record["indexes"]), None)
+    for package in packages:
+        for index in index_urls(package) if package.kind == "pypi" else ():
+            if index.path is not None:
+                yield index.page_of_links or admit_path(f"{index.path}/{package.name}/{PAGE_HTML}"), index.url
 
 
 def _place_of(package: Package, listing: Listing | None) -> _PagePlace | None:
     index = index_of(package, listing)
-    if index is None:
+    if index is None or index.path is None:
         return None
-    path = url_path(index)
-    if index in package.record["indexes"]:
-        return _PagePlace(path, package.name)
-    return _PagePlace(path if path.lower().endswith(PAGES_OF_LINKS) else f"{path}/{PAGE_HTML}", None)
+    page = index.page_of_links
+    return _PagePlace(index.path, package.name) if page is None else _PagePlace(page, None)
 
 
 def _link(package: Package, listing: Listing | None) -> FileLink:

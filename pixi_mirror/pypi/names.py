@@ -21,9 +21,10 @@ Form: TypeAlias = Literal[
 """What a location is: a file of an index or of a page of links, of a manifest's `url` (direct), of this machine
 (local), or no file at all."""
 
-_WHEEL = ".whl"
+WHEEL = ".whl"
+"""How the name of every wheel ends (PEP 427)."""
 _SDIST = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tar")
-ARCHIVES = (_WHEEL, *_SDIST)
+ARCHIVES = (WHEEL, *_SDIST)
 """How the file that a PyPI location names must end. A page ends otherwise, so that none is taken for a file."""
 # Two characters at least: one letter and a colon is a drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
@@ -152,7 +153,7 @@ def _names_wheel(location: str) -> bool:
 
 def _local(path: str) -> Form:
     name = _SLASHES.split(path)[-1].lower()
-    if name.endswith(_WHEEL):
+    if name.endswith(WHEEL):
         return "local wheel"
     return "directory" if _without_suffix(name) is None else "local sdist"
 

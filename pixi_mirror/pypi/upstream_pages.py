@@ -11,6 +11,7 @@ from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath, Url
 from pixi_mirror.progress import Progress
+from pixi_mirror.pypi.index_urls import index_urls
 from pixi_mirror.pypi.simple import TEXT_HTML, V1_HTML, V1_JSON, FileLink
 from pixi_mirror.pypi.simple_reader import read_page
 
@@ -73,7 +74,7 @@ class UpstreamPages:
         self._jobs = jobs
 
     def fetch_links(self, packages: Iterable[Package]) -> UpstreamLinks:
-        """Look for each file on the pages of its indexes, in their order, then on its pages of links.
+        """Look for each file on the pages of its indexes and on its pages of links, its own first.
 
         A page that cannot be read, or that promises another hash for a file, is no error, since the lock alone decides
         which files are mirrored.
@@ -131,8 +132,7 @@ class UpstreamPages:
 
 def _addresses(package: Package) -> list[_PageAddress]:
     """The pages that may list a file, in the order in which they are read."""
-    indexes = [_PageAddress(index, package.name) for index in package.record["indexes"]]
-    return indexes + [_PageAddress(url, None) for url in package.record["find-links"]]
+    return [_PageAddress(each.url, None if each.is_page_of_links else package.name) for each in index_urls(package)]
 
 
 def _match(package: Package, content: _PageContent) -> FileLink | None:

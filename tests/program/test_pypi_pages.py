@@ -108,3 +108,169 @@ def test_an_index_after_one_with_another_hash_says_what_is_true_of_the_file(worl
     assert f"{wrong.url}/thing/ promises" in update(world, *LOCK).stderr
     (row,) = files_of(world, f"{world.authority_path}/second/simple/thing")
     assert row["yanked"] == "true"
+
+
+def test_one_file_name_with_two_hashes_in_simple_is_warned_of_on_every_run(world):
+    other = build_wheel(name="thing", version="1.0", files={"thing.py": b"other = True\n"})
+    first, second = PythonIndex(world), PythonIndex(world, path="extra/simple", files="extra/files")
+    one = first.publish(WHEEL, name="thing", version="1.0")
+    two = second.publish(other, name="thing", version="1.0", index=second.url)
+    lock(world, one, indexes=[first.url])
+    lock(world, two, indexes=[second.url], workspace="other")
+    line = f"simple/thing/ lists {WHEEL.file_name} with 2 different hashes"
+    for _ in range(2):
+        done = update(world, *LOCK, "--lock", "other/pixi.lock")
+        assert line in done.stderr
+        assert one.url in done.stderr
+        assert two.url in done.stderr
+    assert [line in warning for warning in world.run_json()["warnings"]] == [True]
+
+
+ODD = "https://host.example/t/simple"  # by conda's rule a token, with nothing after it
+SPACED = "https://host.example/My Project/simple"
+
+
+@pytest.mark.parametrize("version", [6, 7])
+def test_an_index_that_can_have_no_place_is_asked_and_named_on_every_run(world, version):
+    world.upstream.put(f"/files/{WHEEL.file_name}", WHEEL.data)
+    page = f'<a href="../../../files/{WHEEL.file_name}" data-yanked="broken">{WHEEL.file_name}</a>'
+    world.upstream.put("/t/simple/thing/", page.encode(), headers=HTML)
+    world.upstream.put("/thing/", page.encode(), headers=HTML)
+    url = f"https://host.example/files/{WHEEL.file_name}"
+    lock(world, entry(url, index=ODD if version == 7 else None), indexes=[ODD], version=version)
+    options = mirrored(world, "https://host.example")
+    for _ in range(2):
+        assert "can have no place in a mirror" in update(world, *LOCK, *options).stderr
+    (row,) = files_of(world, "simple/thing")
+    assert row["hashes"] == {"sha256": WHEEL.sha256}
+    (held,) = world.run_json("status")["indexes"]
+    assert (held["path"], held["files"]) == (None, 1)
+    assert "can have no place here: 1 file" in world.run("status").stdout
+    assert world.run("config").status == 0
+    assert world.run("verify").status == 0
+
+
+def test_an_index_whose_url_has_a_space_is_asked_by_its_encoded_url(world):
+    lock(world, entry("https://host.example/thing-1.0-py3-none-any.whl"), indexes=[SPACED])
+    world.upstream.put("/thing-1.0-py3-none-any.whl", WHEEL.data)
+    update(world, *LOCK, *mirrored(world, "https://host.example"))
+    assert "/My%20Project/simple/thing/" in [request.path for request in world.requests]
+
+
+# Pages of links
+
+
+PAGE = "https://links.example/whl/torch-2.8.0+cpu.html"
+OLD = build_wheel(name="old-thing", version="1.0")
+BOTH = ("https://links.example", "https://pypi.example")
+
+
+def links(world, path="/whl/torch-2.8.0+cpu.html", base="https://links.example/whl/cpu"):
+    """A page of links, and the files that it links to."""
+    lines = [f'<a href="{base}/{each.file_name}" data-yanked="why">{each.file_name}</a>' for each in (WHEEL, OLD)]
+    world.upstream.put(path, "\n".join(lines).encode(), headers=HTML)
+    for each in (WHEEL, OLD):
+        world.upstream.put(f"/whl/cpu/{each.file_name}", each.data)
+
+
+def of_version_7(world, page=PAGE, **more):
+    return lock(world, entry(f"https://links.example/whl/cpu/{WHEEL.file_name}", index=page), find_links=[page], **more)
+
+
+def of_version_6(world, page=PAGE):
+    old = entry(f"https://links.example/whl/cpu/{OLD.file_name}", OLD, "old-thing")
+    return lock(world, old, find_links=[page], version=6, workspace="other")
+
+
+@pytest.mark.parametrize(
+    "runs", [[LOCK], [(*LOCK, "--lock", "other/pixi.lock")], [("--lock", "other/pixi.lock"), LOCK]]
+)
+def test_a_page_of_links_that_a_lock_of_version_7_calls_an_index_stays_one_page(world, runs):
+    links(world)
+    of_version_7(world)
+    of_version_6(world)
+    for run in runs:
+        update(world, *run, *mirrored(world, *BOTH))
+    page = world.mirror / "links.example/whl/torch-2.8.0+cpu.html"
+    wheels = [WHEEL] if runs == [LOCK] else [OLD, WHEEL]
+    assert anchors(page) == [f"https://links.example/whl/cpu/{each.file_name}" for each in wheels]
+    assert page.read_text(encoding="utf-8").count('data-yanked="why"') == len(wheels)
+    assert "/whl/torch-2.8.0+cpu.html/thing/" not in [request.path for request in world.requests]
+    assert '"https://links.example" = ["http://m.example/links.example"]' in world.run(
+        "config", "--url", "http://m.example"
+    ).stdout.replace("\n", "")
+    assert world.run("verify").status == 0
+    assert world.run("status", "--check").status == 0
+
+
+@pytest.mark.parametrize("page", ["https://links.example/lists/", "https://links.example/lists"])
+def test_a_page_of_links_that_is_a_folder_is_asked_as_the_lock_spells_it(world, page):
+    links(world, page.removeprefix("https://links.example"))
+    of_version_7(world, page)
+    update(world, *LOCK, *mirrored(world, *BOTH))
+    assert page.removeprefix("https://links.example") in [request.path for request in world.requests]
+    path = world.mirror / "links.example/lists/index.html"
+    assert anchors(path) == [f"https://links.example/whl/cpu/{WHEEL.file_name}"]
+    assert 'data-yanked="why"' in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("page", "key"),
+    [
+        ("https://links.example/lists/page.html", "/lists"),
+        ("https://links.example/lists/deep/", "/lists/deep"),
+        ("https://links.example/lists/deep", "/lists"),
+        ("https://links.example/page.html", ""),
+    ],
+)
+def test_config_leads_to_a_page_of_links_on_another_host_than_its_files(world, page, key):
+    files = "https://files.example/whl"
+    text = f'<a href="{files}/{WHEEL.file_name}">{WHEEL.file_name}</a>'
+    world.upstream.put(page.removeprefix("https://links.example"), text.encode(), headers=HTML)
+    world.upstream.put(f"/whl/{WHEEL.file_name}", WHEEL.data)
+    lock(world, entry(f"{files}/{WHEEL.file_name}"), find_links=[page], version=6)
+    update(world, *LOCK, *mirrored(world, *BOTH, "https://files.example"))
+    lines = world.run("config", "--url", "http://m.example").stdout
+    assert f'"https://links.example{key}" = [' in lines
+    assert f'"http://m.example/links.example{key}"' in lines
+
+
+def test_what_the_inventory_records_gives_way_to_a_file_where_its_directory_was(world):
+    links(world)
+    of_version_7(world)
+    update(world, *LOCK, *mirrored(world, *BOTH))
+    page = world.mirror / "links.example/whl/torch-2.8.0+cpu.html"
+    as_earlier_builds_did(world, page)
+    update(world, *LOCK, *mirrored(world, *BOTH))
+    assert anchors(page) == [f"https://links.example/whl/cpu/{WHEEL.file_name}"]
+    assert world.run("verify").status == 0
+
+
+def as_earlier_builds_did(world, page):
+    """Have a directory of pages where the page of links is, on disk and in the inventory."""
+    content = page.read_bytes()
+    page.unlink()
+    page.mkdir()
+    (page / "index.html").write_bytes(content)
+    (page / "thing").mkdir()
+    (page / "thing/index.html").write_bytes(content)
+    path = world.mirror / "pixi-mirror.json"
+    text = path.read_text(encoding="utf-8")
+    inventory = json.loads(text)
+    tree = inventory["tree"]
+    known = tree.pop("links.example/whl/torch-2.8.0+cpu.html")
+    for name in ("index.html", "thing/index.html"):
+        tree[f"links.example/whl/torch-2.8.0+cpu.html/{name}"] = known
+    path.write_text(json.dumps(inventory), encoding="utf-8")
+
+
+def test_a_path_that_would_have_to_be_a_file_and_a_directory_is_refused_before_the_first_write(world):
+    url = f"{PAGE}/{WHEEL.file_name}"
+    lock(world, entry(url), find_links=[PAGE], version=6)
+    links(world)
+    done = update(world, *LOCK, *mirrored(world, *BOTH), status=4)
+    assert (
+        f"links.example/whl/torch-2.8.0+cpu.html would have to be the page {PAGE} and the directory of" in done.stderr
+    )
+    assert not (world.mirror / "pixi-mirror.json").exists()
+    assert world.run_json(*LOCK, "--dry-run", *mirrored(world, *BOTH), status=4)["error"]

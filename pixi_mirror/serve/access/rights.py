@@ -13,8 +13,7 @@ from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.tree_view import INVENTORY, TreeView
 from pixi_mirror.model.packages import Inventory, Package
 from pixi_mirror.model.values import MirrorPath, admit_path
-from pixi_mirror.paths import url_path
-from pixi_mirror.pypi.index import index_of
+from pixi_mirror.pypi.index_urls import index_of
 from pixi_mirror.pypi.simple import METADATA, SIMPLE
 
 ListedAt = Callable[[MirrorPath], Collection[str]]
@@ -88,6 +87,5 @@ def _listing_pages(inventory: Inventory) -> Iterator[tuple[str, tuple[str, ...]]
 def _pages_of(package: Package, inventory: Inventory) -> Iterator[str]:
     yield f"{SIMPLE}/{package.name}"
     index = index_of(package, inventory.listings.get(package.path))
-    if index is not None:
-        has_project_pages = index in package.record["indexes"]
-        yield f"{url_path(index)}/{package.name}" if has_project_pages else url_path(index)
+    if index is not None and index.path is not None:
+        yield index.path if index.is_page_of_links else f"{index.path}/{package.name}"

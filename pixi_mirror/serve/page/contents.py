@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import NamedTuple
 
 from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.conda.names import SUBDIRS
-from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.model.packages import Inventory, Kind, Package
 from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.paths import url_path
+from pixi_mirror.pypi.index_urls import index_urls
 from pixi_mirror.pypi.simple import PAGE_HTML, SIMPLE
 
 _NUMBERS = re.compile(r"([0-9]+)")
@@ -121,10 +119,9 @@ def _titles(inventory: Inventory) -> dict[tuple[Kind, str], tuple[str, ...]]:
 
 def _first_index(package: Package) -> tuple[tuple[str, str], ...]:
     """The index of a Python file, and the path of that index here; empty: it has none."""
-    for index in package.record.get("indexes", ())[:1]:
-        with suppress(PixiMirrorError):  # an index without a path here has no pages here
-            return ((index, url_path(index)),)
-    return ()
+    first = next(iter(index_urls(package)), None)
+    # An index without a path here has no pages here.
+    return () if first is None or first.path is None else ((first.url, first.path),)
 
 
 def _repository_path(package: Package) -> str:

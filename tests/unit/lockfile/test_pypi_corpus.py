@@ -11,7 +11,8 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.indexes import Contents
 from pixi_mirror.model.packages import Request
-from pixi_mirror.pypi.index import PypiIndex, index_of
+from pixi_mirror.pypi.index import PypiIndex
+from pixi_mirror.pypi.index_urls import index_of
 from pixi_mirror.pypi.names import form_of
 from pixi_mirror.pypi.simple_reader import read_page
 

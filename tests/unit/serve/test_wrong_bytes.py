@@ -82,7 +82,7 @@ def test_what_an_update_is_about_to_record_is_served_and_no_cache_keeps_it(root,
     new = tmp_path / "new"
     new.write_bytes(b"newer bytes")
     with tree.writing(timeout_s=0), Server(root, host="127.0.0.1", port=0) as server, Client(server.url) as client:
-        tree.intend([admit_path(PACKAGE)])
+        tree.announce([admit_path(PACKAGE)])
         tree.place(admit_path(PACKAGE), new, sha256=hashlib.sha256(b"newer bytes").hexdigest())
         reply = client.ask(f"/{PACKAGE}")
         assert (reply.status, reply.body) == (200, b"newer bytes")
