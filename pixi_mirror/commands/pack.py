@@ -15,11 +15,11 @@ from pixi_mirror.errors import UsageError
 from pixi_mirror.mirror.checkout import sources_json
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json
-from pixi_mirror.pack.choose import Rules
+from pixi_mirror.pack.choose import PackRules
 from pixi_mirror.pack.contents import Style, place_of
 from pixi_mirror.pack.documents import COMPATIBLE
 from pixi_mirror.pack.file_names import STDOUT, Form
-from pixi_mirror.pack.pack import Asked, Pack, Packed, pack
+from pixi_mirror.pack.pack import PackRequest, PackResult, PackSummary, pack
 
 
 def _declare(parser: Parser) -> None:
@@ -73,7 +73,7 @@ def _run(options: Namespace) -> Outcome:
     if options.config is not None:
         options.config_file = options.config
     report = make_progress(options)
-    done = pack(_asked(options), make_context(options, report), stdout=_stdout)
+    done = pack(_request(options), make_context(options, report), stdout=_stdout)
     lines = _lines(done, verbose=options.verbose)
     if options.output_file == STDOUT and not done.dry_run:
         for line in lines:
@@ -82,16 +82,16 @@ def _run(options: Namespace) -> Outcome:
     return Outcome(json=_json(done), lines=lines)
 
 
-def _asked(options: Namespace) -> Asked:
+def _request(options: Namespace) -> PackRequest:
     form: Form = "folder" if options.directory_only else "executable" if options.create_executable else "tar"
-    return Asked(
+    return PackRequest(
         manifest=path(options.manifest or "."),
         environments=tuple(dict.fromkeys(options.environment)) or ("default",),
         platforms=tuple(dict.fromkeys(options.platform)) or (own_subdir(),),
         output=options.output_file if options.output_file in (None, STDOUT) else str(path(options.output_file)),
         form=form,
         style=Style(is_strict=options.strict_compat, compat_version=options.compat_version),
-        rules=Rules(
+        rules=PackRules(
             ignores_non_wheels=options.ignore_pypi_non_wheel,
             skips_editables=not options.strict_compat,
             requires_hashes=options.require_hashes,
@@ -129,7 +129,7 @@ def _stdout() -> BinaryIO:
     return sys.stdout.buffer
 
 
-def _lines(done: Packed, *, verbose: bool) -> list[str]:
+def _lines(done: PackResult, *, verbose: bool) -> list[str]:
     lines = []
     for each in done.packs:
         if verbose or done.dry_run:
@@ -138,28 +138,28 @@ def _lines(done: Packed, *, verbose: bool) -> list[str]:
     return lines
 
 
-def _line(each: Pack, done: Packed) -> str:
-    what = f"{each.chosen.environment} for {each.chosen.platform}, {counted(each.files, 'package')}"
+def _line(each: PackSummary, done: PackResult) -> str:
+    what = f"{each.plan.environment} for {each.plan.platform}, {counted(each.files, 'package')}"
     if each.written is None:
         known = size(sum(package.size or 0 for package in _packages(each, done)))
         return f"{each.output} would get {what}, {known}; nothing was written"
     return f"{each.output}: {what}, {size(each.written.size)}"
 
 
-def _packages(each: Pack, done: Packed) -> list[Package]:
-    return [*each.chosen.packages, *(ready.package for ready in done.given)]
+def _packages(each: PackSummary, done: PackResult) -> list[Package]:
+    return [*each.plan.packages, *(ready.package for ready in done.given)]
 
 
-def _json(done: Packed) -> Mapping[str, Json]:
+def _json(done: PackResult) -> Mapping[str, Json]:
     return {
         "verb": "pack",
         "dry_run": done.dry_run,
         "packs": [
             {
                 "output": each.output,
-                "environment": each.chosen.environment,
-                "platform": each.chosen.platform,
-                "subdir": each.chosen.subdir,
+                "environment": each.plan.environment,
+                "platform": each.plan.platform,
+                "subdir": each.plan.subdir,
                 "files": each.files,
                 "bytes": each.written.size if each.written else None,
                 "sha256": each.written.sha256 if each.written else None,
@@ -173,13 +173,13 @@ def _json(done: Packed) -> Mapping[str, Json]:
     }
 
 
-def _wanted(done: Packed) -> list[Json]:
+def _wanted(done: PackResult) -> list[Json]:
     """A row a file, with the packs that it is in."""
     rows: dict[tuple[str, str | None], dict[str, Json]] = {}
     for each in done.packs:
         for package in _packages(each, done):
             row = rows.setdefault((place_of(package), package.sha256), _row(package))
-            row["targets"].append({"environment": each.chosen.environment, "platform": each.chosen.platform})
+            row["targets"].append({"environment": each.plan.environment, "platform": each.plan.platform})
     return [rows[key] for key in sorted(rows, key=lambda key: (key[0], key[1] or ""))]
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from pixi_mirror.errors import FetchError, MachineError, ProgramError
 from pixi_mirror.process import Output, run, stream
 
-_PATIENCE_S = 3600.0
+_TIMEOUT_S = 3600.0
 _PASSED_ON = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "SSH_AUTH_SOCK", "TMPDIR", "TEMP", "LANG")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _OF_GIT = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "XDG_CONFIG_HOME")
@@ -64,7 +64,7 @@ class Git:
             ProgramError: git cannot be started, or does not end within an hour.
         """
         command = [self._program, *words]
-        return run(command, cwd=directory, environ=self._surroundings(header), timeout_s=_PATIENCE_S)
+        return run(command, cwd=directory, environ=self._surroundings(header), timeout_s=_TIMEOUT_S)
 
     def ask(self, *words: str, directory: Path) -> str:
         """What git prints for a question about a repository of this machine.

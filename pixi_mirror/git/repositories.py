@@ -44,7 +44,7 @@ class GitRepositories:
             sink: takes the pack from its beginning; nothing is resumed.
 
         Raises:
-            FetchError: the repository cannot be asked, or does not have the commit any more.
+            FetchError: the repository cannot be reached, or does not have the commit any more.
             MachineError: the cache cannot be written.
             ProgramError: git cannot be started.
         """
@@ -57,7 +57,7 @@ class GitRepositories:
         """The repositories and commits that a commit has as submodules, as `.gitmodules` names them.
 
         Raises:
-            FetchError: the repository cannot be asked, or `.gitmodules` says nothing of a submodule that is there.
+            FetchError: the repository cannot be reached, or `.gitmodules` says nothing of a submodule that is there.
             MachineError: the cache cannot be written.
             ProgramError: git cannot be started.
         """

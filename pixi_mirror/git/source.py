@@ -41,7 +41,7 @@ def read_git_location(location: str) -> GitSource:
         location: `git+https://host/repository.git[@COMMIT][?rev=…|branch=…|tag=…][&subdirectory=…][#COMMIT]`.
 
     Raises:
-        ValueError: it names no commit, or no repository that git can be asked for.
+        ValueError: it names no commit, or no repository that git can fetch.
     """
     scheme, separator, rest = location.partition("+")
     if scheme != "git" or not separator:
@@ -49,17 +49,17 @@ def read_git_location(location: str) -> GitSource:
     bare, _, fragment = rest.partition("#")
     parts = urlsplit(bare)
     path, pinned = _without_commit(parts.path)
-    said = dict(parse_qsl(parts.query))
-    commit = next((each for each in (fragment, pinned, said.get("rev", "")) if _COMMIT.fullmatch(each)), None)
+    query = dict(parse_qsl(parts.query))
+    commit = next((each for each in (fragment, pinned, query.get("rev", "")) if _COMMIT.fullmatch(each)), None)
     if commit is None:
         raise ValueError("it is pinned to no commit")
     return git_source(
         urlunsplit((parts.scheme, parts.netloc, path, "", "")),
         commit,
-        branch=said.get("branch"),
-        tag=said.get("tag"),
-        revision=said.get("rev"),
-        subdirectory=said.get("subdirectory", ""),
+        branch=query.get("branch"),
+        tag=query.get("tag"),
+        revision=query.get("rev"),
+        subdirectory=query.get("subdirectory", ""),
     )
 
 
@@ -83,7 +83,7 @@ def git_source(
         subdirectory: where the source lies in the repository.
 
     Raises:
-        ValueError: the commit is none, or the URL is of no kind that git can be asked for.
+        ValueError: the commit is none, or the URL is of no kind that git can fetch.
     """
     if not _COMMIT.fullmatch(commit):
         raise ValueError("it is pinned to no commit")
@@ -150,7 +150,7 @@ def _admit_repository(url: str) -> str:
         url = f"ssh://{user}{scp['host']}/{scp['path']}"
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
-        raise ValueError(f"git is asked over {', '.join(SCHEMES)}, and not over {parts.scheme or 'no scheme'}")
+        raise ValueError(f"git fetches over {', '.join(SCHEMES)}, not over {parts.scheme or 'no scheme'}")
     if parts.scheme != "file" and (not parts.hostname or parts.hostname.startswith("-")):
         raise ValueError("its URL names no host")
     if not unquote(parts.path).strip("/"):

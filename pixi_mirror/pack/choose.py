@@ -22,7 +22,7 @@ _WHEELS = ("wheel", "direct wheel", "local wheel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class PackRules:
     """What may be left out or replaced, and what need not be promised."""
 
     ignores_non_wheels: bool = False
@@ -40,7 +40,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class PackPlan:
     """What a lock has for one environment on one platform."""
 
     environment: str
@@ -55,7 +55,7 @@ class Chosen:
     """Source directories of the environment; the pack lacks what is built from them."""
 
 
-def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Rules) -> Chosen:
+def choose_packages(lock: Lock, path: Path, *, environment: str, platform: str, rules: PackRules) -> PackPlan:
     """What `lock`, read from `path`, has for an environment on a platform, by name or by subdir.
 
     An exact name wins; of several platforms of a subdir it is the first, as in pixi-pack, and a warning.
@@ -71,7 +71,7 @@ def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Ru
     name, warnings = _platform(lock, locked, platform, environment, path)
     entries = locked.packages[name]
     directories = _directories(entries, rules, _base(path))
-    kept, skipped, refused = _sifted((entry for entry in entries if id(entry) not in directories), rules)
+    kept, skipped, refused = _sift((entry for entry in entries if id(entry) not in directories), rules)
     selection = Selection(_only(lock, environment, name, kept), name=str(path), base=_base(path), layout=rules.layout)
     request = Request(
         environments=(environment,),
@@ -93,7 +93,7 @@ def chosen(lock: Lock, path: Path, *, environment: str, platform: str, rules: Ru
         answer.snapshot.packages,
         key=lambda package: (package.kind == "pypi", places.get(package.url.raw, package.url.raw), package.path),
     )
-    return Chosen(
+    return PackPlan(
         environment=environment,
         platform=name,
         subdir=lock.platforms[name].subdir,
@@ -139,14 +139,14 @@ def _base(path: Path) -> str:
 
 
 def _platform(
-    lock: Lock, locked: LockedEnvironment, asked: str, environment: str, path: Path
+    lock: Lock, locked: LockedEnvironment, requested: str, environment: str, path: Path
 ) -> tuple[str, tuple[str, ...]]:
     """The name of the platform that is meant, and what to warn of."""
     # In the order of the lock, as in pixi-pack, and not in that of the environment.
     names = matching_platforms(
-        asked, {name: each.subdir for name, each in lock.platforms.items() if name in locked.packages}
+        requested, {name: each.subdir for name, each in lock.platforms.items() if name in locked.packages}
     )
-    subdir = asked.removeprefix(SUBDIR_PREFIX)
+    subdir = requested.removeprefix(SUBDIR_PREFIX)
     if not names:
         known = ", ".join(locked.packages) or "none"
         raise WorkspaceError(
@@ -167,7 +167,7 @@ def _lacks(directory: SourceDirectory) -> str:
     return f"the pack lacks {directory.entry}, which is built from {where} where it is installed."
 
 
-def _sifted(entries: Iterable[Entry], rules: Rules) -> tuple[list[CondaBinary | PypiEntry], list[Refusal], list[str]]:
+def _sift(entries: Iterable[Entry], rules: PackRules) -> tuple[list[CondaBinary | PypiEntry], list[Refusal], list[str]]:
     """Those of a lock's entries that are packed, those that are left out, and why others cannot be either."""
     kept: list[CondaBinary | PypiEntry] = []
     skipped: list[Refusal] = []
@@ -201,7 +201,7 @@ def _sifted(entries: Iterable[Entry], rules: Rules) -> tuple[list[CondaBinary | 
     return kept, skipped, refused
 
 
-def _directories(entries: Iterable[Entry], rules: Rules, base: str) -> dict[int, SourceDirectory]:
+def _directories(entries: Iterable[Entry], rules: PackRules, base: str) -> dict[int, SourceDirectory]:
     """The entries that are built from a directory where they are installed, by their identity.
 
     One is not among them if an injected package stands for it, or if it is left out for another reason.
@@ -227,7 +227,7 @@ def _read_nothing(_path: Path) -> None:
     """What a directory needs to be built is of no matter to a pack, which does not have it."""
 
 
-def _reason_to_skip(entry: PypiEntry, rules: Rules) -> str | None:
+def _reason_to_skip(entry: PypiEntry, rules: PackRules) -> str | None:
     """Why what is no wheel is left out; None: it is not."""
     if ("pypi", canonicalize_name(entry.name)) in rules.given:
         return "the injected wheel stands for it"

@@ -11,7 +11,7 @@ from pixi_mirror.errors import UnmirrorableError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, Sha256, admit_sha256
 from pixi_mirror.pack import documents
-from pixi_mirror.pack.obtain import Ready
+from pixi_mirror.pack.obtain import ReadyFile
 
 _NOTHING_CARRIED: Mapping[str, bytes] = MappingProxyType({})
 
@@ -38,8 +38,8 @@ class Part:
     """Where its bytes are; what is made for the pack is itself."""
 
 
-def contents(
-    files: Sequence[Ready], *, subdir: str, style: Style, carried: Mapping[str, bytes] = _NOTHING_CARRIED
+def list_parts(
+    files: Sequence[ReadyFile], *, subdir: str, style: Style, carried: Mapping[str, bytes] = _NOTHING_CARRIED
 ) -> tuple[Part, ...]:
     """The parts of a pack of these files for a platform of `subdir`, in the order in which pixi-pack writes them.
 
@@ -92,8 +92,8 @@ def place_of(package: Package) -> str:
     return f"{documents.CHANNEL}/{package.subdir}/{file_name}"
 
 
-def _placed(files: Iterable[Ready]) -> dict[str, Ready]:
-    placed: dict[str, Ready] = {}
+def _placed(files: Iterable[ReadyFile]) -> dict[str, ReadyFile]:
+    placed: dict[str, ReadyFile] = {}
     for each in files:
         place = place_of(each.package)
         other = placed.setdefault(place, each)
@@ -106,17 +106,17 @@ def _placed(files: Iterable[Ready]) -> dict[str, Ready]:
     return placed
 
 
-def _spelled(ready: Ready) -> tuple[str, str, str]:
+def _spelled(ready: ReadyFile) -> tuple[str, str, str]:
     package = ready.package
     return package.name, package.version, package.build or ""
 
 
-def _record(ready: Ready) -> Mapping[str, Json]:
+def _record(ready: ReadyFile) -> Mapping[str, Json]:
     """The record with the hash that the bytes have: it is all that vouches for them there."""
     return {**ready.package.record, "sha256": ready.sha256}
 
 
-def _indexes(conda: Iterable[Ready], subdir: str, *, is_strict: bool) -> Mapping[str, bytes]:
+def _indexes(conda: Iterable[ReadyFile], subdir: str, *, is_strict: bool) -> Mapping[str, bytes]:
     listed: dict[str, dict[str, Mapping[str, Json]]] = {} if is_strict else {"noarch": {}, subdir: {}}
     for each in conda:
         # A strict pack says what the lock says; pixi-pack adds nothing that is not promised there.

@@ -188,16 +188,16 @@ def read_checksums(data: bytes) -> Mapping[str, Sha256]:
     if lines[-1]:
         raise ValueError(f"{CHECKSUMS} is cut off: its last line has no end")
     for number, line in enumerate(lines[:-1], start=1):
-        told = _SUM.fullmatch(line)
-        if told is None:
+        match = _SUM.fullmatch(line)
+        if match is None:
             raise ValueError(f"{CHECKSUMS}, line {number}: expected a sha256 and a path, found {line[:80]!r}")
-        path = told[2].removeprefix("./")
+        path = match[2].removeprefix("./")
         parts = PurePosixPath(path).parts
         if path != "/".join(parts) or "\\" in path or {"..", "/"} & set(parts):
             raise ValueError(f"{CHECKSUMS}, line {number}: {path[:80]!r} is not a plain relative path")
         if path in found:
             raise ValueError(f"{CHECKSUMS}, line {number}: {path[:80]!r} stands there twice")
-        found[path] = admit_sha256(told[1])
+        found[path] = admit_sha256(match[1])
     return found
 
 

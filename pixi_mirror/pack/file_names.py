@@ -12,7 +12,7 @@ STDOUT = "-"
 _ENVIRONMENT, _PLATFORM = "{environment}", "{platform}"
 
 
-class Target(NamedTuple):
+class PackTarget(NamedTuple):
     """Whose pack a name is for."""
 
     environment: str
@@ -21,7 +21,7 @@ class Target(NamedTuple):
     subdir: str
 
 
-def output_names(template: str | None, form: Form, targets: Sequence[Target]) -> tuple[str, ...]:
+def output_names(template: str | None, form: Form, targets: Sequence[PackTarget]) -> tuple[str, ...]:
     """A name for the pack of each target; None: pixi-pack's for a single one, else one that tells it apart.
 
     A self-extracting file ends as its system wants it, whatever was asked for: pixi-pack does the same.
@@ -45,7 +45,7 @@ def output_names(template: str | None, form: Form, targets: Sequence[Target]) ->
     return names
 
 
-def _name(template: str, form: Form, target: Target) -> str:
+def _name(template: str, form: Form, target: PackTarget) -> str:
     name = template.replace(_ENVIRONMENT, _plain(target.environment)).replace(_PLATFORM, _plain(target.platform))
     if form != "executable":
         return name

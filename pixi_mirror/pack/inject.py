@@ -12,7 +12,7 @@ from pixi_mirror.disk.files import explain_errors, hash_file
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256
-from pixi_mirror.pack.obtain import Ready
+from pixi_mirror.pack.obtain import ReadyFile
 from pixi_mirror.pypi.metadata import read_metadata
 from pixi_mirror.pypi.names import wheel_name
 from pixi_mirror.pypi.requirements import accepts, is_conditional, required_name
@@ -23,7 +23,7 @@ _WHEEL = ".whl"
 _PURL = "pkg:pypi/"
 
 
-def injected(paths: Iterable[Path]) -> tuple[Ready, ...]:
+def read_injected(paths: Iterable[Path]) -> tuple[ReadyFile, ...]:
     """The packages in these files, conda first, each kind in the order given.
 
     Raises:
@@ -35,12 +35,12 @@ def injected(paths: Iterable[Path]) -> tuple[Ready, ...]:
     return tuple(sorted(found, key=lambda each: each.package.kind == "pypi"))
 
 
-def names_of(files: Iterable[Ready]) -> frozenset[tuple[str, str]]:
+def names_of(files: Iterable[ReadyFile]) -> frozenset[tuple[str, str]]:
     """Kind and name of each."""
     return frozenset((each.package.kind, each.package.name) for each in files)
 
 
-def refuse_doubles(locked: Iterable[Package], given: Iterable[Ready]) -> None:
+def refuse_doubles(locked: Iterable[Package], given: Iterable[ReadyFile]) -> None:
     """Refuse what is injected beside a locked package of its name, unless it is the same file.
 
     Raises:
@@ -57,7 +57,7 @@ def refuse_doubles(locked: Iterable[Package], given: Iterable[Ready]) -> None:
 
 
 def refuse_misfits(
-    locked: Iterable[Package], given: Sequence[Ready], *, subdir: str, warn: Callable[[str], None]
+    locked: Iterable[Package], given: Sequence[ReadyFile], *, subdir: str, warn: Callable[[str], None]
 ) -> None:
     """Refuse what is `given` beside the locked packages if it, or any of them, then lacks something.
 
@@ -92,7 +92,7 @@ def _refuse(why: str, wrong: Sequence[str]) -> None:
     raise UnmirrorableError("\n  ".join([f"{why}:", *wrong]), items=wrong)
 
 
-def _injected(path: Path) -> Ready:
+def _injected(path: Path) -> ReadyFile:
     name = path.name
     if not name.endswith((*SUFFIXES, _WHEEL)):
         raise UsageError(f"--inject {path}: its name ends in neither {', '.join(SUFFIXES)} nor {_WHEEL}.")
@@ -104,7 +104,7 @@ def _injected(path: Path) -> Ready:
         raise MachineError(f"--inject {path}: {error}. Build or download it again.") from None
 
 
-def _conda(path: Path, name: str) -> Ready:
+def _conda(path: Path, name: str) -> ReadyFile:
     record = read_record(path, file_name=name)
     package = Package(
         path=_place(record["sha256"], name),
@@ -119,11 +119,11 @@ def _conda(path: Path, name: str) -> Ready:
         subdir=record["subdir"],
         record=record,
     )
-    return Ready(package=package, path=path, sha256=admit_sha256(record["sha256"]), size=record["size"])
+    return ReadyFile(package=package, path=path, sha256=admit_sha256(record["sha256"]), size=record["size"])
 
 
-def _wheel(path: Path, name: str) -> Ready:
-    told = wheel_name(name)
+def _wheel(path: Path, name: str) -> ReadyFile:
+    parts = wheel_name(name)
     with explain_errors("read the package", path):
         sha256, status = hash_file(path)
     package = Package(
@@ -133,13 +133,13 @@ def _wheel(path: Path, name: str) -> Ready:
         md5=None,
         size=status.st_size,
         kind="pypi",
-        name=told.name,
-        version=told.version,
+        name=parts.name,
+        version=parts.version,
         build=None,
         subdir=None,
         record={},
     )
-    return Ready(package=package, path=path, sha256=sha256, size=status.st_size)
+    return ReadyFile(package=package, path=path, sha256=sha256, size=status.st_size)
 
 
 def _place(sha256: str, name: str) -> MirrorPath:
@@ -174,7 +174,7 @@ def _projects(record: Mapping[str, Json]) -> Iterator[str]:
             yield canonicalize_name(purl.removeprefix(_PURL).partition("@")[0].partition("?")[0])
 
 
-def _of_wheel(ready: Ready, held: Mapping[str, str], *, python: str | None, subdir: str) -> Iterator[str]:
+def _of_wheel(ready: ReadyFile, held: Mapping[str, str], *, python: str | None, subdir: str) -> Iterator[str]:
     label = _label(ready.package)
     if python is None:
         yield f"package '{label}' is a wheel, and there is no python in the environment"

@@ -22,7 +22,7 @@ _TAG = SIGNATURE + b"\n# Packages that pixi-pack and pixi-mirror fetched; they c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class ReadyFile:
     """A package whose verified bytes are in a file of this machine."""
 
     package: Package
@@ -36,21 +36,21 @@ class Ready:
         return self.package.path.rpartition("/")[2]
 
 
-def from_store(packages: Iterable[Package], batch: Batch) -> tuple[list[Ready], list[FailedPackage]]:
+def take_from_store(packages: Iterable[Package], batch: Batch) -> tuple[list[ReadyFile], list[FailedPackage]]:
     """Obtain packages with `batch`, whose store must be in use: what is there now, and what could not be had."""
     ready, failed = [], []
     for outcome in batch.obtain(packages):
         match outcome:
             case ObtainedPackage():
                 ready.append(
-                    Ready(package=outcome.package, path=outcome.path, sha256=outcome.sha256, size=outcome.size)
+                    ReadyFile(package=outcome.package, path=outcome.path, sha256=outcome.sha256, size=outcome.size)
                 )
             case FailedPackage():
                 failed.append(outcome)
     return ready, sorted(failed, key=lambda each: each.package.path)
 
 
-def from_mirror(packages: Iterable[Package], tree: Tree) -> list[Ready]:
+def take_from_mirror(packages: Iterable[Package], tree: Tree) -> list[ReadyFile]:
     """The files of a mirror with these packages, wherever in it they lie.
 
     Raises:
@@ -65,7 +65,7 @@ def from_mirror(packages: Iterable[Package], tree: Tree) -> list[Ready]:
         if content is None or package.sha256 not in (None, content.sha256) or not path.is_file():
             missing.append(package.path)
         else:
-            ready.append(Ready(package=package, path=path, sha256=content.sha256, size=content.size))
+            ready.append(ReadyFile(package=package, path=path, sha256=content.sha256, size=content.size))
     if missing:
         summary = (
             f"the mirror {tree.root} lacks {len(missing)} of the files to pack. `pixi-mirror update` brings what a "
@@ -82,7 +82,7 @@ class OldCache:
         self._root = root
         self._progress = progress
 
-    def found(self, packages: Iterable[Package]) -> list[Ready]:
+    def found(self, packages: Iterable[Package]) -> list[ReadyFile]:
         """Those that it has with the right bytes; of a wrong one a warning is given, and `keep` replaces it.
 
         Raises:
@@ -92,23 +92,25 @@ class OldCache:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             looked = pool.map(_hashed, [self._path(package) for package in packages])
             return [
-                found for package, told in zip(packages, looked, strict=True) if (found := self._right(package, told))
+                found
+                for package, measured in zip(packages, looked, strict=True)
+                if (found := self._right(package, measured))
             ]
 
-    def _right(self, package: Package, told: tuple[Sha256, int] | None) -> Ready | None:
+    def _right(self, package: Package, measured: tuple[Sha256, int] | None) -> ReadyFile | None:
         """The file of a package, given what was found there; None: it is none."""
         path = self._path(package)
-        if told is None:
+        if measured is None:
             return None
-        sha256, size = told
+        sha256, size = measured
         if sha256 == package.sha256:
-            return Ready(package=package, path=path, sha256=sha256, size=size)
+            return ReadyFile(package=package, path=path, sha256=sha256, size=size)
         self._progress.warn(
             f"{path}: expected sha256 {package.sha256}, found {sha256}; it is not used, and fetched anew."
         )
         return None
 
-    def keep(self, ready: Iterable[Ready]) -> None:
+    def keep(self, ready: Iterable[ReadyFile]) -> None:
         """Put files into it that it lacks, each whole or not at all.
 
         Raises:

@@ -28,7 +28,7 @@ _PUBLIC, _EXECUTABLE = 0o666, 0o777
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WrittenPack:
     """A pack that was written."""
 
     size: int
@@ -37,7 +37,7 @@ class Written:
     """Of the file; None: it is a folder."""
 
 
-def write_file(target: Path, fill: Fill, *, is_executable: bool = False) -> Written:
+def write_file(target: Path, fill: Fill, *, is_executable: bool = False) -> WrittenPack:
     """Make the file at `target` what `fill` writes; a file that stands there is replaced in one step.
 
     Raises:
@@ -53,7 +53,7 @@ def write_file(target: Path, fill: Fill, *, is_executable: bool = False) -> Writ
                 fill(tally.write)
                 file.flush()
                 os.fsync(file.fileno())
-                written = Written(size=tally.size, sha256=tally.sha256)
+                written = WrittenPack(size=tally.size, sha256=tally.sha256)
             os.replace(temporary, target)
         except BaseException:
             with suppress(OSError):
@@ -94,7 +94,7 @@ def _unlocked(lock: Path, target: Path) -> AbstractContextManager[object]:
     return lock_file(lock, timeout_s=0, signed=False, what=f"the pack {target}")
 
 
-def write_stream(stream: BinaryIO, fill: Fill) -> Written:
+def write_stream(stream: BinaryIO, fill: Fill) -> WrittenPack:
     """Write what `fill` writes to a stream that is open.
 
     Raises:
@@ -103,12 +103,12 @@ def write_stream(stream: BinaryIO, fill: Fill) -> Written:
     with explain_errors("write the pack to", "stdout"), Tally(stream.write) as tally:
         fill(tally.write)
         stream.flush()
-        return Written(size=tally.size, sha256=tally.sha256)
+        return WrittenPack(size=tally.size, sha256=tally.sha256)
 
 
 def write_folder(
     target: Path, parts: Iterable[Part], *, distrust: Callable[[Path], None], advance: Callable[[int], None]
-) -> Written:
+) -> WrittenPack:
     """Make a folder of the parts at `target`; files are links where that can be, as in a mirror, else copies.
 
     A folder that stands there is replaced if it is empty or a pack: what it held is gone, so that nothing stale is
@@ -133,7 +133,7 @@ def write_folder(
             sync_directories([new, *(new / folder for folder in folders(parts))])
             _exchange(work, target)
         sync_directories([target.parent])
-    return Written(size=sum(part.size for part in parts), sha256=None)
+    return WrittenPack(size=sum(part.size for part in parts), sha256=None)
 
 
 def refuse_wrong(parts: Iterable[Part], *, distrust: Callable[[Path], None]) -> None:

@@ -15,14 +15,14 @@ from pixi_mirror.mirror.checkout import CheckoutSource
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.mirror.upstream import open_upstream
 from pixi_mirror.model.packages import Package, Refusal, SourceDirectory
-from pixi_mirror.pack.choose import Chosen, Rules, chosen
-from pixi_mirror.pack.contents import Part, Style, contents
-from pixi_mirror.pack.file_names import STDOUT, Form, Target, output_names
-from pixi_mirror.pack.inject import injected, names_of, refuse_doubles, refuse_misfits
-from pixi_mirror.pack.obtain import OldCache, Ready, from_mirror, from_store
-from pixi_mirror.pack.outputs import Written, refuse_occupied, refuse_wrong, write_file, write_folder, write_stream
-from pixi_mirror.pack.unpackers import self_extracting, unpacker_package
-from pixi_mirror.pack.write import Fill, pour
+from pixi_mirror.pack.choose import PackPlan, PackRules, choose_packages
+from pixi_mirror.pack.contents import Part, Style, list_parts
+from pixi_mirror.pack.file_names import STDOUT, Form, PackTarget, output_names
+from pixi_mirror.pack.inject import names_of, read_injected, refuse_doubles, refuse_misfits
+from pixi_mirror.pack.obtain import OldCache, ReadyFile, take_from_mirror, take_from_store
+from pixi_mirror.pack.outputs import WrittenPack, refuse_occupied, refuse_wrong, write_file, write_folder, write_stream
+from pixi_mirror.pack.unpackers import find_unpacker, make_self_extracting
+from pixi_mirror.pack.write import Fill, write_parts
 from pixi_mirror.pixi.discovery import lock_of
 
 _MANIFESTS = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
@@ -31,7 +31,7 @@ _SECRET = re.compile(rb"://(?!git@)[^/\s\"'@]+@|://[^/\s\"']+/t/[^/\s\"']+/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PackRequest:
     """What the user asks for."""
 
     manifest: Path
@@ -43,7 +43,7 @@ class Asked:
     """A name, perhaps with `{environment}` and `{platform}`; `-`: stdout; None: pixi-pack's."""
     form: Form = "tar"
     style: Style = Style()  # noqa: RUF009 - frozen
-    rules: Rules = field(default_factory=Rules)
+    rules: PackRules = field(default_factory=PackRules)
     inject: tuple[Path, ...] = ()
     replace: bool = False
     """Whether what is injected takes the place of locked packages."""
@@ -59,24 +59,24 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pack:
+class PackSummary:
     """One pack that was written, or would be."""
 
     output: str
-    chosen: Chosen
+    plan: PackPlan
     files: int
     """Packages in it."""
-    written: Written | None
+    written: WrittenPack | None
     """None: in a dry run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
+class PackResult:
     """What became of the request."""
 
     dry_run: bool
-    packs: tuple[Pack, ...]
-    given: tuple[Ready, ...]
+    packs: tuple[PackSummary, ...]
+    given: tuple[ReadyFile, ...]
     """What was injected into each of them."""
     workspace: str
     """For people: the name of the lock's directory."""
@@ -97,20 +97,20 @@ class Packed:
 
     @property
     def _directories(self) -> tuple[SourceDirectory, ...]:
-        return tuple(dict.fromkeys(each for pack in self.packs for each in pack.chosen.directories))
+        return tuple(dict.fromkeys(each for pack in self.packs for each in pack.plan.directories))
 
     @property
     def skipped(self) -> tuple[Refusal, ...]:
         """What was left out of any of them."""
-        return tuple(dict.fromkeys(refusal for pack in self.packs for refusal in pack.chosen.skipped))
+        return tuple(dict.fromkeys(refusal for pack in self.packs for refusal in pack.plan.skipped))
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know of."""
-        return tuple(dict.fromkeys(warning for pack in self.packs for warning in pack.chosen.warnings))
+        return tuple(dict.fromkeys(warning for pack in self.packs for warning in pack.plan.warnings))
 
 
-def pack(asked: Asked, context: Context, *, stdout: Callable[[], BinaryIO]) -> Packed:
+def pack(request: PackRequest, context: Context, *, stdout: Callable[[], BinaryIO]) -> PackResult:
     """Write a pack of each environment for each platform that is asked for.
 
     Everything is obtained and verified before the first byte is written, and hashed once more as it is written.
@@ -124,36 +124,36 @@ def pack(asked: Asked, context: Context, *, stdout: Callable[[], BinaryIO]) -> P
         MachineError: the mirror lacks something, or a file or disk cannot be used.
         SeveralErrors: several of these.
     """
-    given = injected(asked.inject)
-    plans = _plans(asked, given, context)
-    workspace = lock_of(context.directory() / asked.manifest).parent.name
-    if asked.dry_run:
+    given = read_injected(request.inject)
+    plans = _plans(request, given, context)
+    workspace = lock_of(context.directory() / request.manifest).parent.name
+    if request.dry_run:
         packs = [
-            Pack(output=output, chosen=plan, files=len(plan.packages) + len(given), written=None)
+            PackSummary(output=output, plan=plan, files=len(plan.packages) + len(given), written=None)
             for output, plan in plans
         ]
-        return Packed(dry_run=True, packs=tuple(packs), given=given, workspace=workspace)
-    carried = {} if asked.style.is_strict else _carried(asked.manifest, context)
+        return PackResult(dry_run=True, packs=tuple(packs), given=given, workspace=workspace)
+    carried = {} if request.style.is_strict else _carried(request.manifest, context)
     packs = []
-    with _obtained(asked, [plan for _, plan in plans], context) as hold:
-        press = _Press(asked=asked, hold=hold, context=context, stdout=stdout)
+    with _obtained(request, [plan for _, plan in plans], context) as hold:
+        press = _PackWriter(request=request, hold=hold, context=context, stdout=stdout)
         for output, plan in plans:
             files = [*(hold.of(package) for package in plan.packages), *given]
-            parts = contents(files, subdir=plan.subdir, style=asked.style, carried=carried)
+            parts = list_parts(files, subdir=plan.subdir, style=request.style, carried=carried)
             written = press.write(output, plan.subdir, parts)
-            packs.append(Pack(output=output, chosen=plan, files=len(files), written=written))
-    return Packed(dry_run=False, packs=tuple(packs), given=given, workspace=workspace)
+            packs.append(PackSummary(output=output, plan=plan, files=len(files), written=written))
+    return PackResult(dry_run=False, packs=tuple(packs), given=given, workspace=workspace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hold:
     """Verified files, for as long as they are held."""
 
-    files: Mapping[tuple[str, str | None], Ready]
-    unpacker: Ready | None
+    files: Mapping[tuple[str, str | None], ReadyFile]
+    unpacker: ReadyFile | None
     distrust: Callable[[Path], None]
 
-    def of(self, package: Package) -> Ready:
+    def of(self, package: Package) -> ReadyFile:
         """The file of a package, with the record that this package has."""
         return replace(self.files[_key(package)], package=package)
 
@@ -162,25 +162,25 @@ def _key(package: Package) -> tuple[str, str | None]:
     return package.path, package.sha256
 
 
-def _plans(asked: Asked, given: tuple[Ready, ...], context: Context) -> list[tuple[str, Chosen]]:
+def _plans(request: PackRequest, given: tuple[ReadyFile, ...], context: Context) -> list[tuple[str, PackPlan]]:
     """What goes into each pack, beside what is injected, and what the pack is called."""
-    manifest = context.directory() / asked.manifest
+    manifest = context.directory() / request.manifest
     if not manifest.exists():
         raise WorkspaceError(f"manifest path does not exist at {manifest}. Name a pixi.toml, or its directory.")
     path = lock_of(manifest)
     lock = LockSource(path).read()
     names = names_of(given)
-    rules = replace(asked.rules, given=names, replaced=names if asked.replace else frozenset())
+    rules = replace(request.rules, given=names, replaced=names if request.replace else frozenset())
     plans = [
-        chosen(lock, path, environment=environment, platform=platform, rules=rules)
-        for environment in asked.environments
-        for platform in asked.platforms
+        choose_packages(lock, path, environment=environment, platform=platform, rules=rules)
+        for environment in request.environments
+        for platform in request.platforms
     ]
-    targets = [Target(plan.environment, plan.platform, plan.subdir) for plan in plans]
-    outputs = output_names(asked.output, asked.form, targets)
+    targets = [PackTarget(plan.environment, plan.platform, plan.subdir) for plan in plans]
+    outputs = output_names(request.output, request.form, targets)
     for output in outputs:
         if output != STDOUT:
-            refuse_occupied(context.directory() / output, is_folder=asked.form == "folder")
+            refuse_occupied(context.directory() / output, is_folder=request.form == "folder")
     left_out = (f"left out {refusal.entry}: {refusal.reason}." for plan in plans for refusal in plan.skipped)
     for warning in dict.fromkeys((*(warning for plan in plans for warning in plan.warnings), *left_out)):
         context.progress.warn(warning)
@@ -211,42 +211,44 @@ def _carried(manifest: Path, context: Context) -> Mapping[str, bytes]:
 
 
 @contextmanager
-def _obtained(asked: Asked, plans: Iterable[Chosen], context: Context) -> Iterator[_Hold]:
+def _obtained(request: PackRequest, plans: Iterable[PackPlan], context: Context) -> Iterator[_Hold]:
     """Hold a verified file of each package, wherever it is to come from."""
     packages = tuple({_key(package): package for plan in plans for package in plan.packages}.values())
-    unpacker = unpacker_package(asked.unpacker, asked.unpacker_sha256, directory=context.directory())
+    unpacker = find_unpacker(request.unpacker, request.unpacker_sha256, directory=context.directory())
     wanted = [*packages, *([unpacker] if isinstance(unpacker, Package) else [])]
     if isinstance(unpacker, Package) and unpacker.sha256 is None:
         context.progress.warn(
             f"nobody promises what {unpacker.url} has to be, so whatever comes is embedded; --pixi-unpack-sha256 does."
         )
-    held = [unpacker] if isinstance(unpacker, Ready) else []
-    if asked.mirror is not None:
-        held += from_mirror(wanted, open_mirror(asked.mirror))
-        yield _hold(held, unpacker, distrust=_nobody)
+    held = [unpacker] if isinstance(unpacker, ReadyFile) else []
+    if request.mirror is not None:
+        held += take_from_mirror(wanted, open_mirror(request.mirror))
+        yield _open_hold(held, unpacker, distrust=_nobody)
         return
-    old = OldCache(asked.old_cache, context.progress) if asked.old_cache is not None else None
+    old = OldCache(request.old_cache, context.progress) if request.old_cache is not None else None
     if old is not None:
         old.tag()
         held += old.found(packages)
     have = {_key(each.package) for each in held}
     waiting = [package for package in wanted if _key(package) not in have]
     if not waiting:
-        yield _hold(held, unpacker, distrust=_nobody)
+        yield _open_hold(held, unpacker, distrust=_nobody)
         return
-    lock = LockSource(lock_of(context.directory() / asked.manifest))
+    lock = LockSource(lock_of(context.directory() / request.manifest))
     supply = open_upstream(context, wanted, None, workspace=lock.location.parent, sources=[lock])
     with supply.store.used():
         context.progress.begin("bringing", files=len(waiting), size=sum(each.size or 0 for each in waiting))
-        ready, failed = from_store(waiting, supply.batch)
+        ready, failed = take_from_store(waiting, supply.batch)
         if failed:
             raise _failure([each.error for each in failed], of=len(waiting))
         if old is not None:
             old.keep(each for each in ready if each.package is not unpacker)
-        yield _hold([*held, *ready], unpacker, distrust=supply.store.remove)
+        yield _open_hold([*held, *ready], unpacker, distrust=supply.store.remove)
 
 
-def _hold(held: Iterable[Ready], unpacker: Package | Ready | None, *, distrust: Callable[[Path], None]) -> _Hold:
+def _open_hold(
+    held: Iterable[ReadyFile], unpacker: Package | ReadyFile | None, *, distrust: Callable[[Path], None]
+) -> _Hold:
     files = {_key(each.package): each for each in held}
     embedded = files[_key(unpacker)] if isinstance(unpacker, Package) else unpacker
     return _Hold(files=files, unpacker=embedded, distrust=distrust)
@@ -261,30 +263,30 @@ def _failure(errors: list[PixiMirrorError], *, of: int) -> PixiMirrorError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Press:
+class _PackWriter:
     """Writes packs as they were asked for."""
 
-    asked: Asked
+    request: PackRequest
     hold: _Hold
     context: Context
     stdout: Callable[[], BinaryIO]
 
-    def write(self, output: str, subdir: str, parts: tuple[Part, ...]) -> Written:
+    def write(self, output: str, subdir: str, parts: tuple[Part, ...]) -> WrittenPack:
         """Write the parts of a pack for a platform of `subdir`."""
-        asked, distrust = self.asked, self.hold.distrust
+        request, distrust = self.request, self.hold.distrust
         self.context.progress.begin("packing", files=len(parts), size=sum(part.size for part in parts))
         target = self.context.directory() / output
-        if asked.form == "folder":
+        if request.form == "folder":
             return write_folder(target, parts, distrust=distrust, advance=self._advance)
 
         def tar(write: Callable[[bytes], object]) -> None:
-            pour(parts, write, distrust=distrust, advance=self._advance)
+            write_parts(parts, write, distrust=distrust, advance=self._advance)
 
         fill: Fill = tar
-        if asked.form == "executable":
-            fill = self_extracting(tar, subdir=subdir, unpacker=self.hold.unpacker)
+        if request.form == "executable":
+            fill = make_self_extracting(tar, subdir=subdir, unpacker=self.hold.unpacker)
         if output != STDOUT:
-            runs = asked.form == "executable" and not subdir.startswith("win-")
+            runs = request.form == "executable" and not subdir.startswith("win-")
             return write_file(target, fill, is_executable=runs)
         refuse_wrong(parts, distrust=distrust)
         return write_stream(self.stdout(), fill)

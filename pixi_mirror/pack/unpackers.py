@@ -8,7 +8,7 @@ from pixi_mirror.disk.files import explain_errors, hash_file, open_regular
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError, WrongBytesError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Sha256, Url, admit_path, admit_sha256
-from pixi_mirror.pack.obtain import Ready
+from pixi_mirror.pack.obtain import ReadyFile
 from pixi_mirror.pack.unpacker.assemble import assembled
 from pixi_mirror.pack.write import Fill, Write
 from pixi_mirror.paths import file_url, is_local, local_path, url_path
@@ -17,7 +17,7 @@ _LARGEST = 256 << 20
 """Bytes of a program that is embedded; pixi-unpack has about 20 MiB."""
 
 
-def unpacker_package(source: str | None, sha256: str | None, *, directory: Path) -> Package | Ready | None:
+def find_unpacker(source: str | None, sha256: str | None, *, directory: Path) -> Package | ReadyFile | None:
     """The unpacker at a path, verified, or at a URL, yet to be had; None: our own. A path starts at `directory`.
 
     Raises:
@@ -42,10 +42,10 @@ def unpacker_package(source: str | None, sha256: str | None, *, directory: Path)
     if expected not in (None, found):
         raise WrongBytesError(f"{path}: expected sha256 {expected}, found {found}. Name the right program or hash.")
     package = _package(Url(path.as_uri()), found)
-    return Ready(package=package, path=path.resolve(), sha256=found, size=status.st_size)
+    return ReadyFile(package=package, path=path.resolve(), sha256=found, size=status.st_size)
 
 
-def self_extracting(fill: Fill, *, subdir: str, unpacker: Ready | None) -> Fill:
+def make_self_extracting(fill: Fill, *, subdir: str, unpacker: ReadyFile | None) -> Fill:
     """What writes the script with the tar that `fill` writes, for a platform of `subdir`; None: with our own unpacker.
 
     Raises:
@@ -83,7 +83,7 @@ def _package(url: Url, sha256: Sha256 | None) -> Package:
     )
 
 
-def _embedded(unpacker: Ready) -> Unpacker:
+def _embedded(unpacker: ReadyFile) -> Unpacker:
     if unpacker.size > _LARGEST:
         raise MachineError(f"{unpacker.path} has {unpacker.size} bytes, which is no unpacker. Check its name.")
     with explain_errors("read the unpacker", unpacker.path), open(open_regular(unpacker.path), "rb") as file:

@@ -22,7 +22,7 @@ _UNHASHED = 8
 """Chunks that may wait to be hashed."""
 
 
-def pour(
+def write_parts(
     parts: Iterable[Part], write: Write, *, distrust: Callable[[Path], None], advance: Callable[[int], None]
 ) -> None:
     """Write the tar of these parts; `distrust` hears of a file with wrong bytes, `advance` of bytes that are done.

@@ -47,7 +47,7 @@ def test_a_location_names_a_repository_a_commit_and_perhaps_references(location,
     ],
 )
 def test_what_names_no_commit_or_no_repository_is_refused(location):
-    with pytest.raises(ValueError, match=r"commit|repository|host|git is asked"):
+    with pytest.raises(ValueError, match=r"commit|repository|host|git fetches"):
         read_git_location(location)
 
 

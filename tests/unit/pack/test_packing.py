@@ -11,15 +11,15 @@ import pytest
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError, WrongBytesError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Url
-from pixi_mirror.pack.contents import Part, Style, contents
-from pixi_mirror.pack.file_names import Target, output_names
-from pixi_mirror.pack.obtain import Ready
+from pixi_mirror.pack.contents import Part, Style, list_parts
+from pixi_mirror.pack.file_names import PackTarget, output_names
+from pixi_mirror.pack.obtain import ReadyFile
 from pixi_mirror.pack.outputs import write_file, write_folder
-from pixi_mirror.pack.write import pour
+from pixi_mirror.pack.write import write_parts
 
-LINUX = Target("default", "linux-64", "linux-64")
-OTHER = Target("test", "linux-64", "linux-64")
-WINDOWS = Target("default", "win-cuda", "win-64")
+LINUX = PackTarget("default", "linux-64", "linux-64")
+OTHER = PackTarget("test", "linux-64", "linux-64")
+WINDOWS = PackTarget("default", "win-cuda", "win-64")
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ WINDOWS = Target("default", "win-cuda", "win-64")
         ("my.env", "executable", [LINUX], ["my.sh"]),
         ("my.env", "tar", [LINUX], ["my.env"]),
         ("-", "executable", [LINUX], ["-"]),
-        ("{environment}/{platform}.tar", "tar", [Target("a/b", "p", "linux-64")], ["a_b/p.tar"]),
+        ("{environment}/{platform}.tar", "tar", [PackTarget("a/b", "p", "linux-64")], ["a_b/p.tar"]),
     ],
 )  # fmt: skip
 def test_a_pack_is_called_as_pixi_pack_calls_it_or_so_that_it_is_told_apart(template, form, targets, names):
@@ -55,7 +55,7 @@ def part(path, data, name="channel/noarch/a.conda"):
 def poured(parts):
     stream, distrusted = io.BytesIO(), []
     try:
-        pour(parts, stream.write, distrust=distrusted.append, advance=lambda _: None)
+        write_parts(parts, stream.write, distrust=distrusted.append, advance=lambda _: None)
     except WrongBytesError as error:
         return stream.getvalue(), distrusted, error
     return stream.getvalue(), distrusted, None
@@ -145,21 +145,21 @@ def ready(path, sha256):
         path=path, url=Url(f"https://{path}"), sha256=sha256, md5=None, size=3, kind="conda", name="a", version="1",
         build="0", subdir="noarch", record=record,
     )  # fmt: skip
-    return Ready(package=package, path=Path("nowhere"), sha256=sha256, size=3)
+    return ReadyFile(package=package, path=Path("nowhere"), sha256=sha256, size=3)
 
 
 def test_two_channels_may_bring_one_file_but_not_two_of_one_name():
     one = ready("one/noarch/a-1-0.conda", "1" * 64)
     same = ready("two/noarch/a-1-0.conda", "1" * 64)
-    parts = contents([one, same], subdir="linux-64", style=Style())
+    parts = list_parts([one, same], subdir="linux-64", style=Style())
     assert [each.name for each in parts if each.name.endswith(".conda")] == ["channel/noarch/a-1-0.conda"]
     with pytest.raises(UnmirrorableError, match="have one place in a pack"):
-        contents([one, ready("two/noarch/a-1-0.conda", "2" * 64)], subdir="linux-64", style=Style())
+        list_parts([one, ready("two/noarch/a-1-0.conda", "2" * 64)], subdir="linux-64", style=Style())
 
 
 def test_names_are_ordered_by_their_bytes_folder_by_folder():
     carried = {"Z": b"", "channel.txt": b"", "ä": b""}
-    parts = contents([ready("c/noarch/a-1-0.conda", "1" * 64)], subdir="linux-64", style=Style(), carried=carried)
+    parts = list_parts([ready("c/noarch/a-1-0.conda", "1" * 64)], subdir="linux-64", style=Style(), carried=carried)
     assert [each.name for each in parts] == [
         "SHA256SUMS", "Z", "channel/linux-64/repodata.json", "channel/noarch/a-1-0.conda",
         "channel/noarch/repodata.json", "channel.txt", "conda-explicit.txt", "environment.yml", "pixi-pack.json", "ä",
