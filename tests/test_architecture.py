@@ -141,3 +141,28 @@ def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() 
         for name in imports(path):
             top = name.split(".")[0]
             assert top in sys.stdlib_module_names or top in allowed | optional, f"{path}: {name}"
+
+
+def _layers() -> list[str]:
+    """The layers of the package below `__main__`, the highest first, as the import contracts have them."""
+    import tomllib
+
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layers,) = (each["layers"] for each in contracts if each["type"] == "layers")
+    return [layer for layer in layers if layer != "__main__"]
+
+
+def test_the_layers_in_the_documents_are_those_of_the_contracts() -> None:
+    text = (ROOT / "docs" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.partition("\n## Layers\n")[2].partition("```\n")[2].partition("```")[0]
+    assert [line.partition("  ")[0] for line in block.splitlines()] == _layers()
+
+
+def test_every_folder_has_its_line_in_the_document_of_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("\n## The folders\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (.+?) \|", table, flags=re.MULTILINE)
+    named = {name.removesuffix(".py").rstrip("/") for cell in cells for name in re.findall(r"`(.+?)`", cell)}
+    assert {name for layer in _layers() for name in layer.split(" | ")} == named
