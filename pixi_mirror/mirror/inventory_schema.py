@@ -19,7 +19,12 @@ class Each(NamedTuple):
 
 _SOME_TEXT = (str, type(None))
 _SOME_NUMBER = (int, type(None))
-_CONDA = {"name": str, "version": str, "build": str, "depends?": [str], "constrains?": [str]}
+_WORDS = ([str], str)
+_CONDA = {
+    "name": str, "version": str, "build": str, "depends?": [str], "constrains?": [str], "timestamp?": _SOME_NUMBER,
+    "extra_depends?": Each([str]), "run_exports?": Each([str]), "features?": _WORDS, "track_features?": _WORDS,
+    "purls?": ([str], type(None)),
+}  # fmt: skip
 _PYPI = {"indexes": [str], "find-links?": [str]}
 _GIT = {"references?": [str]}
 _RECORDS = {"conda": _CONDA, "pypi": _PYPI, "git": _GIT}

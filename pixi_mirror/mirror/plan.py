@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pixi_mirror.errors import UnmirrorableError
-from pixi_mirror.mirror.compare import TreeDifference, compare, merge
+from pixi_mirror.mirror.compare import TreeDifference, compare
+from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.pins import RenewedPins
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import Channel, GeneratedFile, Layout, Listing, Package, Snapshot, StoredFile, Target

@@ -9,8 +9,8 @@ from harness.world import small_packages
 from pixi_mirror.conda.solve import SolveRequest, solve_environments
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.mirror.compare import merge
 from pixi_mirror.mirror.indexes import INDEXES
+from pixi_mirror.mirror.merge import merge
 from pixi_mirror.model.indexes import Contents
 from pixi_mirror.model.packages import Request
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pixi_mirror.disk.files import FileIdentity, identity_of
 from pixi_mirror.errors import MachineError
-from pixi_mirror.mirror.compare import merge
+from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.tree_view import INVENTORY, TreeView
 from pixi_mirror.model.packages import Inventory, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath

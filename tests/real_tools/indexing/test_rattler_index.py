@@ -17,9 +17,9 @@ from pixi_mirror.conda.repodata import read_repodata
 from pixi_mirror.conda.sidecars import shards_problem, zst_problem
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.mirror.compare import merge
 from pixi_mirror.mirror.index_programs import ProgramEnvironment
 from pixi_mirror.mirror.indexes import INDEXES
+from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.sidecars import ChannelSidecars
 from pixi_mirror.model.indexes import Contents
 from pixi_mirror.model.packages import Request

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixi_mirror.errors import UnmirrorableError
-from pixi_mirror.mirror.compare import compare, merge, twin
+from pixi_mirror.mirror.compare import compare, twin
+from pixi_mirror.mirror.merge import merge
 from pixi_mirror.model.packages import Cell, Channel, Package, Snapshot
 from pixi_mirror.model.values import Url, admit_path, admit_sha256
 
