@@ -16,7 +16,7 @@ KEEPERS: dict[str, set[str]] = {
     "requests": {"http"},
     "urllib3": {"http"},
     "yaml": {"lockfile"},
-    "packaging": {"environments", "lockfile", "pack", "pixi", "pypi"},
+    "packaging": {"lockfile", "pack", "pixi", "pypi"},
     "tomllib": {"clients", "pypi", "settings"},
     "netrc": {"settings"},
     "keyring": {"settings"},
@@ -25,14 +25,14 @@ KEEPERS: dict[str, set[str]] = {
     "platformdirs": {"settings"},
     "tqdm": {"commands"},
     "argparse": {"commands", "pack"},
-    "subprocess": {"pack", "process"},
-    "threading": {"cache", "commands", "demo", "http", "serve", "settings"},
+    "subprocess": {"environments", "process"},
+    "threading": {"cache", "commands", "demo", "environments", "http", "serve", "settings"},
     "concurrent": {"environments", "mirror", "pack", "pixi", "pypi"},
     "http": {"demo", "http", "serve"},
     "socketserver": {"serve"},
     "tarfile": {"demo", "pack"},
-    "zipfile": {"demo", "pack"},
-    "fcntl": {"disk", "pack"},
+    "zipfile": {"demo", "environments"},
+    "fcntl": {"disk"},
     "msvcrt": {"disk"},
 }
 """Which folders alone may import what. `pack` has the unpacker of self-extracting files, which runs where nothing of
@@ -136,7 +136,7 @@ def test_hard_dependencies_are_those_of_the_design_card() -> None:
 
 def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() -> None:
     allowed = {"yaml", "requests", "urllib3", "tqdm", "platformdirs", "pixi_mirror"}
-    optional = {"rattler", "installer", "keyring", "compression", "packaging", "backports", "botocore"}
+    optional = {"rattler", "keyring", "compression", "packaging", "backports", "botocore"}
     for path in modules():
         for name in imports(path):
             top = name.split(".")[0]

@@ -31,19 +31,25 @@ class PlainMember:
     """Bytes; 0 for a folder. A file of few bytes may announce any number of zeros: compare it with a limit."""
     executable: bool
     """Whether its owner may execute it; all other bits of its mode are left out."""
+    is_sparse: bool
+    """Whether the archive leaves holes of the file out, so that its content does not stand there as it is."""
 
 
-def read_plain_tar(stream: ByteStream) -> Iterator[tuple[PlainMember, Iterator[bytes]]]:
+def read_plain_tar(stream: ByteStream, *, seekable: bool = False) -> Iterator[tuple[PlainMember, Iterator[bytes]]]:
     """Yield each member with its content in pieces. Pieces that are not taken before the next member are skipped.
 
     Folders that only contain others need not be in the archive. It is read to its end.
+
+    Args:
+        stream: begins with the first header.
+        seekable: as in `read_tar`. When a member is given, the stream stands at its content.
 
     Raises:
         ValueError: it is damaged or was cut short, wherever; or it holds a link, a device, a name twice, or a name that
             could lie outside of the folder that it is extracted into.
     """
     names = _Names()
-    for found, content in read_tar(stream, most_members=MOST_PLAIN_MEMBERS):
+    for found, content in read_tar(stream, seekable=seekable, most_members=MOST_PLAIN_MEMBERS):
         name, kind = _plain_name(found.name), _plain_kind(found)
         if not name and kind == "folder":
             continue  # `./`, which describes the folder that the archive was made in
@@ -51,10 +57,14 @@ def read_plain_tar(stream: ByteStream) -> Iterator[tuple[PlainMember, Iterator[b
             raise ValueError(f"the member {found.name!r} of its tar is a file without a name")
         names.add(name, kind)
         size = 0 if kind == "folder" else found.size
-        yield (
-            PlainMember(name=name, kind=kind, size=size, executable=bool(found.mode & _OWNER_EXECUTES)),
-            content.pieces(),
+        member = PlainMember(
+            name=name,
+            kind=kind,
+            size=size,
+            executable=bool(found.mode & _OWNER_EXECUTES),
+            is_sparse=found.kind == "sparse",
         )
+        yield member, content.pieces()
     _refuse_trailing(stream)
 
 

@@ -16,7 +16,7 @@ from pixi_mirror.environments.activation import SHELLS
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import Json
-from pixi_mirror.pack.unpack import Destination, Unpacked, unpack
+from pixi_mirror.pack.unpack import UnpackDestination, UnpackedPack, unpack
 
 _PACK = Path("environment.tar")
 _STDIN = Path("-")
@@ -58,7 +58,7 @@ def _run(options: Namespace) -> Outcome:
     source = Path(options.pack)
     unpacked = unpack(
         sys.stdin.buffer if source == _STDIN else source,
-        Destination(
+        UnpackDestination(
             directory=options.output_directory,
             name=options.env_name,
             shell=options.shell,
@@ -70,18 +70,18 @@ def _run(options: Namespace) -> Outcome:
     return Outcome(json=_json(options, unpacked), lines=_lines(unpacked, verbose=options.verbose))
 
 
-def _lines(unpacked: Unpacked, *, verbose: bool) -> list[str]:
+def _lines(unpacked: UnpackedPack, *, verbose: bool) -> list[str]:
     done = unpacked.done
     lines = []
     if verbose:
         lines += [f"  {each.file_name}" for each in done.archives]
-        lines += [f"  {each.path.name}" for each in done.wheels]
+        lines += [f"  {each.file_name}" for each in done.wheels]
     packages = counted(len(unpacked.pack.archives) + len(unpacked.pack.wheels), "package")
     lines.append(f"{unpacked.prefix} {'already has' if done.is_empty else 'has'} the {packages} of the pack")
     return [*lines, f"activate it with {unpacked.activation}"]
 
 
-def _json(options: Namespace, unpacked: Unpacked) -> Mapping[str, Json]:
+def _json(options: Namespace, unpacked: UnpackedPack) -> Mapping[str, Json]:
     done, pack = unpacked.done, unpacked.pack
     new = {each.name for each in done.archives}
     new_wheels = {each.name for each in done.wheels}
@@ -109,7 +109,7 @@ def _json(options: Namespace, unpacked: Unpacked) -> Mapping[str, Json]:
                 "kind": "pypi",
                 "name": each.name,
                 "version": each.version,
-                "file": each.path.name,
+                "file": each.file_name,
                 "sha256": each.sha256,
                 "installed": each.name in new_wheels,
             }

@@ -8,24 +8,63 @@ replace is put back, by the next.
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.disk.directories import make_directory, refuse_foreign, remove_leftover
-from pixi_mirror.disk.files import explain_errors, fresh_name
+from pixi_mirror.disk.files import explain_errors, fresh_name, write_synced
 from pixi_mirror.disk.lock import lock_file
+from pixi_mirror.environments.conda_plan import RECORDS
+from pixi_mirror.environments.exchange import exchange
 from pixi_mirror.errors import MachineError
-
-RECORDS = "conda-meta"
-"""The folder by which everybody knows a conda environment."""
 
 _LOCK = "lock"
 _NEW = "new"
 _REPLACED = "replaced"
 _PATIENCE_S = 1.0
 """A child that a killed run was about to start holds the lock until it has become another program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptFile:
+    """The script that activates an environment, beside which other files of the user may lie."""
+
+    path: Path
+    content: bytes
+    temporary: str
+    """The name that it is written under at first. Only one run at a time uses it, and the next one clears it."""
+
+    @contextmanager
+    def in_place(self, is_done: Callable[[], bool]) -> Iterator[None]:
+        """Have the script in its place, and what stood there again if the block fails and `is_done` says no.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        temporary = self.path.with_name(self.temporary)
+        before = self.path.with_name(f"{self.temporary}.before")
+        for leftover in (temporary, before):
+            leftover.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            _link(self.path, before)
+        try:
+            write_synced(self.path, self.content, temporary=temporary)
+            try:
+                yield
+            except BaseException:
+                if not is_done():  # a signal may come when it is
+                    self._undo(before)
+                raise
+        finally:
+            before.unlink(missing_ok=True)
+
+    def _undo(self, before: Path) -> None:
+        if os.path.lexists(before):
+            os.replace(before, self.path)
+        else:
+            self.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,34 +81,42 @@ class Staging:
         """The environment that is being built."""
         return self.folder / _NEW
 
-    def begin(self) -> None:
-        """Start from what stands in the place, if anything does: its files are linked, so that none of them is written.
+    def finish(self, script: ScriptFile, *, is_new: bool) -> None:
+        """Put the script that activates the environment into its place, and the new environment, if there is one.
+
+        The script comes first, so that no environment is ever without one. A failure undoes both.
 
         Raises:
-            MachineError: it cannot be read, or nothing can be written here.
+            MachineError: one cannot be put there; what stood there still does.
         """
-        with explain_errors("prepare an environment", self.new):
-            if os.path.lexists(self.place):
-                _clone(self.place, self.new)
-            else:
-                self.new.mkdir()
+        with explain_errors("write", script.path):
+            if not is_new:
+                with script.in_place(lambda: True):
+                    return
+            with explain_errors("put the environment into its place,", self.place):
+                identity = os.stat(self.new)
+            with (
+                script.in_place(lambda: self._is_there(identity)),
+                explain_errors("put the environment into its place,", self.place),
+            ):
+                self._put_into_place(identity)
 
-    def finish(self) -> None:
-        """Put the new environment into its place.
+    def _is_there(self, identity: os.stat_result) -> bool:
+        with suppress(FileNotFoundError):
+            return os.path.samestat(os.stat(self.place), identity)
+        return False
 
-        Raises:
-            MachineError: it cannot be put there; what stood there still does.
-        """
-        replaced = self.folder.parent / _REPLACED
-        with explain_errors("put the environment into its place,", self.place):
-            if not os.path.lexists(self.place):
-                os.rename(self.new, self.place)
-                return
+    def _put_into_place(self, identity: os.stat_result) -> None:
+        if not os.path.lexists(self.place):
+            os.rename(self.new, self.place)
+        elif not exchange(self.new, self.place):
+            replaced = self.folder.parent / _REPLACED
             os.rename(self.place, replaced)
             try:
                 os.rename(self.new, self.place)
             except BaseException:
-                os.rename(replaced, self.place)
+                if not self._is_there(identity):
+                    os.rename(replaced, self.place)
                 raise
 
 
@@ -152,26 +199,10 @@ def _refuse_other(place: Path) -> None:
             )
 
 
-def _clone(source: Path, target: Path) -> None:
-    """Make the same tree of other folders and the same files; only the records are copies, for they are written to."""
-    target.mkdir()
-    with os.scandir(source) as entries:
-        for entry in entries:
-            copy = target / entry.name
-            if entry.is_symlink():
-                os.symlink(os.readlink(entry.path), copy)
-            elif entry.is_dir():
-                if entry.name == RECORDS:
-                    shutil.copytree(entry.path, copy, symlinks=True)
-                else:
-                    _clone(Path(entry.path), copy)
-            elif entry.is_file():
-                _link(Path(entry.path), copy)
-    shutil.copymode(source, target)
-
-
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target, follow_symlinks=False)
-    except (OSError, NotImplementedError):  # no links on this filesystem, too many, or not of another user's file
+    except FileNotFoundError:
+        raise
+    except (OSError, NotImplementedError):  # no links on this filesystem, or not of another user's file
         shutil.copy2(source, target, follow_symlinks=False)

@@ -42,12 +42,12 @@ _SUM = re.compile(r"([0-9A-Fa-f]{64}) [ *](.+)")
 class Metadata:
     """What `pixi-pack.json` says."""
 
-    version: str = VERSION
-    """Of the format."""
     pixi_pack_version: str | None
     """Of the pixi-pack that wrote it; None: it does not say, as before 0.2.1."""
     platform: str
     """The subdir that the pack is for."""
+    version: str = VERSION
+    """Of the format."""
 
 
 def metadata_bytes(metadata: Metadata) -> bytes:

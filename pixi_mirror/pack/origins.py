@@ -1,46 +1,41 @@
-"""Tell where the packages of a pack once came from, by the lock that the pack may carry."""
+"""Say where the packages of a pack once came from, by the lock that the pack may carry.
 
-from __future__ import annotations
+The lock is searched line by line: a self-extracting pack has no library for its format, and a pack is whole without
+these addresses.
+"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+import re
 
-from pixi_mirror.errors import PixiMirrorError
-from pixi_mirror.model.values import Url
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origins:
-    """Where packages came from, by sha256."""
-
-    urls: Mapping[str, tuple[str | None, str]] = field(default_factory=lambda: MappingProxyType({}))
-    """sha256 -> channel and URL, without anything secret."""
-
-    @classmethod
-    def read(cls, data: bytes) -> Origins:
-        """What a `pixi.lock` tells; of one that cannot be read, nothing: a pack is whole without it."""
-        from pixi_mirror.lockfile.entries import CondaBinary
-        from pixi_mirror.lockfile.reader import read_lock
-
-        try:
-            lock = read_lock(data, name="the pack's pixi.lock")
-        except PixiMirrorError:
-            return cls()
-        found = {}
-        for environment in lock.environments.values():
-            for entries in environment.packages.values():
-                for entry in entries:
-                    if isinstance(entry, CondaBinary) and entry.record.get("sha256") and _is_remote(entry.location):
-                        channel = f"{Url(entry.channel).stripped}/" if entry.channel else None
-                        found[entry.record["sha256"]] = (channel, Url(entry.location).stripped)
-        return cls(urls=MappingProxyType(found))
-
-    def of(self, sha256: str) -> tuple[str | None, str | None]:
-        """Channel and URL of a package; None: nobody knows."""
-        return self.urls.get(sha256, (None, None))
+_LOCATION = re.compile(r"\s*(?:- )?(?:conda|url): ['\"]?([A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+)['\"]?")
+_CHANNEL = re.compile(r"\s+channel: ['\"]?([A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+)['\"]?")
+_SHA256 = re.compile(r"\s+sha256: ['\"]?([0-9a-f]{64})['\"]?")
+_USER = re.compile(r"(?<=://)[^/?#]*@")
+_TOKEN = re.compile(r"^([a-z0-9+.-]+://[^/?#]*)/t/[^/?#]+(?=/)", re.IGNORECASE)
 
 
-def _is_remote(location: str) -> bool:
-    """Whether it means something on another machine, too."""
-    return "://" in location and not location.startswith("file:")
+def origins_of(lock: bytes) -> dict[str, tuple[str, str]]:
+    """Return sha256 -> channel and URL of the packages of a `pixi.lock`, without anything secret."""
+    found: dict[str, tuple[str, str]] = {}
+    entry: dict[str, str] = {}
+    for line in [*lock.decode("utf-8", "replace").splitlines(), "- "]:
+        if line.lstrip().startswith("- "):
+            _add(found, entry)
+            entry = {}
+        for key, pattern in (("url", _LOCATION), ("channel", _CHANNEL), ("sha256", _SHA256)):
+            told = pattern.fullmatch(line.rstrip())
+            if told is not None:
+                entry.setdefault(key, told[1])
+    return found
+
+
+def _add(found: dict[str, tuple[str, str]], entry: dict[str, str]) -> None:
+    url, sha256 = entry.get("url"), entry.get("sha256")
+    if url is None or sha256 is None or url.startswith("file:"):
+        return
+    channel = entry.get("channel") or url.rsplit("/", 2)[0]
+    found[sha256] = (_without_secrets(channel).rstrip("/") + "/", _without_secrets(url))
+
+
+def _without_secrets(url: str) -> str:
+    bare = _USER.sub("", url.partition("#")[0].partition("?")[0])
+    return _TOKEN.sub(r"\1", bare)

@@ -100,9 +100,7 @@ def test_the_strict_pack_is_byte_for_byte_the_one_of_pixi_pack(world):
     assert ours.read_bytes() == theirs.read_bytes()
 
 
-@pytest.mark.rattler
 def test_we_make_an_environment_of_a_pack_of_pixi_pack(world):
-    pytest.importorskip("installer", reason="the extra `unpack` is not installed")
     locked(world, with_python=True)
     environment = world.environment | {"PATH": os.environ["PATH"]}
     words = ("workspace/pixi.toml", *LINUX, "-o", "theirs.tar")

@@ -2,14 +2,13 @@
 
 import os
 import signal
-import stat
 import threading
 import time
 from contextlib import suppress
 
 import pytest
 
-from pixi_mirror.environments.staging import staging
+from pixi_mirror.environments.staging import ScriptFile, staging
 from pixi_mirror.errors import BusyError, Interrupted, MachineError
 
 
@@ -29,22 +28,28 @@ def names(folder):
     return sorted(os.listdir(folder))
 
 
+def finish(stage, content=b"script"):
+    """Put an environment and its script into their places."""
+    script = ScriptFile(path=stage.place.parent / "activate.sh", content=content, temporary=".env.activate.sh")
+    stage.finish(script, is_new=stage.new.exists())
+
+
 def failing(place, change=lambda new: None):
     """Begin an environment, and fail before it is finished."""
     with staging(place) as stage:
-        stage.begin()
+        stage.new.mkdir()
         change(stage.new)
         raise ZeroDivisionError
 
 
 def test_a_new_environment_appears_with_all_that_was_made(place):
     with staging(place) as stage:
-        stage.begin()
+        stage.new.mkdir()
         (stage.new / "made").write_text("now")
         assert not place.exists()
-        stage.finish()
+        finish(stage)
     assert (place / "made").read_text() == "now"
-    assert names(place.parent) == ["env"]
+    assert names(place.parent) == ["activate.sh", "env"]
 
 
 def test_a_failure_leaves_neither_environment_nor_litter(place):
@@ -61,42 +66,41 @@ def test_a_failure_leaves_neither_environment_nor_litter(place):
 def test_a_failure_leaves_the_environment_that_was_there_untouched(place):
     environment(place, kept="kept", replaced="old")
     before = (place / "replaced").stat()
-
-    def change(new):
-        (new / "replaced").unlink()
-        (new / "conda-meta/history").write_text("half")
-
     with pytest.raises(ZeroDivisionError):
-        failing(place, change)
+        failing(place, lambda new: (new / "replaced").write_text("new"))
     assert (place / "replaced").stat().st_ino == before.st_ino
     assert (place / "conda-meta/history").read_text() == "old"
     assert names(place.parent) == ["env"]
 
 
-def test_what_cannot_be_put_into_its_place_leaves_the_old_one_there(place):
+@pytest.mark.parametrize("script", [None, "old"])
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_what_cannot_be_put_into_its_place_leaves_the_old_one_there(place, monkeypatch, script, can_exchange):
     environment(place, kept="kept")
+    if script:
+        (place.parent / "activate.sh").write_text(script)
+    if not can_exchange:
+        monkeypatch.setattr("pixi_mirror.environments.staging.exchange", lambda *_: False)
     with staging(place) as stage, pytest.raises(MachineError, match="cannot put the environment into its place"):
-        stage.finish()
+        stage.finish(
+            ScriptFile(path=place.parent / "activate.sh", content=b"new", temporary=".env.activate.sh"), is_new=True
+        )
     assert (place / "kept").read_text() == "kept"
+    assert names(place.parent) == (["activate.sh", "env"] if script else ["env"])
+    assert script is None or (place.parent / "activate.sh").read_text() == script
 
 
-def test_what_was_there_and_is_not_replaced_stays_with_its_links_and_modes(place):
-    environment(place, kept="kept")
-    (place / "bin").mkdir(mode=0o750)
-    (place / "bin/run").write_text("#!/bin/sh\n")
-    (place / "bin/run").chmod(0o750)
-    (place / "bin/link").symlink_to("run")
-    (place / "bin/nowhere").symlink_to("gone")
-    inode = (place / "kept").stat().st_ino
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_the_new_environment_takes_the_place_of_the_old_one(place, monkeypatch, can_exchange):
+    environment(place, old="old")
+    if not can_exchange:
+        monkeypatch.setattr("pixi_mirror.environments.staging.exchange", lambda *_: False)
     with staging(place) as stage:
-        stage.begin()
-        stage.finish()
-    assert os.readlink(place / "bin/link") == "run"
-    assert os.readlink(place / "bin/nowhere") == "gone"
-    assert stat.S_IMODE((place / "bin/run").stat().st_mode) == 0o750
-    assert stat.S_IMODE((place / "bin").stat().st_mode) == 0o750
-    assert (place / "kept").stat().st_ino == inode
-    assert names(place) == ["bin", "conda-meta", "kept"]
+        stage.new.mkdir()
+        (stage.new / "made").write_text("now")
+        finish(stage)
+    assert names(place) == ["made"]
+    assert names(place.parent) == ["activate.sh", "env"]
 
 
 def test_what_a_killed_run_was_about_to_replace_is_put_back(place):
@@ -127,25 +131,25 @@ def test_who_is_impatient_while_it_clears_up_finds_no_litter_either(place):
     before, thread = signal.signal(signal.SIGINT, stop), Impatient()
     try:
         with suppress(Interrupted), staging(place) as stage:  # it may be too late to be heard
-            stage.begin()
+            stage.new.mkdir()
             for number in range(1000):
                 (stage.folder / f"{number}").touch()
             thread.start()
-            stage.finish()
+            finish(stage)
         with suppress(Interrupted):
             thread.join()
     finally:
         signal.signal(signal.SIGINT, before)
-    assert names(place.parent) == ["env"]
+    assert names(place.parent) == ["activate.sh", "env"]
 
 
 def test_a_second_run_to_the_same_place_is_refused_while_the_first_is_at_work(place):
     with staging(place) as stage:
-        stage.begin()
+        stage.new.mkdir()
         with pytest.raises(BusyError, match="another process is writing the environment") as told, staging(place):
             pass
         assert "--lock-timeout" not in str(told.value), "unpack has no such option"
-        stage.finish()
+        finish(stage)
     assert place.is_dir()
 
 
@@ -161,9 +165,9 @@ def test_a_directory_with_something_else_in_it_is_not_made_an_environment(place)
 def test_an_empty_directory_becomes_an_environment(place):
     place.mkdir(parents=True)
     with staging(place) as stage:
-        stage.begin()
+        stage.new.mkdir()
         (stage.new / "made").write_text("now")
-        stage.finish()
+        finish(stage)
     assert names(place) == ["made"]
 
 

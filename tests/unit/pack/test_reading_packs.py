@@ -15,8 +15,8 @@ from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package, zstd_frame
 from pixi_mirror.demo.workspace import CondaLockEntry, LockDescription, LockEnvironment, lock_text
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WrongBytesError
-from pixi_mirror.pack.lay_out import lay_out
-from pixi_mirror.pack.read import read
+from pixi_mirror.pack.locate import locate_files
+from pixi_mirror.pack.read import read_pack
 
 TOOL = build_package(name="tool", subdir="linux-64", files={"bin/tool": b"#!/bin/sh\necho tool\n"})
 PURE = build_package(name="pure", noarch="python")
@@ -31,6 +31,10 @@ def files():
     return pack_files(PACKAGES, [WHEEL])
 
 
+def opened(pack, folder):
+    return read_pack(locate_files(pack, folder, advance=lambda _: None), jobs=2, advance=lambda _: None)
+
+
 @pytest.fixture
 def unpacked(tmp_path):
     """Read what is given: files, the bytes of an archive, a path, or a stream."""
@@ -42,7 +46,7 @@ def unpacked(tmp_path):
             (tmp_path / name).write_bytes(pack)
             pack = tmp_path / name
         folder = tmp_path / f"laid-{len(list(tmp_path.iterdir()))}"
-        return read(lay_out(pack, folder, jobs=2, advance=lambda _: None))
+        return opened(pack, folder)
 
     return reading
 
@@ -84,7 +88,8 @@ def test_a_pack_is_read_whatever_it_is_packed_into(files, unpacked, made):
     assert [each.name for each in pack.archives] == NAMES
     assert [each.name for each in pack.wheels] == ["hello-world"]
     assert pack.metadata.platform == "linux-64"
-    assert (pack.channel / "linux-64" / TOOL.file_name).read_bytes() == TOOL.data
+    with pack.archives[2].stored.open() as file:
+        assert file.read() == TOOL.data
 
 
 def test_a_folder_is_read_where_it_is_and_nothing_is_written(files, unpacked, tmp_path):
@@ -92,7 +97,7 @@ def test_a_folder_is_read_where_it_is_and_nothing_is_written(files, unpacked, tm
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     pack = unpacked(folder)
     assert [each.name for each in pack.archives] == NAMES
-    assert pack.channel == folder / "channel"
+    assert pack.archives[2].stored.path == folder / "channel/linux-64" / TOOL.file_name
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
@@ -118,7 +123,7 @@ def test_what_else_lies_in_a_pack_is_passed_over(files, unpacked, tmp_path):
     }
     pack = unpacked(files | more)
     assert [each.name for each in pack.archives] == NAMES
-    assert (pack.surplus, (pack.channel / "notes.txt").exists()) == ((), False)
+    assert pack.surplus == ()
     assert [each.name for each in unpacked(write_folder(files | more, tmp_path / "pack")).archives] == NAMES
 
 
@@ -351,7 +356,9 @@ def test_a_pack_that_was_cut_anywhere_is_refused(unpacked, tmp_path, compressed)
         path = tmp_path / f"{number}.tar"
         path.write_bytes(data[:length])
         with pytest.raises(MachineError, match="is no pack"):
-            read(lay_out(path, tmp_path / f"laid-{number}", jobs=1, advance=lambda _: None))
+            read_pack(
+                locate_files(path, tmp_path / f"laid-{number}", advance=lambda _: None), jobs=1, advance=lambda _: None
+            )
     assert unpacked(data).archives
 
 
@@ -366,7 +373,7 @@ def test_a_pack_with_a_flipped_bit_is_refused_or_the_same(unpacked, tmp_path):
         path.write_bytes(damaged)
         folder = tmp_path / f"laid-{number}"
         try:
-            read(lay_out(path, folder, jobs=1, advance=lambda _: None))
+            opened(path, folder)
         except PixiMirrorError as error:
             assert error.status in (6, 8)  # noqa: PT017 - either is right
         else:  # in what fills a block up

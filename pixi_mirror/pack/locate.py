@@ -1,21 +1,21 @@
-"""Lay the files of a pack out on this disk, where they are not yet, and hash every one that counts."""
+"""Find the files of a pack where they are, and write out only those that cannot be read where they are."""
 
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from typing import BinaryIO
 
 from pixi_mirror.archives.opening import open_compressed
 from pixi_mirror.archives.plain_tar import PlainMember, read_plain_tar
 from pixi_mirror.archives.self_extracting import open_embedded_tar
 from pixi_mirror.archives.streams import ByteStream
-from pixi_mirror.disk.files import explain_errors, hash_file
+from pixi_mirror.archives.tar_headers import check_header
+from pixi_mirror.disk.files import explain_errors
+from pixi_mirror.environments.stored_file import StoredFile
 from pixi_mirror.errors import MachineError
-from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.pack.documents import CHANNEL, CHECKSUMS, METADATA, PYPI
 
 LOCK = "pixi.lock"
@@ -25,41 +25,44 @@ AGAIN = "Make the pack again, or copy it again; nothing was unpacked."
 _DOCUMENTS = frozenset({CHECKSUMS, METADATA, LOCK})
 """What is read of the files that lie at the top."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-_DEPTHS = MappingProxyType({CHANNEL: 3, PYPI: 2})
+_DEPTHS = {CHANNEL: 3, PYPI: 2}
 """How many parts the path of a file has that is used, by the folder at the top."""
+_BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What one file of a pack came to when it was read."""
-
-    sha256: Sha256
-    size: int
-    """In bytes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Laid:
-    """A pack whose files lie below one folder."""
+class PackFiles:
+    """The files of a pack, and where they are."""
 
     name: str
-    """How messages call it."""
-    root: Path
-    found: MappingProxyType[str, Found]
-    """Path in the pack -> what was found there; of a folder only what is used or promised."""
+    """How messages call the pack."""
+    stored: dict[str, StoredFile]
+    """Path in the pack -> the file; of a folder only what is used or promised."""
+    hashes: dict[str, str]
+    """Path in the pack -> sha256, of files that were read on the way. Some of them are not stored."""
     folders: frozenset[str]
     """The paths of those in the channel, even the empty ones."""
-    is_lasting: bool
-    """Whether the files stay where they are when the run is over."""
+    root: Path | None
+    """The folder that the pack is; None: it is an archive."""
+
+    @property
+    def paths(self) -> set[str]:
+        """Every file."""
+        return {*self.stored, *self.hashes}
 
 
-def lay_out(pack: Path | ByteStream, folder: Path, *, jobs: int, advance: Callable[[int], None]) -> Laid:
-    """The files of a pack: a folder is used where it is, anything else is written into `folder`, which is made.
+def locate_files(pack: Path | ByteStream, folder: Path, *, advance: Callable[[int], None]) -> PackFiles:
+    """Return the files of a pack.
 
-    A pack that is no path is standard input. `advance` hears of bytes that were read.
+    Args:
+        pack: a folder; a tar, which is read where it is; or a compressed tar, a self-extracting file or a stream, whose
+            files are written out.
+        folder: is made, and the files are written there.
+        advance: is called with the number of bytes that were written.
 
     Raises:
         MachineError: it cannot be read, is no pack, is damaged or was cut short; or `folder` cannot be written.
+        ProgramError: it is compressed with zstd, and nothing here can read that.
     """
     if not isinstance(pack, Path):
         return _from_stream(pack, "standard input", folder, advance)
@@ -69,9 +72,11 @@ def lay_out(pack: Path | ByteStream, folder: Path, *, jobs: int, advance: Callab
     except OSError as error:
         raise MachineError(f"the pack {pack} cannot be read: {error.strerror}. Name another file or folder.") from None
     if file is None:
-        return _in_place(pack.resolve(), jobs, advance)
+        return _in_folder(pack.resolve())
     with file:
-        return _from_stream(file, str(pack), folder, advance)
+        if not _is_tar(file):
+            return _from_stream(file, str(pack), folder, advance)
+        return _in_tar(file, pack, folder, advance)
 
 
 def is_used(path: str) -> bool:
@@ -81,7 +86,7 @@ def is_used(path: str) -> bool:
 
 
 @contextmanager
-def _complaining(name: str) -> Iterator[None]:
+def _explain(name: str) -> Iterator[None]:
     """Turn what is wrong with a pack into an error that names it."""
     try:
         yield
@@ -89,19 +94,55 @@ def _complaining(name: str) -> Iterator[None]:
         raise MachineError(f"{name} is no pack that can be read: {error}. {AGAIN}") from error
 
 
-def _from_stream(stream: ByteStream, name: str, folder: Path, advance: Callable[[int], None]) -> Laid:
-    found: dict[str, Found] = {}
+def _is_tar(file: BinaryIO) -> bool:
+    """Whether the file begins as a tar does; a pipe does not tell, for it cannot be read twice."""
+    if not file.seekable():
+        return False
+    start = file.read(_BLOCK)
+    file.seek(0)
+    try:
+        check_header(start)
+    except (ValueError, IndexError):
+        return False
+    return True
+
+
+def _in_tar(file: BinaryIO, pack: Path, folder: Path, advance: Callable[[int], None]) -> PackFiles:
+    stored: dict[str, StoredFile] = {}
     folders: set[str] = set()
-    with _complaining(name), explain_errors("read or write", folder):
+    with _explain(str(pack)), explain_errors("read or write", folder):
         folder.mkdir()
-        for member, pieces in read_plain_tar(open_compressed(open_embedded_tar(stream))):
-            counted = _counted(pieces, advance)
+        for member, pieces in read_plain_tar(file, seekable=True):
             if member.kind == "folder":
                 folders.add(member.name)
                 continue
             folders.add(os.path.dirname(member.name))
-            found[member.name] = _written(member, counted, folder) if is_used(member.name) else _hashed(counted)
-    return Laid(name=name, root=folder, found=MappingProxyType(found), folders=_in_channel(folders), is_lasting=False)
+            if member.is_sparse:
+                _write(member, _counted(pieces, advance), folder)
+                stored[member.name] = StoredFile(folder / member.name, 0, member.size)
+            else:
+                stored[member.name] = StoredFile(pack, file.tell(), member.size)
+    return PackFiles(name=str(pack), stored=stored, hashes={}, folders=_in_channel(folders), root=None)
+
+
+def _from_stream(stream: ByteStream, name: str, folder: Path, advance: Callable[[int], None]) -> PackFiles:
+    stored: dict[str, StoredFile] = {}
+    hashes: dict[str, str] = {}
+    folders: set[str] = set()
+    with _explain(name), explain_errors("read or write", folder):
+        folder.mkdir()
+        for member, pieces in read_plain_tar(open_compressed(open_embedded_tar(stream))):
+            if member.kind == "folder":
+                folders.add(member.name)
+                continue
+            folders.add(os.path.dirname(member.name))
+            counted = _counted(pieces, advance)
+            if is_used(member.name):
+                hashes[member.name] = _write(member, counted, folder)
+                stored[member.name] = StoredFile(folder / member.name, 0, member.size)
+            else:
+                hashes[member.name] = _hash(counted)
+    return PackFiles(name=name, stored=stored, hashes=hashes, folders=_in_channel(folders), root=None)
 
 
 def _counted(pieces: Iterable[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
@@ -110,19 +151,19 @@ def _counted(pieces: Iterable[bytes], advance: Callable[[int], None]) -> Iterato
         yield piece
 
 
-def _hashed(pieces: Iterable[bytes]) -> Found:
-    digest, size = hashlib.sha256(), 0
+def _hash(pieces: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)
-        size += len(piece)
-    return Found(sha256=admit_sha256(digest.hexdigest()), size=size)
+    return digest.hexdigest()
 
 
-def _written(member: PlainMember, pieces: Iterable[bytes], folder: Path) -> Found:
+def _write(member: PlainMember, pieces: Iterable[bytes], folder: Path) -> str:
+    """Write a file out; its sha256."""
     target = folder / member.name
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(target, _NEW, 0o600), "wb", buffering=0) as file:
-        return _hashed(_passed_on(pieces, file.write))
+        return _hash(_passed_on(pieces, file.write))
 
 
 def _passed_on(pieces: Iterable[bytes], write: Callable[[memoryview], int]) -> Iterator[bytes]:
@@ -137,23 +178,16 @@ def _in_channel(folders: Iterable[str]) -> frozenset[str]:
     return frozenset(each for each in folders if each.startswith(f"{CHANNEL}/") and each.count("/") == 1)
 
 
-def _in_place(root: Path, jobs: int, advance: Callable[[int], None]) -> Laid:
-    def hashed(path: str) -> Found:
-        sha256, status = hash_file(root / path)
-        advance(status.st_size)
-        return Found(sha256=sha256, size=status.st_size)
-
+def _in_folder(root: Path) -> PackFiles:
     with explain_errors("read", root):
         folders = [f"{CHANNEL}/{entry.name}" for entry in _entries(root, CHANNEL) if entry.is_dir()]
-        paths = sorted(
-            f"{folder}/{entry.name}".lstrip("/")
+        stored = {
+            f"{folder}/{entry.name}".lstrip("/"): StoredFile(Path(entry.path), 0, entry.stat().st_size)
             for folder in ("", PYPI, *folders)
             for entry in _entries(root, folder)
             if entry.is_file(follow_symlinks=False)
-        )
-        with ThreadPoolExecutor(jobs) as pool:
-            found = dict(zip(paths, pool.map(hashed, paths), strict=True))
-    return Laid(name=str(root), root=root, found=MappingProxyType(found), folders=frozenset(folders), is_lasting=True)
+        }
+    return PackFiles(name=str(root), stored=stored, hashes={}, folders=frozenset(folders), root=root)
 
 
 def _entries(root: Path, folder: str) -> list["os.DirEntry[str]"]:
