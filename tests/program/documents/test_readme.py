@@ -90,6 +90,12 @@ def test_every_module_that_a_page_names_is_there(path):
         assert any(place.exists() for place in places), name
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_folder_of_tests_that_a_page_names_is_there(path):
+    for name in re.findall(r"\btests/[a-z_/]+(?![\w.*/])", path.read_text(encoding="utf-8")):
+        assert (ROOT / name).is_dir(), name
+
+
 def shape(value):
     """The keys of an object and of those in it; of a list, that of its first row."""
     match value:
