@@ -1,6 +1,6 @@
 """The one rule that makes a path inside a mirror of a URL, and the hosts of conda that it knows; pure.
 
-Names are admitted by grammar, never by containment: every hostile name tried passed a normpath and prefix check.
+Names are admitted by grammar, never by containment. `model/segments.py` has the rule of a single segment.
 """
 
 import re
@@ -11,6 +11,7 @@ from pixi_mirror.conda.index_files import RESERVED_FILES
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.model.packages import Channel, Layout
+from pixi_mirror.model.segments import is_portable, mirror_segment, requested_segment
 from pixi_mirror.model.values import MirrorPath, Url, admit_path
 
 DEFAULT_HOST = "conda.anaconda.org"
@@ -20,19 +21,22 @@ MAPPING_HOST = "conda-mapping.prefix.dev"
 """Whom pixi asks which PyPI projects a conda package stands for."""
 
 HEALTH = "-/health"
-"""Where a server of ours tells which mirror it shows: no path of a package, for no host or channel is named so."""
+"""Where our server says which mirror it shows. No package has this path: no host and no channel at the root is `-`."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LARGEST_PORT = 65535
 _DIGEST_LENGTH = 12
-# What RFC 3986 lets stand in a URL, and brackets around an IPv6 host; a backslash is a slash to some readers.
-_URL = re.compile(r"[A-Za-z0-9:/?#@!$&'()*+,;=._~%\[\]-]+")
-_PARTS = re.compile(r"(https?|s3)://([^/]+)(/.*)?", re.IGNORECASE)
+# Not in a URL: control characters, which clients leave out, and a backslash, which some clients take for a slash.
+_URL = re.compile(r"[^\x00-\x1f\x7f\\]+")
+_PARTS = re.compile(r"(https?|s3)://([^/?#]+)(/.*)?", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?)(?::([0-9]{1,5}))?")
+_BUCKET = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?")
 _TOKENS = re.compile(r"/t/[^/?#]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
+_USUAL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!+~=@,-]*")
+"""The names of packages' files, and of channels that stand at the root of a mirror."""
 
 _RESERVED = frozenset({"simple", "local", "s3", "localhost", *SUBDIRS})
 """What a mirror's root holds besides the channels of the default host; names with a dot are hosts or files."""
@@ -54,11 +58,11 @@ def is_local(location: str) -> bool:
 def url_path(url: str) -> MirrorPath:
     """The path in a mirror of what lies behind `url` (http, https, s3; one trailing slash means nothing).
 
-    Host in lower case, `_PORT` unless it is the scheme's default, then the path, each segment decoded once. User,
-    `/t/TOKEN/`, query and fragment do not count.
+    It begins with the host in lower case, with `_PORT` unless it is the scheme's default. The segments of the path
+    follow, each by the rule of `model/segments.py`. User, `/t/TOKEN/`, query and fragment do not count.
 
     Raises:
-        WorkspaceError: a segment is not a safe name.
+        WorkspaceError: it is no URL, a segment is `.` or `..`, or the path is too long for some systems.
         UnmirrorableError: the scheme is another one.
     """
     _, top, segments = _split(url)
@@ -69,7 +73,7 @@ def channel(url: str, layout: Layout) -> Channel:
     """The channel behind `url`, as a lock or a manifest names it: a URL, a path, or a name at the default host.
 
     Raises:
-        WorkspaceError: a segment is not a safe name.
+        WorkspaceError: it is no name and no URL, a segment is `.` or `..`, or the path collides with that of an index.
         UnmirrorableError: its scheme is not supported.
     """
     if _is_path(url) or url.lower().startswith("file:"):
@@ -127,14 +131,17 @@ def local_url(location: str, base: str) -> str:
     return urljoin(base, quote(location.replace("\\", "/")))
 
 
-def unsafe_segment(segment: str) -> str | None:
-    """Why `segment`, decoded, cannot stand in a mirror's path; None: it can."""
-    if "/" in segment or "\\" in segment:
-        return f"{segment[:80]!r} holds a slash"
-    try:
-        admit_path(segment)
-    except ValueError:
-        return f"{segment[:80]!r} is not a name that is safe on every system"
+def own_path(location: str, file_name: str) -> MirrorPath:
+    """A path for a file whose URL has none in a mirror: its name, below a digest of its URL. No mirror has it."""
+    return admit_path(f"local/url-{_digest(Url(location).stripped)}/{file_name}")
+
+
+def unsafe_file_name(name: str) -> str | None:
+    """Why `name`, decoded, cannot be the name of a package's file in a mirror; None: it can."""
+    if "/" in name or "\\" in name:
+        return f"{name[:80]!r} holds a slash"
+    if not _USUAL_NAME.fullmatch(name) or not is_portable(name):
+        return f"{name[:80]!r} is not a name that is safe on every system"
     return None
 
 
@@ -159,10 +166,12 @@ def _split(url: str) -> _Split:
             )
         raise _unsafe(url, "it is not SCHEME://HOST/PATH")
     scheme_name, host = parts[1].lower(), parts[2].lower()
-    segments = [_decoded(segment, url) for segment in (parts[3] or "/").removesuffix("/").split("/")[1:]]
+    segments = [_segment(segment, url) for segment in (parts[3] or "/").removesuffix("/").split("/")[1:]]
     if segments and segments[0] == "t":
         raise _unsafe(url, "it holds a token (/t/TOKEN/) with no channel after it")
     if scheme_name == "s3":
+        if not _BUCKET.fullmatch(host):
+            raise _unsafe(url, "its bucket is not a name")
         return _Split(f"s3://{host}", ["s3", host], segments)
     place = _host(host, scheme_name, url)
     origin = f"{scheme_name}://{host.removesuffix(f':{_DEFAULT_PORTS[scheme_name]}')}"
@@ -172,13 +181,14 @@ def _split(url: str) -> _Split:
 
 
 def _is_free(first: str) -> bool:
-    """Whether a channel of the default host that begins so may stand at the root of a mirror."""
-    return "." not in first and first.lower() not in _RESERVED and not _LIKE_A_HOST.fullmatch(first.lower())
+    """Whether a channel of the default host that begins with this name may stand at the root of a mirror."""
+    taken = first.lower() in _RESERVED or _LIKE_A_HOST.fullmatch(first.lower()) is not None
+    return _USUAL_NAME.fullmatch(first) is not None and "." not in first and not taken
 
 
 def _host(host: str, scheme: str, url: str) -> str:
     parts = _HOST.fullmatch(host)
-    if parts is None or _LIKE_A_HOST.fullmatch(parts[1]):
+    if parts is None:
         raise _unsafe(url, "its host is not a name or an address")
     name, port = parts[1], int(parts[2] or _DEFAULT_PORTS[scheme])
     if not 0 < port <= _LARGEST_PORT:
@@ -191,26 +201,27 @@ def _host(host: str, scheme: str, url: str) -> str:
         except ValueError:
             raise _unsafe(url, "its host is not an IPv6 address") from None
         name = "ipv6_" + address.compressed.replace(":", "-")
+    elif _LIKE_A_HOST.fullmatch(name):
+        name = name.replace("_", "=5F")  # a host whose own name is spelled as one with a port
+    else:
+        name = mirror_segment(name.encode())
     return name if port == _DEFAULT_PORTS[scheme] else f"{name}_{port}"
 
 
-def _decoded(segment: str, url: str) -> str:
-    from urllib.parse import unquote
-
-    decoded = unquote(segment)
-    if unquote(decoded) != decoded:
-        raise _unsafe(url, f"{segment[:80]!r} is encoded twice")
-    problem = unsafe_segment(decoded)
-    if problem is not None:
-        raise _unsafe(url, problem)
-    return decoded
+def _segment(segment: str, url: str) -> str:
+    if _USUAL_NAME.fullmatch(segment) and "=" not in segment and is_portable(segment):
+        return segment
+    name = requested_segment(segment)
+    if name is None:
+        raise _unsafe(url, f"{segment[:80]!r} means another folder")
+    return name
 
 
 def _admitted(segments: list[str], url: str) -> MirrorPath:
     try:
         return admit_path("/".join(segments))
     except ValueError:
-        raise _unsafe(url, "it makes no path that is safe on every system") from None
+        raise _unsafe(url, "its path is too long for some systems") from None
 
 
 def _unsafe(url: str, problem: str) -> WorkspaceError:

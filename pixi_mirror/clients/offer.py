@@ -9,6 +9,7 @@ from pixi_mirror.errors import PixiMirrorError, UsageError
 from pixi_mirror.git.package import repository_path
 from pixi_mirror.http.origins import is_loopback
 from pixi_mirror.model.packages import Inventory, Package
+from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.paths import DEFAULT_HOST, MAPPING_HOST, url_path
 from pixi_mirror.pypi.index_urls import IndexUrl, index_urls
@@ -80,7 +81,7 @@ def admit_url(raw: str) -> str:
 def offer_of(inventory: Inventory, url: str) -> Offer:
     """What the mirror with this inventory offers at `url`."""
     channels = _channels(inventory, url)
-    indexes = {index: f"{url}/{path}" for index, path in sorted(_indexes(inventory))}
+    indexes = {index: f"{url}/{request_path(path)}" for index, path in sorted(_indexes(inventory))}
     origins: dict[str, str] = {}
     kept: dict[str, str] = {}
     has_python = False
@@ -129,7 +130,7 @@ def _channels(inventory: Inventory, url: str) -> dict[str, str]:
         for channel in cell.channels
         if not channel.url.startswith("file:")  # no client asks for those over the network
     }
-    return {upstream: url if path is None else f"{url}/{path}" for upstream, path in named.items()}
+    return {upstream: url if path is None else f"{url}/{request_path(path)}" for upstream, path in named.items()}
 
 
 def _indexes(inventory: Inventory) -> Iterator[tuple[str, MirrorPath]]:
@@ -201,4 +202,4 @@ def _channel_of(package: Package, url: str) -> dict[str, str]:
     place, _, here = package.path.rpartition("/")[0].rpartition("/")
     if package.kind != "conda" or not name or not subdir == here == package.subdir:
         return {}
-    return {upstream: f"{url}/{place}" if place else url}
+    return {upstream: f"{url}/{request_path(place)}" if place else url}

@@ -8,10 +8,10 @@ from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.mirrorable import missing_archive, shown_location
 from pixi_mirror.model.packages import Layout, Package
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256
-from pixi_mirror.paths import channel, file_url, is_local, local_url, unsafe_segment, url_path
+from pixi_mirror.paths import channel, file_url, is_local, local_url, own_path, unsafe_file_name, url_path
 
 
-def conda_package(entry: CondaBinary, *, layout: Layout, base: str) -> Package:
+def conda_package(entry: CondaBinary, *, layout: Layout, base: str, needs_place: bool = True) -> Package:
     """The package that `entry` of a lock stands for.
 
     Hashes and size are those of the lock, None where it has none. The record is as it belongs in `repodata.json`: its
@@ -21,6 +21,7 @@ def conda_package(entry: CondaBinary, *, layout: Layout, base: str) -> Package:
         entry: the entry.
         layout: how the mirror is laid out.
         base: the `file:///dir/` URL that relative paths start at.
+        needs_place: whether it is refused if its URL has no path in a mirror; else it gets one of its own.
 
     Raises:
         UnmirrorableError: it has no archive that can be fetched.
@@ -34,7 +35,7 @@ def conda_package(entry: CondaBinary, *, layout: Layout, base: str) -> Package:
     _refuse_name(entry, record)
     sha256, md5 = record.get("sha256"), record.get("md5")
     return Package(
-        path=_path(entry, record, layout),
+        path=_path(entry, record, layout) if needs_place else _path_or_own(entry, record, layout),
         url=url,
         sha256=admit_sha256(sha256) if sha256 is not None else None,
         md5=admit_md5(md5) if md5 is not None else None,
@@ -64,7 +65,7 @@ def _refuse_name(entry: CondaBinary, record: Mapping[str, Json]) -> None:
         parts = split_safe_file_name(entry.file_name)
     except ValueError as error:
         raise _unsafe(entry, f"{error}") from None
-    problem = unsafe_segment(entry.file_name)
+    problem = unsafe_file_name(entry.file_name)
     if problem is not None:
         raise _unsafe(entry, problem)
     recorded = (record["name"], record["version"], record["build"])
@@ -97,8 +98,16 @@ def _path(entry: CondaBinary, record: Mapping[str, Json], layout: Layout) -> Mir
         raise _unsafe(entry, str(error)[:200]) from None
 
 
+def _path_or_own(entry: CondaBinary, record: Mapping[str, Json], layout: Layout) -> MirrorPath:
+    try:
+        return _path(entry, record, layout)
+    except WorkspaceError:
+        return own_path(entry.location, entry.file_name)
+
+
 def _home(location: str) -> str:
-    return "/".join(location.partition("#")[0].partition("?")[0].split("/")[:-2])
+    """The URL of the channel that a package's URL lies in, with a final slash."""
+    return "/".join([*location.partition("#")[0].partition("?")[0].split("/")[:-2], ""])
 
 
 def _lies_in(entry: CondaBinary) -> bool:

@@ -10,7 +10,7 @@ from pixi_mirror.lockfile.entries import PypiEntry
 from pixi_mirror.lockfile.mirrorable import entry_title, missing_archive
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_path, admit_sha256
-from pixi_mirror.paths import local_url, unsafe_segment, url_path
+from pixi_mirror.paths import local_url, own_path, unsafe_file_name, url_path
 from pixi_mirror.pypi.names import (
     file_name_of,
     form_of,
@@ -29,6 +29,7 @@ def pypi_package(
     find_links: Iterable[str],
     base: str,
     sha256_of: Callable[[Url], Sha256],
+    needs_place: bool = True,
 ) -> Package:
     """The package that `entry` stands for in an environment with these indexes and pages of links.
 
@@ -38,6 +39,7 @@ def pypi_package(
         find_links: the URLs of its pages of links.
         base: the `file:///dir/` URL that relative paths start at.
         sha256_of: hashes a local archive. Locks of version 7 have no hash of it: they name the file itself.
+        needs_place: whether it is refused if its URL has no path in a mirror; else it gets one of its own.
 
     Raises:
         UnmirrorableError: it has no archive that can be fetched.
@@ -61,7 +63,9 @@ def pypi_package(
         "find-links": _urls(find_links) if of_index else [],
     }
     return Package(
-        path=admit_path(f"local/{sha256}/{file_name}") if is_local else _path(entry, url),
+        path=admit_path(f"local/{sha256}/{file_name}")
+        if is_local
+        else _path(entry, url, file_name, needs_place=needs_place),
         url=url,
         sha256=sha256,
         md5=entry.md5,
@@ -87,7 +91,7 @@ def _file_name(entry: PypiEntry, url: Url) -> str:
         name = file_name_of(url.raw)
     except ValueError as error:
         raise _unsafe(entry, str(error)) from None
-    problem = unsafe_segment(name)
+    problem = unsafe_file_name(name)
     if problem is not None:
         raise _unsafe(entry, problem)
     if is_wheel_name(name) and wheel_name(name).name != canonicalize_name(entry.name):
@@ -95,10 +99,12 @@ def _file_name(entry: PypiEntry, url: Url) -> str:
     return name
 
 
-def _path(entry: PypiEntry, url: Url) -> MirrorPath:
+def _path(entry: PypiEntry, url: Url, file_name: str, *, needs_place: bool) -> MirrorPath:
     try:
         return url_path(url.raw)
     except WorkspaceError as error:
+        if not needs_place:
+            return own_path(url.raw, file_name)
         raise _unsafe(entry, str(error)) from None
 
 
@@ -109,7 +115,7 @@ def _version(file_name: str, project: str) -> str:
 
 
 def _urls(urls: Iterable[str]) -> list[str]:
-    """The http and https URLs, stripped; an index of this machine is passed over, since nobody else has it.
+    """The http and https URLs, stripped. An index of this machine is left out, since nobody else has it.
 
     One that can have no path in a mirror stays: upstream is asked what it says, and a warning names it.
     """

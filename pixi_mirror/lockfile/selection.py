@@ -49,6 +49,7 @@ class Selection:
         base: str,
         layout: Layout,
         aliases: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        needs_places: bool = True,
     ) -> None:
         """Begin with no requests.
 
@@ -58,12 +59,14 @@ class Selection:
             base: the `file:///dir/` URL that its relative paths start at.
             layout: how the mirror is laid out.
             aliases: other names of platforms that requests may use, by environment.
+            needs_places: whether a URL without a path in a mirror is refused; a pack needs none.
         """
         self._lock = lock
         self._aliases = aliases
         self._name = name
         self._base = base
         self._layout = layout
+        self._needs_places = needs_places
         self._channels: dict[str, Channel] = {}
         self._cells: dict[tuple[str, str], dict[MirrorPath, None]] = {}
         self._building: dict[tuple[str, str], dict[MirrorPath, None]] = {}
@@ -135,7 +138,8 @@ class Selection:
             except UnmirrorableError as error:
                 self._refuse(Refusal(entry=f"channel {Url(url)}", reason=str(error)), request)
             except WorkspaceError as error:
-                raise WorkspaceError(f"{self._name}: {error}") from None
+                if self._needs_places:
+                    raise WorkspaceError(f"{self._name}: {error}") from None
 
     def _add_entries(
         self,
@@ -192,7 +196,12 @@ class Selection:
                 case CondaSource():
                     return Refusal(entry=entry_title(entry), reason=missing_archive(entry) or "")
                 case CondaBinary():
-                    return conda_package(_with_hash(entry, self._base), layout=self._layout, base=self._base)
+                    return conda_package(
+                        _with_hash(entry, self._base),
+                        layout=self._layout,
+                        base=self._base,
+                        needs_place=self._needs_places,
+                    )
                 case PypiEntry():
                     return pypi_package(
                         entry,
@@ -200,6 +209,7 @@ class Selection:
                         find_links=environment.find_links,
                         base=self._base,
                         sha256_of=_sha256_of_local,
+                        needs_place=self._needs_places,
                     )
         except UnmirrorableError as error:
             return Refusal(entry=entry_title(entry), reason=str(error))

@@ -13,6 +13,7 @@ from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.network import Network
 from pixi_mirror.model.packages import Listing, Package, StoredFile
+from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath, Url
 from pixi_mirror.paths import HEALTH, url_path
 from pixi_mirror.progress import Progress
@@ -219,7 +220,7 @@ def _base(key: str, target: str) -> str | None:
         path = url_path(key.rstrip("/"))
     except PixiMirrorError:
         return None
-    base = target.rstrip("/").removesuffix(f"/{path}")
+    base = target.rstrip("/").removesuffix(f"/{request_path(path)}")
     return None if base == target.rstrip("/") else base
 
 

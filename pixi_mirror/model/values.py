@@ -1,9 +1,11 @@
-"""Checked strings: hashes, paths inside a mirror, URLs. A raw string becomes one of these here and nowhere else."""
+"""Checked strings: hashes, paths inside a mirror, URLs. Only this module turns a raw string into one of them."""
 
 import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, NewType, TypeAlias
+
+from pixi_mirror.model.segments import is_device, is_portable
 
 Json: TypeAlias = Any
 """What `json.loads` gives; narrowed where it is read."""
@@ -22,12 +24,12 @@ DAY_S = 86_400.0
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
-# By allow-list and not by containment: 16 of 16 hostile names pass a normpath and prefix check.
-_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!+~=@,-]*")
-_PATH = re.compile(rf"{_SEGMENT.pattern}(?:/{_SEGMENT.pattern})*")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+# What most paths are made of. It is checked first, because a mirror has many of them.
+_USUAL_SEGMENT = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.!+~=@,-]*[A-Za-z0-9_!+~=@,-])?")
+_USUAL_PATH = re.compile(rf"{_USUAL_SEGMENT.pattern}(?:/{_USUAL_SEGMENT.pattern})*")
 _LONGEST_SEGMENT = 255
 _LONGEST_PATH = 1024
+"""Bytes of UTF-8."""
 
 
 def canonical(value: Json) -> bytes:
@@ -60,17 +62,21 @@ def admit_md5(raw: str) -> Md5:
 
 
 def admit_path(raw: str) -> MirrorPath:
-    """The path inside a mirror that `raw` spells: safe on every filesystem, hidden on none.
+    """The path inside a mirror that `raw` spells: every system can hold its names, and none leads outside.
+
+    Names are admitted by grammar, never by containment: all of 16 hostile names passed normpath and a prefix check.
 
     Raises:
-        ValueError: a segment has a character outside the allow-list, starts with a dot, ends with a dot, is a
-            Windows device name or is too long.
+        ValueError: a segment is not a name that every system can hold, the first one begins with a dot, or the path is
+            too long.
     """
-    if len(raw) > _LONGEST_PATH or not _PATH.fullmatch(raw):
-        raise ValueError(f"{raw!r} is not a name that can stand in a mirror")
+    usual = len(raw) <= _LONGEST_PATH and _USUAL_PATH.fullmatch(raw)
     for segment in raw.split("/"):
-        if segment.endswith(".") or len(segment) > _LONGEST_SEGMENT or _DEVICE.fullmatch(segment):
+        fits = usual and len(segment) <= _LONGEST_SEGMENT and not is_device(segment)
+        if not fits and not is_portable(segment):
             raise ValueError(f"{raw!r} is not a name that can stand in a mirror: {segment!r} is unsafe on some systems")
+    if raw.startswith(".") or len(raw.encode()) > _LONGEST_PATH:
+        raise ValueError(f"{raw!r} is not a name that can stand in a mirror")
     return MirrorPath(raw)
 
 
@@ -89,10 +95,14 @@ class Url:
     """To be used for the request only."""
 
     def __str__(self) -> str:
-        """For people: user, `/t/TOKEN/` and query are masked, a fragment that is no digest is dropped."""
+        """For people: user, `/t/TOKEN/` and query are masked, a fragment that is no digest is left out.
+
+        Characters that a terminal would not print are percent-encoded.
+        """
         shown = _USERINFO.sub("***@", self.raw)
         shown = _TOKEN.sub("***", shown) if _TOKEN_AT_START.match(shown) else shown
-        return _FRAGMENT.sub("", _QUERY.sub("?***", shown))
+        shown = _FRAGMENT.sub("", _QUERY.sub("?***", shown))
+        return shown if shown.isprintable() else _percent_encoded(shown)
 
     def __repr__(self) -> str:
         return f"Url({str(self)!r})"
@@ -109,3 +119,10 @@ class Url:
             return "file:" + self.raw.rstrip("/").rpartition("/")[2]
         bare = _USERINFO.sub("", self.raw)
         return _TOKEN_AT_START.sub(r"\1", _QUERY.sub("", bare.partition("#")[0]))
+
+
+def _percent_encoded(text: str) -> str:
+    return "".join(
+        character if character.isprintable() else "".join(f"%{byte:02X}" for byte in character.encode(errors="replace"))
+        for character in text
+    )

@@ -72,7 +72,8 @@ def choose_packages(lock: Lock, path: Path, *, environment: str, platform: str, 
     entries = locked.packages[name]
     directories = _directories(entries, rules, _base(path))
     kept, skipped, refused = _sift((entry for entry in entries if id(entry) not in directories), rules)
-    selection = Selection(_only(lock, environment, name, kept), name=str(path), base=_base(path), layout=rules.layout)
+    only = _only(lock, environment, name, kept)
+    selection = Selection(only, name=str(path), base=_base(path), layout=rules.layout, needs_places=False)
     request = Request(
         environments=(environment,),
         platforms=(name,),

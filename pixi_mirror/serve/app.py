@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from ipaddress import ip_address
 
+from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath, admit_path, canonical
 from pixi_mirror.paths import HEALTH
 from pixi_mirror.pypi.simple import PAGE_HTML, PAGE_JSON
@@ -173,10 +174,10 @@ def _not_found() -> Response:
 
 
 def _redirect_to_folder(target: RequestTarget) -> Response:
-    # The location is relative to the folder above, so a token or a proxy's path in front of ours stays. A name that a
-    # mirror admits has no colon and no slash, so a client never takes it for a scheme or a host.
+    # The location is relative to the folder above, so a token or a proxy's path in front of ours stays. Colons and
+    # slashes of the name are percent-encoded, so a client never takes it for a scheme or a host.
     query = f"?{target.query}" if target.query else ""
-    fields = {"Location": f"{target.segments[-1]}/{query}", "Cache-Control": "no-cache"}
+    fields = {"Location": f"{request_path(target.segments[-1])}/{query}", "Cache-Control": "no-cache"}
     return text_response(301, b"the page is in the folder of this name\n", fields)
 
 

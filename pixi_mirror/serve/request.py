@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
+from pixi_mirror.model.segments import requested_segment
 from pixi_mirror.model.values import MirrorPath, admit_path
 
 LONGEST_HEAD = 32 * 1024
@@ -116,7 +117,7 @@ class RequestTarget(NamedTuple):
     """The target of a request: the part of the URL behind the host."""
 
     segments: tuple[str, ...]
-    """The path's segments, split first and then decoded once; `/t/TOKEN` at the start is left out."""
+    """The path's segments as a mirror names them (`model/segments.py`); `/t/TOKEN` at the start is left out."""
     is_folder: bool
     """Whether the path ends with a slash."""
     query: str
@@ -136,8 +137,8 @@ class RequestTarget(NamedTuple):
 def parse_target(raw: str) -> RequestTarget | None:
     """Parse a request's target; None: no mirror can have it.
 
-    A dot, slash or backslash that is percent-encoded, once or twice, stays a part of a name. No name in a mirror has
-    one, so nothing has to be normalised.
+    The path is split first, then each segment is decoded once and named by the rule that names files in a mirror. So a
+    slash or backslash that is percent-encoded stays a part of a name, and no dots lead anywhere.
     """
     path, _, query = _origin_form(raw).partition("?")
     if not path.startswith("/"):
@@ -146,17 +147,12 @@ def parse_target(raw: str) -> RequestTarget | None:
     is_folder = parts[-1] == ""
     if is_folder:
         parts.pop()
-    try:
-        segments = [unquote_to_bytes(part).decode("ascii") for part in parts]
-    except UnicodeDecodeError:
-        return None  # names in a mirror are ASCII
-    if any("/" in segment or not segment for segment in segments):
-        return None
     token = None
-    if len(segments) > 1 and segments[0] == _TOKEN_FOLDER:
-        token = segments[1]
-        del segments[:2]
-    return RequestTarget(tuple(segments), is_folder, query, token)
+    if len(parts) > 1 and unquote(parts[0]) == _TOKEN_FOLDER:
+        token = unquote(parts[1])
+        del parts[:2]
+    segments = tuple(name for part in parts if (name := requested_segment(part)) is not None)
+    return RequestTarget(segments, is_folder, query, token) if len(segments) == len(parts) else None
 
 
 def masked(raw: str) -> str:

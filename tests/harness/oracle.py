@@ -163,7 +163,10 @@ def _always_wrong(mirror: Path, found: Listing) -> Iterator[str]:
         yield from (f"{path}: {fault}" for fault in _false_entries(mirror, index))
     yield from oracle_python.false_archives(mirror, found.python_pages)
     for path in _visible(mirror):
-        if _TEMPORARY.fullmatch(posixpath.basename(path)):
+        # A folder above recorded files may be called as a part of a URL is, dots at its beginning included.
+        if _TEMPORARY.fullmatch(posixpath.basename(path)) and not any(
+            each.startswith(f"{path}/") for each in oracle_python.recorded(mirror)
+        ):
             yield f"{path}: is temporary or hidden, and clients can see it"
 
 

@@ -6,12 +6,13 @@ It shares no code with pixi-mirror and stands on the standard library alone; `or
 import json
 import posixpath
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 HTML, PEP691 = "index.html", "index.v1_json"
 SIMPLE = "simple"
@@ -281,6 +282,32 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+_REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_NUMBERED = {f"{kind}{digit}" for kind in ("com", "lpt") for digit in "0123456789\u00b9\u00b2\u00b3"}
+_DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$", *_NUMBERED}
+
+
+def named(segment: str) -> str:
+    """The name in a mirror of a segment of a URL: design/product.md, "One rule makes a path of a URL"."""
+    raw = unquote_to_bytes(segment)
+    if not raw:
+        return "="
+    text = raw.decode("utf-8", "surrogateescape")
+    keeps = unicodedata.normalize("NFC", text) == text
+
+    def escaped(letter: str) -> str:
+        return "".join(f"={byte:02X}" for byte in letter.encode("utf-8", "surrogateescape"))
+
+    escapes = {0} if text.partition(".")[0].rstrip(" ").lower() in _DEVICES else set()
+    escapes |= {0} if text[0] == " " or text == "=" else set()
+    escapes |= {len(text) - 1} if text[-1] in " ." else set()
+    escapes |= {found.start() for found in re.finditer(r"=(?=[0-9A-Fa-f]{2})", text)}
+    escapes |= {at for at, letter in enumerate(text) if _REFUSED.match(letter)}
+    foreign = {at: unicodedata.category(letter) for at, letter in enumerate(text) if not letter.isascii()}
+    escapes |= {at for at, kind in foreign.items() if not keeps or kind[0] == "C" or kind in {"Zl", "Zp"}}
+    return "".join(escaped(letter) if at in escapes else letter for at, letter in enumerate(text))
+
+
 def inside(place: str, link: str) -> str:
     """The path in the mirror that a link of an index in `place` leads to, without trailing slash.
 
@@ -290,9 +317,12 @@ def inside(place: str, link: str) -> str:
         Unreadable: it leads nowhere.
     """
     parts = urlsplit(link)
-    segments = [unquote(segment) for segment in parts.path.split("/") if segment]
-    if any("/" in segment for segment in segments):
-        raise Unreadable(f"the link {link!r} has a slash in a name")
+    if not (parts.scheme or parts.netloc or parts.path.startswith("/")):
+        # `..` are folders to leave; all else names files by the rule.
+        segments = [each if each in {".", ".."} else named(each) for each in parts.path.removesuffix("/").split("/")]
+    else:
+        segments = [named(each) for each in parts.path.removeprefix("/").removesuffix("/").split("/")]
+    segments = [] if parts.path in {"", "/"} else segments
     if parts.scheme in {"http", "https"} and parts.hostname:
         port = "" if parts.port in {None, {"http": 80, "https": 443}[parts.scheme]} else f"_{parts.port}"
         host = f"ipv6_{parts.hostname.replace(':', '-')}" if ":" in parts.hostname else parts.hostname

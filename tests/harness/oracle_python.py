@@ -111,6 +111,12 @@ def deferred(mirror: Path) -> frozenset[str]:
     return frozenset(_inventory(mirror).get("deferred", ()))
 
 
+def recorded(mirror: Path) -> frozenset[str]:
+    """Every file that the mirror says it holds."""
+    tree = _inventory(mirror).get("tree", {})
+    return frozenset(tree if isinstance(tree, dict) else ())
+
+
 def _inventory(mirror: Path) -> Mapping[str, Any]:
     """What the mirror says that it holds; nothing where there is no inventory of the format known here."""
     try:

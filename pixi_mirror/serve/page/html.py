@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from urllib.parse import quote
 
 from pixi_mirror.model.packages import Inventory
+from pixi_mirror.model.segments import request_path
 from pixi_mirror.serve.page.contents import EnvironmentRow, MirrorContents, PackageRow, Repository, contents_of
 from pixi_mirror.serve.page.style import SCRIPT, STYLE
 
@@ -177,7 +177,7 @@ def _table(caption: str, heads: Iterable[str], rows: str) -> str:
 
 def _href(path: str) -> str:
     """A path of the mirror, relative to the page; without `./` a colon could be read as the end of a scheme."""
-    return f"./{quote(path.encode(errors='replace'), safe='/')}"
+    return f"./{request_path(path, keep='')}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -116,7 +116,8 @@ def test_a_made_up_record_is_refused_by_its_name_or_not_believed(world, lock, re
 
 HOSTILE_PATHS = [
     "../victim", "/etc/hostname", "a/../../victim", "conda-forge/../../victim", "a//b", "a/./b", "", ".", "..",
-    ".pixi-mirror/lock", "pixi-mirror.json", "a\\b", "C:/x", "a\0b", "a\nb", "a/\u202eb", "a" * 5000, "~/x", "con/x",
+    ".pixi-mirror/lock", "pixi-mirror.json", "a\\b", "C:/x", "a\0b", "a\nb", "a/\u202eb", "a" * 5000, "con/x",
+    " a/x", "a /x", "a./x", "a:b/x", "a|b", "a*", "cafe\u0301/x", "a/\udcff", ".hidden/x",
 ]  # fmt: skip
 
 

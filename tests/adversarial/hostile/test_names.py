@@ -9,13 +9,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from harness.several import run_several
-from harness.urls import ANACONDA
+from harness.upstream import answer
+from harness.urls import ANACONDA, SEGMENTS
 from harness.urls import HOSTILE as CHANNELS
 
+from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
+from pixi_mirror.serve.request import parse_target
 
 FILES = "https://files.pypi.example"
 WHEEL = "thing-1.0-py3-none-any.whl"
@@ -23,51 +27,33 @@ WHEELS = [
     f"{FILES}/../{WHEEL}",
     f"{FILES}/../../etc/{WHEEL}",
     f"{FILES}/./{WHEEL}",
-    f"{FILES}//{WHEEL}",
-    f"{FILES}/a//{WHEEL}",
+    f"{FILES}/%2e/{WHEEL}",
     f"{FILES}/%2e%2e/{WHEEL}",
     f"{FILES}/%2e%2e%2f{WHEEL}",
     f"{FILES}/%252e%252e/{WHEEL}",
-    f"{FILES}/..;/{WHEEL}",
-    f"{FILES}/.hidden/{WHEEL}",
-    f"{FILES}/.pixi-mirror/{WHEEL}",
-    f"{FILES}/%2Epixi-mirror/{WHEEL}",
-    f"{FILES}/c:/{WHEEL}",
+    f"{FILES}/%25252e./{WHEEL}",
+    f"{FILES}/a%2f..%2fb/{WHEEL}",
+    f"{FILES}/..%5cb/{WHEEL}",
+    f"{FILES}/a%252f%2e%2e/{WHEEL}",
     f"{FILES}/a\\b/{WHEEL}",
-    f"{FILES}/a%5cb/{WHEEL}",
-    f"{FILES}/a%2fb/{WHEEL}",
-    f"{FILES}/a%00/{WHEEL}",
-    f"{FILES}/a%0a/{WHEEL}",
-    f"{FILES}/a b/{WHEEL}",
     f"{FILES}/a\x00/{WHEEL}",
     f"{FILES}/a\n/{WHEEL}",
-    f"{FILES}/caf\u00e9/{WHEEL}",
-    f"{FILES}/cafe\u0301/{WHEEL}",
-    f"{FILES}/\u202e/{WHEEL}",
-    f"{FILES}/%E2%80%AE/{WHEEL}",
-    f"{FILES}/con/{WHEEL}",
-    f"{FILES}/LPT1.x/{WHEEL}",
-    f"{FILES}/end./{WHEEL}",
-    f"{FILES}/end%20/{WHEEL}",
-    f"{FILES}/~/{WHEEL}",
-    f"{FILES}/-rf/{WHEEL}",
-    f"{FILES}/$HOME/{WHEEL}",
-    f"{FILES}/`id`/{WHEEL}",
-    f"{FILES}/*/{WHEEL}",
+    f"{FILES}/a\r/{WHEEL}",
+    f"{FILES}/a\x1b[2J/{WHEEL}",
     f"{FILES}/{'x' * 300}/{WHEEL}",
+    f"{FILES}/{'%3A' * 90}/{WHEEL}",
     f"{FILES}/{'x/' * 700}{WHEEL}",
-    f"{FILES}/%zz/{WHEEL}",
-    f"{FILES}/%ff/{WHEEL}",
     f"https://../{WHEEL}",
     f"https:///{WHEEL}",
     f"https://%2e%2e/{WHEEL}",
     f"https://h\u00f6st/{WHEEL}",
+    f"https://ho st/{WHEEL}",
     f"https://host:0/{WHEEL}",
     f"https://host:99999/{WHEEL}",
     f"https://[::zz]/{WHEEL}",
-    f"https://con/{WHEEL}",
     f"{FILES}/p/..%2f{WHEEL}",
     f"{FILES}/p/%2e%2e%2f%2e%2e%2fthing-1.0-py3-none-any.whl",
+    f"{FILES}/p/a%2f{WHEEL}",
     f"{FILES}/p/.thing-1.0-py3-none-any.whl",
     f"{FILES}/p/thing-1.0-py3-none-any.whl%00.whl",
     f"{FILES}/p/thing-1.0-py3-none-any%0a.whl",
@@ -84,6 +70,8 @@ WHEELS = [
     f"{FILES}/p/-1.0.tar.gz",
     f"{FILES}/p/th'ing-1.0.tar.gz",
 ]
+ODD = {f"{FILES}/{spelled}/{WHEEL}": f"files.pypi.example/{name}/{WHEEL}" for spelled, name in SEGMENTS.items()}
+"""URLs that have a place in a mirror, however odd, with that place."""
 GOOD = [f"{ANACONDA}/conda-forge/linux-64/a-1-0.conda", f"{FILES}/p/{WHEEL}"]
 
 
@@ -112,9 +100,9 @@ def locks(world):
     return found
 
 
-def test_more_than_sixty_urls_of_each_kind_are_hostile():
+def test_many_urls_of_each_kind_are_hostile():
     assert len(set(CHANNELS)) >= 60
-    assert len(set(WHEELS)) >= 60
+    assert len(set(WHEELS)) >= 45
 
 
 def test_a_hostile_name_is_refused_before_any_request_or_file(world, locks):
@@ -131,6 +119,40 @@ def test_a_hostile_name_is_refused_before_any_request_or_file(world, locks):
     assert world.requests == []
     assert sorted(os.listdir(world.directory)) == before
     assert not (world.home / "cache").exists()
+
+
+def test_an_odd_name_has_its_place_and_leads_nowhere_else(world):
+    """Each of them in one run, from a real server through `[mirrors]`; nothing is written beside mirror and cache."""
+    built = build_wheel(name="thing", version="1.0")
+    assert built.file_name == WHEEL
+    world.upstream.script("*", answer(built.data))
+    packages = [{"pypi": url, "name": "thing", "version": "1.0", "sha256": built.sha256} for url in ODD]
+    environments = {
+        f"e{number}": {
+            "channels": [{"url": f"{ANACONDA}/conda-forge/"}],
+            "indexes": [url.rpartition("/")[0]],
+            "packages": {"linux-64": [{"pypi": url}]},
+        }
+        for number, url in enumerate(ODD)
+    }
+    lock = world.directory / "ws/pixi.lock"
+    lock.parent.mkdir()
+    lock.write_text(json.dumps({"version": 6, "environments": environments, "packages": packages}))
+    config = world.directory / "config.toml"
+    config.write_text(f'[mirrors]\n"{FILES}" = ["{world.upstream.url}"]\n')
+    before = {*os.listdir(world.directory), "mirror"}
+    done = world.run("--lock", "ws", "--all-environments", "--config-file", config)
+    assert done.status == 0, done.stderr
+    assert {*os.listdir(world.directory)} - before == {"home"}
+    found = {path.relative_to(world.mirror).as_posix() for path in world.mirror.rglob(WHEEL)}
+    assert found == set(ODD.values())
+    assert all((world.mirror / path).read_bytes() == built.data for path in found)
+    leads = tomllib.loads(world.run("config", "--url", "http://127.0.0.1:1").stdout)["mirrors"]
+    for url, path in ODD.items():
+        # What a client asks for, led to the mirror by the longest key, is this very file.
+        key = max((key for key in leads if url.startswith(f"{key}/")), key=len)
+        target = parse_target(f"{leads[key][0]}{url[len(key) :]}".removeprefix("http://127.0.0.1:1"))
+        assert target.path == path, (url, key)
 
 
 def test_a_good_name_beside_them_is_asked_for(world, locks):

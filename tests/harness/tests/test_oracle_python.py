@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from harness import oracle
+from harness import oracle, oracle_pages
+from harness.urls import SEGMENTS
 
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
 
@@ -249,7 +250,7 @@ FAULTS = {
     f"{PRIVATE}/links.htm: lists {PRIVATE}/x.whl, which is not there": lambda m: write_html(
         m / PRIVATE / "links.htm", [anchor(row(f"{PRIVATE}/x.whl", LINKED, url))]
     ),
-    "has a slash in a name": lambda m: relink(m, PAGE, lambda _: "https://files.pypi.example/a%2Fx.whl"),
+    "lists files.pypi.example/a=2Fx.whl.metadata, which is not there": lambda m: relink(m, PAGE, lambda _: "https://files.pypi.example/a%2Fx.whl"),
     f"calls {THING} 'other-1.0.zip'": lambda m: relink(m, PAGE, url, filename="other-1.0.zip"),
     f"lists {THING} with sha256": lambda m: replace(m / THING, b"__version__", b"__wersion__"),
     f"lists {THING} with 7 bytes, it has": lambda m: relink(m, PAGE, url, size=7),
@@ -413,3 +414,8 @@ def test_a_mirror_that_is_in_no_state_of_a_run_is_broken(mirror, states, complai
 def test_a_wheel_whose_page_is_still_to_come_may_be_there(mirror, states):
     (mirror / f"{THING_3}.metadata").unlink()
     assert oracle.verdict(mirror, old=states[0], new=states[1]).state == "OLD"
+
+
+@pytest.mark.parametrize(("spelled", "name"), SEGMENTS.items(), ids=ascii)
+def test_the_oracle_has_the_rule_of_paths_for_itself(spelled, name):
+    assert oracle_pages.named(spelled) == name

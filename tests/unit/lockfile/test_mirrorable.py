@@ -6,6 +6,7 @@ from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.conda_package import conda_package
 from pixi_mirror.lockfile.entries import CondaSource, PypiEntry
 from pixi_mirror.lockfile.mirrorable import NO_HASH, ONLY_MD5, entry_title, missing_archive, missing_hash
+from pixi_mirror.lockfile.pypi_package import pypi_package
 from pixi_mirror.lockfile.records import conda_binary
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.packages import Request
@@ -82,6 +83,25 @@ def test_no_title_holds_a_secret(location):
     for entry in (CondaSource(name="s", location=location), pypi(location)):
         assert "hunter2" not in entry_title(entry)
         assert "hunter2" not in (missing_archive(entry) or "")
+
+
+@pytest.mark.parametrize(
+    "location", ["https://h.example/c/../linux-64/a-1-0.conda", f"https://h.example/{'x' * 300}/linux-64/a-1-0.conda"]
+)
+def test_what_needs_no_place_is_not_refused_for_one(location):
+    """A pack has its own places."""
+    entry = conda(location, sha256=SHA)
+    with pytest.raises(WorkspaceError):
+        conda_package(entry, layout="channels", base="file:///w/")
+    package = conda_package(entry, layout="channels", base="file:///w/", needs_place=False)
+    assert package.path.startswith("local/url-")
+    assert package.path.endswith("/a-1-0.conda")
+    assert package.url.raw == location
+    wheel = pypi(location.replace("a-1-0.conda", "demo-1.0-py3-none-any.whl"))
+    keys = {"indexes": (), "find_links": (), "base": "file:///w/", "sha256_of": lambda _: None}
+    with pytest.raises(WorkspaceError):
+        pypi_package(wheel, **keys)
+    assert pypi_package(wheel, **keys, needs_place=False).path.startswith("local/url-")
 
 
 LOCK = """version: 6

@@ -1,9 +1,11 @@
 """The one rule that makes a mirror path of a URL, and what it refuses."""
 
 import hashlib
+import re
+from urllib.parse import unquote
 
 import pytest
-from harness.urls import ANACONDA, FILE, HOSTILE
+from harness.urls import ANACONDA, FILE, HOSTILE, SEGMENTS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from pixi_mirror.errors import PixiMirrorError, UnmirrorableError, WorkspaceErro
 from pixi_mirror.lockfile.conda_package import conda_package
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.records import conda_binary
+from pixi_mirror.model.segments import is_portable, mirror_segment, request_path, requested_segment
 from pixi_mirror.model.values import admit_path
 from pixi_mirror.paths import channel, is_pseudo, url_path
 
@@ -94,8 +97,76 @@ def test_a_hostile_url_makes_no_package(url):
     assert "hunter2" not in str(caught.value)
 
 
-def test_there_are_sixty_hostile_urls():
+def test_there_are_sixty_hostile_urls_and_as_many_odd_names():
     assert len(set(HOSTILE)) >= 60
+    assert len(SEGMENTS) >= 60
+
+
+@pytest.mark.parametrize(("spelled", "name"), SEGMENTS.items(), ids=ascii)
+def test_every_segment_has_one_name_in_a_mirror(spelled, name):
+    """design/product.md: "One rule makes a path of a URL"."""
+    url = f"https://h.example/{spelled}/noarch/a-1.0-0.conda"
+    assert url_path(url) == f"h.example/{name}/noarch/a-1.0-0.conda"
+    assert conda_package(entry_of(url), layout="channels", base="file:///here/").path == url_path(url)
+    assert channel(f"https://h.example/{spelled}/", "channels").path == f"h.example/{name}"
+    assert url_path(f"https://h.example/x/{spelled}/y/demo-1.0.tar.gz") == f"h.example/x/{name}/y/demo-1.0.tar.gz"
+    assert is_portable(name)
+    assert admit_path(f"h/{name}")
+
+
+@pytest.mark.parametrize(("spelled", "name"), SEGMENTS.items(), ids=ascii)
+def test_a_request_for_the_upstream_path_and_one_that_we_spell_mean_the_same_name(spelled, name):
+    assert requested_segment(spelled) == name
+    assert requested_segment(request_path(name)) == name
+    assert request_path(name).isascii()
+    assert not set(request_path(name)) & set(' <>:"/\\|?*#')
+
+
+@pytest.mark.parametrize("first", ["-", "+f", "~x", "@s", "$w", "(x)", "My%20Project", ".x", "%3A", "", "caf%C3%A9"])
+def test_at_the_root_only_usual_names_stand_without_their_host(first):
+    assert url_path(f"{ANACONDA}/{first}/{FILE}").startswith("conda.anaconda.org/")
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("https://host_8081/c", "host=5F8081/c"),
+        ("https://host:8081/c", "host_8081/c"),
+        ("https://ipv6_--1/c", "ipv6=5F--1/c"),
+        ("https://con/c", "=63on/c"),
+        ("https://con:81/c", "=63on_81/c"),
+        ("https://h.example//c", "h.example/=/c"),
+        ("https://h.example/c//", "h.example/c/="),
+        ("https://h.example/c/", "h.example/c"),
+    ],
+)
+def test_odd_hosts_and_slashes_have_their_place(url, path):
+    assert url_path(url) == path
+
+
+NAMES_OF_ANY_KIND = st.one_of(
+    st.binary(max_size=12),
+    st.text(alphabet="=0123ABabf:. /%\\", max_size=8).map(str.encode),
+    st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=8).map(str.encode),
+    st.sampled_from([b"con", b"CON.x", b"=", b"=3A", b"nul ", b"aux. "]),
+)
+
+
+@given(NAMES_OF_ANY_KIND, NAMES_OF_ANY_KIND)
+def test_two_names_stay_apart_and_every_one_is_portable(one, other):
+    made = mirror_segment(one)
+    assert (made == mirror_segment(other)) is (one == other)
+    assert len(made) > 80 or is_portable(made)
+    assert requested_segment(request_path(made)) in (made, None)
+
+
+@given(st.text(alphabet="./%25eEfFcC\\a", max_size=16))
+def test_no_decoding_of_what_is_admitted_is_a_dot_segment(segment):
+    name = requested_segment(segment)
+    for _ in range(10):
+        if name is not None:
+            assert not {".", ".."} & set(re.split(r"[/\\]", unquote(segment)))
+        segment = unquote(segment)
 
 
 @pytest.mark.parametrize("url", ["oci://ghcr.io/c", "ftp://h/c"])
@@ -127,7 +198,7 @@ def test_an_accepted_url_is_exactly_channel_subdir_and_file(host, pieces, subdir
         assert isinstance(error, WorkspaceError) or "missing" in str(error)  # noqa: PT017
         return
     parts = package.path.split("/")
-    assert parts == [*str(channel(home, "channels").path).split("/"), subdir, entry.file_name]
+    assert parts == [*str(channel(f"{home}/", "channels").path).split("/"), subdir, entry.file_name]
     assert package.path == url_path(location) == admit_path(package.path)
     assert not {"", ".", ".."} & set(parts)
     flat = conda_package(entry, layout="flat", base="file:///here/")
@@ -148,9 +219,3 @@ def test_a_token_without_a_channel_is_not_shown():
     with pytest.raises(WorkspaceError) as caught:
         channel("https://h.example/t/hunter2", "channels")
     assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize("segment", ["%252e%252e", "a%252Fb", "%2541"])
-def test_a_name_encoded_twice_is_refused_as_such(segment):
-    with pytest.raises(WorkspaceError, match="encoded twice"):
-        url_path(f"{ANACONDA}/{segment}/{FILE}")

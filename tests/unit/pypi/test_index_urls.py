@@ -13,7 +13,7 @@ SHA = Sha256("ab" * 32)
 SIMPLE = "https://pypi.example/simple"
 PAGE = "https://links.example/whl/page.html"
 FOLDER = "https://links.example/whl/cpu/"
-NO_PLACE = "https://h.example/a%252Fb/simple"
+NO_PLACE = "https://h.example/a%2F../simple"
 
 
 def package(*, indexes=(), links=(), path="files.example/thing-1.0.zip", sha256=SHA, kind="pypi"):
