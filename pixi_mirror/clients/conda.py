@@ -1,21 +1,22 @@
-"""conda and mamba: channels in a `.condarc`."""
+"""conda and mamba: channels in a `.condarc`, and the list of one environment for an install without a solver."""
 
 import json
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixi_mirror.clients.marked_lines import insert_lines, lines_of
-from pixi_mirror.clients.offer import Offer
+from pixi_mirror.clients.files import home
+from pixi_mirror.clients.marked_lines import drop_lines, insert_lines, lines_of
+from pixi_mirror.clients.offer import Offer, leads_to
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.yaml_reader import load_yaml
+from pixi_mirror.paths import DEFAULT_HOST
 
 _KEY = re.compile(r"[\ufeff]?([A-Za-z_][A-Za-z0-9_]*)\s*:")
-_NODEFAULTS = (
-    "A channel `nodefaults` in an environment.yml makes conda look for it on the network: call it with --offline."
-)
+_MULTICHANNELS = "custom_multichannels"
+_NO_DEFAULTS: dict[str, list[str]] = {"nodefaults": []}
+"""conda asks the mirror for a channel of this name in an environment.yml, and fails, unless it stands for none."""
 
 
 class CondaClient:
@@ -26,16 +27,21 @@ class CondaClient:
         "`add_pip_as_python_dependency: false`."
     )
 
-    def fragment(self, offer: Offer) -> str:
+    def configuration(self, offer: Offer) -> str:
         """A whole `.condarc`."""
         notes = [f"# {note}" for note in self.notes(offer)]
         return "\n".join([*notes, *_lines(self._settings(offer)), ""])
 
     def _settings(self, offer: Offer) -> dict[str, Any]:
+        has_default_host = any(channel.startswith(f"https://{DEFAULT_HOST}/") for channel in offer.channels)
+        # Where a channel is the mirror itself, there is no folder that a URL upstream could be led to.
+        migrated = [f"https://{DEFAULT_HOST}"] if has_default_host and offer.url not in offer.channels.values() else []
         return {
             "channels": list(dict.fromkeys(offer.channels.values())),  # the flat layout has one for all
-            # For channels that are only named, as on a command line.
+            # For channels that are given by name, as on a command line, or by their URL upstream.
             "channel_alias": offer.url,
+            **({"migrated_channel_aliases": migrated} if migrated else {}),
+            _MULTICHANNELS: _NO_DEFAULTS,
             "default_channels": [],
             "add_pip_as_python_dependency": False,
         }
@@ -43,30 +49,70 @@ class CondaClient:
     def notes(self, offer: Offer) -> tuple[str, ...]:
         """What goes wrong otherwise."""
         empty = () if offer.channels else ("The mirror holds no conda channel.",)
-        return (*empty, self._pip, _NODEFAULTS)
+        return (*empty, self._pip)
 
-    def merged(self, text: str | None, offer: Offer) -> str:
-        """The settings at the end; what the user has set of them is commented out."""
-        settings = self._settings(offer)
-        before = _parsed(text or "")
-        gone: set[int] = set()
-        key = ""
-        for number, line in enumerate(lines_of(text or "")):
-            if found := _KEY.match(line):
-                key = found[1]
-            elif line.strip() and not line.startswith((" ", "\t", "-", "#")):
-                key = ""
-            if key in settings and line.strip() and not line.startswith("#"):
-                gone.add(number)
-        result = insert_lines(text, _lines(settings), at=None, replacing=gone)
-        if _parsed(result) != {**before, **_parsed("\n".join(_lines(settings)))}:
+    def merge(self, text: str | None, offer: Offer) -> str:
+        """The settings at the end; the user's own values of them are commented out."""
+        before = _parse(text or "")
+        settings = _with_users_own(self._settings(offer), before)
+        replaced = {
+            number for key, numbers in _lines_of_keys(text or "").items() if key in settings for number in numbers
+        }
+        result = insert_lines(text, _lines(settings), at=None, replacing=replaced)
+        if _parse(result) != {**before, **_parse("\n".join(_lines(settings)))}:
             raise ValueError("it is written in a way that cannot be added to safely")
         return result
 
+    def remove(self, text: str, bases: Collection[str]) -> str:
+        """The settings that lead to the mirror; and with them those that we write with these, as we write them."""
+        found = _parse(text)
+        gone = {
+            key
+            for key in ("channels", "channel_alias")
+            if (values := found.get(key))
+            and all(leads_to(each, bases) for each in ([values] if key != "channels" else values))
+        }
+        if gone:
+            fixed = {
+                "migrated_channel_aliases": [f"https://{DEFAULT_HOST}"],
+                _MULTICHANNELS: _NO_DEFAULTS,
+                "default_channels": [],
+                "add_pip_as_python_dependency": False,
+            }
+            ours = _parse("\n".join(_lines(fixed)))
+            gone |= {key for key, value in ours.items() if key in found and found[key] == value}
+        where = _lines_of_keys(text)
+        return drop_lines(text, {number for key in gone for number in where.get(key, ())})
+
+    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
+        """A proxy for the mirror, and channels whose names lead elsewhere."""
+        found = _parse(text)
+        proxies = found.get("proxy_servers") or {}
+        scheme = offer.url.partition("://")[0]
+        root = f"{scheme}://{offer.host}"
+        notes = []
+        if isinstance(proxies, dict) and any(proxies.get(key) for key in (scheme, "all")) and root not in proxies:
+            notes.append(f'proxy_servers sends requests to the mirror through a proxy: add "{root}": "" to it.')
+        custom = found.get("custom_channels") or {}
+        notes += [
+            f"custom_channels leads the channel {name} elsewhere."
+            for name, url in (custom.items() if isinstance(custom, dict) else ())
+            if not leads_to(url, [offer.url])
+        ]
+        return tuple(notes)
+
+    def variables(self) -> tuple[str, ...]:
+        """The variables that outweigh a `.condarc`."""
+        return ("CONDA_CHANNELS", "CONDA_CHANNEL_ALIAS", "CONDA_DEFAULT_CHANNELS")
+
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - conda has none of workspaces
         """`$CONDARC`, else `.condarc` in the user's home."""
-        told = environ.get("CONDARC")
-        return Path(told) if told else home(environ) / ".condarc"
+        return self.users_file(environ)
+
+    def users_file(self, environ: Mapping[str, str]) -> Path:
+        """`$CONDARC`, else `.condarc` in the user's home."""
+        named = environ.get("CONDARC")
+        return Path(named) if named else home(environ) / ".condarc"
 
 
 class MambaClient(CondaClient):
@@ -74,22 +120,42 @@ class MambaClient(CondaClient):
 
     _pip = (
         "micromamba adds pip wherever `python` is asked for by name, and a mirror has it only where a lock pins it: "
-        "pin pip, or install from an @EXPLICIT list."
+        "pin pip, or install from an @EXPLICIT list (-e ENVIRONMENT)."
     )
 
     def _settings(self, offer: Offer) -> dict[str, Any]:
         settings = super()._settings(offer)
-        del settings["add_pip_as_python_dependency"], settings["default_channels"]
-        return settings
+        return {key: settings[key] for key in ("channels", "channel_alias")}
 
-    def notes(self, offer: Offer) -> tuple[str, ...]:
-        """What goes wrong otherwise."""
-        return tuple(note for note in super().notes(offer) if note != _NODEFAULTS)
+    def variables(self) -> tuple[str, ...]:
+        """The variables that outweigh a `.condarc`."""
+        return ("CONDA_CHANNELS", "CONDA_CHANNEL_ALIAS", "MAMBA_CHANNELS", "MAMBA_CHANNEL_ALIAS")
 
 
-def home(environ: Mapping[str, str]) -> Path:
-    """The user's home."""
-    return Path(environ.get("USERPROFILE" if os.name == "nt" else "HOME") or "~").expanduser()
+def _with_users_own(settings: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Our settings, with the user's entries in those that have one for each of several things."""
+    own = before.get(_MULTICHANNELS)
+    if _MULTICHANNELS in settings and isinstance(own, dict):
+        settings = {**settings, _MULTICHANNELS: {**own, **settings[_MULTICHANNELS]}}
+    aliases = before.get("migrated_channel_aliases")
+    if "migrated_channel_aliases" in settings and isinstance(aliases, list):
+        merged = list(dict.fromkeys([*aliases, *settings["migrated_channel_aliases"]]))
+        settings = {**settings, "migrated_channel_aliases": merged}
+    return settings
+
+
+def _lines_of_keys(text: str) -> dict[str, list[int]]:
+    """The numbers of the lines of each top-level key."""
+    found: dict[str, list[int]] = {}
+    key = ""
+    for number, line in enumerate(lines_of(text)):
+        if match := _KEY.match(line):
+            key = match[1]
+        elif line.strip() and not line.startswith((" ", "\t", "-", "#")):
+            key = ""
+        if key and line.strip() and not line.startswith("#"):
+            found.setdefault(key, []).append(number)
+    return found
 
 
 def _lines(settings: Mapping[str, Any]) -> list[str]:
@@ -98,12 +164,14 @@ def _lines(settings: Mapping[str, Any]) -> list[str]:
     for key, value in settings.items():
         if isinstance(value, list) and value:
             lines += [f"{key}:", *(f"  - {json.dumps(each)}" for each in value)]
+        elif isinstance(value, dict) and value:
+            lines += [f"{key}:", *(f"  {json.dumps(name)}: {json.dumps(each)}" for name, each in value.items())]
         else:
             lines.append(f"{key}: {json.dumps(value)}")
     return lines
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parse(text: str) -> dict[str, Any]:
     bare = text.removeprefix("\ufeff")
     if not any(line.strip() and not line.lstrip().startswith("#") for line in bare.splitlines()):
         return {}

@@ -2,12 +2,12 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pixi_mirror.clients.marked_lines import insert_lines
 from pixi_mirror.clients.offer import Offer
-from pixi_mirror.clients.pixi import PixiClient, workspace_of
+from pixi_mirror.clients.pixi import PixiClient, pixi_workspace
 from pixi_mirror.errors import WorkspaceError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -43,10 +43,10 @@ CMD ["bash"]
 class DockerClient:
     """An image with an environment and without pixi."""
 
-    def fragment(self, offer: Offer) -> str:
+    def configuration(self, offer: Offer) -> str:
         """A whole Dockerfile."""
-        # As arguments of printf, not as a here-document, which older builders and linters do not know.
-        mirrors = " \\\n".join(f"    {shlex.quote(line)}" for line in PixiClient().fragment(offer).splitlines())
+        # They are arguments of printf, because older builders and linters do not know here-documents.
+        mirrors = " \\\n".join(f"    {shlex.quote(line)}" for line in PixiClient().configuration(offer).splitlines())
         return _TEXT.format(environment=_environment(offer), url=offer.url, mirrors=mirrors)
 
     def notes(self, offer: Offer) -> tuple[str, ...]:
@@ -56,15 +56,31 @@ class DockerClient:
         )
         return (loopback,) if offer.is_loopback else ()
 
-    def merged(self, text: str | None, offer: Offer) -> str:
-        """A new Dockerfile; one that is there is somebody's work, and nothing can be put into it."""
+    def merge(self, text: str | None, offer: Offer) -> str:
+        """A new Dockerfile; nothing can be put into one that is there."""
         if text is not None:
-            raise ValueError("a Dockerfile cannot be added to: take from the one that is printed what you need")
-        return insert_lines(None, self.fragment(offer).splitlines(), at=None, replacing=())
+            raise ValueError("a Dockerfile cannot be added to: copy what you need from the one that is printed")
+        return insert_lines(None, self.configuration(offer).splitlines(), at=None, replacing=())
+
+    def remove(self, text: str, bases: Collection[str]) -> str:  # noqa: ARG002 - none of its lines is known without marks
+        """The text as it is."""
+        return text
+
+    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def variables(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def users_file(self, environ: Mapping[str, str]) -> None:  # noqa: ARG002
+        """There is none."""
+        return
 
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - it is the workspace's
         """`Dockerfile` of the workspace around a directory."""
-        return workspace_of(directory) / "Dockerfile"
+        return pixi_workspace(directory) / "Dockerfile"
 
 
 def _environment(offer: Offer) -> str:

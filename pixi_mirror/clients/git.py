@@ -1,18 +1,21 @@
 """git: which repositories are taken from the mirror, as `url.MIRROR.insteadOf` lines of a `.gitconfig`."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pixi_mirror.clients.conda import home
-from pixi_mirror.clients.marked_lines import insert_lines
-from pixi_mirror.clients.offer import Offer
+from pixi_mirror.clients.files import home
+from pixi_mirror.clients.marked_lines import drop_lines, insert_lines, lines_of
+from pixi_mirror.clients.offer import Offer, leads_to
+
+_SECTION = re.compile(r'\s*\[url\s+"([^"]+)"\]')
 
 
 class GitClient:
     """git, which pixi, uv and pip run for sources that are pinned to a commit."""
 
-    def fragment(self, offer: Offer) -> str:
+    def configuration(self, offer: Offer) -> str:
         """A whole `.gitconfig`."""
         return "\n".join([*_lines(offer), ""])
 
@@ -22,12 +25,36 @@ class GitClient:
             return ("the mirror holds no git repository, so git has nothing to take from it.",)
         return ()
 
-    def merged(self, text: str | None, offer: Offer) -> str:
+    def merge(self, text: str | None, offer: Offer) -> str:
         """The lines at the end; git reads every section that has them."""
         return insert_lines(text, _lines(offer), at=None, replacing=())
 
+    def remove(self, text: str, bases: Collection[str]) -> str:
+        """The sections `[url "..."]` below a base."""
+        gone: set[int] = set()
+        is_ours = False
+        for number, line in enumerate(lines_of(text)):
+            if line.lstrip().startswith("["):
+                found = _SECTION.match(line)
+                is_ours = found is not None and leads_to(found[1].rstrip("/"), bases)
+            if is_ours and line.strip():
+                gone.add(number)
+        return drop_lines(text, gone)
+
+    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:  # noqa: ARG002 - git reads every section
+        """None."""
+        return ()
+
+    def variables(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - a workspace has none of its own
         """The user's own file: pixi, uv and pip fetch in repositories of their caches, which read no other."""
+        return self.users_file(environ)
+
+    def users_file(self, environ: Mapping[str, str]) -> Path:
+        """`$GIT_CONFIG_GLOBAL`, else `.gitconfig` in the user's home."""
         if named := environ.get("GIT_CONFIG_GLOBAL"):
             return Path(named)
         return home(environ) / ".gitconfig"

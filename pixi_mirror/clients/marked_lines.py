@@ -1,6 +1,6 @@
-"""Put lines of ours into a text of somebody else's, marked, so that they can be taken out again to the last byte; pure.
+"""Put lines of ours into a user's file between marks, and remove them again, to the last byte; pure.
 
-What our lines replace is not deleted but commented out where it stands.
+Lines that ours replace are not deleted, but commented out where they stand.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,9 +13,13 @@ _BOM = "\ufeff"
 
 
 def insert_lines(text: str | None, lines: Sequence[str], *, at: int | None, replacing: Collection[int]) -> str:
-    """The text with `lines` before its line `at` (None: at its end), and the lines `replacing` commented out.
+    """Insert lines of ours between marks, and comment out the lines that they replace.
 
-    `text` has no lines of ours; None: there is no file.
+    Args:
+        text: Without lines of ours; None: there is no file.
+        lines: Without their ends.
+        at: The number of the line before which they go, from 0; None: they go to the end.
+        replacing: The numbers of the lines to comment out.
     """
     start, own = _split(text or "")
     newline = "\r\n" if own and own[0].endswith("\r\n") else "\n"
@@ -30,10 +34,10 @@ def insert_lines(text: str | None, lines: Sequence[str], *, at: int | None, repl
 
 
 def remove_lines(text: str) -> str | None:
-    """The text without lines of ours, with what they replaced; None: there was no file before them.
+    """Remove the lines between our marks, and restore those that they replaced; None: there was no file before.
 
     Raises:
-        ValueError: somebody has changed it so that more would be lost than our lines; a part of a sentence.
+        ValueError: the text was changed so that more than our lines would be lost; the message is a part of a sentence.
     """
     start, given = _split(text)
     out: list[str] = []
@@ -51,7 +55,7 @@ def remove_lines(text: str) -> str | None:
             continue
         stop = _end_of(given, number)
         was_new = was_new or _NEW in bare
-        # What has been written below our lines since then needs the line end that they brought.
+        # Lines that were written below ours since then need the line end that we added.
         if _JOINED in bare and out and stop == len(given):
             joined = line.removeprefix(bare)
         number = stop
@@ -62,7 +66,7 @@ def remove_lines(text: str) -> str | None:
 
 
 def _end_of(given: Sequence[str], begin: int) -> int:
-    """The line after our lines, which begin at `begin`."""
+    """The number of the line after our lines, which begin at `begin`."""
     for number, line in enumerate(given[begin + 1 :], begin + 1):
         bare = line.rstrip("\r\n")
         if bare.startswith(_BEGIN):
@@ -75,7 +79,7 @@ def _end_of(given: Sequence[str], begin: int) -> int:
 
 
 def _check_table(given: Sequence[str], begin: int) -> None:
-    """Refuse a line below a table of ours that belongs to it: without us it would be of another table."""
+    """Refuse a line of the user's that stands in a table of ours: without the table it would belong to another one."""
     for number, line in enumerate(given[begin:], begin):
         bare = line.strip()
         if bare.startswith("["):
@@ -95,6 +99,12 @@ def _split(text: str) -> tuple[str, list[str]]:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines with their ends; only line feeds end one, as in the files of all clients."""
+    """Split a text into lines with their ends; only a line feed ends one, as in the files of all clients."""
     pieces = text.split("\n")
     return [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
+
+
+def drop_lines(text: str, numbers: Collection[int]) -> str:
+    """Remove lines by their numbers, from 0; a byte order mark stays."""
+    start, lines = _split(text)
+    return start + "".join(line for number, line in enumerate(lines) if number not in numbers)

@@ -1,7 +1,7 @@
-"""What a served mirror has to offer to clients, as URLs; pure."""
+"""What a served mirror offers to clients, as URLs; pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -34,7 +34,7 @@ class Offer:
     """Scheme and host of files that are in no channel: of PyPI files, and of conda packages by a direct URL. More of
     the URL, where that alone would lead elsewhere, and for a page of links on a host without such files."""
     mapping: dict[str, str]
-    """The host of the conda-to-PyPI mapping; empty: nothing of it is here."""
+    """The host of the conda-to-PyPI mapping: pixi cannot lock without it; empty: the mirror holds nothing."""
     kept: dict[str, str] = field(default_factory=dict)
     """Channels that no environment names any more, of which there still are packages."""
     with_token: tuple[str, ...] = ()
@@ -43,23 +43,42 @@ class Offer:
     """Whether there are PyPI files, and `simple/` with them."""
     repositories: dict[str, str] = field(default_factory=dict)
     """Git repositories that are here in part: the history of the commits that locks pin."""
+    upstream: tuple[str, ...] = ()
+    """Scheme and host of everything that the locks name."""
+    is_only: bool = False
+    """Whether the client is to ask no other host."""
     environment: str = "default"
-    """The one that is to be installed, where a client has to be told."""
+    """The one to install, for a client whose configuration names one."""
+
+    @property
+    def has_packages(self) -> bool:
+        """Whether there is anything to lead a client to."""
+        return bool(self.channels or self.indexes or self.origins or self.kept)
+
+    @property
+    def shut(self) -> tuple[str, ...]:
+        """The hosts upstream that the client is to ask for nothing."""
+        return self.upstream if self.is_only else ()
+
+    @property
+    def host(self) -> str:
+        """The mirror's host, without port."""
+        return urlsplit(self.url).hostname or ""
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return is_loopback(urlsplit(self.url).hostname or "")
+        return is_loopback(self.host)
 
     @property
     def needs_trust(self) -> str | None:
-        """The host that clients must be told to trust, since it is asked over plain http and is not this machine."""
+        """The host that clients must be told to trust, because it serves plain http and is not this machine."""
         parts = urlsplit(self.url)
         return None if parts.scheme == "https" or self.is_loopback else parts.netloc
 
 
 def admit_url(raw: str) -> str:
-    """The URL of a mirror as clients are told it, without trailing slash.
+    """Check the URL of a mirror; the result has no trailing slash.
 
     Raises:
         UsageError: it is no plain http or https URL.
@@ -79,7 +98,7 @@ def admit_url(raw: str) -> str:
 
 
 def offer_of(inventory: Inventory, url: str) -> Offer:
-    """What the mirror with this inventory offers at `url`."""
+    """What a mirror offers where it is served at `url`."""
     channels = _channels(inventory, url)
     indexes = {index: f"{url}/{request_path(path)}" for index, path in sorted(_indexes(inventory))}
     origins: dict[str, str] = {}
@@ -89,7 +108,7 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
         has_python = has_python or package.kind == "pypi"
         if package.kind == "conda" and any(package.url.stripped.startswith(f"{channel}/") for channel in channels):
             continue
-        # Its channel alone: whatever else its host has is upstream's as before.
+        # Only its channel leads here; everything else on its host stays upstream's.
         if not is_wanted and (channel := _channel_of(package, url)):
             kept.update(channel)
         else:
@@ -97,18 +116,31 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
     for upstream, path in sorted(_pages_of_links(inventory)):
         if not any(f"{upstream}/".startswith(f"{origin}/") for origin in origins):
             origins[upstream] = f"{url}/{path}"
-    has_mapping = any(path.startswith(f"{MAPPING_HOST}/") for path in inventory.tree)
+    has_packages = bool(channels or indexes or origins or kept)
     return Offer(
         url=url,
         channels=channels,
         indexes=indexes,
         origins=dict(sorted(origins.items())),
-        mapping={f"https://{MAPPING_HOST}": f"{url}/{MAPPING_HOST}"} if has_mapping else {},
+        mapping={f"https://{MAPPING_HOST}": f"{url}/{MAPPING_HOST}"} if has_packages else {},
         kept=dict(sorted(kept.items())),
         with_token=tuple(sorted(_with_token(inventory))),
         has_python=has_python,
         repositories=dict(sorted(_repositories(inventory, url))),
+        upstream=tuple(sorted(_upstream(inventory))),
     )
+
+
+def leads_to(url: object, bases: Collection[str]) -> bool:
+    """Whether a URL is one of these, or below one of them."""
+    return isinstance(url, str) and any(f"{url}/".startswith(f"{base}/") for base in bases)
+
+
+def _upstream(inventory: Inventory) -> set[str]:
+    packages = (package.url.stripped for snapshot in inventory.snapshots for package in snapshot.wanted)
+    urls = {*_channels(inventory, ""), *packages, *(index.url for index in _index_urls(inventory))}
+    parts = map(urlsplit, urls)
+    return {f"{each.scheme}://{each.netloc}" for each in parts if each.scheme in _LEADS}
 
 
 def _with_token(inventory: Inventory) -> set[str]:
@@ -128,7 +160,7 @@ def _channels(inventory: Inventory, url: str) -> dict[str, str]:
         for snapshot in inventory.snapshots
         for cell in snapshot.cells
         for channel in cell.channels
-        if not channel.url.startswith("file:")  # no client asks for those over the network
+        if not channel.url.startswith("file:")  # clients read those from the disk
     }
     return {upstream: url if path is None else f"{url}/{request_path(path)}" for upstream, path in named.items()}
 
@@ -165,7 +197,7 @@ def _known(inventory: Inventory) -> Iterator[Package]:
 
 
 def _held(inventory: Inventory) -> Iterator[tuple[Package, bool]]:
-    """Packages that are there, or will be once they are asked for; and whether an environment wants them."""
+    """Packages that are there or deferred; and whether an environment wants them."""
     wanted = [package for snapshot in inventory.snapshots for package in snapshot.wanted]
     for packages, is_wanted in ((wanted, True), (inventory.kept.values(), False)):
         for package in packages:
@@ -174,7 +206,7 @@ def _held(inventory: Inventory) -> Iterator[tuple[Package, bool]]:
 
 
 def _origin(package: Package, url: str) -> dict[str, str]:
-    """The shortest beginning of the package's URL that leads to where all is that begins so; empty: none does."""
+    """The shortest beginning of the package's URL below which every path is the same here; empty: there is none."""
     parts = urlsplit(package.url.stripped)
     if parts.scheme not in _LEADS:
         return {}
@@ -186,10 +218,10 @@ def _origin(package: Package, url: str) -> dict[str, str]:
     if whole != package.path:
         return {}
     if not whole.startswith(f"{tail}/"):
-        # The default conda host leaves its name out of paths: all that it has here is below the root.
+        # Paths of the default conda host do not have its name: what it has is below the root here.
         return {origin: url}
     if tail == DEFAULT_HOST:
-        # Save for names that would collide there: each is an exception from what leads to the root.
+        # Names that would collide there are below a folder of that name, so each has a line of its own.
         first = parts.path.split("/")[1]
         return {f"{origin}/{first}": f"{url}/{tail}/{first}"}
     return {origin: f"{url}/{tail}"}

@@ -4,24 +4,28 @@ import configparser
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from pixi_mirror.clients.conda import home
-from pixi_mirror.clients.marked_lines import insert_lines, lines_of
-from pixi_mirror.clients.offer import Offer
+from pixi_mirror.clients.files import home, users_config_folder
+from pixi_mirror.clients.marked_lines import drop_lines, insert_lines, lines_of
+from pixi_mirror.clients.offer import Offer, leads_to
 from pixi_mirror.pypi.simple import SIMPLE
 
 _HEADER = re.compile(r"\[([^\]]+)\]")
 _KEY = re.compile(r"([^\s=:#;][^=:]*?)\s*[=:]")
 _SECTION = "global"
+_OUTWEIGH = ("index-url", "extra-index-url", "no-index", "find-links")
+"""Keys that decide where pip looks."""
+_OFF = ("", "0", "false", "no", "off", "n", "f")
 
 
 class PipClient:
     """pip, which knows no `[mirrors]`: it uses `simple/`."""
 
-    def fragment(self, offer: Offer) -> str:
+    def configuration(self, offer: Offer) -> str:
         """A whole `pip.conf`."""
         return "\n".join([f"[{_SECTION}]", *_lines(offer), ""])
 
@@ -29,13 +33,13 @@ class PipClient:
         """What the lines cannot say."""
         return () if offer.has_python else ("the mirror holds no PyPI files: pip will find nothing in it.",)
 
-    def merged(self, text: str | None, offer: Offer) -> str:
+    def merge(self, text: str | None, offer: Offer) -> str:
         """The lines in the user's section `[global]` where there is one, else in one at the end."""
-        before = _parsed(text or "")
+        before = _parse(text or "")
         own = before.get(_SECTION, {})
         lines = _lines(offer, trusted=own.get("trusted-host", "").split())
-        ours = _parsed("\n".join([f"[{_SECTION}]", *lines]))[_SECTION]
-        rows = [row for row in _rows(text or "") if row.section == _SECTION]
+        ours = _parse("\n".join([f"[{_SECTION}]", *lines]))[_SECTION]
+        rows = [row for row in _ini_lines(text or "") if row.section == _SECTION]
         if not rows:
             result = insert_lines(text, [f"[{_SECTION}]", *lines], at=None, replacing=())
         else:
@@ -43,27 +47,69 @@ class PipClient:
             indent = rows[1].indent if len(rows) > 1 else ""
             gone = {row.number for row in rows if row.key in ours}
             result = insert_lines(text, [indent + line for line in lines], at=rows[0].number + 1, replacing=gone)
-        if _parsed(result) != {**before, _SECTION: {**own, **ours}}:
+        if _parse(result) != {**before, _SECTION: {**own, **ours}}:
             raise ValueError("it is written in a way that cannot be added to safely")
         return result
 
+    def remove(self, text: str, bases: Collection[str]) -> str:
+        """The index in `[global]` that is below a base, and the line of trust that we write with it."""
+        own = _parse(text).get(_SECTION, {})
+        if not leads_to(own.get("index-url", "").rstrip("/"), bases):
+            return text
+        gone = {"index-url"}
+        if set(own.get("trusted-host", "").split()) <= {urlsplit(base).netloc for base in bases}:
+            gone.add("trusted-host")
+        rows = [row for row in _ini_lines(text) if row.section == _SECTION]
+        numbers = {row.number for row in rows if row.key in gone}
+        if set(own) <= gone:  # a section without keys means nothing
+            numbers |= {row.number for row in rows}
+        return drop_lines(text, numbers)
+
+    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
+        """Settings of any section that send pip elsewhere or nowhere, and a proxy."""
+        notes = []
+        for section, keys in _parse(text).items():
+            for key in _OUTWEIGH:
+                is_replaced = key == "index-url" and section == _SECTION
+                if keys.get(key, "").lower() not in _OFF and not is_replaced and not _is_mirrors(keys[key], offer):
+                    notes.append(
+                        f"[{section}] {key} = {' '.join(keys[key].split())} outweighs the mirror, or adds to it."
+                    )
+            if keys.get("proxy"):
+                notes.append(
+                    f'[{section}] proxy sends requests to the mirror through a proxy: call pip with --proxy "".'
+                )
+        return tuple(notes)
+
+    def variables(self) -> tuple[str, ...]:
+        """The variables that outweigh a `pip.conf`."""
+        return ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS")
+
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - pip has none of workspaces
         """`$PIP_CONFIG_FILE`, else pip's file of the user."""
-        told = environ.get("PIP_CONFIG_FILE")
-        if told and told != os.devnull:
-            return Path(told)
+        return self.users_file(environ)
+
+    def users_file(self, environ: Mapping[str, str]) -> Path:
+        """`$PIP_CONFIG_FILE`, else pip's file of the user."""
+        named = environ.get("PIP_CONFIG_FILE")
+        if named and named != os.devnull:
+            return Path(named)
         if os.name == "nt":
-            return Path(environ.get("APPDATA") or home(environ)) / "pip" / "pip.ini"
+            return users_config_folder(environ) / "pip" / "pip.ini"
         old = home(environ) / ".pip" / "pip.conf"
         if old.is_file():
             return old
         if sys.platform == "darwin" and (support := home(environ) / "Library/Application Support/pip").is_dir():
             return support / "pip.conf"
-        return Path(environ.get("XDG_CONFIG_HOME") or home(environ) / ".config") / "pip" / "pip.conf"
+        return users_config_folder(environ) / "pip" / "pip.conf"
+
+
+def _is_mirrors(value: str, offer: Offer) -> bool:
+    return all(leads_to(each.rstrip("/"), [offer.url]) for each in value.split())
 
 
 def _lines(offer: Offer, *, trusted: Sequence[str] = ()) -> list[str]:
-    """`trusted` are hosts that the user trusts already: one key is for all."""
+    """The lines of `[global]`; `trusted` are hosts that the user trusts already, since one key has all of them."""
     lines = [f"index-url = {offer.url}/{SIMPLE}/"]
     if offer.needs_trust:
         lines.append(f"trusted-host = {' '.join(dict.fromkeys((*trusted, offer.needs_trust)))}")
@@ -71,17 +117,17 @@ def _lines(offer: Offer, *, trusted: Sequence[str] = ()) -> list[str]:
 
 
 class _IniLine(NamedTuple):
-    """A line that says something."""
+    """A line that is neither empty nor a comment."""
 
     number: int
     section: str
     key: str
-    """Of which it is the first line or one more; empty: it is the section's header."""
+    """The key whose first or further line it is; empty: it is the section's header."""
     indent: str
 
 
-def _rows(text: str) -> Iterator[_IniLine]:
-    """The lines of a text as configparser takes them; it tells itself what they say."""
+def _ini_lines(text: str) -> Iterator[_IniLine]:
+    """The lines of a text, divided as configparser divides them; configparser itself reads the values."""
     section, key, level = "", "", 0
     for number, line in enumerate(lines_of(text.removeprefix("\ufeff"))):
         bare = line.strip()
@@ -106,7 +152,7 @@ class _IniParser(configparser.RawConfigParser):
         return _normal(optionstr)
 
 
-def _parsed(text: str) -> dict[str, dict[str, str]]:
+def _parse(text: str) -> dict[str, dict[str, str]]:
     parser = _IniParser()
     try:
         parser.read_string(text.removeprefix("\ufeff"))

@@ -1,74 +1,137 @@
 """pixi: the table `[mirrors]` of its configuration."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from pixi_mirror.clients.marked_lines import insert_lines
-from pixi_mirror.clients.offer import Offer
-from pixi_mirror.clients.toml import parsed, statements
+from pixi_mirror.clients.files import find_workspace, home
+from pixi_mirror.clients.marked_lines import drop_lines, insert_lines
+from pixi_mirror.clients.offer import Offer, leads_to
+from pixi_mirror.clients.toml import Statement, parse_toml, statements
 
 _TABLE = "[mirrors]"
+_MANIFESTS = ("pixi.toml", "mojoproject.toml")
 
 
 class PixiClient:
     """Leads every URL that the mirror holds to the mirror, so that neither manifest nor lock has to change."""
 
-    def fragment(self, offer: Offer) -> str:
-        """One table, a line for each channel, index, host of files and the mapping host."""
+    def configuration(self, offer: Offer) -> str:
+        """One table, with a line for each channel, index, host of files and the mapping host."""
         return "\n".join([_TABLE, *_lines(offer), ""])
 
     def notes(self, offer: Offer) -> tuple[str, ...]:
         """What the lines cannot say."""
-        if not _lines(offer):
-            return ("the mirror holds nothing that pixi could be led to: bring something first.",)
-        return tuple(_token_note(channel) for channel in offer.with_token)
+        if not offer.has_packages:
+            return ("the mirror holds nothing that pixi could be led to: run `pixi-mirror update` first.",)
+        sign_in = f"if the server has users, sign in once: pixi auth login {offer.url} --token TOKEN (the whole URL)."
+        notes = [_token_note(channel) for channel in offer.with_token]
+        return (*notes, *(() if offer.is_loopback else (sign_in,)))
 
-    def merged(self, text: str | None, offer: Offer) -> str:
+    def merge(self, text: str | None, offer: Offer) -> str:
         """The lines in the user's own table where there is one, else in one at the end."""
-        before = parsed(text or "")
-        ours = parsed(self.fragment(offer))["mirrors"]
+        before = parse_toml(text or "")
+        ours = parse_toml(self.configuration(offer))["mirrors"]
         found = list(statements(text or ""))
-        header = next((each for each in found if each.key is None and each.table == _TABLE), None)
+        header = _header(found)
         if header is None and "mirrors" in before:
             raise ValueError("it has `mirrors` in another form than as a table [mirrors]")
         if header is None:
             result = insert_lines(text, [_TABLE, *_lines(offer)], at=None, replacing=())
         else:
             own = {url.rstrip("/") for url in ours}
-            gone = {
+            replaced = {
                 number
                 for each in found
                 if each.table == _TABLE and {key.rstrip("/") for key in each.values} & own
                 for number in each.lines
             }
-            result = insert_lines(text, _lines(offer), at=header.lines.stop, replacing=gone)
+            result = insert_lines(text, _lines(offer), at=header.lines.stop, replacing=replaced)
         mine = {url.rstrip("/") for url in ours}
         kept = {url: to for url, to in before.get("mirrors", {}).items() if url.rstrip("/") not in mine}
-        if parsed(result) != {**before, "mirrors": {**kept, **ours}}:
+        if parse_toml(result) != {**before, "mirrors": {**kept, **ours}}:
             raise ValueError("its table [mirrors] is written in a way that cannot be added to safely")
         return result
 
+    def remove(self, text: str, bases: Collection[str]) -> str:
+        """The lines of `[mirrors]` whose only target is below a base, and those that shut the hosts of their keys."""
+        found = [each for each in statements(text) if each.table == _TABLE]
+        lines = {key: each for each in found for key in each.values}
+        gone = {key for key, each in lines.items() if _leads_only_to(each.values[key], bases)}
+        shut = {_host(key) for key in gone}
+        gone |= {key for key, each in lines.items() if gone and each.values[key] == [] and _host(key) in shut}
+        numbers = {number for key in gone for number in lines[key].lines}
+        if gone and len(gone) == len(lines):  # an empty table means nothing
+            numbers |= {number for each in found if each.key is None for number in each.lines}
+        return drop_lines(text, numbers)
+
+    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
+        """Longer keys, which outweigh ours, and a proxy without an exception for the mirror."""
+        found = parse_toml(text)
+        mirrors = found.get("mirrors", {})
+        ours = parse_toml(self.configuration(offer))["mirrors"]
+        longer = (
+            f"[mirrors] has a longer key, which pixi prefers: {key} leads elsewhere."
+            for key, targets in (mirrors.items() if isinstance(mirrors, dict) else ())
+            if any(key.startswith(f"{our}/") and key.rstrip("/") != our for our in ours)
+            and key.rstrip("/") not in ours
+            and not _leads_only_to(targets, [offer.url])
+        )
+        return (*longer, *_proxy_conflicts(found.get("proxy-config", {}), offer))
+
+    def variables(self) -> tuple[str, ...]:
+        """None that outweighs `[mirrors]`."""
+        return ()
+
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - it is the workspace's
         """`.pixi/config.toml` of the workspace around a directory."""
-        return workspace_of(directory) / ".pixi" / "config.toml"
+        return pixi_workspace(directory) / ".pixi" / "config.toml"
+
+    def users_file(self, environ: Mapping[str, str]) -> Path:
+        """`config.toml` in `$PIXI_HOME`, else in `~/.pixi`; `pixi exec` and `pixi global` read no other."""
+        folder = environ.get("PIXI_HOME")
+        return (Path(folder) if folder else home(environ) / ".pixi") / "config.toml"
 
 
-def workspace_of(directory: Path) -> Path:
-    """The directory of the workspace around another; that one itself where there is none."""
-    for folder in (directory, *directory.parents):
-        if any((folder / name).is_file() for name in ("pixi.toml", "mojoproject.toml")) or _is_pixi(folder):
-            return folder
-    return directory
+def pixi_workspace(directory: Path) -> Path:
+    """The directory of the pixi workspace around another.
+
+    Raises:
+        WorkspaceError: there is none.
+    """
+    return find_workspace(directory, _has_manifest)
 
 
-def _is_pixi(folder: Path) -> bool:
+def _has_manifest(folder: Path) -> bool:
+    if any((folder / name).is_file() for name in _MANIFESTS):
+        return True
     try:
-        found = parsed((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        found = parse_toml((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return "pixi" in found.get("tool", {})
+
+
+def _header(found: Collection[Statement]) -> Statement | None:
+    return next((each for each in found if each.key is None and each.table == _TABLE), None)
+
+
+def _leads_only_to(targets: object, bases: Collection[str]) -> bool:
+    return isinstance(targets, list) and bool(targets) and all(leads_to(each, bases) for each in targets)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def _proxy_conflicts(proxies: Mapping[str, Any], offer: Offer) -> Iterator[str]:
+    host = urlsplit(offer.url).hostname or ""
+    exempt = proxies.get("non-proxy-hosts", ())
+    if (proxies.get("http") or proxies.get("https")) and host not in exempt:
+        hosts = json.dumps([*exempt, host])
+        yield f"[proxy-config] sends requests to the mirror through a proxy: set non-proxy-hosts = {hosts} there."
 
 
 def _token_note(channel: str) -> str:
@@ -81,4 +144,5 @@ def _token_note(channel: str) -> str:
 
 def _lines(offer: Offer) -> list[str]:
     leads = {**offer.origins, **offer.kept, **offer.indexes, **offer.channels, **offer.mapping}
-    return [f"{json.dumps(key)} = [{json.dumps(leads[key])}]" for key in sorted(leads)]
+    targets = {**{host: [] for host in offer.shut}, **{key: [url] for key, url in leads.items()}}
+    return [f"{json.dumps(key)} = {json.dumps(targets[key])}" for key in sorted(targets)]

@@ -1,15 +1,73 @@
-"""What each client has to be told to use a served mirror, and how that goes into its own configuration file."""
+"""The clients that `config --for` knows, and what each of them has to do.
 
-from collections.abc import Mapping
+To add a client, write a module with a class that has the methods of `PackageClient`, and give it a name in `CLIENTS`.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 from pixi_mirror.clients.conda import CondaClient, MambaClient
 from pixi_mirror.clients.docker import DockerClient
 from pixi_mirror.clients.git import GitClient
-from pixi_mirror.clients.interface import PackageClient
+from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.pip import PipClient
 from pixi_mirror.clients.pixi import PixiClient
 from pixi_mirror.clients.uv import UvClient
+
+
+class PackageClient(Protocol):
+    """A program that installs packages."""
+
+    def configuration(self, offer: Offer) -> str:
+        """The client's configuration file for a mirror, as a whole file of its own."""
+
+    def notes(self, offer: Offer) -> tuple[str, ...]:
+        """What a person should know besides, one sentence each."""
+
+    def merge(self, text: str | None, offer: Offer) -> str:
+        """Put the configuration into a file of the user's, and leave all else as it is.
+
+        Args:
+            text: Of the file, without lines of ours; None: there is no file.
+            offer: What the mirror offers.
+
+        Raises:
+            ValueError: the text does not parse, or the lines cannot stand in it; the message is a part of a sentence.
+        """
+
+    def remove(self, text: str, bases: Collection[str]) -> str:
+        """Remove lines of ours that have lost their marks: those that lead to a mirror.
+
+        Args:
+            text: Of the user's file.
+            bases: URLs of the mirror, without trailing slash.
+
+        Raises:
+            ValueError: the text does not parse; the message is a part of a sentence.
+        """
+
+    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
+        """The settings in a file of the user's that keep the client from the mirror, one sentence each.
+
+        Raises:
+            ValueError: the text does not parse; the message is a part of a sentence.
+        """
+
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that outweigh the configuration."""
+
+    def file(self, directory: Path, environ: Mapping[str, str]) -> Path:
+        """The file of the workspace around a directory; the user's, for a client without files for workspaces.
+
+        Raises:
+            WorkspaceError: there is no workspace.
+        """
+
+    def users_file(self, environ: Mapping[str, str]) -> Path | None:
+        """The file of the user, for all workspaces; None: there is none."""
+
 
 CLIENTS: Mapping[str, PackageClient] = MappingProxyType(
     {
@@ -22,4 +80,4 @@ CLIENTS: Mapping[str, PackageClient] = MappingProxyType(
         "git": GitClient(),
     }
 )
-"""Every client, by the name that `config --for` takes; a new one is a room and a place here."""
+"""Each client, by the name that `config --for` takes."""

@@ -1,4 +1,4 @@
-"""Find out where in a TOML text a statement stands; the parser itself says what is one."""
+"""Find the lines of the statements in a TOML text; the standard parser says what a statement is."""
 
 import re
 import tomllib
@@ -19,11 +19,11 @@ class Statement(NamedTuple):
     """The text before `=`; None: it is a header."""
     lines: range
     values: Mapping[str, Any]
-    """What it alone says; of a header nothing."""
+    """The keys and values of this statement alone; empty for a header."""
 
 
-def parsed(text: str) -> Mapping[str, Any]:
-    """What a TOML text says.
+def parse_toml(text: str) -> Mapping[str, Any]:
+    """Parse a TOML text.
 
     Raises:
         ValueError: it does not parse.
@@ -32,7 +32,7 @@ def parsed(text: str) -> Mapping[str, Any]:
 
 
 def statements(text: str) -> Iterator[Statement]:
-    """Every statement of a text that parses, in order."""
+    """The statements of a text that parses, in their order."""
     lines = [line.removeprefix("\ufeff") for line in lines_of(text)]
     table, number = "", 0
     while number < len(lines):

@@ -1,23 +1,25 @@
 """uv: the default index in a `uv.toml`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixi_mirror.clients.marked_lines import insert_lines
-from pixi_mirror.clients.offer import Offer
-from pixi_mirror.clients.pixi import workspace_of
-from pixi_mirror.clients.toml import parsed, statements
+from pixi_mirror.clients.files import find_workspace, users_config_folder
+from pixi_mirror.clients.marked_lines import drop_lines, insert_lines
+from pixi_mirror.clients.offer import Offer, leads_to
+from pixi_mirror.clients.toml import Statement, parse_toml, statements
 from pixi_mirror.pypi.simple import SIMPLE
 
 _TABLE = "[[index]]"
+_OUTWEIGH = ("index-url", "extra-index-url", "no-index", "find-links")
+"""Keys that decide where uv looks; the first is replaced at the top level."""
 
 
 class UvClient:
     """uv, which knows no `[mirrors]`: it uses `simple/`."""
 
-    def fragment(self, offer: Offer) -> str:
+    def configuration(self, offer: Offer) -> str:
         """A whole `uv.toml`."""
         return "\n".join([*_lines(offer), ""])
 
@@ -25,28 +27,78 @@ class UvClient:
         """What the lines cannot say."""
         return () if offer.has_python else ("the mirror holds no PyPI files: uv will find nothing in it.",)
 
-    def merged(self, text: str | None, offer: Offer) -> str:
-        """The index at the end; one that is the default so far, and `index-url`, are commented out."""
-        before = parsed(text or "")
-        gone: set[int] = set()
-        block: list[range] = []
-        for each in statements(text or ""):
-            if each.key is None:
-                block = []
-            block.append(each.lines)
-            if each.table == _TABLE and each.values.get("default") is True:
-                block.append(range(0))
-                gone.update(number for lines in block for number in lines)
-            elif (each.table == _TABLE and block[0].start in gone) or (not each.table and "index-url" in each.values):
-                gone.update(each.lines)
-        result = insert_lines(text, _lines(offer), at=None, replacing=gone)
-        if parsed(result) != _expected(before, parsed(self.fragment(offer))):
+    def merge(self, text: str | None, offer: Offer) -> str:
+        """The index at the end; the user's default index and `index-url` are commented out."""
+        before = parse_toml(text or "")
+        replaced: set[int] = set()
+        for block in _blocks(text or ""):
+            is_default = block[0].table == _TABLE and any(each.values.get("default") is True for each in block)
+            for each in block:
+                if is_default or (not each.table and "index-url" in each.values):
+                    replaced.update(each.lines)
+        result = insert_lines(text, _lines(offer), at=None, replacing=replaced)
+        if parse_toml(result) != _expected(before, parse_toml(self.configuration(offer))):
             raise ValueError("its indexes are written in a way that cannot be added to safely")
         return result
 
+    def remove(self, text: str, bases: Collection[str]) -> str:
+        """The indexes below a base."""
+        gone: set[int] = set()
+        for block in _blocks(text):
+            if block[0].table == _TABLE and any(
+                leads_to(each.values.get("url", "").rstrip("/"), bases) for each in block
+            ):
+                gone.update(number for each in block for number in each.lines)
+        return drop_lines(text, gone)
+
+    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
+        """Other indexes, `no-index`, and a proxy without an exception for the mirror."""
+        found = parse_toml(text)
+        pip = found.get("pip", {})
+        notes = [
+            f"`{key}` keeps uv from the mirror, or sends it elsewhere too." for key in _OUTWEIGH[1:] if found.get(key)
+        ]
+        notes += [f"`[pip] {key}` outweighs the mirror for `uv pip`." for key in _OUTWEIGH if pip.get(key)]
+        notes += [
+            f"the index {index.get('url')} is asked as well, before the mirror."
+            for index in found.get("index", [])
+            if not index.get("default") and not index.get("explicit")
+        ]
+        return (*notes, *_proxy_conflicts(found, offer))
+
+    def variables(self) -> tuple[str, ...]:
+        """The variables that outweigh a `uv.toml`."""
+        return ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX", "UV_FIND_LINKS")
+
+    def users_file(self, environ: Mapping[str, str]) -> Path:
+        """`uv.toml` in the user's folder for configuration."""
+        return users_config_folder(environ) / "uv" / "uv.toml"
+
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - it is the workspace's
         """`uv.toml` of the workspace around a directory."""
-        return workspace_of(directory) / "uv.toml"
+        return find_workspace(directory, _is_project) / "uv.toml"
+
+
+def _is_project(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("uv.toml", "pyproject.toml", "pixi.toml"))
+
+
+def _blocks(text: str) -> Iterator[list[Statement]]:
+    """The statements of a text, those of each table together, with its header."""
+    block: list[Statement] = []
+    for each in statements(text):
+        if each.key is None and block:
+            yield block
+            block = []
+        block.append(each)
+    if block:
+        yield block
+
+
+def _proxy_conflicts(found: Mapping[str, Any], offer: Offer) -> Iterator[str]:
+    if any(found.get(key) for key in ("http-proxy", "https-proxy")) and offer.host not in found.get("no-proxy", ()):
+        exempt = json.dumps([*found.get("no-proxy", ()), offer.host])
+        yield f"`http-proxy` sends requests to the mirror through a proxy: set no-proxy = {exempt}."
 
 
 def _expected(before: Mapping[str, Any], ours: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,7 +11,8 @@ from pixi_mirror.model.values import Json, MirrorPath, admit_path, canonical
 from pixi_mirror.paths import MAPPING_HOST
 
 _BY_HASH = f"{MAPPING_HOST}/hash-v0"
-_BY_NAME = f"{MAPPING_HOST}/compressed-v0/compressed_mapping.json"
+MAPPING_BY_NAME = f"{MAPPING_HOST}/compressed-v0/compressed_mapping.json"
+"""The file of all names."""
 _PURL = "pkg:pypi/"
 
 
@@ -19,16 +20,17 @@ class MappingIndex:
     """`hash-v0/<sha256>` for each conda package whose purls are known, and the one file of all names."""
 
     def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
-        """Every file, that of all names last; none where no lock has any purls.
+        """Every file, that of all names last; none for a mirror without packages.
 
         A package without purls has no file: pixi takes a missing file (404) for "not known", and goes on. The file of
-        all names has to be there then, since without it pixi fails.
+        all names is always there, `{}` where no lock has purls, because pixi cannot lock without it.
         """
-        known = {package.path: package for package in contents.packages if _is_known(package)}
-        if not known:
+        packages = tuple(contents.packages)
+        if not packages:
             return {}
+        known = {package.path: package for package in packages if _is_known(package)}
         files = {f"{_BY_HASH}/{package.sha256}": _of_package(package) for package in known.values()}
-        files[_BY_NAME] = _of_names(known.values())
+        files[MAPPING_BY_NAME] = _of_names(known.values())
         return {admit_path(path): _made(value) for path, value in files.items()}
 
     def problem(
@@ -40,7 +42,7 @@ class MappingIndex:
         read: Callable[[MirrorPath], bytes | None],  # noqa: ARG002 - these files refer to nothing
     ) -> str | None:
         """What is wrong with a file of the mapping."""
-        if path == _BY_NAME or path.startswith(f"{_BY_HASH}/"):
+        if path == MAPPING_BY_NAME or path.startswith(f"{_BY_HASH}/"):
             return "it is not what the purls of the locks say"
         return None
 

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath, admit_path, canonical
 from pixi_mirror.paths import HEALTH
+from pixi_mirror.pypi.mapping_index import MAPPING_BY_NAME
 from pixi_mirror.pypi.simple import PAGE_HTML, PAGE_JSON
 from pixi_mirror.serve.access.control import AccessControl, Verdict
 from pixi_mirror.serve.files import MirrorFiles, OpenFile, WaitForUpstream
@@ -83,8 +84,7 @@ class App:
             return text_response(421, b"this server does not answer to that name; see `serve --allow-host`\n", NO_STORE)
         target = parse_target(request.target)
         if target is not None and "/".join(target.segments) == HEALTH and not target.is_folder:
-            health = canonical({"status": "ok", "mirror": self.files.identity})
-            return text_response(200, health, {"Content-Type": "application/json", **NO_STORE})
+            return _json_response(canonical({"status": "ok", "mirror": self.files.identity}))
         if self.access is None:
             return self._find(request, target, wait)
         return self._check(request, target, wait, self.access)
@@ -120,7 +120,8 @@ class App:
         pages = (_below(path, name) for name in (PAGE_HTML, PAGE_JSON))
         if any(self.files.has(page) for page in pages if page is not None):
             return _redirect_to_folder(target)
-        return _not_found()
+        # pixi cannot lock without this file, so a mirror that has none (of an older version) knows no project.
+        return _json_response(b"{}") if path == MAPPING_BY_NAME else _not_found()
 
     def _find_page(
         self, request: HttpRequest, target: RequestTarget, path: MirrorPath, wait: WaitForUpstream
@@ -166,6 +167,10 @@ def refusal_response(refused: RequestRefused) -> Response:
 def text_response(status: int, body: bytes, fields: Mapping[str, str] | None = None) -> Response:
     """A response with a short text."""
     return Response(status=status, fields={"Content-Type": _PLAIN_TEXT, **(fields or {})}, body=(body,))
+
+
+def _json_response(body: bytes) -> Response:
+    return text_response(200, body, {"Content-Type": "application/json", **NO_STORE})
 
 
 def _not_found() -> Response:

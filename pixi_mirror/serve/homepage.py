@@ -46,15 +46,17 @@ class _BuiltPage(NamedTuple):
 class HomePage:
     """The page of one mirror; many threads may use it."""
 
-    def __init__(self, root: Path, url: str) -> None:
+    def __init__(self, root: Path, url: str, *, has_users: bool = False) -> None:
         """Note the mirror; nothing is read before the first request.
 
         Args:
             root: Of the mirror.
             url: Of the mirror, for requests without `Host`.
+            has_users: Whether clients have to sign in.
         """
         self._root = root
         self._url = url
+        self._has_users = has_users
         self._lock = threading.Lock()
         self._built: _BuiltPage | None = None
 
@@ -68,7 +70,11 @@ class HomePage:
         url = self._url_for(fields.get("host"))
         built = self._current()
         offer = _with_base(built.offer, url)
-        body = built.page.html({name: CLIENTS[name].fragment(offer) for name in _CLIENTS})
+        configurations = {name: CLIENTS[name].configuration(offer) for name in _CLIENTS}
+        if self._has_users:
+            # With a whole URL: pixi stores a host with a port, and never finds it again.
+            configurations["pixi, to sign in"] = f"pixi auth login {url} --token TOKEN\n"
+        body = built.page.html(configurations)
         etag = f'"sha256-{hashlib.sha256(body).hexdigest()}"'
         headers = {
             "ETag": etag,

@@ -89,7 +89,12 @@ class Server:
         shown = _ANY_ADDRESS.get(host, host)
         shown = f"[{shown}]" if ":" in shown else shown
         self._url = f"{'http' if tls is None else 'https'}://{shown}:{bound}"
-        app = App(files=files, access=access, homepage=HomePage(root, self._url), hosts=allowed_hosts)
+        app = App(
+            files=files,
+            access=access,
+            homepage=HomePage(root, self._url, has_users=access is not None),
+            hosts=allowed_hosts,
+        )
         self._listener.handle_connection = lambda connection, client: Connection(
             connection, client, app=app, connections=self._connections, log=log, limits=limits
         ).handle_requests()

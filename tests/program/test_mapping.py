@@ -55,9 +55,10 @@ def test_unknown_purls_have_no_file(world):
     assert by_name(world) == {"known": "known"}
 
 
-def test_a_lock_that_knows_no_purls_makes_no_mapping(world):
+def test_a_lock_that_knows_no_purls_makes_an_empty_mapping_without_which_pixi_cannot_lock(world):
     mirrored(world, package(world, "unknown", None))
-    assert not (world.mirror / HOST).exists()
+    assert by_name(world) == {}
+    assert [path.name for path in (world.mirror / HOST).rglob("*") if path.is_file()] == ["compressed_mapping.json"]
 
 
 def test_a_name_that_stands_for_several_projects_has_them_all(world):

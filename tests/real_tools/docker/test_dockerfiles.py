@@ -40,7 +40,7 @@ def shown():
 
 @pytest.mark.python_tools
 def test_a_linter_has_nothing_to_say_to_the_dockerfile_that_is_printed():
-    assert complaints(CLIENTS["docker"].fragment(OFFER)) == ""
+    assert complaints(CLIENTS["docker"].configuration(OFFER)) == ""
 
 
 @pytest.mark.python_tools
@@ -52,7 +52,7 @@ def test_a_linter_has_nothing_to_say_to_the_dockerfile_for_a_build_with_no_netwo
 def test_both_dockerfiles_differ_only_in_where_the_packages_come_from():
     printed, documented = (
         {line for line in text.splitlines() if line and not line.startswith("#")}
-        for text in (CLIENTS["docker"].fragment(OFFER), shown())
+        for text in (CLIENTS["docker"].configuration(OFFER), shown())
     )
     assert documented - printed == {
         "COPY pixi-cache /pixi-cache",

@@ -24,7 +24,7 @@ END = "# <<< pixi-mirror <<<\n"
 @pytest.mark.parametrize("client", ["pixi", "uv"])
 def test_what_is_written_below_our_lines_is_not_joined_to_what_is_above(client, newline):
     text = f"b = 2{newline}a = 1"
-    written = CLIENTS[client].merged(text, OFFER)
+    written = CLIENTS[client].merge(text, OFFER)
     assert remove_lines(written) == text
     assert remove_lines(f"{written}[x]{newline}y = 1{newline}") == f"{text}{newline}[x]{newline}y = 1{newline}"
 
@@ -39,7 +39,7 @@ def test_what_is_written_below_our_lines_is_not_joined_to_what_is_above(client, 
     ],
 )
 def test_a_mark_without_the_other_is_refused(damage):
-    written = CLIENTS["pixi"].merged("a = 1\n", OFFER) + "[x]\ny = 1\n"
+    written = CLIENTS["pixi"].merge("a = 1\n", OFFER) + "[x]\ny = 1\n"
     assert remove_lines(written) == "a = 1\n[x]\ny = 1\n"
     with pytest.raises(ValueError, match=r"its line [0-9]+ is one of the two marks"):
         remove_lines(damage(written))
@@ -49,21 +49,21 @@ def test_a_mark_without_the_other_is_refused(damage):
     ("client", "line"), [("pixi", '"https://x.example" = []'), ("uv", 'name = "x"'), ("pip", "timeout = 9")]
 )
 def test_a_line_that_our_table_has_got_is_not_given_to_another(client, line):
-    written = CLIENTS[client].merged("[other]\n", OFFER)
+    written = CLIENTS[client].merge("[other]\n", OFFER)
     with pytest.raises(ValueError, match=r"line .* in the table that pixi-mirror added"):
         remove_lines(f"{written}\n# why\n{line}\n")
 
 
 def test_the_byte_order_mark_stays_first():
     for client, text in (("uv", "index-url = 'x'\n"), ("conda", "channels: [a]\n"), ("pip", "[global]\nindex-url=x\n")):
-        written = CLIENTS[client].merged("\ufeff" + text, OFFER)
+        written = CLIENTS[client].merge("\ufeff" + text, OFFER)
         assert (written[0], written.count("\ufeff")) == ("\ufeff", 1)
         assert remove_lines(written) == "\ufeff" + text
 
 
 def test_hosts_that_pip_trusts_already_stay_trusted():
     text = "[global]\ntrusted-host = team.example\n    more.example\n"
-    written = CLIENTS["pip"].merged(text, OFFER)
+    written = CLIENTS["pip"].merge(text, OFFER)
     parser = RawConfigParser()
     parser.read_string(written)
     assert parser["global"]["trusted-host"].split() == ["team.example", "more.example", "mirror.lan:81"]
@@ -73,7 +73,7 @@ def test_hosts_that_pip_trusts_already_stay_trusted():
 def test_the_real_pip_reads_a_file_whose_lines_are_indented(tmp_path):
     file = tmp_path / "pip.conf"
     file.write_text(
-        CLIENTS["pip"].merged("[global]\n    timeout = 9\n    index-url = https://x.example\n        y\n", OFFER)
+        CLIENTS["pip"].merge("[global]\n    timeout = 9\n    index-url = https://x.example\n        y\n", OFFER)
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     done = subprocess.run(
@@ -99,7 +99,7 @@ LINES = st.lists(
 def test_any_pip_conf_survives_or_is_refused(lines, newline, end):
     text = ("\n".join(lines) + end).replace("\n", newline)
     try:
-        written = CLIENTS["pip"].merged(text, OFFER)
+        written = CLIENTS["pip"].merge(text, OFFER)
     except ValueError:
         return
     assert remove_lines(written) == text
@@ -137,7 +137,7 @@ def test_any_uv_toml_survives_or_is_refused(top, tables, end):
     text = "\n".join([*top, *tables]) + end
     try:
         data = tomllib.loads(text)
-        written = CLIENTS["uv"].merged(text, OFFER)
+        written = CLIENTS["uv"].merge(text, OFFER)
     except ValueError:
         return
     assert remove_lines(written) == text

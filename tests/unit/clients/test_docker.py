@@ -38,7 +38,7 @@ def instructions(text):
 
 
 def test_every_instruction_is_one_of_dockers_and_each_stage_is_named():
-    found = list(instructions(CLIENTS["docker"].fragment(OFFER)))
+    found = list(instructions(CLIENTS["docker"].configuration(OFFER)))
     assert {word for word, _ in found} == INSTRUCTIONS
     assert [rest.split(" AS ")[1] for word, rest in found if word == "FROM"] == ["build", "final"]
     declared = {rest.partition("=")[0] for word, rest in found if word == "ARG"}
@@ -57,7 +57,7 @@ def built(tmp_path, offer):
     stub.chmod(0o755)
     (tmp_path / "app").mkdir()
     environment = {"PATH": f"{stub.parent}:/usr/bin:/bin"}
-    for word, command in instructions(CLIENTS["docker"].fragment(offer)):
+    for word, command in instructions(CLIENTS["docker"].configuration(offer)):
         if word == "RUN":
             here = command.replace("/app", str(tmp_path / "app"))
             subprocess.run(["sh", "-c", here], cwd=tmp_path, env=environment, check=True)
@@ -68,7 +68,7 @@ def built(tmp_path, offer):
 def test_pixi_is_led_to_the_mirror_before_it_installs(tmp_path, path):
     offer = replace(OFFER, channels={"https://conda.anaconda.org/conda-forge": f"{URL}/{path}"})
     found = built(tmp_path, offer) / "found.toml"
-    assert tomllib.loads(found.read_text()) == tomllib.loads(CLIENTS["pixi"].fragment(offer))
+    assert tomllib.loads(found.read_text()) == tomllib.loads(CLIENTS["pixi"].configuration(offer))
 
 
 def test_the_entry_point_activates_the_environment_and_runs_what_it_is_given(tmp_path):
@@ -90,7 +90,7 @@ def test_a_shell_hook_that_fails_fails_the_build(tmp_path):
     stub = tmp_path / "pixi"
     stub.write_text("#!/bin/sh\nexit 3\n")
     stub.chmod(0o755)
-    hook = next(r for _, r in instructions(CLIENTS["docker"].fragment(OFFER)) if "shell-hook" in r)
+    hook = next(r for _, r in instructions(CLIENTS["docker"].configuration(OFFER)) if "shell-hook" in r)
     done = subprocess.run(
         ["sh", "-c", hook.replace("/app", str(tmp_path))], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False
     )
@@ -99,14 +99,14 @@ def test_a_shell_hook_that_fails_fails_the_build(tmp_path):
 
 def test_a_dockerfile_that_is_there_is_left_alone_and_a_new_one_can_be_removed():
     with pytest.raises(ValueError, match="cannot be added to"):
-        CLIENTS["docker"].merged("FROM scratch\n", OFFER)
-    assert remove_lines(CLIENTS["docker"].merged(None, OFFER)) is None
+        CLIENTS["docker"].merge("FROM scratch\n", OFFER)
+    assert remove_lines(CLIENTS["docker"].merge(None, OFFER)) is None
 
 
 def test_a_name_that_is_none_cannot_get_into_a_command():
     hostile = Offer(url=URL, channels={}, indexes={}, origins={}, mapping={}, environment="x; curl evil")
     with pytest.raises(WorkspaceError):
-        CLIENTS["docker"].fragment(hostile)
+        CLIENTS["docker"].configuration(hostile)
 
 
 def test_on_loopback_the_build_needs_this_machines_network():

@@ -38,7 +38,7 @@ def read(client, text):
 
 
 def test_the_fragment_for_pixi_is_one_sorted_table():
-    text = CLIENTS["pixi"].fragment(OFFER)
+    text = CLIENTS["pixi"].configuration(OFFER)
     assert read("pixi", text) == {"mirrors": {key: [to] for key, to in MIRRORS.items()}}
     keys = [line.partition(" = ")[0] for line in text.splitlines()[1:]]
     assert keys == sorted(keys)
@@ -46,28 +46,29 @@ def test_the_fragment_for_pixi_is_one_sorted_table():
 
 
 def test_the_fragments_of_the_others():
-    assert read("conda", CLIENTS["conda"].fragment(OFFER)) == {
+    assert read("conda", CLIENTS["conda"].configuration(OFFER)) == {
         "channels": [f"{URL}/conda-forge", f"{URL}/p/x"],
         "channel_alias": URL,
+        "migrated_channel_aliases": ["https://conda.anaconda.org"],
+        "custom_multichannels": {"nodefaults": []},
         "default_channels": [],
         "add_pip_as_python_dependency": False,
     }
-    assert read("mamba", CLIENTS["mamba"].fragment(OFFER))["channels"] == [f"{URL}/conda-forge", f"{URL}/p/x"]
-    assert read("pip", CLIENTS["pip"].fragment(OFFER)) == {"global": {"index-url": f"{URL}/simple/"}}
-    assert read("uv", CLIENTS["uv"].fragment(OFFER)) == {"index": [{"url": f"{URL}/simple/", "default": True}]}
+    assert read("mamba", CLIENTS["mamba"].configuration(OFFER))["channels"] == [f"{URL}/conda-forge", f"{URL}/p/x"]
+    assert read("pip", CLIENTS["pip"].configuration(OFFER)) == {"global": {"index-url": f"{URL}/simple/"}}
+    assert read("uv", CLIENTS["uv"].configuration(OFFER)) == {"index": [{"url": f"{URL}/simple/", "default": True}]}
 
 
 def test_pip_is_told_to_trust_a_host_that_it_would_ask_over_plain_http():
     offer = Offer(url="http://mirror.lan:81", channels={}, indexes={}, origins={}, mapping={})
-    assert "trusted-host = mirror.lan:81" in CLIENTS["pip"].fragment(offer)
+    assert "trusted-host = mirror.lan:81" in CLIENTS["pip"].configuration(offer)
 
 
-def test_the_notes_about_pip_and_nodefaults_reach_conda_and_mamba():
+def test_the_notes_about_pip_reach_conda_and_mamba():
     assert "add_pip_as_python_dependency" in " ".join(CLIENTS["conda"].notes(OFFER))
-    assert "nodefaults" in " ".join(CLIENTS["conda"].notes(OFFER))
     assert "pin pip" in " ".join(CLIENTS["mamba"].notes(OFFER))
     for line in CLIENTS["conda"].notes(OFFER):
-        assert f"# {line}" in CLIENTS["conda"].fragment(OFFER)
+        assert f"# {line}" in CLIENTS["conda"].configuration(OFFER)
 
 
 PIXI = """\
@@ -123,6 +124,7 @@ strict = true
         ("conda", CONDARC, {
             "channels": [f"{URL}/conda-forge", f"{URL}/p/x"], "channel_alias": URL, "default_channels": [],
             "add_pip_as_python_dependency": False, "ssl_verify": False,
+            "custom_multichannels": {"nodefaults": []}, "migrated_channel_aliases": ["https://conda.anaconda.org"],
         }),
         ("pip", PIPCONF, {"install": {"user": "true"}, "global": {"index-url": f"{URL}/simple/", "timeout": "9"}}),
         ("uv", UV, {
@@ -138,7 +140,7 @@ def test_what_the_user_has_stays_or_comes_back(client, text, expected, form):
     if start and client == "conda":
         start = ""  # YAML with a mark is refused by our reader
     text = start + (text if end else text.rstrip("\n")).replace("\n", newline)
-    written = CLIENTS[client].merged(text, OFFER)
+    written = CLIENTS[client].merge(text, OFFER)
     assert read(client, written) == expected
     assert remove_lines(written) == text
     kept = [line for line in text.removeprefix("\ufeff").splitlines() if line.startswith(("#", ";"))]
@@ -150,8 +152,8 @@ def test_what_the_user_has_stays_or_comes_back(client, text, expected, form):
 @pytest.mark.parametrize("client", sorted(CLIENTS.keys() - {"docker"}))
 @pytest.mark.parametrize("text", [None, "", "# only a comment", "\n\n"])
 def test_a_file_that_says_nothing_is_added_to(client, text):
-    written = CLIENTS[client].merged(text, OFFER)
-    assert read(client, written) == read(client, CLIENTS[client].fragment(OFFER))
+    written = CLIENTS[client].merge(text, OFFER)
+    assert read(client, written) == read(client, CLIENTS[client].configuration(OFFER))
     assert remove_lines(written) == text
 
 
@@ -166,7 +168,7 @@ def test_a_file_that_says_nothing_is_added_to(client, text):
 )  # fmt: skip
 def test_what_does_not_parse_or_has_no_place_is_refused(client, text):
     with pytest.raises(ValueError, match=r"it|its|Expected|Invalid|at line"):
-        CLIENTS[client].merged(text, OFFER)
+        CLIENTS[client].merge(text, OFFER)
 
 
 KEYS = st.sampled_from(
@@ -192,7 +194,7 @@ def test_any_configuration_of_pixi_survives(before, table, after):
     except tomllib.TOMLDecodeError:
         return
     try:
-        written = CLIENTS["pixi"].merged(text, OFFER)
+        written = CLIENTS["pixi"].merge(text, OFFER)
     except ValueError:
         return
     assert remove_lines(written) == text
@@ -205,7 +207,7 @@ def test_any_configuration_of_pixi_survives(before, table, after):
 @settings(deadline=None)
 def test_any_condarc_survives_or_is_refused(text):
     try:
-        written = CLIENTS["conda"].merged(text, OFFER)
+        written = CLIENTS["conda"].merge(text, OFFER)
     except ValueError:
         return
     assert remove_lines(written) == text

@@ -4,7 +4,7 @@ import pytest
 
 from pixi_mirror.clients.offer import admit_url, offer_of
 from pixi_mirror.clients.registry import CLIENTS
-from pixi_mirror.clients.toml import parsed
+from pixi_mirror.clients.toml import parse_toml
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.packages import Cell, GeneratedFile, Inventory, Package, Snapshot, StoredFile
 from pixi_mirror.model.values import MirrorPath, Url
@@ -54,7 +54,7 @@ def inventory(*packages, channels=(FORGE,), kept=(), deferred=(), tree=(), layou
 
 def leads(of):
     """Prefixes as our own reader of pixi's configuration takes them, with one trailing slash."""
-    told = parsed(CLIENTS["pixi"].fragment(offer_of(of, URL)))["mirrors"]
+    told = parse_toml(CLIENTS["pixi"].configuration(offer_of(of, URL)))["mirrors"]
     assert all(is_prefix(each) for key, targets in told.items() for each in (key, *targets))
     return {key: to for key, (to,) in admit_mirrors({key: tuple(to) for key, to in told.items()}).targets.items()}
 
@@ -64,6 +64,8 @@ def led(url, mirrors):
     key = max((key for key in mirrors if url.startswith(key)), key=len)
     return mirrors[key] + url.removeprefix(key)
 
+
+MAPPING = {"https://conda-mapping.prefix.dev/": f"{URL}/conda-mapping.prefix.dev/"}
 
 PLACES = [
     conda(f"{FORGE}/linux-64/a-1-0.conda"),
@@ -96,7 +98,7 @@ def test_a_file_that_is_deferred_is_led_here_too():
 def test_a_file_that_is_neither_there_nor_deferred_leads_nothing_here():
     lost = wheel("https://files.pypi.example/aa/a-1-py3-none-any.whl")
     empty = Inventory(layout="channels", snapshots=inventory(lost).snapshots, kept={}, tree={})
-    assert leads(empty) == {f"{FORGE}/": f"{URL}/conda-forge/"}
+    assert leads(empty) == {f"{FORGE}/": f"{URL}/conda-forge/", **MAPPING}
 
 
 def test_what_is_left_of_a_forgotten_channel_diverts_that_channel_alone():
@@ -104,6 +106,7 @@ def test_what_is_left_of_a_forgotten_channel_diverts_that_channel_alone():
     assert leads(inventory(kept=[left])) == {
         f"{FORGE}/": f"{URL}/conda-forge/",
         "https://conda.anaconda.org/bio/": f"{URL}/bio/",
+        **MAPPING,
     }
     assert offer_of(inventory(kept=[left]), URL).channels == {FORGE: f"{URL}/conda-forge"}
 
@@ -112,9 +115,10 @@ def test_the_flat_layout_leads_every_channel_to_the_root():
     package = conda(f"{FORGE}/linux-64/a-1-0.conda", "linux-64/a-1-0.conda")
     left = conda("https://conda.anaconda.org/bio/linux-64/b-1-0.conda", "linux-64/b-1-0.conda")
     mirrors = leads(inventory(package, channels=(FORGE, OTHER), kept=[left], layout="flat"))
-    assert mirrors == dict.fromkeys((f"{FORGE}/", f"{OTHER}/", "https://conda.anaconda.org/bio/"), f"{URL}/")
+    channels = (f"{FORGE}/", f"{OTHER}/", "https://conda.anaconda.org/bio/")
+    assert mirrors == {**dict.fromkeys(channels, f"{URL}/"), **MAPPING}
     offer = offer_of(inventory(package, channels=(FORGE, OTHER), layout="flat"), URL)
-    assert CLIENTS["conda"].fragment(offer).count(f'- "{URL}"') == 1
+    assert CLIENTS["conda"].configuration(offer).count(f'- "{URL}"') == 1
 
 
 def test_a_direct_url_in_the_flat_layout_is_led_to_the_root_by_what_stands_before_its_subdir():
@@ -128,16 +132,20 @@ def test_a_direct_url_in_the_flat_layout_is_led_to_the_root_by_what_stands_befor
     [
         ((), set()),
         (("pypi.example/simple/index.html",), {f"{INDEX}/"}),
-        (("conda-mapping.prefix.dev/compressed-v0/compressed_mapping.json",), {"https://conda-mapping.prefix.dev/"}),
     ],
 )
-def test_an_index_and_the_mapping_host_are_led_here_only_if_something_of_them_is_here(tree, expected):
+def test_an_index_is_led_here_only_if_something_of_it_is_here_and_the_mapping_host_always(tree, expected):
     package = wheel("https://files.pypi.example/aa/a-1-py3-none-any.whl")
-    assert leads(inventory(package, tree=tree)).keys() == {f"{FORGE}/", "https://files.pypi.example/"} | expected
+    assert (
+        leads(inventory(package, tree=tree)).keys() == {f"{FORGE}/", "https://files.pypi.example/", *MAPPING} | expected
+    )
 
 
 def test_a_channel_of_this_machine_is_told_to_nobody():
-    assert leads(inventory(channels=(FORGE, "file:///home/me/channel"))) == {f"{FORGE}/": f"{URL}/conda-forge/"}
+    assert leads(inventory(channels=(FORGE, "file:///home/me/channel"))) == {
+        f"{FORGE}/": f"{URL}/conda-forge/",
+        **MAPPING,
+    }
 
 
 def test_pip_and_uv_are_told_when_there_is_nothing_for_them():
