@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from harness import oracle
 from harness.indexing import indexed  # noqa: F401 - pytest finds these here
+from harness.marks import pytest_addoption, pytest_configure, pytest_runtest_makereport  # noqa: F401
 from harness.saying import pytest_terminal_summary, said  # noqa: F401
 from harness.sources import manifest, project  # noqa: F401
 from harness.studio import studio  # noqa: F401
