@@ -1,29 +1,37 @@
-"""How the rooms below the command line tell what they are doing, without knowing who listens."""
+"""The interface by which the parts of the program report progress, and how a number of bytes reads to people."""
 
 from typing import Protocol
 
+_STEP = 1000.0
+
 
 class Progress(Protocol):
-    """Hears of progress; implemented by the command line (bar, plain lines) and by tests.
+    """Is informed of progress. The command line implements it with a bar or with lines, and tests implement it too.
 
     All methods may be called from any thread, return at once and never raise.
     """
 
     def note(self, message: str) -> None:
-        """Hear something worth knowing, in one sentence."""
+        """Show a sentence that is worth knowing."""
 
     def warn(self, message: str) -> None:
-        """Hear something that a person should act on, in one sentence; the run goes on."""
+        """Show a sentence that a person should act on; the run goes on."""
 
     def begin(self, task: str, *, files: int, size: int) -> None:
-        """Hear that a task starts which will handle `files` files of `size` bytes in all, as far as known."""
+        """Show that a task begins.
+
+        Args:
+            task: its name.
+            files: how many files it will handle.
+            size: their bytes in all, as far as they are known.
+        """
 
     def advance(self, *, files: int = 0, size: int = 0) -> None:
-        """Hear that `files` more files and `size` more bytes of the running task are done (negative: taken back)."""
+        """Show that `files` more files and `size` more bytes of the task are done; a negative size takes bytes back."""
 
 
 class NoProgress:
-    """A report that nobody reads."""
+    """Progress that is not shown."""
 
     def note(self, message: str) -> None:
         """Ignore it."""
@@ -36,3 +44,15 @@ class NoProgress:
 
     def advance(self, *, files: int = 0, size: int = 0) -> None:
         """Ignore it."""
+
+
+def format_size(size: int) -> str:
+    """A number of bytes for people, with a decimal unit as pixi and conda have it: `1.5 MB` are 1,500,000 bytes."""
+    if abs(size) < _STEP:
+        return f"{size} B"
+    value = size / _STEP
+    for unit in ("kB", "MB", "GB"):
+        if abs(value) < _STEP:
+            return f"{value:.1f} {unit}"
+        value /= _STEP
+    return f"{value:.1f} TB"

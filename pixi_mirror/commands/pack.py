@@ -9,7 +9,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.make_context import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser, path, word
-from pixi_mirror.commands.text import counted, size
+from pixi_mirror.commands.text import counted
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.errors import UsageError
 from pixi_mirror.mirror.checkout import sources_json
@@ -20,6 +20,7 @@ from pixi_mirror.pack.contents import Style, place_of
 from pixi_mirror.pack.documents import COMPATIBLE
 from pixi_mirror.pack.file_names import STDOUT, Form
 from pixi_mirror.pack.pack import PackRequest, PackResult, PackSummary, pack
+from pixi_mirror.progress import format_size
 
 
 def _declare(parser: Parser) -> None:
@@ -141,9 +142,9 @@ def _lines(done: PackResult, *, verbose: bool) -> list[str]:
 def _line(each: PackSummary, done: PackResult) -> str:
     what = f"{each.plan.environment} for {each.plan.platform}, {counted(each.files, 'package')}"
     if each.written is None:
-        known = size(sum(package.size or 0 for package in _packages(each, done)))
+        known = format_size(sum(package.size or 0 for package in _packages(each, done)))
         return f"{each.output} would get {what}, {known}; nothing was written"
-    return f"{each.output}: {what}, {size(each.written.size)}"
+    return f"{each.output}: {what}, {format_size(each.written.size)}"
 
 
 def _packages(each: PackSummary, done: PackResult) -> list[Package]:

@@ -5,8 +5,8 @@ import time
 from contextlib import suppress
 from typing import Any, TextIO
 
-from pixi_mirror.commands.text import files_of, plain, size
-from pixi_mirror.progress import Progress
+from pixi_mirror.commands.text import files_of, plain
+from pixi_mirror.progress import Progress, format_size
 
 _HEARTBEAT_S = 20.0
 """Without a terminal no more than 30 s may pass in silence."""
@@ -89,7 +89,7 @@ class Plain(Notes):
             time.sleep(self._heartbeat_s)
             with self._lock:
                 if self._files < self._of_files:
-                    done, total = size(self._size), size(self._of_size)
+                    done, total = format_size(self._size), format_size(self._of_size)
                     self._say(f"{self._task}: {self._files} of {self._of_files} files, {done} of {total}")
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from pixi_mirror.commands.command import Outcome
 from pixi_mirror.commands.make_context import make_context, make_progress
-from pixi_mirror.commands.text import counted, files_of, nothing_to_do, size, table
+from pixi_mirror.commands.text import counted, files_of, nothing_to_do, table
 from pixi_mirror.mirror.checkout import checkout_sources, outside_sources, sources_json
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.subscriptions import SourceSelection
 from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
 from pixi_mirror.model.packages import Package, Request, Target
 from pixi_mirror.model.values import Json
+from pixi_mirror.progress import format_size
 
 
 def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
@@ -105,7 +106,7 @@ def _cell(packages: Sequence[Package]) -> str:
     known = [package.size for package in packages if package.size is not None]
     if not known:
         return f"{len(packages)} (size unknown)"
-    return f"{len(packages)} ({size(sum(known))}{'' if len(known) == len(packages) else ' and more'})"
+    return f"{len(packages)} ({format_size(sum(known))}{'' if len(known) == len(packages) else ' and more'})"
 
 
 def _refused(plan: Plan) -> list[str]:

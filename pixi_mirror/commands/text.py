@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-_STEP = 1000.0
+from pixi_mirror.progress import format_size
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What a terminal would obey, what turns the order of writing, and halves of characters, which no stream takes."""
@@ -15,22 +15,10 @@ def plain(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def size(number: int) -> str:
-    """A number of bytes with a decimal unit, as pixi and conda write it."""
-    if abs(number) < _STEP:
-        return f"{number} B"
-    value = number / _STEP
-    for unit in ("kB", "MB", "GB"):
-        if abs(value) < _STEP:
-            return f"{value:.1f} {unit}"
-        value /= _STEP
-    return f"{value:.1f} TB"
-
-
 def files_of(number: int, size_of_all: int) -> str:
     """`3 files, 1.2 MB`; the size is left out where it is not known."""
     count = counted(number, "file")
-    return f"{count}, {size(size_of_all)}" if size_of_all else count
+    return f"{count}, {format_size(size_of_all)}" if size_of_all else count
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -12,6 +12,7 @@ from html import escape
 
 from pixi_mirror.model.packages import Inventory
 from pixi_mirror.model.segments import request_path
+from pixi_mirror.progress import format_size
 from pixi_mirror.serve.page.contents import EnvironmentRow, MirrorContents, PackageRow, Repository, contents_of
 from pixi_mirror.serve.page.style import SCRIPT, STYLE
 
@@ -20,8 +21,6 @@ MOST_ROWS = 25_000
 _MOST_VERSIONS = 5
 _LONGEST = 100
 """Characters of a name or version; longer ones are cut, since no real one is so long."""
-_STEP = 1024
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _NO_ID = re.compile(r"[^a-z0-9]+")
 
 
@@ -80,7 +79,7 @@ def _head(contents: MirrorContents, updated_s: float) -> Iterator[str]:
         f"<title>A mirror of packages</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         "<header>\n<h1>A mirror of packages</h1>\n"
         f"<p>{_count(sum(len(repository.rows) for repository in contents.repositories), 'package')} "
-        f"in {_count(contents.files, 'file')}, {_size(contents.size)}{deferred}. "
+        f"in {_count(contents.files, 'file')}, {format_size(contents.size)}{deferred}. "
         f'Updated <time datetime="{when:%Y-%m-%dT%H:%M:%SZ}">{when:%Y-%m-%d %H:%M} UTC</time>.</p>\n'
         '<nav aria-label="Contents"><ul><li><a href="#environments">Environments</a></li>'
         '<li><a href="#configuration">Configuration</a></li><li><a href="#packages">Packages</a></li>'
@@ -92,7 +91,7 @@ def _environments(environments: Iterable[EnvironmentRow]) -> Iterator[str]:
     yield '<section aria-labelledby="environments">\n<h2 id="environments">Environments</h2>\n'
     rows = "".join(
         f'<tr><th scope="row">{_name(each.workspace)}</th><td>{_name(each.environment)}</td>'
-        f"<td>{_name(each.platform)}</td><td>{each.files:,}</td><td>{_size(each.size)}</td></tr>\n"
+        f"<td>{_name(each.platform)}</td><td>{each.files:,}</td><td>{format_size(each.size)}</td></tr>\n"
         for each in environments
     )
     if rows:
@@ -146,7 +145,7 @@ def _repository(repository: Repository, anchor: str, rows: tuple[PackageRow, ...
     yield (
         f'<details class="place" id="{anchor}"><summary><h3>{kind} {_name(repository.title)}</h3> '
         f'<span class="soft">{_count(len(repository.rows), "package")}, {_count(repository.files, "file")}, '
-        f"{_size(repository.size)}</span></summary>\n"
+        f"{format_size(repository.size)}</span></summary>\n"
     )
     if repository.indexes:
         links = " ".join(f'<a href="{_href(path)}">{_name(word)}</a>' for word, path in repository.indexes)
@@ -166,7 +165,7 @@ def _row(row: PackageRow) -> str:
     further = f" and {more:,} more" if more > 0 else ""
     return (
         f'<tr><th scope="row">{linked}</th><td>{versions}{further}</td>'
-        f"<td>{row.files:,}</td><td>{_size(row.size)}</td></tr>\n"
+        f"<td>{row.files:,}</td><td>{format_size(row.size)}</td></tr>\n"
     )
 
 
@@ -182,10 +181,3 @@ def _href(path: str) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _size(size: int) -> str:
-    left, unit = float(size), 0
-    while left >= _STEP and unit < len(_UNITS) - 1:
-        left, unit = left / _STEP, unit + 1
-    return f"{left:.1f} {_UNITS[unit]}" if unit else f"{size} {_UNITS[0]}"
