@@ -170,8 +170,8 @@ class _Step:
         since = tree.state.unlisted if unlisted is None else unlisted
         waiting = {path: at for path, at in since.items() if path in self._stored and path not in plan.packages}
         files = index_files(index_contents(tree, plan, listed_packages(plan, self._stored, listings), listings))
+        sidecars = plan_sidecars(tree, plan, files, sidecar_maker)  # it may refuse, so it comes first
         self._record_deferred()
-        sidecars = plan_sidecars(tree, plan, files, sidecar_maker)
         written = write_indexes(tree, plan, sidecars, files, outdated(tree, plan, files))
         overdue = overdue_parts(written, grace_s=grace_s)
         generated = written.sidecars | {path: GeneratedFile(recipe=file.recipe) for path, file in files.items()}

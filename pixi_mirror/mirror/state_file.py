@@ -77,12 +77,13 @@ def parse(data: bytes) -> State:
             placing=tuple(admit_path(path) for path in raw["placing"]),
             updated_as=str(raw.get("updated_as", "")),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(f"it lacks or misspells {error}") from error
 
 
 def _path(raw: Json) -> str:
-    os.fsencode(str(raw))  # a ValueError where no name of a file can be it
+    if "\0" in os.fsdecode(os.fsencode(str(raw))):  # it raises a ValueError for half a character
+        raise ValueError(f"{raw!r:.60} cannot be the path of a file")
     return str(raw)
 
 
