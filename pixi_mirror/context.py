@@ -1,4 +1,4 @@
-"""What the command line hands down to the work of a verb: where things are, and who hears of progress."""
+"""The interface between the command line and the verbs: settings, places, and where progress is shown."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from pixi_mirror.progress import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the command line hands down; the settings and the cache are looked up only when they are needed."""
+    """What the command line gives to a verb. Settings and cache are read only when they are needed."""
 
     cache_directory: Callable[[], Path]
     settings: Callable[[Path | None], Settings]
-    """Of a workspace by its directory; None: of the one that the user stands in."""
+    """Gives the settings of a workspace, by its directory; None: of the workspace of the user's directory."""
     progress: Progress
     environ: Mapping[str, str]
-    """The environment variables that pixi is found by and run with."""
+    """Environment variables; pixi is found by them and runs with them."""
     directory: Callable[[], Path]
-    """Where the user stands."""
+    """Gives the user's current directory."""
     sidecar_maker: Callable[[Iterable[str]], SidecarMaker]
-    """Makes what stands beside indexes, given the paths of the locks that are mirrored."""
+    """Gives the maker of sidecars, from the paths of the mirrored locks."""
     lock_timeout_s: float = 0.0

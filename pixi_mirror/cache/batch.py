@@ -34,7 +34,7 @@ _BUSY = 0.8
 
 @dataclass(frozen=True, slots=True)
 class ObtainedPackage:
-    """A package whose verified bytes stand in the store."""
+    """A package whose verified bytes are in the store."""
 
     package: Package
     path: Path
@@ -86,7 +86,7 @@ class Batch:
         self._looked_at = (0.0, 0.0)
 
     def obtain(self, packages: Iterable[Package], *, suspect: frozenset[Sha256] = frozenset()) -> Iterator[Outcome]:
-        """Each package's outcome, as they come; all are tried, but for those left when the disk is full.
+        """Fetch packages and yield the outcome of each, in any order. All are tried, unless the disk is full.
 
         A file of the store whose sha256 is `suspect` is hashed before it is believed.
         """
@@ -119,7 +119,7 @@ class Batch:
         def guarded() -> None:
             try:
                 work()
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
+            except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
                 self._outcomes.put(error)
             self._outcomes.put(_WorkerEnd(kind))
 

@@ -76,13 +76,13 @@ def _opened(path: Path, package: Package, store: Store, progress: Progress) -> P
             path.unlink()
             partial.close()
             continue
-        come = package.sha256 is not None and store.verified(package.sha256, suspect=False) is not None
-        if current and not come:
+        has_arrived = package.sha256 is not None and store.verified(package.sha256, suspect=False) is not None
+        if current and not has_arrived:
             return partial
         if current:  # it came between our look at the store and the making of this file
             partial.discard()
         partial.close()
-        if come:
+        if has_arrived:
             return None
 
 
@@ -100,7 +100,7 @@ def _fetch(package: Package, partial: Partial, fetcher: Fetcher) -> None:
     try:
         fetcher.download(_url_to_ask(package), partial, limit=limit)
     except (OSError, WrongBytesError):
-        partial.discard()  # a full disk needs the room, and a body that is too long is worth nothing
+        partial.discard()  # a full disk needs the space, and a body that is too long is of no use
         raise
 
 

@@ -14,7 +14,7 @@ _CHUNK = 1 << 20
 
 
 def note_path(path: Path) -> Path:
-    """Where it is noted which version upstream the bytes of a partial file are from."""
+    """Path of the note that says which version of the file upstream the partial bytes are from."""
     return path.with_name(path.name + ".validator")
 
 
@@ -46,7 +46,7 @@ class Partial:
 
     @property
     def has_other_names(self) -> bool:
-        """Whether somebody else may read, or has lent us, these bytes under a name of theirs."""
+        """Whether the file has a second name, which another user may have made."""
         return os.fstat(self.descriptor).st_nlink > 1
 
     def resume(self) -> None:
@@ -69,7 +69,7 @@ class Partial:
         """Bytes from `offset` follow: all that were taken so far, or 0 to start again."""
         if offset == 0:
             self._progress.advance(size=-self.offset)
-            self._note.unlink(missing_ok=True)  # first: it must never vouch for other bytes
+            self._note.unlink(missing_ok=True)  # first, because it must never belong to other bytes
             os.ftruncate(self.descriptor, 0)
             os.lseek(self.descriptor, 0, os.SEEK_SET)
             self._sha256, self._md5, self.offset = hashlib.sha256(), self._new_md5(), 0
@@ -101,21 +101,21 @@ class Partial:
 
     @property
     def md5(self) -> str | None:
-        """Of all bytes so far; None: nobody asked for it."""
+        """Of all bytes so far; None: it is not needed."""
         return None if self._md5 is None else self._md5.hexdigest()
 
     def discard(self) -> None:
-        """Leave nothing of it."""
+        """Remove the file and its note."""
         self._progress.advance(size=-self.offset)
         for path in (self._note, self.path):
             with suppress(FileNotFoundError):
                 path.unlink()
 
     def forget_note(self) -> None:
-        """The file is complete: nothing will go on behind it."""
+        """Remove the note of a complete file."""
         with suppress(FileNotFoundError):
             self._note.unlink()
 
     def close(self) -> None:
-        """Give the file and its lock back."""
+        """Close the file, which unlocks it."""
         os.close(self.descriptor)

@@ -73,7 +73,7 @@ class Store:
         with suppress(FileNotFoundError):
             if read_bytes(tag) == _TAG:
                 return
-        # Written in place: everybody writes the same bytes, and a torn tag is mended by whoever comes next.
+        # It is written in place: all runs write the same bytes, and the next run mends a torn tag.
         descriptor = open_own(tag, os.O_WRONLY, mode=PUBLIC)
         try:
             os.write(descriptor, _TAG)
@@ -89,11 +89,11 @@ class Store:
         return lock_file(self.directory / "lock", timeout_s=0, what=f"the cache {self.directory}")
 
     def path(self, sha256: Sha256) -> Path:
-        """Where a file stands if the store has it."""
+        """Path of a file, if the store has it."""
         return self._blobs / sha256[:2] / sha256
 
     def size_of(self, sha256: Sha256) -> int | None:
-        """The size of what stands there, unchecked; None: nothing does."""
+        """The size of a file in the store, unchecked; None: the store has none."""
         try:
             return self.path(sha256).stat().st_size
         except OSError:
@@ -145,7 +145,7 @@ class Store:
 
     def remember(self, sha256: Sha256, status: os.stat_result) -> None:
         """Log a file's identity; without the log, only time is lost."""
-        # Whoever takes a file links it, so its ctime is no part of its identity here.
+        # Mirrors link a file of the store, which changes its ctime. So that is no part of its identity here.
         identity = identity_of(status)._replace(ctime_ns=None)
         self._recorded()[sha256] = identity
         with suppress(OSError):
@@ -192,7 +192,7 @@ class Store:
             path.unlink(missing_ok=True)
 
     def forget_identities(self) -> None:
-        """Write the log anew with what still stands in the store; it only ever grows otherwise."""
+        """Write the log anew with what is still in the store; else it would only grow."""
         recorded = self._recorded()
         lines = [
             f"{sha256} {identity.size} {identity.mtime_ns} {identity.inode}\n"
@@ -201,5 +201,5 @@ class Store:
         ]
         temporary = self._log.with_suffix(".new")
         with explain_errors("write the cache's log", self._log):
-            temporary.unlink(missing_ok=True)  # a prune that was killed has left it; nobody else is at work here
+            temporary.unlink(missing_ok=True)  # a killed prune has left it; the lock keeps others out
             write_synced(self._log, "".join(lines).encode(), temporary=temporary, mode=0o600)

@@ -34,7 +34,7 @@ from pixi_mirror.mirror.plan import Plan, recorded_indexes
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.write_indexes import GRACE_S, WrittenIndexes, overdue_parts, plan_sidecars, write_indexes
 from pixi_mirror.model.indexes import SidecarMaker
-from pixi_mirror.model.packages import GeneratedFile, Inventory, Listing, Package, StoredFile
+from pixi_mirror.model.packages import GeneratedFile, Inventory, Listing, Package, PackageFile
 from pixi_mirror.model.values import MirrorPath
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not import a client
@@ -56,7 +56,9 @@ class PackageSource(Protocol):
             WrongBytesError: a verified file changed before it was placed.
         """
 
-    def listings(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
+    def listings(
+        self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, PackageFile]
+    ) -> Mapping[MirrorPath, Listing]:
         """What indexes can say of the PyPI files among `stored`, and of others that upstream was never asked about.
 
         Raises:
@@ -68,7 +70,7 @@ class PackageSource(Protocol):
 class ApplyResult:
     """What was done to a mirror."""
 
-    stored: Mapping[MirrorPath, StoredFile] = field(default_factory=dict)
+    stored: Mapping[MirrorPath, PackageFile] = field(default_factory=dict)
     """Packages that were placed."""
     failed: tuple[FailedPackage, ...] = ()
     """Packages that could not be had."""
@@ -107,9 +109,9 @@ def apply_plan(
         MachineError: a disk refuses; the next run goes on from here.
     """
     sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
-    stored: Mapping[MirrorPath, StoredFile] = {}
+    stored: Mapping[MirrorPath, PackageFile] = {}
     failed: tuple[FailedPackage, ...] = ()
-    learnt: Mapping[MirrorPath, Listing] = {}
+    new_listings: Mapping[MirrorPath, Listing] = {}
     if source is not None:
         if sidecar_maker.is_named:
             plan_sidecars(tree, plan, planned_index_files(tree, plan), sidecar_maker)  # it refuses early
@@ -117,9 +119,9 @@ def apply_plan(
         stored, failed = brought.stored, brought.failed
         if failed and source.needs_all:
             return ApplyResult(failed=failed)
-        learnt = source.listings(tree, plan, stored)
+        new_listings = source.listings(tree, plan, stored)
     step = _Step(tree, plan, {**present(tree, plan), **stored})
-    listings = step.listings(learnt)
+    listings = step.listings(new_listings)
     written, removed = step.write(listings, sidecar_maker, unlisted=unlisted, grace_s=grace_s)
     return ApplyResult(
         stored=stored,
@@ -139,15 +141,15 @@ def _is_part(sidecar_maker: SidecarMaker, path: MirrorPath) -> bool:
 class _Step:
     """From the placed packages to the recorded inventory."""
 
-    def __init__(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile]) -> None:
+    def __init__(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, PackageFile]) -> None:
         self._tree = tree
         self._plan = plan
         self._stored = stored
         self._deferred = plan.deferred.difference(stored)
 
-    def listings(self, learnt: Mapping[MirrorPath, Listing]) -> Mapping[MirrorPath, Listing]:
+    def listings(self, new_listings: Mapping[MirrorPath, Listing]) -> Mapping[MirrorPath, Listing]:
         """What is known of the PyPI files that are in the tree or deferred, by path."""
-        known = {**self._tree.inventory.listings, **learnt}
+        known = {**self._tree.inventory.listings, **new_listings}
         found = {path: each for path, each in known.items() if path in self._stored}
         found |= {path: self._of_absent(path, each) for path, each in known.items() if path in self._deferred}
         return dict(sorted(found.items()))
@@ -224,7 +226,7 @@ class _Step:
 
 
 def _sorted_tree(
-    files: Mapping[MirrorPath, StoredFile | GeneratedFile], *, without: Iterable[MirrorPath] = ()
-) -> Mapping[MirrorPath, StoredFile | GeneratedFile]:
+    files: Mapping[MirrorPath, PackageFile | GeneratedFile], *, without: Iterable[MirrorPath] = ()
+) -> Mapping[MirrorPath, PackageFile | GeneratedFile]:
     left_out = {*without}
     return MappingProxyType({path: each for path, each in sorted(files.items()) if path not in left_out})

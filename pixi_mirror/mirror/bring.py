@@ -12,7 +12,7 @@ from pixi_mirror.mirror.compare import twin
 from pixi_mirror.mirror.listings import fetch_listings
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Listing, Package, StoredFile
+from pixi_mirror.model.packages import Listing, Package, PackageFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.progress import Progress
 
@@ -25,7 +25,7 @@ class BringResult:
     """What became of the packages to bring."""
 
     failed: tuple[FailedPackage, ...] = ()
-    stored: Mapping[MirrorPath, StoredFile] = field(default_factory=dict)
+    stored: Mapping[MirrorPath, PackageFile] = field(default_factory=dict)
     """Placed in the tree and not yet recorded."""
 
 
@@ -88,7 +88,9 @@ class ObtainedPackages:
         """
         return BringResult(stored=place_packages(tree, self._store, self._obtained))
 
-    def listings(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
+    def listings(
+        self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, PackageFile]
+    ) -> Mapping[MirrorPath, Listing]:
         """What the files themselves say.
 
         Raises:
@@ -144,7 +146,7 @@ def _refuse_small_disks(tree: Tree, store: Store, packages: tuple[Package, ...])
             )
 
 
-def place_packages(tree: Tree, store: Store, obtained: Iterable[ObtainedPackage]) -> Mapping[MirrorPath, StoredFile]:
+def place_packages(tree: Tree, store: Store, obtained: Iterable[ObtainedPackage]) -> Mapping[MirrorPath, PackageFile]:
     """Place verified files in the tree, and make sure that they survive a power loss; they are not recorded yet.
 
     Raises:
@@ -161,6 +163,6 @@ def place_packages(tree: Tree, store: Store, obtained: Iterable[ObtainedPackage]
         except WrongBytesError:
             store.remove(outcome.path)  # its identity is recorded, so the next run would take it for right again
             raise
-        stored[outcome.package.path] = StoredFile(sha256=outcome.sha256, size=outcome.size)
+        stored[outcome.package.path] = PackageFile(sha256=outcome.sha256, size=outcome.size)
     tree.sync()
     return stored

@@ -57,8 +57,8 @@ def forget(
         others = tuple(each for each in tree.inventory.snapshots if each.id != subscription)
         snapshots = tuple(sorted((*others, *([left] if left else [])), key=lambda each: each.id))
         locks = {key: path for key, path in tree.state.locks.items() if left or key != subscription}
-        renewal = replace(recorded_pins(tree.inventory, locks, sources={}), snapshots=snapshots)
-        plan = plan_changes(tree, renewal, layout=tree.inventory.layout)
+        pins = replace(recorded_pins(tree.inventory, locks, sources={}), snapshots=snapshots)
+        plan = plan_changes(tree, pins, layout=tree.inventory.layout)
         apply_plan(tree, plan, context)
         return ForgetResult(
             mirror=mirror,
@@ -104,5 +104,5 @@ def _without(snapshot: Snapshot, environments: tuple[str, ...]) -> Snapshot | No
 
 
 def _request_without(request: Request, environments: tuple[str, ...], had: set[str]) -> Request:
-    asked = sorted(had) if request.environments is None else request.environments
-    return replace(request, environments=tuple(name for name in asked if name not in environments))
+    requested = sorted(had) if request.environments is None else request.environments
+    return replace(request, environments=tuple(name for name in requested if name not in environments))

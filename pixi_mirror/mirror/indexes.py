@@ -12,7 +12,7 @@ from pixi_mirror.mirror.compare import compare
 from pixi_mirror.mirror.plan import Plan, pinned, recorded_indexes, sized, wanted_channels
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.indexes import Contents, Index, IndexFile
-from pixi_mirror.model.packages import GeneratedFile, Listing, Package, StoredFile
+from pixi_mirror.model.packages import GeneratedFile, Listing, Package, PackageFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index import PypiIndex
 from pixi_mirror.pypi.mapping_index import MappingIndex
@@ -86,14 +86,14 @@ def outdated(tree: Tree, plan: Plan, files: Mapping[MirrorPath, IndexFile]) -> t
     return tuple(path for path in files if path in found)
 
 
-def present(tree: Tree, plan: Plan) -> dict[MirrorPath, StoredFile]:
+def present(tree: Tree, plan: Plan) -> dict[MirrorPath, PackageFile]:
     """The packages of the recorded tree, without those that are gone or deferred."""
     absent = plan.gone | plan.deferred
     return {path: content for path, content in tree.inventory.stored.items() if path not in absent}
 
 
 def listed_packages(
-    plan: Plan, stored: Mapping[MirrorPath, StoredFile], listings: Mapping[MirrorPath, Listing]
+    plan: Plan, stored: Mapping[MirrorPath, PackageFile], listings: Mapping[MirrorPath, Listing]
 ) -> Mapping[MirrorPath, Package]:
     """The wanted packages that indexes list: those in the tree, and those that are deferred.
 

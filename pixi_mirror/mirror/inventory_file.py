@@ -16,11 +16,11 @@ from pixi_mirror.model.packages import (
     Layout,
     Listing,
     Package,
+    PackageFile,
     Refusal,
     Request,
     Snapshot,
     SourceDirectory,
-    StoredFile,
 )
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
 
@@ -270,15 +270,15 @@ def _listing(row: Mapping[str, Json]) -> Listing:
     )
 
 
-def _tree_row(content: StoredFile | GeneratedFile) -> Json:
+def _tree_row(content: PackageFile | GeneratedFile) -> Json:
     match content:
-        case StoredFile(sha256=sha256, size=size):
+        case PackageFile(sha256=sha256, size=size):
             return {"sha256": sha256, "size": size}
         case GeneratedFile(recipe=recipe):
             return {"recipe": recipe}
 
 
-def _content(row: Json) -> StoredFile | GeneratedFile:
+def _content(row: Json) -> PackageFile | GeneratedFile:
     if "recipe" in row:
         return GeneratedFile(recipe=admit_sha256(row["recipe"]))
-    return StoredFile(sha256=admit_sha256(row["sha256"]), size=row["size"])
+    return PackageFile(sha256=admit_sha256(row["sha256"]), size=row["size"])

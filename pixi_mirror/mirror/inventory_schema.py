@@ -1,6 +1,6 @@
 """What a mirror's records must look like before they are believed: kinds of values, all the way down; pure.
 
-A mirror may have come on somebody's disk, so its records are read as a stranger's.
+A mirror may come from somebody else, so its records are checked before they are used.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _SHOWN = 60
 
 
 class Each(NamedTuple):
-    """An object with names of its own, and what stands under each."""
+    """An object with any keys, and the shape of each of its values."""
 
     shape: Any
 

@@ -1,4 +1,4 @@
-"""Learn of PyPI files what index pages have to say: from upstream's pages, and from the files themselves."""
+"""Collect what our index pages say about PyPI files: from upstream's pages, and from the files themselves."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import replace
 from pixi_mirror.git.index import pack_index
 from pixi_mirror.mirror.plan import Plan, pinned
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Listing, Package, StoredFile
+from pixi_mirror.model.packages import Listing, Package, PackageFile
 from pixi_mirror.model.values import MirrorPath, admit_sha256
 from pixi_mirror.progress import Progress
 from pixi_mirror.pypi.metadata import build_requirements, read_metadata
@@ -18,11 +18,18 @@ from pixi_mirror.pypi.wheel import read_wheel_metadata
 
 
 def fetch_listings(
-    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, StoredFile], pages: UpstreamPages | None, progress: Progress
+    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, PackageFile], pages: UpstreamPages | None, progress: Progress
 ) -> Mapping[MirrorPath, Listing]:
-    """What is new about PyPI files: those brought or deferred, and those about which nobody could be asked before.
+    """Read upstream's pages and the files, and return what is new about PyPI files.
 
-    `pages` None: nobody is asked now.
+    New are the files that were brought or deferred, and those whose page could not be had before.
+
+    Args:
+        tree: the mirror.
+        plan: what it should hold.
+        brought: the packages that were just placed.
+        pages: reads upstream's index pages; None: none is read now.
+        progress: is informed.
 
     Raises:
         MachineError: a file cannot be read.
@@ -52,7 +59,7 @@ def fetch_listings(
     return found
 
 
-def _pack_listings(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
+def _pack_listings(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, PackageFile]) -> Mapping[MirrorPath, Listing]:
     """The packs of git repositories that were brought, each with the digest of the index that stands beside it."""
     found = {}
     for path in brought:
@@ -62,7 +69,7 @@ def _pack_listings(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, StoredFi
     return found
 
 
-def _known(tree: Tree, brought: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
+def _known(tree: Tree, brought: Mapping[MirrorPath, PackageFile]) -> Mapping[MirrorPath, Listing]:
     listings = tree.inventory.listings
     return {
         path: each for path, each in listings.items() if brought.get(path) in (None, tree.inventory.stored_at(path))
@@ -70,9 +77,9 @@ def _known(tree: Tree, brought: Mapping[MirrorPath, StoredFile]) -> Mapping[Mirr
 
 
 def _come(
-    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, StoredFile], progress: Progress
+    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, PackageFile], progress: Progress
 ) -> Mapping[MirrorPath, Listing]:
-    """What upstream's pages said of files that were deferred, with what the files tell now that they are here."""
+    """What upstream's pages said about deferred files, completed by the files themselves now that they are here."""
     old, was_deferred = tree.inventory.listings, tree.inventory.deferred
     found = {}
     for path in brought:
@@ -101,7 +108,7 @@ def _nothing_told() -> Listing:
 
 
 def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
-    """What the file itself tells."""
+    """What the file itself says."""
     path, file_name = tree.path(package.path), package.path.rpartition("/")[2]
     try:
         if is_wheel_name(file_name):
@@ -110,10 +117,10 @@ def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
             metadata = admit_sha256(hashlib.sha256(data).hexdigest())
             return replace(_nothing_told(), requires_python=requires_python, metadata=metadata)
         documents = read_sdist_documents(path, file_name=file_name)
-        told = read_metadata(documents.pkg_info) if documents.pkg_info is not None else None
+        metadata_of_sdist = read_metadata(documents.pkg_info) if documents.pkg_info is not None else None
         return replace(
             _nothing_told(),
-            requires_python=told.requires_python if told else None,
+            requires_python=metadata_of_sdist.requires_python if metadata_of_sdist else None,
             build_requires=build_requirements(documents.pyproject),
         )
     except ValueError as error:

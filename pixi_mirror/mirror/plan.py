@@ -8,7 +8,7 @@ from pixi_mirror.mirror.compare import TreeDifference, compare
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.pins import RenewedPins
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Channel, GeneratedFile, Layout, Listing, Package, Snapshot, StoredFile, Target
+from pixi_mirror.model.packages import Channel, GeneratedFile, Layout, Listing, Package, PackageFile, Snapshot, Target
 from pixi_mirror.model.values import MirrorPath, Sha256
 from pixi_mirror.pypi.index import repeated_file_names
 from pixi_mirror.pypi.index_urls import indexes_without_place
@@ -158,7 +158,7 @@ def sized(package: Package, listing: Listing | None) -> Package:
     return replace(package, size=listing.size)
 
 
-def pinned(package: Package, stored: StoredFile | None) -> Package:
+def pinned(package: Package, stored: PackageFile | None) -> Package:
     """The package with the hash and the size of its first fetch, where its lock has none."""
     if stored is None or None not in (package.sha256, package.size):
         return package

@@ -20,7 +20,7 @@ from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import open_mirror
-from pixi_mirror.model.packages import Channel, Inventory, Package, Snapshot, SourceDirectory, StoredFile
+from pixi_mirror.model.packages import Channel, Inventory, Package, PackageFile, Snapshot, SourceDirectory
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index_urls import IndexUrl, index_of
 
@@ -161,7 +161,7 @@ def _freshness(snapshot: Snapshot, source: WorkspaceSource | None) -> Freshness:
 
 
 def _channels(
-    snapshots: Iterable[Snapshot], packages: Iterable[Package], stored: Mapping[MirrorPath, StoredFile]
+    snapshots: Iterable[Snapshot], packages: Iterable[Package], stored: Mapping[MirrorPath, PackageFile]
 ) -> tuple[SourceSummary, ...]:
     named: dict[Channel, list[int]] = {
         channel: [] for snapshot in snapshots for cell in snapshot.cells for channel in cell.channels
@@ -178,7 +178,7 @@ def _channels(
 
 
 def _indexes(
-    inventory: Inventory, packages: Iterable[Package], stored: Mapping[MirrorPath, StoredFile]
+    inventory: Inventory, packages: Iterable[Package], stored: Mapping[MirrorPath, PackageFile]
 ) -> tuple[SourceSummary, ...]:
     sizes: dict[IndexUrl, list[int]] = {}
     for package in packages:
@@ -193,7 +193,7 @@ def _indexes(
 
 
 def _sdists(
-    inventory: Inventory, packages: Mapping[MirrorPath, Package], stored: Mapping[MirrorPath, StoredFile]
+    inventory: Inventory, packages: Mapping[MirrorPath, Package], stored: Mapping[MirrorPath, PackageFile]
 ) -> tuple[Sdist, ...]:
     """Wanted sdists for which the mirror lacks a project, or a version of it, that building them needs."""
     versions = known_versions(package for path, package in packages.items() if path in stored)

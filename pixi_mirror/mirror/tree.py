@@ -25,10 +25,10 @@ _MANY, _WRITING = 64, 4
 
 
 class Tree(TreeView):
-    """One mirror on disk, to be looked at and, inside `writing`, changed."""
+    """One mirror on disk. It may be read at any time, and changed inside `writing`."""
 
     def __init__(self, root: Path) -> None:
-        """Read what stands in `root`; a directory that is absent or empty is a mirror that holds nothing.
+        """Read the mirror in `root`; a directory that is absent or empty is a mirror that holds nothing.
 
         Raises:
             MachineError: it holds other things, is no directory or cannot be read, or its records do not parse.
@@ -42,7 +42,7 @@ class Tree(TreeView):
     def writing(self, *, timeout_s: float, freeing: bool = False) -> Iterator[None]:
         """Be the only writer for the whole block; what a killed writer left half-made is cleared first.
 
-        Who is `freeing` room gets some to begin with: what the writers before have held back.
+        With `freeing`, the reserve that earlier writers left is removed first where the disk is full.
 
         Raises:
             BusyError: another process is writing and did not finish within `timeout_s` seconds.
@@ -90,7 +90,7 @@ class Tree(TreeView):
         return directories.temporary_directory(self._temporary / files.fresh_name())
 
     def announce(self, paths: Iterable[MirrorPath]) -> None:
-        """Remember, before the first is placed, which files are about to be, so that a kill leaves no litter."""
+        """Record which files will be placed, before the first is, so that the next run knows what a killed run left."""
         self._require_lock()
         placing = tuple(sorted({*paths, *self.leftovers()}))
         self._write_state(replace(self.state, placing=placing, identities=self._identities))
@@ -111,12 +111,12 @@ class Tree(TreeView):
         self._unsynced.add(target.parent)
 
     def write(self, path: MirrorPath, data: bytes) -> None:
-        """Put bytes that we made at `path`, whole or not at all, and make that last."""
+        """Write a generated file, whole or not at all, so that it survives a power loss."""
         self.write_all({path: data})
         self.sync()
 
     def write_all(self, contents: Mapping[MirrorPath, bytes]) -> None:
-        """Put many files that we made, each whole or not at all; they last once anything is written after them."""
+        """Write many generated files, each whole or not at all; they survive a power loss after the next `sync`."""
         for path in contents:
             target = self.path(path)
             with explain_errors("write", target):
@@ -131,7 +131,7 @@ class Tree(TreeView):
         if len(contents) < _MANY:
             found = {path: put(path) for path in contents}
         else:
-            # Each waits for the disk, which likes to be asked by several: 1600 pages took 0.75 s one by one.
+            # Each write waits for the disk, and several at once are faster: 1600 pages took 0.75 s one by one.
             from concurrent.futures import ThreadPoolExecutor
 
             with ThreadPoolExecutor(_WRITING) as pool:
@@ -139,7 +139,7 @@ class Tree(TreeView):
         self._identities.update((path, identity_of(status)) for path, status in found.items())
 
     def remove(self, path: MirrorPath) -> None:
-        """Remove a file of ours and the directories that are empty then; one that is gone already is fine."""
+        """Remove a file of ours, if it exists, and the directories that are empty then."""
         target = self.path(path)
         with explain_errors("remove", target):
             for folder in list(target.parents)[: len(Path(path).parents) - 1]:
@@ -161,7 +161,7 @@ class Tree(TreeView):
         self._unsynced.clear()
 
     def record_found_workspace(self, directory: Path, manifest: Path, trail: str) -> None:
-        """Know which workspace pixi found from a directory; those of directories that are gone are forgotten."""
+        """Record which workspace pixi found from a directory; entries of directories that are gone are dropped."""
         found = {each: known for each, known in self.state.found.items() if Path(each).is_dir()}
         self._write_state(replace(self.state, found={**found, str(directory): (str(manifest), trail)}))
 
@@ -191,9 +191,14 @@ class Tree(TreeView):
         manifests: Mapping[str, str] | None = None,
         attempts: Mapping[MirrorPath, str] | None = None,
     ) -> None:
-        """Make `new` the inventory: the step after which a change has happened.
+        """Make `new` the inventory. With that, a change has happened.
 
-        `manifests` or `attempts` None: as they are known.
+        Args:
+            new: the inventory.
+            locks: subscription id -> path of its lock.
+            unlisted: when files were unlisted, in seconds since 1970.
+            manifests: subscription id -> path of its manifest, after an update; None: as they are.
+            attempts: failed attempts to make sidecars; None: as they are.
         """
         self.sync()
         known = {path: self._identities[path] for path in sorted(new.tree) if path in self._identities}
@@ -211,7 +216,7 @@ class Tree(TreeView):
             placing=tuple(path for path in self.state.placing if path not in new.tree),
         )
         if new != self.inventory or not (self.root / INVENTORY).exists():
-            # If we are killed between the two records, no identity of a file may vouch for other bytes.
+            # If we are killed between the two records, no identity may be that of a file with other bytes.
             same = {path: each for path, each in known.items() if self.inventory.tree.get(path) == new.tree[path]}
             self._write_state(replace(state_of_new, identities=same, placing=self.state.placing))
             self._write_inventory(new)
@@ -234,17 +239,17 @@ class Tree(TreeView):
         self.state = replace(new, identities=MappingProxyType(dict(new.identities)))
 
     def write_private(self, name: str, data: bytes) -> None:
-        """Keep something that is never served, unless it is kept already; losing it must cost time only."""
+        """Write a private file whose loss costs only time, unless it has these bytes already."""
         target = self._private / name
         with explain_errors("write", target):
-            with suppress(OSError):  # what is no file of ours is replaced
+            with suppress(OSError):  # a link or directory is replaced
                 if files.read_bytes(target) == data:
                     return
             files.write_synced(target, data, temporary=self._temporary / files.fresh_name(), mode=0o600)
 
 
 def open_mirror(mirror: Path) -> Tree:
-    """The mirror at a path where there must be one.
+    """Open the mirror at a path where there must be one.
 
     Raises:
         MachineError: there is none.

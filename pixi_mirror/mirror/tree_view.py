@@ -13,7 +13,7 @@ from pixi_mirror.disk.files import FileIdentity, explain_errors, identity_of, is
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror import inventory_file, state_file
 from pixi_mirror.mirror.state_file import State
-from pixi_mirror.model.packages import GeneratedFile, Inventory, StoredFile
+from pixi_mirror.model.packages import GeneratedFile, Inventory, PackageFile
 from pixi_mirror.model.values import MirrorPath, Sha256
 from pixi_mirror.progress import Progress
 
@@ -133,7 +133,7 @@ class TreeView:
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 recorded = self._identities.get(path)
-                found[path] = content.sha256 if isinstance(content, StoredFile) else content.recipe
+                found[path] = content.sha256 if isinstance(content, PackageFile) else content.recipe
                 if recorded is None or not stat.S_ISREG(status.st_mode) or not is_same(recorded, status):
                     unknown.append(path)
         if unknown:
@@ -153,7 +153,7 @@ class TreeView:
         found: dict[MirrorPath, Sha256 | None] = {}
         for path, each in hashed.items():
             promised = self._promised(path)
-            if each is None or each[0] == promised or isinstance(tree[path], StoredFile):
+            if each is None or each[0] == promised or isinstance(tree[path], PackageFile):
                 found[path] = None if each is None else each[0]
             else:
                 from pixi_mirror.mirror.sidecars import is_intact
@@ -165,7 +165,7 @@ class TreeView:
 
     def _promised(self, path: MirrorPath) -> Sha256:
         content = self.inventory.tree[path]
-        return content.sha256 if isinstance(content, StoredFile) else content.recipe
+        return content.sha256 if isinstance(content, PackageFile) else content.recipe
 
     def _read_recorded(self, path: MirrorPath) -> bytes | None:
         """The bytes of a sidecar, or of a `repodata.json` that is as it is recorded; None: it is not, or is absent."""

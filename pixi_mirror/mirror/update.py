@@ -28,7 +28,7 @@ from pixi_mirror.mirror.subscriptions import (
 )
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.upstream import UpstreamPackages, find_submodules, resolve_build_requirements
-from pixi_mirror.model.packages import Layout, StoredFile
+from pixi_mirror.model.packages import Layout, PackageFile
 from pixi_mirror.model.values import Json, MirrorPath
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
@@ -213,7 +213,7 @@ def _result(
     plan: Plan,
     *,
     indexes: tuple[MirrorPath, ...] = (),
-    stored: Mapping[MirrorPath, StoredFile] = MappingProxyType({}),
+    stored: Mapping[MirrorPath, PackageFile] = MappingProxyType({}),
     failed: tuple[FailedPackage, ...] = (),
     error: PixiMirrorError | None,
 ) -> UpdateResult:
@@ -253,7 +253,7 @@ def _problem(plan: Plan, problems: tuple[WorkspaceError, ...]) -> PixiMirrorErro
 
 
 def _named(request: UpdateRequest, tree: Tree, context: Context) -> SourcesToRenew:
-    """What the user names, looked for before anything is made on disk."""
+    """The sources that the user names; they are found before anything is made on disk."""
     return named_sources(request.selection, tree, directory=context.directory(), environ=context.environ)
 
 

@@ -12,7 +12,7 @@ from pixi_mirror.context import Context
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.network import Network
-from pixi_mirror.model.packages import Listing, Package, StoredFile
+from pixi_mirror.model.packages import Listing, Package, PackageFile
 from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath, Url
 from pixi_mirror.paths import HEALTH, url_path
@@ -37,7 +37,7 @@ _RETRIES_OF_PAGES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
+class UpstreamConnection:
     """The rooms that reach other machines, with the user's settings."""
 
     store: Store
@@ -56,7 +56,7 @@ def open_upstream(
     *,
     workspace: Path | None = None,
     sources: Iterable[WorkspaceSource] = (),
-) -> Upstream:
+) -> UpstreamConnection:
     """What can bring these packages into a mirror, or, with none, to this machine; as is told for a workspace.
 
     Raises:
@@ -72,7 +72,7 @@ def open_upstream(
     settings = context.settings(workspace)
     for warning in settings.warnings:
         context.progress.warn(warning)
-    plain = {_host(url) for package in packages for url in _asked(package) if url.startswith("http://")}
+    plain = {_host(url) for package in packages for url in _urls(package) if url.startswith("http://")}
     network = replace(
         settings.network,
         http_hosts=settings.network.http_hosts | plain,
@@ -82,20 +82,22 @@ def open_upstream(
         network = leave_out_own_mirror(network, tree, context.progress)
     store = Store(context.cache_directory())
 
-    # A page is worth less patience than a file: the mirror is right without it.
-    hasty = replace(network, retries=min(network.retries, _RETRIES_OF_PAGES))
+    # A page is tried again less often than a file, because the mirror is right without it.
+    page_network = replace(network, retries=min(network.retries, _RETRIES_OF_PAGES))
 
     def download_git(url: Url, sink: Sink) -> None:  # git is looked for when it is needed
         _open_repositories(context, network).download(url, sink)
 
     fetcher = Fetcher(network, context.progress, connections=settings.jobs, download_git=download_git)
-    return Upstream(
+    return UpstreamConnection(
         store=store,
         fetcher=fetcher,
         jobs=settings.jobs,
         batch=Batch(store, fetcher, context.progress, jobs=settings.jobs),
         pages=UpstreamPages(
-            Fetcher(hasty, context.progress, connections=settings.jobs), context.progress, jobs=settings.jobs
+            Fetcher(page_network, context.progress, connections=settings.jobs),
+            context.progress,
+            jobs=settings.jobs,
         ),
     )
 
@@ -106,7 +108,7 @@ class UpstreamPackages:
     def __init__(self, context: Context, *, needs_all: bool = True) -> None:
         self.needs_all = needs_all
         self._context = context
-        self._upstream: Upstream | None = None
+        self._upstream: UpstreamConnection | None = None
 
     def bring(self, tree: Tree, plan: Plan) -> BringResult:
         """Fetch and place what the plan lacks.
@@ -123,7 +125,9 @@ class UpstreamPackages:
             tree, plan, upstream.store, upstream.batch, self._context.progress, needs_all=self.needs_all
         )
 
-    def listings(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, StoredFile]) -> Mapping[MirrorPath, Listing]:
+    def listings(
+        self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, PackageFile]
+    ) -> Mapping[MirrorPath, Listing]:
         """Read upstream's index pages.
 
         Raises:
@@ -133,7 +137,7 @@ class UpstreamPackages:
 
         return fetch_listings(tree, plan, stored, self._open(tree, plan).pages, self._context.progress)
 
-    def _open(self, tree: Tree, plan: Plan) -> Upstream:
+    def _open(self, tree: Tree, plan: Plan) -> UpstreamConnection:
         if self._upstream is None:
             pins = plan.pins
             self._upstream = open_upstream(
@@ -178,8 +182,8 @@ def _open_repositories(context: Context, network: Network) -> GitRepositories:
     return GitRepositories(context.cache_directory() / "git", Git(context.environ), network, context.progress)
 
 
-def _asked(package: Package) -> Iterable[str]:
-    """Every URL that the lock has us ask for a package."""
+def _urls(package: Package) -> Iterable[str]:
+    """Every URL that is requested for a package."""
     record = package.record if package.kind == "pypi" else {}
     return (package.url.raw, *record.get("indexes", ()), *record.get("find-links", ()))
 
@@ -230,12 +234,12 @@ def _is_itself(base: str, known: frozenset[str], network: Network, tree: Tree, p
 
     place = origin_of(Url(base))
     if base not in known and (place is None or is_loopback(place.host)):
-        return False  # whoever serves on loopback has told us
+        return False  # a server of ours on loopback has recorded its address
     fetcher = Fetcher(replace(network, mirrors={}, retries=0), progress, connections=1)
     try:
-        told = json.loads(fetcher.read(Url(f"{base}/{HEALTH}"), accept="application/json", limit=_LARGEST).data)
+        health = json.loads(fetcher.read(Url(f"{base}/{HEALTH}"), accept="application/json", limit=_LARGEST).data)
     except (PixiMirrorError, ValueError):
         return base in known
     finally:
         fetcher.close()
-    return isinstance(told, dict) and told.get("mirror") == tree.identity
+    return isinstance(health, dict) and health.get("mirror") == tree.identity

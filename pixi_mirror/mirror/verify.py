@@ -1,4 +1,4 @@
-"""Hash every file again, read every index back, and say what differs; fetch what is bad if asked to."""
+"""Hash every file again, read every index back, and say what differs; with `--repair`, fetch what is bad."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile
 from pixi_mirror.mirror.upstream import UpstreamPackages
 from pixi_mirror.model.indexes import Contents, IndexFile
-from pixi_mirror.model.packages import Cell, GeneratedFile, Package, Snapshot, StoredFile
+from pixi_mirror.model.packages import Cell, GeneratedFile, Package, PackageFile, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path
 
 if TYPE_CHECKING:  # a run that needs them not must not pay for them
@@ -76,16 +76,16 @@ class VerifyResult:
     indexes: tuple[BadIndex, ...]
     closure: tuple[MissingPackage, ...]
     unmet_dependencies: tuple[UnmetDependency, ...]
-    """What the locked packages ask of each other and do not get; the mirror is what its locks say all the same."""
+    """What locked packages require of each other and do not get. The mirror is what its locks say all the same."""
     repaired: tuple[MirrorPath, ...]
     solutions: tuple[Solution, ...] | None
-    """Every environment solved again; None: that was not asked for."""
+    """Every environment solved again; None: this was not requested."""
     error: PixiMirrorError | None
-    """Why a repair did not succeed; None: it did, or none was asked for."""
+    """Why a repair did not succeed; None: it did, or none was requested."""
 
     @property
     def files(self) -> int:
-        """Files looked at."""
+        """Number of files that were read."""
         return len(self.looked)
 
     @property
@@ -153,7 +153,7 @@ def _look_quickly(tree: Tree) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[M
     held = tree.held()
     found = {}
     for path, content in tree.inventory.tree.items():
-        if isinstance(content, StoredFile) and held.get(path) == content.sha256:
+        if isinstance(content, PackageFile) and held.get(path) == content.sha256:
             found[path] = FoundFile(content.sha256, content.size)
         elif path in held and (hashed := tree.hash_file(path)) is not None:
             found[path] = FoundFile(hashed[0], hashed[1].st_size)
@@ -216,7 +216,7 @@ def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile]) 
 
 
 def _too_long(looked: FoundFile) -> str | None:
-    """What is wrong with a file that would fill the memory if it was read as an index."""
+    """What is wrong with a file that is too long to be read as an index; None: nothing."""
     return f"it is {looked.size} bytes long, longer than any index" if looked.size > LONGEST_INDEX else None
 
 
@@ -225,7 +225,7 @@ def _problem(tree: Tree, path: MirrorPath, made: IndexFile | None, contents: Con
     if made is not None and hashlib.sha256(data).hexdigest() == made.recipe:
         return None
     problems = (index.problem(path, data, contents, read=tree.read) for index in INDEXES)
-    # The bytes of a sidecar are its program's affair: what it says is what counts.
+    # A program writes the bytes of a sidecar, so only what it says is judged.
     otherwise = "its bytes are not those that the inventory gives" if made is not None else None
     return next((problem for problem in problems if problem), otherwise)
 
@@ -253,7 +253,7 @@ class UnmetDependency:
     path: MirrorPath
     """Of the package whose record makes the demand."""
     problem: str
-    """What it asks for and what there is, in the words of pixi's solver."""
+    """What it requires and what there is, in the words of pixi's solver."""
 
 
 def unmet_dependencies(
@@ -263,7 +263,7 @@ def unmet_dependencies(
 
     `packages` have the records as the mirror's indexes show them. A lock holds what its solver chose, so that what
     does not fit was made so upstream, by a hotfix or by hand, or was left out of the mirror on purpose. What packages
-    ask of the machine (`__glibc`) is judged where the lock says what it was solved for.
+    require of the machine (`__glibc`) is judged where the lock says what it was solved for.
     """
     return tuple(
         UnmetDependency(
@@ -288,5 +288,5 @@ def _of_cell(cell: Cell, packages: Mapping[MirrorPath, Package]) -> Iterator[tup
 
 
 def _record(package: Package) -> Mapping[str, object]:
-    """Its record, of which only what the closure asks for is sure to be there."""
+    """The record of a package, with the keys that the closure needs."""
     return {**package.record, "name": package.name, "version": package.version, "build": package.build}

@@ -61,7 +61,7 @@ class S3Options:
     region: str | None = None
     """None: what the AWS configuration says."""
     force_path_style: bool = False
-    """The bucket stands in the path of a request's URL, not in its host."""
+    """Whether the bucket is in the path of a request's URL, and not in its host."""
 
 
 def _nobody(_url: Url) -> None:
@@ -94,7 +94,7 @@ class Network:
     insecure_hosts: frozenset[str] = frozenset()
     """Hosts (`host` or `host:port`) whose certificate is not checked."""
     http_hosts: frozenset[str] = frozenset()
-    """Hosts that may be asked over plain http because the lock or `[mirrors]` says so."""
+    """Hosts that may be requested over plain http, because the lock or `[mirrors]` says so."""
     credential: Callable[[Url], Credential | None] = field(default=_nobody, repr=False)
     """The credential for the URL that is really requested; None: there is none."""
     s3_options: Mapping[str, S3Options] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user has told pixi and us."""
+    """The user's settings, of pixi and of ours."""
 
     network: Network
     """Of `http_hosts` only those of mirrors; the locks' are the caller's to add."""
@@ -123,4 +123,4 @@ class Settings:
     sources: tuple[str, ...]
     """The configuration files that were read, the highest first."""
     warnings: tuple[str, ...]
-    """Sentences to be said on every run."""
+    """Sentences that every run shows."""

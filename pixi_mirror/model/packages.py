@@ -13,14 +13,14 @@ Layout: TypeAlias = Literal["channels", "flat"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One file that somebody wants; its identity is its path."""
+    """One file that a subscription wants; it is known by its path."""
 
     path: MirrorPath
     url: Url
     sha256: Sha256 | None
     """None: the lock promises none, the first fetch pins it."""
     md5: Md5 | None
-    """None: the lock promises none. Only looked at where there is no sha256."""
+    """None: the lock promises none. It is only used where there is no sha256."""
     size: int | None
     """In bytes, as the lock says; None: it does not say. May be stale: the sha256 decides."""
     kind: Kind
@@ -31,18 +31,18 @@ class Package:
     subdir: str | None
     """None: the kind has no subdirs."""
     record: Mapping[str, Json]
-    """The conda record as it stands in `repodata.json`; of a PyPI file `indexes` and `find-links`: the URLs, stripped,
+    """The conda record as it is in `repodata.json`; of a PyPI file `indexes` and `find-links`: the URLs, stripped,
     of those that its environments name, its own first. Both are empty for one that comes from no index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What is known of a PyPI file besides its bytes: told by upstream's index page, or by the file itself."""
+    """What is known about a PyPI file besides its bytes, from upstream's index page or from the file itself."""
 
     index: str | None
     """URL of the index, or of the page of links, that lists it; None: none could be had, or none does."""
     is_settled: bool
-    """Whether asking upstream again would tell nothing new: not so if a page could not be had for a passing reason."""
+    """Whether upstream has answered for good; False: a page could not be had for a passing reason."""
     requires_python: str | None
     yanked: str | None
     """Why it was withdrawn, perhaps empty; None: it was not, as far as is known."""
@@ -51,9 +51,9 @@ class Listing:
     metadata: Sha256 | None
     """Of what stands beside the file: the core metadata of a wheel, git's index of a pack; None: there is none."""
     build_requires: tuple[str, ...] | None
-    """What building it needs, as PEP 508 has it; None: it is not built, or does not tell."""
+    """What building it needs, in the syntax of PEP 508; None: it is not built, or does not say."""
     size: int | None = None
-    """In bytes, as upstream's page says of a file that is deferred; None: not told, or the file itself tells."""
+    """In bytes, by upstream's page, of a deferred file; None: not known, or the file itself is here."""
 
 
 SKIP = "--skip-unmirrorable"
@@ -87,7 +87,7 @@ class SourceDirectory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What was once asked of one lock, kept as asked, so that a refresh follows the lock."""
+    """What the user requests of one lock, kept as requested, so that a refresh follows the lock."""
 
     environments: tuple[str, ...] | None
     """None: all that the lock has."""
@@ -101,7 +101,7 @@ class Request:
     build_requires: tuple[str, ...] = ()
     """What building needs besides, as PEP 508 has it."""
     with_build_requirements: bool = False
-    """Whether what the sdists themselves ask for is needed, too."""
+    """Whether what the sdists themselves name is needed, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +156,13 @@ class Snapshot:
     requests: tuple[Request, ...]
     cells: tuple[Cell, ...]
     packages: tuple[Package, ...]
-    """Ordered by path; a path stands several times where the lock has several records for it."""
+    """Ordered by path; a path is here several times if the lock has several records for it."""
     refused: tuple[Refusal, ...]
     """What the lock names for the requests and was left out because they allow it."""
     tools: tuple[Package, ...] = ()
     """What building its sdists needs, which the lock does not say, as it was once resolved; ordered by path."""
     tools_for: Sha256 | None = None
-    """Of the question that `tools` answer; None: none was asked."""
+    """Digest of the requirements that `tools` satisfy; None: there are none."""
     directories: tuple[SourceDirectory, ...] = ()
     """The source directories that the chosen environments install; ordered by entry."""
 
@@ -173,8 +173,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """A file that was brought."""
+class PackageFile:
+    """A file of the mirror that was brought."""
 
     sha256: Sha256
     size: int
@@ -182,7 +182,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedFile:
-    """A file that was made."""
+    """A file of the mirror that was made: an index file or a sidecar."""
 
     recipe: Sha256
     """The sha256 of the canonical inputs it was made from."""
@@ -197,19 +197,19 @@ class Inventory:
     """The pins, one snapshot a subscription, ordered by id."""
     kept: Mapping[MirrorPath, Package]
     """Packages in the tree that no snapshot wants and that indexes still list."""
-    tree: Mapping[MirrorPath, StoredFile | GeneratedFile]
+    tree: Mapping[MirrorPath, PackageFile | GeneratedFile]
     """Every file that is ours."""
     listings: Mapping[MirrorPath, Listing] = field(default_factory=dict)
     """What is known of the PyPI files in the tree, and of those that are deferred."""
     deferred: frozenset[MirrorPath] = frozenset()
-    """Packages that are wanted and listed, and are to be brought when they are first asked for; none is in the tree."""
+    """Wanted packages that are listed and come when a client first asks for them; none of them is in the tree."""
 
     @property
-    def stored(self) -> Mapping[MirrorPath, StoredFile]:
+    def stored(self) -> Mapping[MirrorPath, PackageFile]:
         """The files of the tree that were brought."""
-        return {path: content for path, content in self.tree.items() if isinstance(content, StoredFile)}
+        return {path: content for path, content in self.tree.items() if isinstance(content, PackageFile)}
 
-    def stored_at(self, path: MirrorPath) -> StoredFile | None:
+    def stored_at(self, path: MirrorPath) -> PackageFile | None:
         """The file at a path, if it was brought; None: there is none, or it was made."""
         content = self.tree.get(path)
-        return content if isinstance(content, StoredFile) else None
+        return content if isinstance(content, PackageFile) else None

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from pixi_mirror.disk.files import FileIdentity, identity_of, is_same
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror.tree_view import INVENTORY, PRIVATE, STATE, TreeView
-from pixi_mirror.model.packages import GeneratedFile, StoredFile
+from pixi_mirror.model.packages import GeneratedFile, PackageFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.simple import METADATA
 from pixi_mirror.serve.access_log import WrongBytes
@@ -81,7 +81,7 @@ class _Records(NamedTuple):
     """The identities of inventory and state when they were read."""
     since_ns: int
     """When the inventory got its place."""
-    tree: Mapping[MirrorPath, StoredFile | GeneratedFile]
+    tree: Mapping[MirrorPath, PackageFile | GeneratedFile]
     identities: Mapping[MirrorPath, FileIdentity]
     announced: Collection[MirrorPath]
     """What a running or killed update places and has not recorded; some replace files of the tree."""
@@ -156,7 +156,7 @@ class MirrorFiles:
                 sha256 = self._sha256(records, path, descriptor, found)
             if sha256 is not None:
                 content = None if records is None else records.tree.get(path)
-                is_replaced = isinstance(content, StoredFile) and content.sha256 != sha256
+                is_replaced = isinstance(content, PackageFile) and content.sha256 != sha256
                 may_change = is_index(path) or is_replaced
                 opened = OpenFile(descriptor, found.st_size, path, _validators(sha256, found), may_change)
             return opened
@@ -184,7 +184,7 @@ class MirrorFiles:
         recorded = records.identities.get(path)
         # The recorded hash counts for a file that has not changed since. An update may just have replaced it.
         is_unchanged = is_same(recorded, found) if recorded is not None else found.st_ctime_ns < records.since_ns
-        if isinstance(content, StoredFile) and content.size == found.st_size and is_unchanged:
+        if isinstance(content, PackageFile) and content.size == found.st_size and is_unchanged:
             return content.sha256
         sha256 = self._hash(path, descriptor, found)
         expected = _expected(content, path)
@@ -251,9 +251,9 @@ class MirrorFiles:
         )
 
 
-def _expected(content: StoredFile | GeneratedFile | None, path: MirrorPath) -> str | None:
+def _expected(content: PackageFile | GeneratedFile | None, path: MirrorPath) -> str | None:
     """The sha256 that the bytes at a path must have; None: the inventory has no hash of them."""
-    if isinstance(content, StoredFile):
+    if isinstance(content, PackageFile):
         return content.sha256
     shard = _SHARD.fullmatch(path)
     return shard[1] if shard else None

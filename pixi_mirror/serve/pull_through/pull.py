@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from pixi_mirror.cache.batch import ObtainedPackage, obtain
 from pixi_mirror.context import Context
 from pixi_mirror.errors import BusyError, DiskFullError, FetchError, MachineError, PixiMirrorError, WrongBytesError
-from pixi_mirror.mirror.upstream import Upstream, open_upstream
+from pixi_mirror.mirror.upstream import UpstreamConnection, open_upstream
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.serve.access_log import timestamp
@@ -104,7 +104,7 @@ class PullThrough:
         self._lock = threading.Lock()
         self._downloads: dict[MirrorPath, _Download] = {}
         self._origins: dict[str, _Origin] = {}
-        self._opened: tuple[Mapping[MirrorPath, Package], Upstream] | None = None
+        self._opened: tuple[Mapping[MirrorPath, Package], UpstreamConnection] | None = None
         self._opening = threading.Lock()
 
     def __call__(self, path: MirrorPath, wait: WaitForUpstream) -> Path | None:
@@ -226,12 +226,12 @@ class PullThrough:
             log(failure.status, 0, str(error))
             raise failure from error
 
-    def _obtain(self, package: Package, upstream: Upstream) -> tuple[ObtainedPackage, bool]:
+    def _obtain(self, package: Package, upstream: UpstreamConnection) -> tuple[ObtainedPackage, bool]:
         if package.sha256 is None:
             raise MachineError(f"{package.path} has no hash")
         return obtain(package, package.sha256, upstream.store, upstream.fetcher, self._context.progress)
 
-    def _upstream(self) -> Upstream:
+    def _upstream(self) -> UpstreamConnection:
         """What fetches the pinned packages; it depends on their hosts and the settings, so it is made anew with them.
 
         Raises:

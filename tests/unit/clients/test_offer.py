@@ -6,7 +6,7 @@ from pixi_mirror.clients.offer import admit_url, offer_of
 from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.clients.toml import parse_toml
 from pixi_mirror.errors import UsageError
-from pixi_mirror.model.packages import Cell, GeneratedFile, Inventory, Package, Snapshot, StoredFile
+from pixi_mirror.model.packages import Cell, GeneratedFile, Inventory, Package, PackageFile, Snapshot
 from pixi_mirror.model.values import MirrorPath, Url
 from pixi_mirror.paths import channel, url_path
 from pixi_mirror.settings.mirrors import admit_mirrors, is_prefix
@@ -46,7 +46,7 @@ def inventory(*packages, channels=(FORGE,), kept=(), deferred=(), tree=(), layou
         layout=layout,
         snapshots=(snapshot,),
         kept={each.path: each for each in kept},
-        tree={each.path: StoredFile(sha256="0" * 64, size=1) for each in there}
+        tree={each.path: PackageFile(sha256="0" * 64, size=1) for each in there}
         | {MirrorPath(path): GeneratedFile(recipe="0" * 64) for path in tree},
         deferred=frozenset(deferred),
     )

@@ -17,7 +17,7 @@ from pixi_mirror.mirror.bring import BringResult
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import GeneratedFile, Request, StoredFile
+from pixi_mirror.model.packages import GeneratedFile, PackageFile, Request
 from pixi_mirror.model.values import admit_path
 
 REPODATA = admit_path("conda-forge/noarch/repodata.json")
@@ -44,7 +44,7 @@ class Source:
             file.write_bytes(package.name.encode())
             if not (failed and self.needs_all):
                 tree.place(package.path, file, sha256=digest(package.name))
-                stored[package.path] = StoredFile(sha256=digest(package.name), size=len(package.name))
+                stored[package.path] = PackageFile(sha256=digest(package.name), size=len(package.name))
             file.unlink()
         return BringResult(stored=stored, failed=tuple(failed))
 

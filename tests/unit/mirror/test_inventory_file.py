@@ -7,7 +7,7 @@ import pytest
 from harness.inventories import CHANNEL, conda, digest, inventory, sdist, snapshot
 
 from pixi_mirror.mirror.inventory_file import FORMAT, dump, parse
-from pixi_mirror.model.packages import GeneratedFile, Listing, Refusal, Request, StoredFile
+from pixi_mirror.model.packages import GeneratedFile, Listing, PackageFile, Refusal, Request
 from pixi_mirror.model.values import Url, admit_md5, admit_path
 
 
@@ -38,7 +38,7 @@ def full():
         refused=(Refusal(entry="./local", reason="it is a directory"),),
     )
     one = replace(one, cells=(replace(one.cells[0], build_packages=(data.path,), virtual_packages=("__glibc=2.28",)),))
-    stored = {each.path: StoredFile(sha256=digest(each.name), size=7) for each in (data, tool, old)}
+    stored = {each.path: PackageFile(sha256=digest(each.name), size=7) for each in (data, tool, old)}
     tree = stored | {admit_path("conda-forge/noarch/repodata.json"): GeneratedFile(recipe=digest("index"))}
     listings = {
         source.path: listing(index="https://pypi.example/simple", yanked="", build_requires=("flit",), size=9),

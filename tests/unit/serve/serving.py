@@ -10,7 +10,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import GeneratedFile, Inventory, StoredFile
+from pixi_mirror.model.packages import GeneratedFile, Inventory, PackageFile
 from pixi_mirror.model.values import admit_path
 
 PAGE_HTML = b"<!DOCTYPE html><a href='../../x.whl'>x</a>"
@@ -28,7 +28,7 @@ def written(root: Path, stored: Mapping[str, bytes], derived: Mapping[str, bytes
             sha256 = hashlib.sha256(data).hexdigest()
             tree.place(admit_path(path), source, sha256=sha256)
             source.unlink()
-            content[path] = StoredFile(sha256=sha256, size=len(data))
+            content[path] = PackageFile(sha256=sha256, size=len(data))
         tree.write_all({admit_path(path): data for path, data in derived.items()})
         content |= {path: GeneratedFile(recipe=hashlib.sha256(data).hexdigest()) for path, data in derived.items()}
         new = Inventory(layout="channels", snapshots=(), kept={}, tree=MappingProxyType(content))

@@ -1,6 +1,6 @@
 """An inventory out of nothing: as large, and with names as hostile, as a test wants."""
 
-from pixi_mirror.model.packages import Cell, GeneratedFile, Inventory, Package, Snapshot, StoredFile
+from pixi_mirror.model.packages import Cell, GeneratedFile, Inventory, Package, PackageFile, Snapshot
 from pixi_mirror.model.values import MirrorPath, Url
 from pixi_mirror.paths import channel
 
@@ -37,7 +37,7 @@ def inventory(*packages, workspace="demo", environment="default", platform="linu
         packages=packages, refused=(),
     )  # fmt: skip
     deferred = more.get("deferred", frozenset())
-    tree = {each.path: StoredFile(sha256="0" * 64, size=sizes) for each in packages if each.path not in deferred}
+    tree = {each.path: PackageFile(sha256="0" * 64, size=sizes) for each in packages if each.path not in deferred}
     tree |= {MirrorPath(path): GeneratedFile(recipe="0" * 64) for path in derived}
     return Inventory(layout="channels", snapshots=(snapshot,), kept={}, tree=tree, **more)
 
