@@ -1,1 +1,1 @@
-"""What each client has to be told to use a served mirror, and how that goes into its own configuration file."""
+"""The configuration that each client needs to use a served mirror, and how it goes into the client's own file."""

@@ -176,7 +176,7 @@ def _warnings(where: ClientFile, kind: PackageClient, offer: Offer) -> Iterator[
         try:
             conflicts = kind.conflicts(_read(file) or "", offer)
         except (ValueError, MachineError):
-            continue  # whoever writes the file is told why it cannot be read
+            continue  # --write fails with the reason
         yield from (f"{file}: {conflict}" for conflict in conflicts)
     for name in kind.variables():
         if where.environ.get(name):

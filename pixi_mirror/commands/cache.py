@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pixi_mirror.cache.maintenance import CachePruneResult, CacheStatus, cache_prune, cache_status
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser, path
 from pixi_mirror.commands.text import counted, files_of
 from pixi_mirror.errors import DONE, FOUND
@@ -77,7 +77,7 @@ def _prune_json(pruned: CachePruneResult) -> Mapping[str, Json]:
     }
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {"verb": f"cache {options.action}"}
 
 
@@ -87,5 +87,5 @@ Say what the cache holds that all mirrors share. `cache prune` shows which of it
 uses any more (status 1 if there are any), and `cache prune --apply` removes them.""",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.errors import DONE, PixiMirrorError
 
-# Named tuples, for `dataclasses` alone would double what a run with nothing to do imports.
+# Named tuples, because `dataclasses` would double the imports of a run with nothing to do.
 
 
 class Outcome(NamedTuple):
-    """What a verb has to say."""
+    """The result of a verb."""
 
     json: Mapping[str, Any]
     lines: Sequence[str] = ()
     """For people, on stdout."""
     status: int = DONE
     error: PixiMirrorError | None = None
-    """Why it failed; its status is then the one that counts."""
+    """Why it failed; the exit status is then the error's."""
 
 
 class Command(NamedTuple):
@@ -29,5 +29,5 @@ class Command(NamedTuple):
     """Adds its options."""
     run: Callable[[Namespace], Outcome]
     """Raises any `PixiMirrorError`."""
-    blank: Callable[[Namespace], Mapping[str, Any]]
-    """Its JSON when it fails at once, with every key that it has otherwise."""
+    empty_json: Callable[[Namespace], Mapping[str, Any]]
+    """Its JSON if it fails at once: every key that it has otherwise, without content."""

@@ -17,7 +17,7 @@ from pixi_mirror.clients.offer import admit_url
 from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.make_context import make_progress, users_directory
+from pixi_mirror.commands.options import current_directory, make_progress
 from pixi_mirror.commands.parsing import Parser, path
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.errors import UsageError
@@ -61,7 +61,7 @@ def _run(options: Namespace) -> Outcome:
         client=client,
         named=options.file,
         is_users=getattr(options, "global"),
-        directory=users_directory(),
+        directory=current_directory(),
         environ=os.environ,
     )
     mirror = Path(options.dir)
@@ -120,7 +120,7 @@ def _json(done: ClientConfiguration) -> Mapping[str, Json]:
     }
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "config",
         "for": getattr(options, "for"),
@@ -138,5 +138,5 @@ Print what a client needs to use the mirror where it is served (see `pixi-mirror
 your own files and variables keeps the client from the mirror.""",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

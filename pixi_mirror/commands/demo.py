@@ -18,7 +18,7 @@ Show the main job on a small workspace: mirror a lock, verify, refresh, mend. Ne
 reads and writes nothing outside its directory, which stays for you to look at."""
 
 _HARMLESS = ("LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
-"""The variables that a step may see; all others could lead to the user's settings."""
+"""The variables that a step gets; any other could lead to the user's settings."""
 
 
 def _declare(parser: Parser) -> None:
@@ -38,16 +38,16 @@ def _say(line: str) -> None:
 
 
 def _step(stage: Stage, arguments: Sequence[str]) -> int:
-    """Run one command line as if it were typed in the stage's directory."""
-    with _surroundings(stage.directory, stage.environment), redirect_stderr(sys.stdout):
+    """Run one command line in the stage's directory."""
+    with _isolated(stage.directory, stage.environment), redirect_stderr(sys.stdout):
         status = run(arguments)
         sys.stdout.flush()
     return status
 
 
 @contextmanager
-def _surroundings(directory: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """Be in a directory with nothing but harmless variables and those given, for as long as this is open."""
+def _isolated(directory: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """Change to a directory, with harmless variables and those given alone, while this is open."""
     before = dict(os.environ)
     try:
         here: str | None = os.getcwd()
@@ -69,4 +69,4 @@ def _replace_environment(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-COMMAND = Command(description=_DESCRIPTION, declare=_declare, run=_run, blank=lambda _options: {"verb": "demo"})
+COMMAND = Command(description=_DESCRIPTION, declare=_declare, run=_run, empty_json=lambda _options: {"verb": "demo"})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser, path
 from pixi_mirror.commands.text import counted
 from pixi_mirror.mirror.forget import ForgetResult, forget
@@ -61,7 +61,7 @@ def _json(forgotten: ForgetResult) -> Mapping[str, Json]:
     }
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {"verb": "forget", "mirror": str(options.dir), "workspace": None, "environments": [], "surplus": []}
 
 
@@ -69,5 +69,5 @@ COMMAND = Command(
     description="Stop following a lock, or some of its environments. Their packages stay until `pixi-mirror prune`.",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

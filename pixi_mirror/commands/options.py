@@ -1,19 +1,35 @@
-"""Options that several verbs share; declaring them imports next to nothing."""
+"""Options that several verbs share, and what is made of them: progress and context.
 
+Declaring options imports next to nothing, because a run with nothing to do is mostly start-up.
+"""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixi_mirror.commands.parsing import Parser, natural, path, positive
+from pixi_mirror.errors import MachineError
+
+if TYPE_CHECKING:
+    from pixi_mirror.context import Context
+    from pixi_mirror.model.indexes import SidecarMaker
+    from pixi_mirror.model.network import Settings
+    from pixi_mirror.progress import Progress
 
 DEFAULT_MIRROR = Path("mirror")
 
 
 def declare_mirror(parser: Parser) -> None:
-    """Declare which mirror, by position."""
+    """Declare the positional for the mirror's directory."""
     parser.positional("dir", default=DEFAULT_MIRROR, help="the mirror's directory (default: ./mirror)")
 
 
 def declare_output(parser: Parser) -> None:
-    """Declare how to talk."""
+    """Declare the options for output."""
     parser.group("output")
     parser.flag("--json", help="one JSON object on stdout instead of text")
     parser.flag("-q", "--quiet", help="no progress and no notes, only results, warnings and errors")
@@ -27,7 +43,7 @@ def declare_output(parser: Parser) -> None:
 
 
 def declare_network(parser: Parser) -> None:
-    """Declare how to fetch."""
+    """Declare the options for fetching."""
     parser.group("fetching (pixi's own configuration is read too: mirrors, proxies, TLS, credentials)")
     parser.value(
         "--cache-dir",
@@ -59,7 +75,7 @@ def declare_lock_timeout(
 
 
 def declare_indexes(parser: Parser) -> None:
-    """Declare who makes what stands beside `repodata.json`."""
+    """Declare what makes the files beside `repodata.json`."""
     parser.value(
         "--index",
         default="auto",
@@ -72,4 +88,79 @@ def declare_indexes(parser: Parser) -> None:
         default="auto",
         choices=("auto", "always", "never"),
         help="whether to make sharded repodata, too (default: where an index is so large that it pays)",
+    )
+
+
+def make_progress(options: Namespace) -> "Progress":
+    """Make what shows progress on stderr."""
+    from pixi_mirror.commands.progress_output import Quiet, reporter
+
+    if options.quiet:
+        return Quiet(sys.stderr)
+    return reporter(options.progress, sys.stderr, verbose=options.verbose)
+
+
+def make_context(options: Namespace, progress: "Progress") -> "Context":
+    """Make the context of a verb; files are read when the verb needs them."""
+    from pixi_mirror.context import Context
+
+    return Context(
+        cache_directory=partial(_cache_directory, options),
+        settings=partial(_settings, options),
+        progress=progress,
+        environ=os.environ,
+        directory=current_directory,
+        sidecar_maker=partial(_sidecar_maker, options, progress),
+        lock_timeout_s=getattr(options, "lock_timeout", 0.0),
+    )
+
+
+def _sidecar_maker(options: Namespace, progress: "Progress", locks: Iterable[str]) -> "SidecarMaker":
+    from pixi_mirror.mirror.index_programs import ProgramEnvironment
+    from pixi_mirror.mirror.sidecars import ChannelSidecars
+
+    surroundings = ProgramEnvironment(
+        environ=os.environ,
+        python=Path(sys.executable),
+        prefix=Path(sys.prefix),
+        workspaces=tuple(dict.fromkeys(Path(lock).parent for lock in locks)),
+    )
+    # Verbs without these options keep up what an update has made.
+    given = vars(options)
+    return ChannelSidecars(surroundings, progress, choice=given.get("index"), shards=given.get("shards", "auto"))
+
+
+def current_directory() -> Path:
+    """The current directory.
+
+    Raises:
+        MachineError: it is gone, or may not be read.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise MachineError(f"the current directory cannot be used: {error.strerror}. Change to another.") from None
+
+
+def _cache_directory(options: Namespace) -> Path:
+    from pixi_mirror.settings.files import cache_directory
+
+    return cache_directory(environ=os.environ, option=options.cache_dir)
+
+
+def _settings(options: Namespace, workspace: Path | None) -> "Settings":
+    from pixi_mirror.settings.read import NetworkOptions, read_settings
+
+    return read_settings(
+        environ=os.environ,
+        workspace=workspace or current_directory(),
+        home=Path.home(),
+        options=NetworkOptions(
+            config_file=options.config_file,
+            auth_file=options.auth_file,
+            ca_file=options.ca_file,
+            insecure_hosts=tuple(options.insecure_host),
+            retries=options.retries,
+            jobs=options.jobs,
+        ),
     )

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser, path, word
 from pixi_mirror.commands.text import counted
 from pixi_mirror.environments.platform import own_subdir
@@ -199,7 +199,7 @@ def _row(package: Package) -> dict[str, Json]:
     }
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "pack",
         "dry_run": options.dry_run,
@@ -215,5 +215,5 @@ stands, and pixi is not asked; every file is verified. What the file holds besid
 micromamba, the manifest and the lock) pixi-unpack passes over; --strict-compat leaves it out.""",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

@@ -1,4 +1,4 @@
-"""Options from the command line and, behind them, from `PIXI_MIRROR_<OPTION>`."""
+"""Parse options from the command line, and for those not given from `PIXI_MIRROR_<OPTION>`."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ _FALSE = {"0", "false", "no", "off", ""}
 
 
 class Parser:
-    """argparse with our ways: no abbreviations, errors as `UsageError`, an environment variable behind every option."""
+    """argparse without abbreviations, with errors as `UsageError`, and an environment variable for every option."""
 
     def __init__(self, program: str, description: str, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -64,7 +64,7 @@ class Parser:
         )
 
     def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace | None:
-        """The options; None: help was asked for and printed.
+        """Parse the options; None: help was printed.
 
         Raises:
             UsageError: they cannot be understood.
@@ -81,7 +81,7 @@ class _Strict(argparse.ArgumentParser):
 
 
 class _Append(argparse.Action):
-    """Appends, and forgets the environment's values with the first one that is given."""
+    """Appends values; the first one replaces those of the environment variable."""
 
     def __call__(
         self,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser, path, positive
 from pixi_mirror.commands.text import counted, files_of
 from pixi_mirror.environments.package_cache import Waiting
@@ -16,7 +16,7 @@ from pixi_mirror.lockfile.selection import SUBDIR_PREFIX
 from pixi_mirror.model.values import Json
 
 _JOBS = 4
-_PATIENCE_S = 60.0
+_LOCK_TIMEOUT_S = 60.0
 
 
 def _declare(parser: Parser) -> None:
@@ -39,18 +39,18 @@ def _declare(parser: Parser) -> None:
     )
     parser.flag("--dry-run", help="say what would be put there, and write nothing")
     parser.value("--jobs", convert=positive, default=_JOBS, metavar="N", help=f"packages at a time (default: {_JOBS})")
-    shared.declare_lock_timeout(parser, default_s=_PATIENCE_S, meanwhile="a running pixi keeps the cache locked")
+    shared.declare_lock_timeout(parser, default_s=_LOCK_TIMEOUT_S, meanwhile="a running pixi keeps the cache locked")
     shared.declare_output(parser)
 
 
 def _run(options: Namespace) -> Outcome:
-    asked = tuple(dict.fromkeys(options.platform))
+    named = tuple(dict.fromkeys(options.platform))
     choice = Choice(
         lock=options.lock,
         manifest=options.manifest_path,
         name=options.name,
         environments=() if options.all_environments else tuple(dict.fromkeys(options.environment)),
-        platforms=asked or (f"{SUBDIR_PREFIX}{own_subdir()}",),
+        platforms=named or (f"{SUBDIR_PREFIX}{own_subdir()}",),
     )
     primed = prime(
         Path(options.dir),
@@ -91,7 +91,7 @@ def _entry(entry: Waiting) -> Mapping[str, Json]:
     return {"name": entry.name, "path": entry.path, "sha256": entry.sha256}
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "prime",
         "mirror": str(options.dir),
@@ -109,5 +109,5 @@ works with no server. A good entry of the cache is left as it is, and a pixi at 
 packages from PyPI have no such way: serve the mirror for them.""",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

@@ -10,14 +10,13 @@ from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from pixi_mirror import __version__
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.streams import give_up_notes, open_closed_streams, unprinted
 from pixi_mirror.commands.text import plain
-from pixi_mirror.errors import Interrupted, MachineError, PixiMirrorError, UsageError
+from pixi_mirror.errors import DONE, Interrupted, MachineError, PixiMirrorError, UsageError
 
 VERBS: tuple[tuple[str, str], ...] = (
     ("update", "Bring the mirror to hold what the locks pin. Never removes a package."),
@@ -34,7 +33,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("unpack", "Make the environment that a pack of this program or of pixi-pack holds; no network is used."),
     ("demo", "Show all this on a small workspace that it makes itself; needs neither pixi nor network."),
 )
-"""Every verb, each a room of `cli`, with what it is for."""
+"""Every verb, each a module beside this one, with what it is for."""
 
 _HELP = """\
 usage: pixi-mirror [VERB] [OPTIONS]        (with pixi installed also: pixi mirror [VERB] [OPTIONS])
@@ -64,20 +63,20 @@ disk or file of this machine; 75 another process is writing the mirror; 130, 143
 
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
-    open_closed_streams()
-    _heed_signals()
+    _open_closed_streams()
+    _handle_signals()
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a terminal without the character is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a missing character is no failure
     try:
         status = run(sys.argv[1:])
         sys.stdout.flush()
     except OSError as error:
         if error.filename is not None:
-            raise  # not of printing, and to be explained where it happens
-        status = unprinted(error)
+            raise  # it is not of printing, and must be explained where it happens
+        status = _status_unprinted(error)
     except (KeyboardInterrupt, Interrupted) as stop:
         _leave_at_once(stop.status if isinstance(stop, Interrupted) else 130)
-    give_up_notes()
+    _drop_unwritten_notes()
     sys.exit(status)
 
 
@@ -89,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
         Interrupted: a signal stopped it.
     """
     try:
-        verb, rest = _chosen(list(arguments))
+        verb, rest = _choose_verb(list(arguments))
         if verb is None:
             return 0
         command: Command = importlib.import_module(f"pixi_mirror.commands.{verb}").COMMAND
@@ -99,20 +98,20 @@ def run(arguments: Sequence[str]) -> int:
         if options is None:
             return 0
     except UsageError as error:
-        _complain(error)
+        _print_error(error)
         return error.status
     try:
         outcome = command.run(options)
     except UsageError as error:
-        _complain(error)
+        _print_error(error)
         return error.status
     except PixiMirrorError as error:
-        outcome = Outcome(error=error, json=command.blank(options))
-    return _told(outcome, as_json=getattr(options, "json", False), report=getattr(options, "report", None))
+        outcome = Outcome(error=error, json=command.empty_json(options))
+    return _print_outcome(outcome, as_json=getattr(options, "json", False), report=getattr(options, "report", None))
 
 
-def _chosen(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """The verb and its arguments; None: what was asked for is printed already."""
+def _choose_verb(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The verb and its arguments; None: help or the version was printed."""
     if arguments in (["-h"], ["--help"]):
         _print_help()
         return None, []
@@ -124,10 +123,10 @@ def _chosen(arguments: list[str]) -> tuple[str | None, list[str]]:
     names = [name for name, _ in VERBS]
     if arguments[0] in names:
         return arguments[0], arguments[1:]
-    raise UsageError(f"there is no verb {arguments[0]!r}{_nearest(arguments[0], names)}; see `pixi-mirror --help`.")
+    raise UsageError(f"there is no verb {arguments[0]!r}{_suggestion(arguments[0], names)}; see `pixi-mirror --help`.")
 
 
-def _nearest(word: str, names: list[str]) -> str:
+def _suggestion(word: str, names: list[str]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(word, names, n=1)
@@ -139,40 +138,40 @@ def _print_help() -> None:
     print(_HELP.format(verbs=verbs))
 
 
-def _told(outcome: Outcome, *, as_json: bool, report: Path | None) -> int:
+def _print_outcome(outcome: Outcome, *, as_json: bool, report: Path | None) -> int:
     status = outcome.status if outcome.error is None else outcome.error.status
-    told = json.dumps(_answer(outcome, status), indent=2, ensure_ascii=False) if as_json or report else ""
+    text = json.dumps(_json_of(outcome, status), indent=2, ensure_ascii=False) if as_json or report else ""
     try:
-        for line in [told] if as_json else outcome.lines:
+        for line in [text] if as_json else outcome.lines:
             print(plain(line))
         sys.stdout.flush()
     except OSError as error:
-        status = status or unprinted(error)
+        status = status or _status_unprinted(error)
     if outcome.error is not None:
-        _complain(outcome.error)
+        _print_error(outcome.error)
     if report is not None:
         try:
-            report.write_text(plain(told) + "\n", encoding="utf-8")
+            report.write_text(plain(text) + "\n", encoding="utf-8")
         except OSError as error:
             failure = MachineError(f"the report {report} cannot be written: {error.strerror}.")
-            _complain(failure)
+            _print_error(failure)
             return status or failure.status
     return status
 
 
-def _answer(outcome: Outcome, status: int) -> Mapping[str, Any]:
+def _json_of(outcome: Outcome, status: int) -> Mapping[str, Any]:
     if outcome.error is None:
         return outcome.json
     error = {"status": status, "message": str(outcome.error), "items": list(outcome.error.items)}
     return {**outcome.json, "error": error}
 
 
-def _complain(error: PixiMirrorError) -> None:
+def _print_error(error: PixiMirrorError) -> None:
     with suppress(OSError):
         print(plain(f"pixi-mirror: {error}"), file=sys.stderr)
 
 
-def _heed_signals() -> None:
+def _handle_signals() -> None:
     def stop(number: int, _frame: FrameType | None) -> NoReturn:
         signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
         raise Interrupted(number)
@@ -184,9 +183,40 @@ def _heed_signals() -> None:
 
 
 def _leave_at_once(status: int) -> NoReturn:
-    """Leave without waiting for threads: a server that has stalled would hold them for a minute."""
+    """End without waiting for threads, which a stalled server could hold for a minute."""
     with suppress(OSError, ValueError):
         print("pixi-mirror: stopped; run the same command again and it goes on from here.", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
+
+
+def _open_closed_streams() -> None:
+    """Open the streams that a caller has closed (`>&-`), or the next file that we open gets the number of one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open to the end
+
+
+def _status_unprinted(error: OSError) -> int:
+    """The exit status of a run whose results could not be printed; a reader that has left is no failure."""
+    _discard(sys.stdout)
+    if isinstance(error, BrokenPipeError):  # as `| head` does
+        return DONE
+    with suppress(OSError):
+        print(f"pixi-mirror: the results cannot be printed: {error.strerror}.", file=sys.stderr)
+    return MachineError.status
+
+
+def _drop_unwritten_notes() -> None:
+    """Drop what cannot be written to stderr, or Python ends with an exit status of its own."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is still to be flushed nowhere, so that it raises no second time."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -9,11 +9,11 @@ from pixi_mirror.commands.text import files_of, plain
 from pixi_mirror.progress import Progress, format_size
 
 _HEARTBEAT_S = 20.0
-"""Without a terminal no more than 30 s may pass in silence."""
+"""Without a terminal there is a line at least every 30 s."""
 
 
 def reporter(progress: str, stream: TextIO, *, verbose: bool) -> Progress:
-    """The report for `--progress`."""
+    """Make the progress output for `--progress`."""
     if progress == "auto":
         progress = "bar" if stream.isatty() else "plain"
     if progress == "none":
@@ -30,23 +30,23 @@ class Notes:
         self._lock = threading.RLock()
 
     def note(self, message: str) -> None:
-        """Say it."""
-        self._say(plain(message))
+        """Print it."""
+        self._print(plain(message))
 
     def warn(self, message: str) -> None:
-        """Say it."""
-        self._say(plain(f"warning: {message}"))
+        """Print it."""
+        self._print(plain(f"warning: {message}"))
 
-    def _say(self, line: str) -> None:
-        # A terminal that is gone, a full disk or a stream that was closed (ValueError) is no reason to stop.
+    def _print(self, line: str) -> None:
+        # A closed terminal, a full disk or a closed stream (ValueError) is no reason to stop.
         with self._lock, suppress(OSError, ValueError):
             print(line, file=self._stream, flush=True)
 
     def begin(self, task: str, *, files: int, size: int) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
     def advance(self, *, files: int = 0, size: int = 0) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
 
 class Quiet(Notes):
@@ -56,7 +56,7 @@ class Quiet(Notes):
         super().__init__(stream, verbose=False)
 
     def note(self, message: str) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
 
 class Plain(Notes):
@@ -70,16 +70,17 @@ class Plain(Notes):
         self._beating = False
 
     def begin(self, task: str, *, files: int, size: int) -> None:
-        """Say what starts."""
+        """Print what begins."""
         with self._lock:
             self._task, self._files, self._of_files, self._size, self._of_size = task, 0, files, 0, size
-            self._say(f"{task} {files_of(files, size)}")
+            self._print(f"{task} {files_of(files, size)}")
             if not self._beating:
                 self._beating = True
-                threading.Thread(target=self._beat, daemon=True).start()
+                with suppress(RuntimeError):  # the machine gives no thread: then there are no lines in between
+                    threading.Thread(target=self._beat, daemon=True).start()
 
     def advance(self, *, files: int = 0, size: int = 0) -> None:
-        """Count it, and say when all is done."""
+        """Count it."""
         with self._lock:
             self._files += files
             self._size += size
@@ -90,7 +91,7 @@ class Plain(Notes):
             with self._lock:
                 if self._files < self._of_files:
                     done, total = format_size(self._size), format_size(self._of_size)
-                    self._say(f"{self._task}: {self._files} of {self._of_files} files, {done} of {total}")
+                    self._print(f"{self._task}: {self._files} of {self._of_files} files, {done} of {total}")
 
 
 class Bar(Notes):
@@ -130,9 +131,9 @@ class Bar(Notes):
             self._bar.close()
             self._bar = None
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         with self._lock:
             if self._bar is None:
-                super()._say(line)
+                super()._print(line)
             else:
                 self._bar.write(line, file=self._stream)

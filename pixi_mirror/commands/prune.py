@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of, some
 from pixi_mirror.errors import DONE, FOUND
@@ -79,7 +79,7 @@ def _json(pruned: PruneResult) -> Mapping[str, Json]:
     }
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "prune",
         "mirror": str(options.dir),
@@ -95,5 +95,5 @@ Show what no followed lock wants any more. --apply takes it out of the indexes a
 they have been out for --grace days, so run it now and then. Ends with status 1 if there is something to apply.""",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

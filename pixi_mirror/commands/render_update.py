@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pixi_mirror.commands.command import Outcome
-from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.text import counted, files_of, nothing_to_do, table
 from pixi_mirror.mirror.checkout import checkout_sources, outside_sources, sources_json
 from pixi_mirror.mirror.plan import Plan

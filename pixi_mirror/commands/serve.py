@@ -125,7 +125,7 @@ def _announce(url: str) -> None:
 
 
 def _create_fetch(options: Namespace, log: "Callable[[LogEntry], None]", tree: "Tree") -> "PullThrough":
-    from pixi_mirror.commands.make_context import make_context
+    from pixi_mirror.commands.options import make_context
     from pixi_mirror.commands.progress_output import Notes
     from pixi_mirror.serve.pull_through.pull import PullThrough
 
@@ -176,7 +176,7 @@ def _line_writer(target: TextIO) -> "Iterator[Callable[[LogEntry], None]]":
         writer.join(_LAST_LINES_S)
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {"verb": "serve", "mirror": str(options.dir)}
 
 
@@ -187,5 +187,5 @@ URL. It may be updated meanwhile. Ctrl-C or SIGTERM ends it once running downloa
 second one ends it at once.""",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

@@ -120,7 +120,7 @@ def _held(held: SourceSummary) -> Json:
     return {"url": held.url, "path": held.path, "files": held.files, "bytes": held.size}
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "status",
         "mirror": str(options.dir),
@@ -149,5 +149,5 @@ COMMAND = Command(
     description="Say what the mirror holds, which locks it follows, how large it is and what is out of date.",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.make_context import make_progress
+from pixi_mirror.commands.options import make_progress
 from pixi_mirror.commands.parsing import Parser, path, positive
 from pixi_mirror.commands.text import counted
 from pixi_mirror.conda.names import SUBDIRS
@@ -124,7 +124,7 @@ def _json(options: Namespace, unpacked: UnpackedPack) -> Mapping[str, Json]:
     }
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "unpack",
         "pack": str(options.pack),
@@ -140,5 +140,5 @@ built beside its place and put there in one step, and a script that activates it
 environment that is there already becomes what the pack holds.""",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

@@ -1,4 +1,7 @@
-"""`pixi mirror [update]`: its options, and the answer of a run with nothing to do; `updating` does the rest."""
+"""`pixi mirror [update]`: its options, and the run with nothing to do; `render_update` has the rest.
+
+A run with nothing to do imports neither what an update needs nor what it prints.
+"""
 
 import os
 import sys
@@ -81,7 +84,7 @@ _DECIDES = (
     *("no_pypi", "no_build_packages", "skip_unmirrorable", "allow_md5", "allow_unhashed", "flat", "index", "shards"),
     *("build_requires", "with_build_requirements", "defer"),
 )
-"""Options that change what an update decides; the others say how to fetch and how to talk."""
+"""Options that change what an update decides; the others are for fetching and output."""
 
 
 def _run(options: Namespace) -> Outcome:
@@ -96,15 +99,15 @@ def _run(options: Namespace) -> Outcome:
 
 
 def _question(options: Namespace) -> Mapping[str, Any]:
-    """All that decides what an update does, but for the contents of files."""
-    asked = {key: getattr(options, key) for key in _DECIDES}
+    """Everything that decides what an update does, without the contents of files."""
+    question = {key: getattr(options, key) for key in _DECIDES}
     for key in ("manifest_path", "lock"):  # what a relative path or a symbolic link means may change
-        asked[key] = [os.path.realpath(each) for each in asked[key]]
+        question[key] = [os.path.realpath(each) for each in question[key]]
     here = None if options.lock or options.manifest_path else os.path.realpath(os.curdir)
-    return {**asked, "here": here, "surroundings": decision_inputs(os.environ, sys.executable, sys.path)}
+    return {**question, "here": here, "surroundings": decision_inputs(os.environ, sys.executable, sys.path)}
 
 
-def _blank(options: Namespace) -> Mapping[str, Any]:
+def _empty_json(options: Namespace) -> Mapping[str, Any]:
     lists = (
         "wanted",
         "missing",
@@ -128,4 +131,4 @@ def _blank(options: Namespace) -> Mapping[str, Any]:
     }
 
 
-COMMAND = Command(description=_DESCRIPTION, declare=_declare, run=_run, blank=_blank)
+COMMAND = Command(description=_DESCRIPTION, declare=_declare, run=_run, empty_json=_empty_json)

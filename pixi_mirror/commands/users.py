@@ -22,7 +22,7 @@ def _declare(parser: Parser) -> None:
     parser.value("--file", convert=path, metavar="FILE", help="where the users are kept; `add` makes it")
     try:
         parser.flag("--token", help="add: make a token and print it, this once, instead of asking for a password")
-    except UsageError:  # it would show what stands there, and that may well be a token
+    except UsageError:  # its message shows the value, which may be a token
         raise UsageError(
             "PIXI_MIRROR_TOKEN says whether to make a token, true or false; a token itself has no place there."
         ) from None
@@ -46,12 +46,12 @@ def _run(options: Namespace) -> Outcome:
     if options.action == "list":
         if options.name is not None:
             raise UsageError("`users list` shows all users and takes no name.")
-        return _listed(options)
+        return _list(options)
     name = _name(options)
     if options.action == "remove":
         remove_user(options.file, name)
         return Outcome(json=_json(options, user=name), lines=[f"removed {name} from {options.file}"])
-    return _added(options, name)
+    return _add(options, name)
 
 
 def _name(options: Namespace) -> str:
@@ -65,7 +65,7 @@ def _name(options: Namespace) -> str:
         ) from None
 
 
-def _added(options: Namespace, name: str) -> Outcome:
+def _add(options: Namespace, name: str) -> Outcome:
     reads_all = _EVERYTHING in options.read
     if reads_all and len(options.read) > 1:
         raise UsageError("--read / is everything; give it alone, or name the channels and indexes.")
@@ -81,17 +81,17 @@ def _added(options: Namespace, name: str) -> Outcome:
     if added.token is not None:
         return Outcome(json=result, lines=[added.token])
     verb = "added" if added.is_new else "changed"
-    return Outcome(json=result, lines=[f"{verb} {name} in {options.file}; reads {_told(added.user)}"])
+    return Outcome(json=result, lines=[f"{verb} {name} in {options.file}; reads {_readable(added.user)}"])
 
 
 def _password(name: str) -> str:
-    """From stdin, where that is no terminal; otherwise the user is asked twice, and nothing is shown.
+    """Read a password: from stdin if that is no terminal, else from the terminal, twice and hidden.
 
     Raises:
         UsageError: there is none, or it was not the same twice.
     """
     if sys.stdin is not None and not sys.stdin.isatty():
-        # As bytes: where the locale is not UTF-8, another password would be kept than the one that clients send.
+        # It is read as bytes: with another locale than UTF-8, another password would be stored than clients send.
         line = sys.stdin.buffer.readline(_LONGEST_LINE).rstrip(b"\r\n")
         if not line:
             raise UsageError("there is no password on stdin; pipe one in, or give --token to have a token made.")
@@ -107,7 +107,7 @@ def _password(name: str) -> str:
     return password
 
 
-def _listed(options: Namespace) -> Outcome:
+def _list(options: Namespace) -> Outcome:
     users = list_users(options.file)
     shown = [
         {
@@ -118,7 +118,7 @@ def _listed(options: Namespace) -> Outcome:
         }
         for user in users
     ]
-    lines = [f"{user.name}  {_means(user)}  reads {_told(user)}" for user in users]
+    lines = [f"{user.name}  {_means(user)}  reads {_readable(user)}" for user in users]
     return Outcome(json=_json(options, users=shown), lines=lines or [f"{options.file} has no users"])
 
 
@@ -131,7 +131,7 @@ def _rights(user: User) -> list[str] | None:
     return None if user.read is None else list(user.read)
 
 
-def _told(user: User) -> str:
+def _readable(user: User) -> str:
     if user.read is None:
         return "everything"
     return ", ".join(user.read) or "nothing"
@@ -141,7 +141,7 @@ def _json(options: Namespace, **more: Json) -> Mapping[str, Json]:
     return {"verb": f"users {options.action}", "file": str(options.file), **more}
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return _json(options)
 
 
@@ -152,5 +152,5 @@ stdin where that is no terminal; with --token it makes a token instead and print
 already it changes what is given. A server that runs with `serve --users FILE` heeds a change at once.""",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

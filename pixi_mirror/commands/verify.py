@@ -9,7 +9,7 @@ from pathlib import Path
 from pixi_mirror import __version__
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.make_context import make_context, make_progress
+from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser, path
 from pixi_mirror.commands.text import counted, files_of, some
 from pixi_mirror.conda.solve import Solution
@@ -47,11 +47,11 @@ def _run(options: Namespace) -> Outcome:
     status = FOUND if found.left or found.unsolvable or (options.strict and found.unmet_dependencies) else DONE
     error = found.error
     if error is not None and error.status == WrongBytesError.status:
-        # What is wrong here is the mirror, and that is status 1; 6 is for what others promised.
+        # The mirror is wrong, which is status 1; 6 is for bytes that others promised.
         report.warn(str(error))
         status, error = FOUND, None
-    told = {**_json(found, error, strict=options.strict), **(_evidence(found) if options.report else {})}
-    return Outcome(json=told, lines=_lines(found), status=status, error=error)
+    result = {**_json(found, error, strict=options.strict), **(_evidence(found) if options.report else {})}
+    return Outcome(json=result, lines=_lines(found), status=status, error=error)
 
 
 def _lines(found: VerifyResult) -> list[str]:
@@ -150,7 +150,7 @@ def _of_cell(each: Solution | UnmetDependency | MissingPackage) -> dict[str, Jso
 
 
 def _evidence(found: VerifyResult) -> Mapping[str, Json]:
-    """What a report has besides, for whoever has to show later what was there and who looked."""
+    """What a report has besides: evidence of what was there, and which program checked it."""
     return {
         "at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
         "tool": f"pixi-mirror {__version__}",
@@ -168,7 +168,7 @@ def _evidence(found: VerifyResult) -> Mapping[str, Json]:
     }
 
 
-def _blank(options: Namespace) -> Mapping[str, Json]:
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "verify",
         "mirror": str(options.dir),
@@ -184,5 +184,5 @@ Hash every file again, read every index back, and say what differs from the mirr
 if anything does, and after --repair if anything is left.""",
     declare=_declare,
     run=_run,
-    blank=_blank,
+    empty_json=_empty_json,
 )

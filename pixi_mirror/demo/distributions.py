@@ -65,7 +65,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltDistribution:
-    """A wheel or an sdist, with what an index tells of it."""
+    """A wheel or an sdist, with what an index shows of it."""
 
     file_name: str
     data: bytes

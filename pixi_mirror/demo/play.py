@@ -1,11 +1,11 @@
-"""Find an empty directory for the demo, start its upstream, and have the story told."""
+"""Find an empty directory for the demo, start its upstream, and play the steps."""
 
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pixi_mirror.demo.scene import Stage, served
-from pixi_mirror.demo.story import Stopped, tell
+from pixi_mirror.demo.story import Stopped, play_steps
 from pixi_mirror.demo.upstream import Upstream
 from pixi_mirror.errors import MachineError
 
@@ -13,17 +13,17 @@ from pixi_mirror.errors import MachineError
 def play(
     directory: Path | None, *, run: Callable[[Stage, Sequence[str]], int], say: Callable[[str], None]
 ) -> Stopped | None:
-    """Play the demo in a directory that is empty or not there yet; None: in a new temporary one. For `run` see `tell`.
+    """Play the demo in a directory that is empty or not there; None: in a new temporary one (see `play_steps`).
 
     Raises:
         MachineError: the directory is not empty or cannot be written, or loopback has no port.
     """
-    place = _temporary() if directory is None else _empty(directory)
+    place = _make_temporary() if directory is None else _require_empty(directory)
     with Upstream(served()) as upstream:
-        return tell(place, upstream=upstream, run=run, say=say)
+        return play_steps(place, upstream=upstream, run=run, say=say)
 
 
-def _temporary() -> Path:
+def _make_temporary() -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix="pixi-mirror-demo-")).resolve()
     except OSError as error:
@@ -32,7 +32,7 @@ def _temporary() -> Path:
         ) from error
 
 
-def _empty(directory: Path) -> Path:
+def _require_empty(directory: Path) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         content = next(directory.iterdir(), None)

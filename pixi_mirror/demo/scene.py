@@ -1,4 +1,4 @@
-"""Lay out the demo's workspace and what its upstream serves, and change them as the story goes; it asks no network."""
+"""The demo's workspace and what its upstream serves, and how both change step by step; no network is used."""
 
 import json
 import os
@@ -28,7 +28,7 @@ _NAME = "demo"
 _INDEX, _FILES = "https://pypi.example/simple", "https://files.pypi.example"
 _HOSTS = ("https://conda.anaconda.org", _FILES, "https://pypi.example")
 _HOTFIX: Mapping[str, Json] = {"depends": ["demo-data >=2024,<2025"]}
-"""What the channel says of demo-lib since it was built; its archive has no upper bound."""
+"""The channel's correction of demo-lib since it was built; its archive has no upper bound."""
 _PLATFORMS = ("linux-64", "osx-arm64")
 
 
@@ -36,13 +36,13 @@ class Stage:
     """A directory for one demo: `workspace/`, `config.toml`, and what the program makes there."""
 
     def __init__(self, directory: Path, upstream: str) -> None:
-        """Take an existing, empty directory and the URL of the server that stands in for all others."""
+        """Take an existing, empty directory, and the URL of the server that replaces all others."""
         self.directory = directory
         self._upstream = upstream
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The variables that keep every step inside the directory: no home, settings or cache of the user's."""
+        """The variables that keep every step inside the directory, away from the user's home, settings and cache."""
         inside = str(self.directory)
         return {
             "HOME": inside,
@@ -55,7 +55,7 @@ class Stage:
             "PIXI_MIRROR_INDEX": "json",  # which other index files there are depends on the machine
         }
 
-    def set(self) -> None:
+    def set_up(self) -> None:
         """Write the workspace, locked to demo-app 1.0, and the configuration that leads to the upstream.
 
         Raises:
@@ -135,7 +135,7 @@ def hotfix() -> tuple[str, str]:
 
 @cache
 def _packages() -> Mapping[str, BuiltPackage]:
-    """Every package of the story, by its name and what tells it from others; built once a process."""
+    """Every package of the demo, by its name, version and platform; built once a process."""
     packages = {
         "demo-data": build_package(name="demo-data", version="2024.1", extension="tar.bz2", payload_size=9_000),
         "demo-docs": build_package(name="demo-docs", version="1.0", depends=["demo-data"], payload_size=4_000),

@@ -1,4 +1,4 @@
-"""Tell the main job step by step, running the real command line, and see that every step did what it should."""
+"""Show the main job step by step with the real command line, and check that every step does what it should."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ class Step:
     """One command, and what it should do."""
 
     why: str
-    """One line, said before the command."""
+    """One line, printed before the command."""
     arguments: Sequence[str]
     """What follows `pixi-mirror`."""
     status: int = DONE
     """With which it should end."""
     brings: int = 0
-    """How many files and index pages it should ask the upstream for."""
+    """How many files and index pages it should request from the upstream."""
     before: Callable[[Stage], None] = lambda _stage: None
     """What happens first, without the program."""
     after: Callable[[Stage], Iterable[str]] = lambda _stage: ()
-    """Lines to say when it has ended as it should."""
+    """Lines to print when it has ended as it should."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ STEPS = (
 )
 
 
-def tell(
+def play_steps(
     directory: Path, *, upstream: Upstream, run: Callable[[Stage, Sequence[str]], int], say: Callable[[str], None]
 ) -> Stopped | None:
     """Play the whole demo in an empty directory; None: every step did what it should.
@@ -84,17 +84,17 @@ def tell(
         MachineError: the directory cannot be written.
     """
     stage = Stage(directory, upstream.url)
-    stage.set()
+    stage.set_up()
     for line in _opening(stage):
         say(line)
     for step in STEPS:
         step.before(stage)
-        asked = len(upstream.requests)
+        before = len(upstream.requests)
         say("")
         say(f"# {step.why}")
         say(f"$ {_command(step)}")
         status = run(stage, step.arguments)
-        stopped = _judged(step, status, len(upstream.requests) - asked)
+        stopped = _check(step, status, len(upstream.requests) - before)
         if stopped is not None:
             return stopped
         for line in step.after(stage):
@@ -104,14 +104,14 @@ def tell(
     return None
 
 
-def _judged(step: Step, status: int, brought: int) -> Stopped | None:
+def _check(step: Step, status: int, requested: int) -> Stopped | None:
     command = _command(step)
     if status != step.status:
         problem = f"it ended with status {status} where {step.status} was due"
         # One that succeeds where it should not has no error of its own to end with.
         return Stopped(command=command, problem=problem, status=status or ProgramError.status)
-    if brought != step.brings:
-        problem = f"it asked the server for {brought} files where {step.brings} were due"
+    if requested != step.brings:
+        problem = f"it requested {requested} files from the server where {step.brings} were due"
         return Stopped(command=command, problem=problem, status=ProgramError.status)
     return None
 

@@ -1,4 +1,4 @@
-"""Serve packages from memory on loopback, and count what was asked; the demo's stand-in for the outside world."""
+"""Serve packages from memory on loopback, and record the requests: the demo's upstream."""
 
 import threading
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Upstream:
 
     @property
     def requests(self) -> tuple[str, ...]:
-        """The paths asked for so far, in order."""
+        """The paths requested so far, in order."""
         return tuple(self._requests)
 
     def __enter__(self) -> Self:
@@ -61,12 +61,12 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def do_GET(self) -> None:
-        self._answer(body=True)
+        self._respond(body=True)
 
     def do_HEAD(self) -> None:
-        self._answer(body=False)
+        self._respond(body=False)
 
-    def _answer(self, *, body: bool) -> None:
+    def _respond(self, *, body: bool) -> None:
         path = unquote(urlsplit(self.path).path).lstrip("/")
         self._requests.append(path)
         data = self._content.get(path)
@@ -78,4 +78,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the demo's output is its own."""
+        """Print nothing: the demo has its own output."""

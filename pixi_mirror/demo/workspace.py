@@ -17,7 +17,7 @@ class CondaLockEntry:
 
     url: str
     record: Mapping[str, Json]
-    """As in `repodata.json`: what the solver saw, which may differ from what the archive says."""
+    """As in `repodata.json`: what the solver used, which may differ from the archive."""
 
     def hotfixed(self, **changes: Json) -> "CondaLockEntry":
         """The same file with other metadata, as channels patch it."""
@@ -71,7 +71,7 @@ class LockEnvironment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockDescription:
-    """What a lock says, whatever the version it is written in."""
+    """The content of a lock, for every version of the format."""
 
     environments: Mapping[str, LockEnvironment]
     version: Literal[6, 7] = 7
@@ -85,7 +85,7 @@ def lock_text(description: LockDescription) -> str:
 
 
 def manifest_text(description: LockDescription, *, name: str) -> str:
-    """The text of a `pixi.toml` that the lock satisfies: every environment asks for what nothing else in it needs."""
+    """A `pixi.toml` that the lock satisfies: its dependencies are the packages that no other package needs."""
     platforms = _platforms(description)
     subdirs = {platform.name: platform.subdir for platform in platforms}
     channels = list(dict.fromkeys(url for env in description.environments.values() for url in env.channels))

@@ -1,1 +1,1 @@
-"""Fetch deferred files when somebody first asks for them."""
+"""Fetch deferred files at their first request."""

@@ -11,7 +11,7 @@ from harness import program
 from harness.child import run_python, user_environment
 
 from pixi_mirror.demo.scene import served
-from pixi_mirror.demo.story import STEPS, tell
+from pixi_mirror.demo.story import STEPS, play_steps
 from pixi_mirror.demo.upstream import Upstream
 
 COMMANDS = [
@@ -183,7 +183,7 @@ class Typist:
 def played(directory, upstream, typist):
     said = []
     directory.mkdir()
-    return tell(directory, upstream=upstream, run=typist, say=said.append), said
+    return play_steps(directory, upstream=upstream, run=typist, say=said.append), said
 
 
 def test_a_dead_upstream_stops_it(tmp_path, user):
