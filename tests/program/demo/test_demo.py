@@ -202,7 +202,7 @@ def test_an_update_that_asks_for_more_than_it_should_stops_it(tmp_path, user):
 
         stopped, _ = played(tmp_path / "stage", upstream, Typist(user, at=2, before=ask))
     assert (stopped.command, stopped.status) == ("pixi-mirror", 7)
-    assert "1 files where 0 were due" in stopped.problem
+    assert "1 files from the server where 0 were due" in stopped.problem
 
 
 @pytest.mark.broken_mirror("the demo stops when its corrupted file is not found, and leaves it so")
