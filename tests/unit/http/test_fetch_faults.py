@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import pytest
 from fetching import BODY, Fetching, Held
@@ -30,6 +31,7 @@ from harness.upstream import (
 )
 
 from pixi_mirror.errors import FetchError, MachineError, WrongBytesError
+from pixi_mirror.http import body
 
 
 def cut_within_a_chunk(reply):
@@ -208,21 +210,48 @@ def test_what_was_too_slow_is_said(upstream):
         assert "no complete answer within" in str(headers)
 
 
-def test_a_slow_body_above_the_least_speed_arrives(upstream):
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock by which the speed of a body is measured: it stands still until a test moves it."""
+    clock = types.SimpleNamespace(now_s=0.0)
+    monkeypatch.setattr(body, "time", types.SimpleNamespace(monotonic=lambda: clock.now_s))
+    return clock
+
+
+def a_second_a_piece(clock, sink):
+    """A step that sends pieces of 100 bytes, each a second after the one before has been taken."""
+
+    def step(reply):
+        reply.head(200, {**reply.describing, "Content-Length": str(len(reply.data))})
+        for begin in range(0, len(reply.data), 100):
+            while sink.received < begin and reply.pause(0.001):
+                pass
+            clock.now_s += 1
+            reply.send(reply.data[begin : begin + 100])
+
+    return step
+
+
+@pytest.mark.parametrize(("least_speed", "arrives"), [(50, True), (200, False)])
+def test_a_slow_body_arrives_if_it_has_the_least_speed(upstream, clock, least_speed, arrives):
     upstream.put("/a", BODY[:2000])
-    url = upstream.script("/a", drip(pieces_per_second=50, piece=100))
-    with Fetching(retries=0, idle_timeout_s=0.1, least_speed=1) as fetching:
-        assert fetching.get(url) == BODY[:2000]
+    sink = Held()
+    url = upstream.script("/a", a_second_a_piece(clock, sink))
+    with Fetching(retries=0, idle_timeout_s=10, least_speed=least_speed) as fetching:
+        if arrives:
+            assert fetching.get(url, sink=sink) == BODY[:2000]
+        else:
+            assert "bytes arrived in" in str(fetching.failure(url, sink=sink))
 
 
-def test_a_slow_sink_is_not_taken_for_a_slow_server(upstream):
+def test_a_slow_sink_is_not_taken_for_a_slow_server(upstream, clock):
     class Slow(Held):
         def write(self, chunk):
-            time.sleep(0.25)
+            clock.now_s += 100
             super().write(chunk)
 
     upstream.put("/a", bytes(1 << 20))
-    with Fetching(retries=0, idle_timeout_s=0.2, least_speed=1 << 24) as fetching:
+    with Fetching(retries=0, least_speed=1 << 24) as fetching:
         assert len(fetching.get(upstream.url + "/a", sink=Slow())) == 1 << 20
 
 

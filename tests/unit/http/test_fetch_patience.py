@@ -1,6 +1,7 @@
 """Politeness: what hosts ask for is kept by all threads, up to a bound."""
 
 import email.utils
+import queue
 import threading
 import time
 
@@ -13,24 +14,48 @@ from hypothesis import strategies as st
 from pixi_mirror.http.retry import HostPauses, back_off_s, retry_after_s
 
 
-def test_all_threads_leave_a_host_alone_for_as_long_as_it_asks(upstream):
-    for number in range(8):
-        upstream.put(f"/{number}", BODY)
-    upstream.script("/first", status(429, {"Retry-After": "1"}), ok())
-    upstream.put("/first", BODY)
+def test_no_thread_asks_a_host_that_has_asked_for_a_pause(upstream, monkeypatch):
+    """Nine threads are told to wait before they may ask, and none does until all are stopped."""
+    remaining_s, told = HostPauses.remaining_s, queue.SimpleQueue()
+
+    def heard(self, host):
+        if (seconds := remaining_s(self, host)) > 0:
+            told.put(threading.get_ident())
+        return seconds
+
+    monkeypatch.setattr(HostPauses, "remaining_s", heard)
+    url, failures, waiting = upstream.script("/first", status(429, {"Retry-After": "100"})), [], set()
     with Fetching() as fetching:
-        first = threading.Thread(target=fetching.get, args=(upstream.url + "/first",))
-        first.start()
-        while not fetching.heard.notes:
-            time.sleep(0.005)
-        others = [threading.Thread(target=fetching.get, args=(f"{upstream.url}/{number}",)) for number in range(8)]
-        for thread in others:
+        threads = [
+            threading.Thread(target=lambda url=url: failures.append(str(fetching.failure(url))))
+            for url in (url, *(f"{upstream.url}/{number}" for number in range(8)))
+        ]
+        threads[0].start()
+        waiting.add(told.get())
+        for thread in threads[1:]:
             thread.start()
-        for thread in [first, *others]:
+        while len(waiting) < len(threads):
+            waiting.add(told.get())
+        fetching.fetcher.close()
+        for thread in threads:
             thread.join()
-    asked, *later = upstream.requests
-    assert len(later) == 9
-    assert min(request.time for request in later) - asked.time >= 1.0
+    assert len(upstream.requests) == 1
+    assert ["stopped" in failure for failure in failures] == [True] * 9
+
+
+def test_after_the_pause_all_threads_go_on(upstream):
+    for name in ("first", *range(8)):
+        upstream.put(f"/{name}", BODY)
+    got = []
+    upstream.script("/first", status(429, {"Retry-After": "1"}), ok())
+    with Fetching() as fetching:
+        urls = [f"{upstream.url}/{name}" for name in ("first", *range(8))]
+        threads = [threading.Thread(target=lambda url=url: got.append(fetching.get(url))) for url in urls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert got == [BODY] * 9
 
 
 def test_another_host_is_not_made_to_wait(upstream, elsewhere):
