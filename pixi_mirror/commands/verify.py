@@ -103,12 +103,25 @@ def _solved_lines(found: VerifyResult) -> list[str]:
     if found.unsolvable:
         unsolvable = [f"{_cell(each)}: {each.problem}" for each in found.unsolvable]
         lines += ["not solved as locked:", *some(unsolvable, at_most=_SHOWN)]
-    if others := [each for each in found.solutions if each.otherwise]:
-        lines.append("by names alone a solve takes others, since the mirror holds what several environments want:")
-        for each in others:
-            lines += [f"  {_cell(each)}:", *(f"  {line}" for line in some(each.otherwise, at_most=3))]
+    lines += _other_lines(
+        "by names alone a solve takes others, since the mirror holds what several environments want:",
+        {each: each.otherwise for each in found.solutions},
+    )
+    lines += _other_lines(
+        "by names alone and under strict channel priority, where the first channel that has a name is the only one for "
+        "it, a solve takes others:",
+        {each: each.strict or () for each in found.solutions},
+    )
     solved = len(found.solutions) - len(found.unsolvable)
     return [*lines, f"{found.mirror}: {solved} of {counted(len(found.solutions), 'environment')} solved as locked"]
+
+
+def _other_lines(title: str, others: Mapping[Solution, tuple[str, ...]]) -> list[str]:
+    lines = []
+    for solution, differences in others.items():
+        if differences:
+            lines += [f"  {_cell(solution)}:", *(f"  {line}" for line in some(differences, at_most=3))]
+    return [title, *lines] if lines else []
 
 
 def _cell(each: Solution | UnmetDependency | MissingPackage) -> str:
@@ -139,7 +152,13 @@ def _json(found: VerifyResult, error: PixiMirrorError | None, *, strict: bool) -
         "solved": None
         if found.solutions is None
         else [
-            {**_of_cell(each), "problem": each.problem, "otherwise": list(each.otherwise)} for each in found.solutions
+            {
+                **_of_cell(each),
+                "problem": each.problem,
+                "otherwise": list(each.otherwise),
+                "strict": None if each.strict is None else list(each.strict),
+            }
+            for each in found.solutions
         ],
         "warnings": warnings,
     }

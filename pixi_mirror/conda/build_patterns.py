@@ -20,10 +20,11 @@ from pixi_mirror.conda.regex_syntax import (
     parse_regex,
 )
 
-LONGEST_PATTERN = 200
-MOST_STATES = 2_000
-MOST_STEPS = 100_000
-"""States times characters that one comparison may take: some hundredths of a second."""
+LONGEST_PATTERN = 4_000
+"""Characters, as many as a whole spec may have. A list of all microarchitectures of a kind has some hundred."""
+MOST_STATES = 5_000
+MOST_STEPS = 400_000
+"""States times characters that one comparison may take: a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pixi_mirror.conda.matchspec import MatchSpec
 from pixi_mirror.conda.version import CondaVersion
+from pixi_mirror.conda.virtual_packages import read_virtual_package
 from pixi_mirror.model.values import Json
 
 _VIRTUAL = "__"
@@ -140,5 +141,5 @@ def _present(record: Mapping[str, Json]) -> _Present:
 
 
 def _virtual(text: str) -> _Present:
-    name, version, build = (*text.split("="), "0", "0")[:3]
-    return _present({"name": name, "version": version, "build": build, "build_number": 0})
+    package = read_virtual_package(text)
+    return _present({"name": package.name, "version": package.version, "build": package.build, "build_number": 0})

@@ -9,21 +9,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pixi_mirror.conda.index_files import REPODATA
+from pixi_mirror.conda.repodata import repodata
+from pixi_mirror.conda.virtual_packages import assumed_virtual_packages, read_virtual_package
 from pixi_mirror.errors import MachineError, ProgramError
 from pixi_mirror.model.packages import Cell, Package
 from pixi_mirror.model.values import Json, MirrorPath
 from pixi_mirror.process import run
 
 _TIMEOUT_S = 3600.0
-
-# What pixi assumes, or newer, for locks without virtual packages. `__cuda` is there only if a package requires it.
-_ASSUMED: Mapping[str, tuple[str, ...]] = {
-    "linux": ("__unix=0", "__linux=6.12", "__glibc=2.43"),
-    "osx": ("__unix=0", "__osx=26.0"),
-    "win": ("__win=10.0",),
-    "emscripten": ("__unix=0",),
-}
-_CUDA = "__cuda=13.9"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +39,18 @@ class Solution:
     """Why the locked set does not come of the exact specs; None: it does."""
     otherwise: tuple[str, ...]
     """What a solve of the names alone would take instead; no fault, since a mirror holds what several locks want."""
+    strict: tuple[str, ...] | None
+    """The same under strict channel priority, where the first channel that has a name is the only one for it. None: the
+    environment has one channel, so there is no priority."""
 
 
 def solve_environments(
     mirror: Path, requests: Iterable[SolveRequest], packages: Mapping[MirrorPath, Package]
 ) -> tuple[Solution, ...]:
     """Solve each environment from the `repodata.json` of the mirror's channels: exactly, and by names alone.
+
+    A package that a lock names by its URL or path is in no channel. The solver gets its record as the only one of its
+    name, as in pixi.
 
     Raises:
         ProgramError: py-rattler is not there, or failed.
@@ -62,9 +62,12 @@ def solve_environments(
             "example with `pip install pixi-mirror[rattler]`."
         )
     requested = list(requests)
-    rows = [_row(mirror, request.cell, packages) for request in requested]
     try:
         with TemporaryDirectory(prefix="pixi-mirror-") as name:
+            rows = [
+                _row(mirror, request.cell, packages, given=Path(name).resolve() / f"given-{number}")
+                for number, request in enumerate(requested)
+            ]
             request_file = Path(name, "requests.json")
             request_file.write_text(json.dumps(rows), encoding="utf-8")
             command = [sys.executable, str(Path(__file__).with_name("solve_child.py")), str(request_file)]
@@ -81,6 +84,7 @@ def solve_environments(
             platform=each.cell.platform,
             problem=answer["problem"],
             otherwise=tuple(answer["otherwise"]),
+            strict=None if answer["strict"] is None else tuple(answer["strict"]),
         )
         for each, answer in zip(requested, answers, strict=True)
     )
@@ -91,16 +95,25 @@ def _environ() -> Mapping[str, str]:
     return {"SYSTEMROOT": "C:\\Windows"} if os.name == "nt" else {}
 
 
-def _row(mirror: Path, cell: Cell, packages: Mapping[MirrorPath, Package]) -> Json:
-    installed = [packages[path] for path in sorted({*cell.packages} - {*cell.build_packages}) if path in packages]
-    listed = [package for package in installed if package.path.split("/")[-2:-1] == [package.subdir]]
+def _row(mirror: Path, cell: Cell, packages: Mapping[MirrorPath, Package], *, given: Path) -> Json:
+    installed = [
+        packages[path]
+        for path in sorted({*cell.packages} - {*cell.build_packages})
+        if path in packages and packages[path].kind == "conda"
+    ]
+    listed = [package for package in installed if _is_listed(package)]
+    others = [package for package in installed if not _is_listed(package)]
+    if others:
+        _write_channel(given, others)
     return {
         "subdir": cell.subdir,
         "channels": [str((mirror / (channel.path or "")).resolve()) for channel in cell.channels],
         # Old locks name another channel than their packages come from.
         "homes": sorted({str(mirror.resolve() / "/".join(package.path.split("/")[:-2])) for package in listed}),
         "root": str(mirror.resolve()),
-        "virtual_packages": list(cell.virtual_packages) or _assumed(cell, installed),
+        "given": str(given) if others else None,
+        "given_paths": {_file_name(package): package.path for package in others},
+        "virtual_packages": _virtual_packages(cell, installed),
         "packages": [
             {
                 "path": package.path,
@@ -110,14 +123,34 @@ def _row(mirror: Path, cell: Cell, packages: Mapping[MirrorPath, Package]) -> Js
                 "sha256": package.sha256,
             }
             for package in installed
-            if package.kind == "conda"
         ],
     }
 
 
-def _assumed(cell: Cell, packages: Iterable[Package]) -> list[str]:
-    assumed = [*_ASSUMED.get(cell.subdir.partition("-")[0], ()), "__archspec=1"]
-    needs_cuda = any(
+def _is_listed(package: Package) -> bool:
+    """Whether a `repodata.json` of the mirror lists the package."""
+    return package.path.split("/")[-2:-1] == [package.subdir]
+
+
+def _file_name(package: Package) -> str:
+    return package.path.rpartition("/")[2]
+
+
+def _write_channel(directory: Path, packages: Iterable[Package]) -> None:
+    """Write the indexes of a channel that lists some packages; the packages themselves are not in it."""
+    records: dict[str, dict[str, Mapping[str, Json]]] = {"noarch": {}}
+    for package in packages:
+        record = dict(package.record) if package.sha256 is None else {**package.record, "sha256": package.sha256}
+        records.setdefault(package.subdir or "noarch", {})[_file_name(package)] = record
+    for subdir, listed in records.items():
+        (directory / subdir).mkdir(parents=True)
+        (directory / subdir / REPODATA).write_bytes(repodata(subdir, listed))
+
+
+def _virtual_packages(cell: Cell, packages: Iterable[Package]) -> list[str]:
+    if cell.virtual_packages:
+        return [read_virtual_package(text).text for text in cell.virtual_packages]
+    with_cuda = any(
         spec.split()[0].startswith("__cuda") for package in packages for spec in package.record.get("depends") or ()
     )
-    return [*assumed, *([_CUDA] if needs_cuda else [])]
+    return [package.text for package in assumed_virtual_packages(cell.subdir, with_cuda=with_cuda)]

@@ -23,28 +23,39 @@ _BUILD: _Foreign = getattr(rattler, "BuildString", str)
 
 
 async def _answer(request: Mapping[str, Any], gateway: _Foreign) -> Mapping[str, Any]:
+    channels = request["channels"]
+    is_ranked = len(channels) > 1
     packages = request["packages"]
     if not packages:
-        return {"problem": None, "otherwise": []}
+        return {"problem": None, "otherwise": [], "strict": [] if is_ranked else None}
     wanted = {package["path"] for package in packages}
     exact = [_exact_spec(package) for package in packages]
+    everywhere = list(dict.fromkeys([*channels, *request["homes"]]))
     try:
         # The specs say which file, so the order of channels has nothing to decide.
-        found = await _solve(request, gateway, exact, named=False)
+        found = await _solve(request, gateway, exact, channels=everywhere, strict=False)
     except Exception as error:  # noqa: BLE001 - py-rattler's own, of no common kind
-        return {"problem": " ".join(str(error).split())[:1000], "otherwise": []}
+        shown = " ".join(str(error).split())[:1000]
+        return {"problem": shown, "otherwise": [], "strict": [] if is_ranked else None}
     lacking, extra = sorted(wanted - found.keys()), sorted(found.keys() - wanted)
     problem = None
     if lacking or extra:
         problem = f"the solve {'lacks ' + lacking[0] if lacking else 'takes ' + extra[0]}, unlike the lock"
-    return {"problem": problem, "otherwise": await _otherwise(request, gateway)}
+    return {
+        "problem": problem,
+        "otherwise": await _otherwise(request, gateway, strict=False),
+        "strict": await _otherwise(request, gateway, strict=True) if is_ranked else None,
+    }
 
 
-async def _otherwise(request: Mapping[str, Any], gateway: _Foreign) -> list[str]:
+async def _otherwise(request: Mapping[str, Any], gateway: _Foreign, *, strict: bool) -> list[str]:
     """What names alone would give instead, a line a package."""
     locked = {package["name"]: f"{package['version']} {package['build']}" for package in request["packages"]}
+    given = {*request["given_paths"].values()}
+    # What the lock names by its URL or path is the only one of its name.
+    specs = [_exact_spec(each) if each["path"] in given else each["name"] for each in request["packages"]]
     try:
-        found = await _solve(request, gateway, sorted(locked), named=True)
+        found = await _solve(request, gateway, specs, channels=request["channels"], strict=strict)
     except Exception as error:  # noqa: BLE001 - py-rattler's own, of no common kind
         return [f"no solution: {' '.join(str(error).split())[:300]}"]
     chosen = {name: f"{version} {build}" for name, version, build in found.values()}
@@ -61,28 +72,34 @@ def _exact_spec(package: Mapping[str, Any]) -> str:
 
 
 async def _solve(
-    request: Mapping[str, Any], gateway: _Foreign, specs: list[str], *, named: bool
+    request: Mapping[str, Any], gateway: _Foreign, specs: list[str], *, channels: list[str], strict: bool
 ) -> dict[str, tuple[str, str, str]]:
-    """Path in the mirror -> name, version and build of what a solve takes: from the channels `named`, or from all."""
+    """Path in the mirror -> name, version and build of what a solve takes."""
     priorities = rattler.ChannelPriority
-    channels = request["channels"] if named else dict.fromkeys([*request["channels"], *request["homes"]])
+    given = [request["given"]] if request["given"] else []
     records = await rattler.solve(
-        sources=[rattler.Channel(Path(channel).as_uri()) for channel in channels],
+        sources=[rattler.Channel(Path(channel).as_uri()) for channel in (*given, *channels)],
         specs=[rattler.MatchSpec(spec) for spec in specs],
         gateway=gateway,
         platforms=list(dict.fromkeys([request["subdir"], "noarch"])),
         virtual_packages=[_virtual(text) for text in request["virtual_packages"]],
-        channel_priority=priorities.Strict if named else priorities.Disabled,
+        channel_priority=priorities.Strict if strict else priorities.Disabled,
     )
-    prefix = unquote(Path(request["root"]).as_uri()) + "/"
     return {
-        unquote(record.url).removeprefix(prefix): (record.name.normalized, str(record.version), str(record.build))
+        _path(unquote(record.url), request): (record.name.normalized, str(record.version), str(record.build))
         for record in records
     }
 
 
+def _path(url: str, request: Mapping[str, Any]) -> str:
+    """The path in the mirror of what lies at an unquoted `file:` URL."""
+    if request["given"] and url.startswith(unquote(Path(request["given"]).as_uri()) + "/"):
+        return str(request["given_paths"][url.rpartition("/")[2]])
+    return url.removeprefix(unquote(Path(request["root"]).as_uri()) + "/")
+
+
 def _virtual(text: str) -> _Foreign:
-    name, version, build = (*text.split("="), "0", "0")[:3]
+    name, version, build = text.split("=")
     return rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), _BUILD(build))
 
 

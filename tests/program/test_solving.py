@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from harness.corpus import LOCKS
+from harness.corpus import CORPUS, LOCKS
 from harness.world import small_packages
 
 from pixi_mirror.conda.solve import SolveRequest, solve_environments
@@ -48,6 +48,89 @@ def test_verify_solves_a_mirror_and_says_so(world):
     found = world.run_json("verify", "--solve")
     assert [(each["problem"], each["otherwise"]) for each in found["solved"]] == [(None, [])] * 3
     assert "3 of 3 environments solved as locked" in world.run("verify", "--solve").stdout
+
+
+def test_a_package_that_the_lock_names_by_its_url_or_path_is_given_to_the_solver(world):
+    """Also where the channel has another package of its name, which pixi does not look at."""
+    from dataclasses import replace
+
+    from pixi_mirror.demo.packages import build_package
+
+    newer = world.publish(build_package(name="tool", version="9.0", subdir="linux-64"))
+    base = world.publish(small_packages()["base"])
+    tool = build_package(name="tool", version="2.0", subdir="linux-64", depends=["base >=2024"])
+    release = world.root / "releases/download/v2"
+    release.mkdir(parents=True)
+    (release / tool.file_name).write_bytes(tool.data)
+    by_url = replace(base, url=f"{world.upstream.url}/releases/download/v2/{tool.file_name}", record=tool.record)
+    (world.directory / "byhand/x").mkdir(parents=True)
+    (world.directory / "byhand/x" / tool.file_name).write_bytes(tool.data)
+    by_path = replace(by_url, url=f"./x/{tool.file_name}")
+    cells = {"url": [by_url, base], "path": [by_path, base], "channel": [newer, base]}
+    channels = [newer.url.rsplit("/", 2)[0] + "/"]
+    environments = {name: {"linux-64": cell} for name, cell in cells.items()}
+    lock = world.lock("byhand", environments=environments, version=7, channels=channels)
+    world.run_json("update", "--lock", lock, "--all-environments")
+    found = world.run_json("verify", "--solve")["solved"]
+    assert {each["environment"]: (each["problem"], each["otherwise"]) for each in found} == {
+        "url": (None, []),
+        "path": (None, []),
+        "channel": (None, []),
+    }
+
+
+def test_strict_priority_is_reported_apart_from_what_names_alone_would_take(world):
+    """The first channel has an old `base` that only the other environment wants: strict priority then takes that."""
+    from pixi_mirror.demo.packages import build_package
+
+    old = world.publish(build_package(name="base", version="1.0"), channel="first")
+    new = world.publish(build_package(name="base", version="2.0"), channel="second")
+    channels = [entry.url.rsplit("/", 2)[0] + "/" for entry in (old, new)]
+    environments = {"old": {"linux-64": [old]}, "new": {"linux-64": [new]}}
+    world.run_json(
+        "update", "--lock", world.lock("two", environments=environments, channels=channels), "--all-environments"
+    )
+    rows = {each["environment"]: each for each in world.run_json("verify", "--solve")["solved"]}
+    assert [(row["problem"], row["otherwise"], row["strict"]) for row in (rows["new"], rows["old"])] == [
+        (None, [], ["base 1.0 0 instead of 2.0 0"]),
+        (None, ["base 2.0 0 instead of 1.0 0"], []),
+    ]
+    told = world.run("verify", "--solve").stdout
+    assert "under strict channel priority" in told
+
+
+def test_the_microarchitecture_that_a_lock_names_is_one_for_the_solver(world):
+    """A lock has the version 0 there, and packages ask for 1."""
+    from pixi_mirror.demo.packages import build_package
+    from pixi_mirror.demo.workspace import LockPlatform
+
+    needy = world.publish(build_package(name="fast", subdir="linux-64", depends=["__archspec 1.* x86_64_v3"]))
+    plain = world.publish(build_package(name="plain", subdir="linux-64", depends=["__archspec 1 x86_64"]))
+    modern = LockPlatform(name="modern", subdir="linux-64", virtual_packages=("__unix=0=0", "__archspec=0=x86_64_v3"))
+    lock = world.lock("fast", environments={"default": {"modern": [needy]}}, version=7, platforms=[modern])
+    old = world.lock("plain", environments={"default": {"linux-64": [plain]}})
+    world.run_json("update", "--lock", lock, "--lock", old)
+    assert [each["problem"] for each in world.run_json("verify", "--solve", "--strict")["solved"]] == [None, None]
+
+
+CASE = CORPUS / "cases" / "solve-direct-url"
+
+
+@pytest.mark.skipif(not CASE.is_dir(), reason="needs the shared cases")
+def test_the_case_of_a_package_by_direct_url_verifies(world):
+    import re
+
+    (lock,) = [world.directory / "case" / "pixi.lock"]
+    lock.parent.mkdir()
+    lock.write_bytes((CASE / "pixi.lock").read_bytes())
+    place = "o/r/releases/download/v2.0/tool-2.0-0.conda"
+    (world.root / place).parent.mkdir(parents=True)
+    (world.root / place).write_bytes((CASE / "files" / place).read_bytes())
+    config = world.directory / "config.toml"
+    config.write_text(re.sub(r"http://127\.0\.0\.1:\d+", world.upstream.url, (CASE / "config.toml").read_text()))
+    world.run_json("update", "--lock", lock, "--config-file", config)
+    assert world.run("verify").status == 0
+    assert world.run("verify", "--solve").status == 0
 
 
 def test_an_environment_that_its_channel_cannot_give_is_a_finding(world):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixi_mirror.conda.build_patterns import MOST_STEPS, read_build_pattern
+from pixi_mirror.conda.build_patterns import LONGEST_PATTERN, MOST_STEPS, read_build_pattern
 
 BUILDS = st.text("abAB1_.-^", max_size=8)
 ATOMS = st.sampled_from(
@@ -82,7 +82,7 @@ def test_a_glob_finds_what_fnmatch_finds(text: str, builds: list[str]) -> None:
         ("^\\$", ""),
         ("^a{9999}$", "too many repetitions"),
         ("^(((){9999}){9999}){9999}$", "too many repetitions"),
-        ("^" + "a" * 200 + "$", "characters long"),
+        ("^" + "a" * LONGEST_PATTERN + "$", "characters long"),
     ],
 )
 def test_what_is_no_expression_or_cannot_be_judged_is_refused(pattern: str, why: str) -> None:

@@ -74,6 +74,23 @@ def test_virtual_packages_are_judged_only_where_they_are_known():
     ]
 
 
+def test_the_build_of_archspec_decides_and_its_version_is_one_for_everybody():
+    """A lock has `__archspec=0=x86_64_v3`; pixi's solver has the version 1 whatever the lock says."""
+    needy = record("a", depends=["__archspec 1.* x86_64_v3"])
+    assert texts(needy, virtual=["__archspec=0=x86_64_v3"]) == []
+    assert texts(needy, virtual=["__archspec=1=x86_64_v3"]) == []
+    assert [found.spec for found in unmet([needy], virtual=["__archspec=0=x86_64"])] == ["__archspec 1.* x86_64_v3"]
+    assert [found.spec for found in unmet([needy], virtual=["__archspec=0"])] == ["__archspec 1.* x86_64_v3"]
+
+
+def test_a_pattern_that_lists_all_microarchitectures_is_judged():
+    listed = "|".join(f"microarchitecture_{number}" for number in range(90))
+    needy = record("a", depends=[f"__archspec 1.* ^({listed}|skylake)$"])
+    assert unjudged([needy]) == ()
+    assert texts(needy, virtual=["__archspec=0=skylake"]) == []
+    assert len(texts(needy, virtual=["__archspec=0=x86_64"])) == 1
+
+
 def test_what_is_asked_under_a_condition_is_neither_met_nor_unmet_and_said_so():
     records = [record("a", depends=["b; if python >=3", 'c[when="d"]'], constrains=["a >9[when=e]"])]
     assert unmet(records) == ()
