@@ -12,7 +12,7 @@ from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.model.packages import Channel, Layout
 from pixi_mirror.model.segments import is_portable, mirror_segment, requested_segment
-from pixi_mirror.model.values import MirrorPath, Url, admit_path
+from pixi_mirror.model.values import MirrorPath, Url, admit_path, mask_secrets
 
 DEFAULT_HOST = "conda.anaconda.org"
 """Where pixi looks for a channel that is only named."""
@@ -31,7 +31,6 @@ _URL = re.compile(r"[^\x00-\x1f\x7f\\]+")
 _PARTS = re.compile(r"(https?|s3)://([^/?#]+)(/.*)?", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?)(?::([0-9]{1,5}))?")
 _BUCKET = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?")
-_TOKENS = re.compile(r"/t/[^/?#]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
@@ -83,7 +82,7 @@ def channel(url: str, layout: Layout) -> Channel:
     if _SCHEME.match(url) is None:
         if not _CHANNEL_NAME.fullmatch(url):
             raise WorkspaceError(
-                f"{url!r} is not the name of a channel. Correct it in the manifest and run `pixi lock`."
+                f"{mask_secrets(url)!r} is not the name of a channel. Correct it in the manifest and run `pixi lock`."
             )
         url = f"https://{DEFAULT_HOST}/{url}"
     origin, top, segments = _split(url)
@@ -225,8 +224,8 @@ def _admitted(segments: list[str], url: str) -> MirrorPath:
 
 
 def _unsafe(url: str, problem: str) -> WorkspaceError:
-    # A token with nothing after it, and a second one, are masked here: this URL is not one that `Url` knows.
-    shown = _TOKENS.sub("/t/***", str(Url(url)))
+    # Such a URL may have its password anywhere, so more is masked than in a `Url`.
+    shown = mask_secrets(str(Url(url)))
     shown = shown if len(shown) <= 200 else shown[:200] + "..."  # noqa: PLR2004 - about two lines
     return WorkspaceError(
         f"the URL {shown!r} cannot stand in a mirror: {problem}. Nothing was written; correct the manifest or the lock."

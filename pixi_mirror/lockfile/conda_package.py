@@ -7,7 +7,7 @@ from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.mirrorable import missing_archive, shown_location
 from pixi_mirror.model.packages import Layout, Package
-from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256
+from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, mask_secrets
 from pixi_mirror.paths import channel, file_url, is_local, local_url, own_path, unsafe_file_name, url_path
 
 
@@ -127,7 +127,8 @@ def _archive_path(entry: CondaBinary, record: Mapping[str, Json]) -> MirrorPath:
 
 
 def _unsafe(entry: CondaBinary, problem: str) -> WorkspaceError:
+    title = shown_location(entry.location)
     return WorkspaceError(
-        f"the package {shown_location(entry.location)!r} cannot stand in a mirror: {problem}. Nothing was written; "
-        "correct the lock, most simply with `pixi lock`."
+        f"the package {title!r} cannot stand in a mirror: {mask_secrets(problem)}. Nothing was written; correct "
+        "the lock, most simply with `pixi lock`."
     )

@@ -1,18 +1,21 @@
-"""Take a foreign document apart, saying where it is not what it should be; pure."""
+"""Take the values of a foreign document, and say where one is not what it should be; pure."""
 
 import re
 
-from pixi_mirror.model.values import Json
+from pixi_mirror.model.values import Json, mask_secrets
 
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 class Malformed(ValueError):
-    """Something in a lock is not as the format has it; the text says where and what."""
+    """Something in a lock is not as the format has it; the text says where and what, without the secrets of URLs."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(mask_secrets(problem))
 
 
 def mapping(value: Json, what: str) -> dict[str, Json]:
-    """`value`, which must be a mapping; nothing counts as an empty one.
+    """`value`, which must be a mapping; None counts as an empty one.
 
     Raises:
         Malformed: it is something else.
@@ -25,7 +28,7 @@ def mapping(value: Json, what: str) -> dict[str, Json]:
 
 
 def sequence(value: Json, what: str) -> list[Json]:
-    """`value`, which must be a list; nothing counts as an empty one.
+    """`value`, which must be a list; None counts as an empty one.
 
     Raises:
         Malformed: it is something else.
@@ -60,7 +63,7 @@ def optional_text(value: Json, what: str) -> str | None:
 
 
 def texts(value: Json, what: str) -> tuple[str, ...]:
-    """`value`, which must be a list of strings; nothing counts as an empty one.
+    """`value`, which must be a list of strings; None counts as an empty one.
 
     Raises:
         Malformed: it is something else.
@@ -83,6 +86,11 @@ def number(value: Json, what: str) -> int:
     return int(value)
 
 
+def shortened(text: str, *, most: int = 80) -> str:
+    """The beginning of a text for a message. The secrets of the URLs in it are masked before it is cut."""
+    return mask_secrets(text)[:most]
+
+
 def _kind(value: Json) -> str:
     match value:
         case None:
@@ -94,4 +102,4 @@ def _kind(value: Json) -> str:
         case "":
             return "empty"
         case _:
-            return f"{str(value)[:80]!r}"
+            return repr(shortened(str(value)))

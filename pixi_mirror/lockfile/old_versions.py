@@ -18,7 +18,7 @@ from pixi_mirror.lockfile.entries import (
     PypiEntry,
 )
 from pixi_mirror.lockfile.records import location_parts, timestamp_ms
-from pixi_mirror.model.values import Md5, Sha256
+from pixi_mirror.model.values import Md5, Sha256, mask_secrets
 
 _NOT_REPODATA = ("fn", "url", "channel")
 
@@ -44,10 +44,10 @@ def read_old_lock(data: bytes, *, version: int, name: str) -> Lock:
         try:
             return _lock(LockFile.from_path(path), version)
         except Exception as error:  # noqa: BLE001 - py-rattler has no common class of errors
-            said = str(error).replace(str(path), name)
+            problem = mask_secrets(str(error)).replace(str(path), name)
     raise WorkspaceError(
-        f"{name} has the old lock format version {version} and py-rattler cannot read it: {said}. Write the lock anew "
-        "with `pixi lock` of a newer pixi."
+        f"{name} has the old lock format version {version} and py-rattler cannot read it: {problem}. Write the lock "
+        "anew with `pixi lock` of a newer pixi."
     )
 
 

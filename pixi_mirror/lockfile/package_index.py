@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, PypiEntry
-from pixi_mirror.lockfile.fields import Malformed, mapping, optional_text, sequence, text, texts
+from pixi_mirror.lockfile.fields import Malformed, mapping, optional_text, sequence, shortened, text, texts
 from pixi_mirror.lockfile.records import conda_binary, is_path, location_parts, source_name, timestamp_ms
 from pixi_mirror.model.values import Json, admit_md5, admit_sha256
 
@@ -86,7 +86,7 @@ def _reference(raw: Json) -> Key:
     for kind in _KINDS:
         if kind in found:
             return kind, text(found[kind], kind)
-    raise Malformed(f"an entry of packages has none of {', '.join(_KINDS)}: {str(found)[:120]}")
+    raise Malformed(f"an entry of packages has none of {', '.join(_KINDS)}: {shortened(str(found), most=120)}")
 
 
 def index_by_selector(packages: Json, version: int) -> PackageIndex:
@@ -146,7 +146,7 @@ def _reference_5(raw: Json) -> Key:
     found = mapping(raw, "an entry of packages")
     kind = found.get("kind")
     if kind not in ("conda", "pypi"):
-        raise Malformed(f"an entry of packages is of neither kind conda nor pypi: {str(found)[:120]}")
+        raise Malformed(f"an entry of packages is of neither kind conda nor pypi: {shortened(str(found), most=120)}")
     return kind, text(found.get("url") or found.get("path"), "url")
 
 

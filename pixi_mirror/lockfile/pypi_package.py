@@ -9,7 +9,7 @@ from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import PypiEntry
 from pixi_mirror.lockfile.mirrorable import entry_title, missing_archive
 from pixi_mirror.model.packages import Package
-from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_path, admit_sha256
+from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_path, admit_sha256, mask_secrets
 from pixi_mirror.paths import local_url, own_path, unsafe_file_name, url_path
 from pixi_mirror.pypi.names import (
     file_name_of,
@@ -124,7 +124,8 @@ def _urls(urls: Iterable[str]) -> list[str]:
 
 
 def _unsafe(entry: PypiEntry, problem: str) -> WorkspaceError:
+    title = entry_title(entry)
     return WorkspaceError(
-        f"the PyPI package {entry_title(entry)!r} cannot stand in a mirror: {problem}. Nothing was written; correct "
+        f"the PyPI package {title!r} cannot stand in a mirror: {mask_secrets(problem)}. Nothing was written; correct "
         "the lock, most simply with `pixi lock`."
     )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pixi_mirror.conda.names import SUBDIRS, split_stem
 from pixi_mirror.conda.repodata import to_milliseconds
 from pixi_mirror.lockfile.entries import CondaBinary
-from pixi_mirror.lockfile.fields import Malformed, mapping, number, text, texts
+from pixi_mirror.lockfile.fields import Malformed, mapping, number, shortened, text, texts
 from pixi_mirror.model.values import Json, admit_md5, admit_sha256
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -19,6 +19,8 @@ _LARGEST_BUILD_NUMBER = 2**64 - 1
 _EXPLICIT_SUBDIR_FROM = 6
 """Before this version the subdir is a field like any other, and may be wrong."""
 _RUN_EXPORTS_FROM = 7
+_BEFORE_PATH = 3
+"""Pieces of a URL between slashes before its path: the scheme, nothing, and the host."""
 
 
 class LocationParts(NamedTuple):
@@ -44,7 +46,8 @@ def location_parts(location: str) -> LocationParts:
     else:
         segments = location.partition("#")[0].partition("?")[0].split("/")
         least, channel = 5, "/".join(segments[:-2])
-    file_name = segments[-1]
+    # What stands before the path of a URL is no file name: it may hold a password.
+    file_name = segments[-1] if is_path(location) or len(segments) > _BEFORE_PATH else ""
     if "%" in file_name and not is_path(location):
         from urllib.parse import unquote
 
@@ -234,5 +237,5 @@ def source_name(entry: dict[str, Json]) -> tuple[str, str]:
     identifier = text(entry["conda_source"], "conda_source")
     match = re.fullmatch(r"([^\[\]@ ]+)(?:\[[^\[\]]*\])? @ (.+)", identifier)
     if match is None:
-        raise Malformed(f"conda_source is {identifier[:80]!r} where NAME[HASH] @ LOCATION is expected")
+        raise Malformed(f"conda_source is {shortened(identifier)!r} where NAME[HASH] @ LOCATION is expected")
     return match[1], match[2]

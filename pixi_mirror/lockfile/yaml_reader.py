@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.model.values import Json
+from pixi_mirror.model.values import Json, mask_secrets
 
 SIZE_LIMIT = 64 * 1024 * 1024
 """Largest document in bytes; whoever reads a file needs to read no more than one byte beyond it."""
@@ -23,7 +23,7 @@ _CONFLICT = re.compile(rb"^(?:<{7}|\|{7}|={7}|>{7})(?:[ \r\n]|\Z)", re.MULTILINE
 
 class _RefusedYaml(Exception):
     def __init__(self, line: int, problem: str) -> None:
-        super().__init__(problem)
+        super().__init__(mask_secrets(problem))
         self.line = line
 
 
@@ -109,7 +109,9 @@ def cut_off(data: bytes) -> str:
 def _syntax(data: bytes, name: str, error: Exception) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = f"at line {mark.line + 1}" if mark else f"near byte {getattr(error, 'position', 0)}"
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it does not parse"
+    problem = mask_secrets(
+        str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it does not parse")
+    )
     return (
         f"{name} is not valid YAML: {problem} {where}.{cut_off(data)} Restore it from version control or write it "
         "anew with `pixi lock`."
@@ -184,5 +186,5 @@ def _decorated(found: Any) -> _RefusedYaml:  # noqa: ANN401 - events have no com
 def _bad_key(found: Any) -> _RefusedYaml:  # noqa: ANN401 - events have no common type
     if found.tag is not None or found.anchor is not None:
         return _decorated(found)
-    what = "has a merge key (<<)" if found.value == "<<" else f"repeats the key {found.value[:80]!r}"
+    what = "has a merge key (<<)" if found.value == "<<" else f"repeats the key {mask_secrets(found.value)[:80]!r}"
     return _RefusedYaml(found.start_mark.line + 1, what)

@@ -87,6 +87,22 @@ _QUERY = re.compile(r"\?[^#]*")
 _FRAGMENT = re.compile(r"#(?!(?:sha256|md5)[=:]).*")
 
 
+_USER_IN_TEXT = re.compile(r"(?<=://)[^\n]*@")
+_TOKEN_IN_TEXT = re.compile(r"(?<=/t/)[^/?#\s'\"]+")
+_QUERY_IN_TEXT = re.compile(r"(?<=\?)[^#\s'\"]+|(?<=#)(?!(?:sha256|md5)[=:])[^\s'\"]+")
+
+
+def mask_secrets(text: str) -> str:
+    """A text for people, without the secrets of the URLs in it.
+
+    It masks too much rather than too little: on each line all between the first `://` and the last `@`, and everything
+    that could be a token, a query or a fragment. For a URL alone `Url` is more exact.
+    """
+    if "://" not in text:
+        return text
+    return _QUERY_IN_TEXT.sub("***", _TOKEN_IN_TEXT.sub("***", _USER_IN_TEXT.sub("***@", text)))
+
+
 @dataclass(frozen=True, slots=True)
 class Url:
     """A URL as it was given, secrets included; every way of showing it masks them."""

@@ -17,6 +17,7 @@ from harness.upstream import Reply, Step, answer, gzip_encoded, redirect, stall,
 from harness.world import World, small_packages
 
 from pixi_mirror.archives.compression import decompress_zstd
+from pixi_mirror.demo.distributions import build_sdist
 
 CANARY = "cAnArY7"
 USERS = {way: (f"{way}-user-{CANARY}", f"{way}-pass-{CANARY}") for way in ("lock", "mirror", "store")}
@@ -286,4 +287,64 @@ def test_no_secret_is_told_to_a_program_that_is_started(cage):
     assert (programs / "pixi.told").exists()
     assert (programs / "rattler-index.told").exists()
     assert cage.sent == EVERY
+    assert cage.traces() == []
+
+
+def every_entry(world: World, version: int) -> str:
+    """A lock with an entry of each kind, all with a password, most of which cannot be mirrored."""
+    host = f"{':'.join(USERS['lock'])}@{world.upstream.authority}"
+    package = small_packages()["base"]
+    conda = f"http://{host}/conda-forge/noarch/{package.file_name}"
+    sdist = build_sdist(name="five", version="1.0")
+    world.upstream.put(f"/{sdist.file_name}", sdist.data)
+    entries = [
+        {"conda": conda, "sha256": package.record["sha256"], "md5": package.record["md5"], "depends": []},
+        {"conda": f"oci://{host}/c/linux-64/c-1.0-0.conda", "subdir": "linux-64"},
+        {"pypi": f"git+http://{host}/r.git?rev=x", "name": "two", "version": "1.0"},
+        {"pypi": f"ftp://{host}/three-1.0.tar.gz", "name": "three", "version": "1.0"},
+        {"pypi": f"http://{host}/four?sig={CANARY}", "name": "four", "version": "1.0"},
+        {"pypi": f"direct+http://{host}/{sdist.file_name}", "name": "five", "version": "1.0", "sha256": sdist.sha256},
+    ]
+    source = f"git+http://{host}/s.git?branch=main"
+    if version == 7:
+        entries.append({"conda_source": f"s[0a1b] @ {source}"})
+    else:
+        entries.append({"conda": source, "name": "s", "version": "1.0", "build": "0", "subdir": "linux-64"})
+    references = [{key: each[key] for key in ("conda", "pypi", "conda_source") if key in each} for each in entries]
+    environment = {
+        "channels": [{"url": f"http://{host}/conda-forge/"}],
+        "indexes": [f"http://{host}/simple"],
+        "find-links": [{"url": f"http://{host}/links.html?sig={CANARY}"}],
+        "packages": {"linux-64": references},
+    }
+    whole = {"version": version, "environments": {"default": environment}, "packages": entries}
+    return json.dumps(whole | ({"platforms": [{"name": "linux-64"}]} if version == 7 else {}))
+
+
+@pytest.mark.parametrize("version", [6, 7])
+def test_no_secret_of_an_entry_of_any_kind_is_left(world, version):
+    """The password of a source's git URL stood in the inventory once, and was served."""
+    world.workspace()
+    (world.directory / "workspace/pixi.lock").write_text(every_entry(world, version))
+    cage = Cage(world)
+    for words in (
+        ["--lock", "workspace", "--retries", "0"],
+        ["--lock", "workspace", "--dry-run", "-v", "--json"],
+        ["--lock", "workspace", "--skip-unmirrorable", "--dry-run", "-v"],
+        ["--lock", "workspace", "--skip-unmirrorable", "--retries", "0", "--json"],
+        ["status", "--json"],
+        ["status", "-v"],
+        ["verify", "--json"],
+        ["config"],
+        ["pack", "workspace", "-p", "linux-64", "-o", "one.tar"],
+        ["pack", "workspace", "-p", "linux-64", "-o", "two.tar", "--ignore-pypi-non-wheel", "--json"],
+        ["--lock", "workspace", "--flat", "-o", "flat", "--skip-unmirrorable", "--no-pypi"],
+    ):
+        done = cage.run(*words)
+        assert "Traceback" not in done.stderr, done.stderr
+    inventory = json.loads((world.mirror / "pixi-mirror.json").read_text())
+    (subscription,) = inventory["subscriptions"]
+    refused = " ".join(each["entry"] for each in subscription["refused"])
+    assert all(name in refused for name in ("s.git", "r.git", "c-1.0-0.conda", "three-1.0", "four"))
+    assert cage.sent == {"lock"}
     assert cage.traces() == []
