@@ -6,6 +6,7 @@ Only zstd needs `backports.zstd` below Python 3.14; it has the interface of the 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -234,6 +235,7 @@ class _GzipEngine:
         return self._engine.decompress(self._engine.unconsumed_tail + data, max_length)
 
 
+@functools.cache  # a failed import is looked for in every folder, each time
 def zstd_library() -> Any:  # noqa: ANN401 - one of two modules with one interface
     """Return the standard library's module for zstd, or `backports.zstd`.
 
