@@ -1,8 +1,8 @@
-"""Every error raised on purpose, with its exit status; the only place where statuses are written down.
+"""Every error that is raised on purpose, with its exit status. Only this module writes statuses down.
 
-Three meanings are kept apart: *ask* (the request is wrong, repeating it changes nothing), *wait* (the network or
-another process; a later run may succeed) and *distrust* (bytes that are not what was promised; never retried
-silently).
+There are three kinds: `Ask` (the request is wrong, and repeating it changes nothing), `Wait` (the network or another
+process failed, and a later run may succeed) and `Distrust` (bytes are not what was promised; nothing
+fetches them again in silence).
 """
 
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ FOUND = 1
 
 
 class PixiMirrorError(Exception):
-    """Say what went wrong, where, and what to do, in one paragraph.
+    """An error whose text says in one paragraph what went wrong, where, and what to do.
 
-    Subclasses fix `status`; `items` are the single things that failed, for reports.
+    Each subclass has its `status`; `items` are the single things that failed, for reports.
     """
 
     status = 8
@@ -77,7 +77,7 @@ class WrongBytesError(Distrust):
 
 
 class ProgramError(PixiMirrorError):
-    """A program that we run failed."""
+    """A program that we ran failed."""
 
     status = 7
 
@@ -89,7 +89,7 @@ class MachineError(Ask):
 
 
 class DiskFullError(MachineError):
-    """A disk of this machine has no room left."""
+    """A disk of this machine is full."""
 
 
 class BusyError(Wait):
@@ -99,7 +99,7 @@ class BusyError(Wait):
 
 
 class Interrupted(BaseException):
-    """The run was told to stop by a signal; `status` is 128 and the signal's number."""
+    """A signal stopped the run; `status` is 128 and the signal's number."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by signal {signal_number}")
@@ -107,11 +107,11 @@ class Interrupted(BaseException):
 
 
 SEVERITY = (6, 8, 4, 7, 5)
-"""Of several failures, the exit status is the first of these that occurred."""
+"""With several failures, the exit status is the first of these that occurred."""
 
 
 class SeveralErrors(PixiMirrorError):
-    """A batch was finished and some of it failed; every failure is kept, none hides another."""
+    """A batch was finished and some of it failed; it has every failure."""
 
     def __init__(self, summary: str, errors: Iterable[PixiMirrorError]) -> None:
         self.errors = tuple(errors)
@@ -121,6 +121,6 @@ class SeveralErrors(PixiMirrorError):
 
 
 def most_severe(statuses: Iterable[int]) -> int:
-    """The exit status that stands for several failures; the greatest where `SEVERITY` does not rank them."""
+    """The exit status for several failures: the first of `SEVERITY`, else the greatest."""
     found = set(statuses)
     return next((status for status in SEVERITY if status in found), max(found, default=DONE))

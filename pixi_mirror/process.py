@@ -1,4 +1,4 @@
-"""Run another program; return its output, or an error quoting its last words. It alone starts processes."""
+"""Run another program, and give its exit status and output. Only this module starts processes."""
 
 import subprocess
 import tempfile
@@ -9,13 +9,13 @@ from pathlib import Path
 from pixi_mirror.errors import ProgramError
 
 _PIECE = 1 << 20
-_LAST_WORDS = 2000
+_QUOTED = 2000
 """Characters of a program's stderr that a message quotes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What a program left behind."""
+    """Exit status and output of a program that has ended."""
 
     status: int
     stdout: str
@@ -23,12 +23,18 @@ class Output:
 
     @property
     def last_words(self) -> str:
-        """The end of what it said on stderr, or of its output if it said nothing there."""
-        return (self.stderr.strip() or self.stdout.strip())[-_LAST_WORDS:] or "it said nothing"
+        """The end of its stderr, or of its stdout if it wrote nothing there: for messages."""
+        return (self.stderr.strip() or self.stdout.strip())[-_QUOTED:] or "it said nothing"
 
 
-def run(command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeout_s: float) -> Output:
-    """Run a program to its end, with no standard input; what it printed, whatever its exit status.
+def run_program(command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeout_s: float) -> Output:
+    """Run a program to its end, with no standard input, and give its output, whatever its exit status.
+
+    Args:
+        command: the program and its arguments.
+        cwd: where it runs.
+        environ: all its environment variables.
+        timeout_s: the longest time that it may run, in seconds.
 
     Raises:
         ProgramError: it cannot be started, or has not ended after `timeout_s` seconds and was killed.

@@ -15,7 +15,7 @@ from pixi_mirror.conda.virtual_packages import assumed_virtual_packages, read_vi
 from pixi_mirror.errors import MachineError, ProgramError
 from pixi_mirror.model.packages import Cell, Package
 from pixi_mirror.model.values import Json, MirrorPath
-from pixi_mirror.process import run
+from pixi_mirror.process import run_program
 
 _TIMEOUT_S = 3600.0
 
@@ -71,7 +71,7 @@ def solve_environments(
             request_file = Path(name, "requests.json")
             request_file.write_text(json.dumps(rows), encoding="utf-8")
             command = [sys.executable, str(Path(__file__).with_name("solve_child.py")), str(request_file)]
-            done = run(command, cwd=Path(name), environ=_environ(), timeout_s=_TIMEOUT_S)
+            done = run_program(command, cwd=Path(name), environ=_environ(), timeout_s=_TIMEOUT_S)
     except OSError as error:
         raise MachineError(f"a temporary directory cannot be used: {error.strerror}.") from error
     if done.status != 0:

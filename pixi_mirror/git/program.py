@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pixi_mirror.errors import FetchError, MachineError, ProgramError
-from pixi_mirror.process import Output, run, stream
+from pixi_mirror.process import Output, run_program, stream
 
 _TIMEOUT_S = 3600.0
 _PASSED_ON = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "SSH_AUTH_SOCK", "TMPDIR", "TEMP", "LANG")
@@ -64,7 +64,7 @@ class Git:
             ProgramError: git cannot be started, or does not end within an hour.
         """
         command = [self._program, *words]
-        return run(command, cwd=directory, environ=self._surroundings(header), timeout_s=_TIMEOUT_S)
+        return run_program(command, cwd=directory, environ=self._surroundings(header), timeout_s=_TIMEOUT_S)
 
     def ask(self, *words: str, directory: Path) -> str:
         """What git prints for a question about a repository of this machine.

@@ -1,1 +1,1 @@
-"""Read `pixi.lock` of every format version, and choose from it what is asked for."""
+"""Read `pixi.lock` of every format version, and select from it what a request wants."""

@@ -1,4 +1,4 @@
-"""What a `pixi.lock` says, as values; nothing here reads or decides."""
+"""What a `pixi.lock` says, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ class CondaBinary:
     location: str
     """URL or path, as the lock has it; a relative path starts at the lock's directory."""
     channel: str | None
-    """URL of the channel it came from, without trailing slash; None: a path, whose channel the lock does not tell."""
+    """URL of the channel that it came from, without trailing slash; None: a path of which the lock names no channel."""
     subdir: str | None
-    """The folder that it lies in, which is not always what the record says; None: it lies in none."""
+    """The subdir that it lies in, which is not always that of the record; None: it lies in none."""
     file_name: str
     """Last segment of the location, decoded."""
     record: Mapping[str, Json]
@@ -63,7 +63,7 @@ class LockedPlatform:
     """A platform that the lock was solved for."""
 
     name: str
-    """How environments call it; need not be a subdir."""
+    """Its name in environments; it need not be a subdir."""
     subdir: str
     virtual_packages: tuple[str, ...]
     """Such as `__glibc=2.28`; empty below version 7, which does not say."""

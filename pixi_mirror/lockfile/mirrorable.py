@@ -84,4 +84,4 @@ def _unknown_archive(location: str) -> str | None:
         return None  # the file's name is refused where it is read
     if name.lower().endswith(ARCHIVES):
         return None
-    return f"{name!r} is no archive that can be told by its name ({', '.join(ARCHIVES)})"
+    return f"{name!r} is no archive by its name ({', '.join(ARCHIVES)})"

@@ -1,4 +1,4 @@
-"""Read locks of format version 1 to 3 through py-rattler, where it is installed; writes one temporary file for it."""
+"""Read locks of the oldest versions through py-rattler, where it is installed. One temporary file is written for it."""
 
 import json
 import tempfile
@@ -24,7 +24,12 @@ _NOT_REPODATA = ("fn", "url", "channel")
 
 
 def read_old_lock(data: bytes, *, version: int, name: str) -> Lock:
-    """The lock that `data`, of format `version` 1 to 3, spells; `name` is how messages call it.
+    """Read a lock with py-rattler.
+
+    Args:
+        data: the file.
+        version: its format version.
+        name: how messages name the lock.
 
     Raises:
         WorkspaceError: py-rattler is not installed, or refuses it.
@@ -99,13 +104,13 @@ def _entry(package: Any) -> Entry:  # noqa: ANN401 - py-rattler is optional
     record = json.loads(package.repo_data_record().to_json())
     for key in _NOT_REPODATA:
         record.pop(key, None)
-    told = location_parts(location)
-    known = told.parent in SUBDIRS or told.parent == record["subdir"]
+    parts = location_parts(location)
+    known = parts.parent in SUBDIRS or parts.parent == record["subdir"]
     return CondaBinary(
         location=location,
-        channel=told.channel,
-        subdir=told.parent if known else None,
-        file_name=told.file_name,
+        channel=parts.channel,
+        subdir=parts.parent if known else None,
+        file_name=parts.file_name,
         record=record,
     )
 

@@ -1,6 +1,6 @@
-"""The `packages:` of a lock, and how an environment's references find their entry in it; pure.
+"""The entries under `packages` of a lock, and how the references of environments find them; pure.
 
-rattler_lock/src/parse/deserialize.rs is the rule.
+The rules are those of rattler_lock/src/parse/deserialize.rs.
 """
 
 import posixpath
@@ -11,29 +11,37 @@ from typing import TypeAlias
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, PypiEntry
 from pixi_mirror.lockfile.fields import Malformed, mapping, optional_text, sequence, shortened, text, texts
 from pixi_mirror.lockfile.records import conda_binary, is_path, location_parts, source_name, timestamp_ms
+from pixi_mirror.lockfile.versions import LockVersion
 from pixi_mirror.model.values import Json, admit_md5, admit_sha256
 
 Key: TypeAlias = tuple[str, ...]
-"""What tells one entry of a pool from all others."""
+"""What distinguishes an entry from all others."""
 _KINDS = ("conda", "conda_source", "pypi")
-_SELECTING_FROM = 6
-"""From here on a reference says which of several entries with one location it means; before, they are merged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageIndex:
-    """Every entry of a lock."""
+    """Every entry under `packages` of a lock."""
 
     find: Callable[[Json, str], tuple[Key, Entry]]
-    """Reference and platform name -> what it refers to; raises Malformed where it refers to nothing."""
+    """Reference and platform name -> the entry; it raises Malformed if the reference leads to none."""
     needs: Mapping[Key, tuple[Json, ...]] = field(default_factory=dict)
-    """Entry -> references to what building it takes; only entries that take anything."""
+    """Entry -> references to what building it takes; entries that take nothing are left out."""
     newest_timestamp: int
     """Milliseconds, of any record; 0: none has one."""
 
 
-def index_by_location(packages: Json, version: int) -> PackageIndex:
-    """The pool of a lock of version 7, where a location is one entry.
+def index_packages(packages: Json, version: LockVersion) -> PackageIndex:
+    """Read the entries under `packages`.
+
+    Raises:
+        Malformed: an entry is not what the format says.
+    """
+    return (_index_by_location if version.locations_are_unique else _index_by_selector)(packages, version)
+
+
+def _index_by_location(packages: Json, version: LockVersion) -> PackageIndex:
+    """Read the entries of a lock in which a location is one entry.
 
     Raises:
         Malformed: an entry is not what the format says.
@@ -60,7 +68,7 @@ def index_by_location(packages: Json, version: int) -> PackageIndex:
                       *sequence(raw.get("host_packages"), "host_packages"))  # fmt: skip
         except Malformed as error:
             raise Malformed(f"the entry {location} under packages is damaged: {error}") from None
-        # The first of several entries stays; version 7 has never been seen to hold two.
+        # Of several entries the first counts; a lock with two has never been seen.
         if key not in entries:
             entries[key] = found
             if wanted:
@@ -89,8 +97,8 @@ def _reference(raw: Json) -> Key:
     raise Malformed(f"an entry of packages has none of {', '.join(_KINDS)}: {shortened(str(found), most=120)}")
 
 
-def index_by_selector(packages: Json, version: int) -> PackageIndex:
-    """The pool of a lock of version 4 to 6, where several entries may have one location.
+def _index_by_selector(packages: Json, version: LockVersion) -> PackageIndex:
+    """Read the entries of a lock in which several entries may have one location.
 
     Raises:
         Malformed: an entry is not what the format says.
@@ -100,7 +108,7 @@ def index_by_selector(packages: Json, version: int) -> PackageIndex:
     share: dict[tuple[str, ...], list[str]] = {}
     newest = 0
     for raw in sequence(packages, "packages"):
-        kind, location = _reference(raw) if version >= _SELECTING_FROM else _reference_5(raw)
+        kind, location = _reference(raw) if version.names_kinds else _reference_with_kind(raw)
         try:
             if kind == "pypi":
                 pypi[_same(location)] = _pypi(raw, location)
@@ -110,7 +118,7 @@ def index_by_selector(packages: Json, version: int) -> PackageIndex:
                 newest = max(newest, candidate.timestamp)
         except Malformed as error:
             raise Malformed(f"the entry {location} under packages is damaged: {error}") from None
-    choose = _selected if version >= _SELECTING_FROM else _merged
+    choose = _selected if version.references_select else _merged
     chosen: dict[Key, tuple[Key, Entry]] = {}
 
     def find(reference: Json, platform: str) -> tuple[Key, Entry]:
@@ -123,13 +131,13 @@ def index_by_selector(packages: Json, version: int) -> PackageIndex:
                 raise Malformed(f"{location} has no entry under packages")
             return (kind, same), found
         selector = tuple(optional_text(reference.get(key), key) or "" for key in ("name", "version", "build", "subdir"))
-        asked = (kind, same, platform, *selector)
-        if asked not in chosen:
+        wanted = (kind, same, platform, *selector)
+        if wanted not in chosen:
             found = choose(conda.get(same, []), selector, platform)
             if found is None:
                 raise Malformed(f"{location} has no entry under packages")
-            chosen[asked] = asked, found
-        return chosen[asked]
+            chosen[wanted] = wanted, found
+        return chosen[wanted]
 
     return PackageIndex(find=find, newest_timestamp=newest)
 
@@ -142,7 +150,7 @@ class _Candidate:
     timestamp: int
 
 
-def _reference_5(raw: Json) -> Key:
+def _reference_with_kind(raw: Json) -> Key:
     found = mapping(raw, "an entry of packages")
     kind = found.get("kind")
     if kind not in ("conda", "pypi"):
@@ -160,10 +168,10 @@ def _same(location: str) -> str:
 
 
 def _candidate(
-    raw: dict[str, Json], location: str, version: int, share: dict[tuple[str, ...], list[str]]
+    raw: dict[str, Json], location: str, version: LockVersion, share: dict[tuple[str, ...], list[str]]
 ) -> _Candidate:
-    # Version 6 tells source packages from binary ones by the end of the location alone.
-    if version >= _SELECTING_FROM and location_parts(location).parts is None:
+    # Only the end of the location tells a source package from a binary one.
+    if version.names_kinds and location_parts(location).parts is None:
         identity = tuple(optional_text(raw.get(key), key) or "" for key in ("name", "version", "build", "subdir"))
         name = text(raw.get("name"), "name")
         return _Candidate(
@@ -180,7 +188,7 @@ def _candidate(
 def _selected(candidates: list[_Candidate], selector: tuple[str, ...], _platform: str) -> Entry | None:
     """The first that is all that the selector says."""
     for candidate in candidates:
-        if all(not asked or asked == have for asked, have in zip(selector, candidate.identity, strict=True)):
+        if all(not wanted or wanted == have for wanted, have in zip(selector, candidate.identity, strict=True)):
             return candidate.entry
     return None
 

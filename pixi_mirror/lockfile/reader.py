@@ -1,4 +1,4 @@
-"""Read a whole lock: its version decides how, its references are resolved, and what does not fit is named; pure."""
+"""Read a whole lock: its environments, its platforms, and the packages that they refer to; pure."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -9,21 +9,20 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import Entry, Lock, LockedEnvironment, LockedPlatform
 from pixi_mirror.lockfile.fields import Malformed, mapping, number, optional_text, sequence, text, texts
 from pixi_mirror.lockfile.old_versions import read_old_lock
-from pixi_mirror.lockfile.package_index import Key, PackageIndex, index_by_location, index_by_selector
+from pixi_mirror.lockfile.package_index import Key, PackageIndex, index_packages
+from pixi_mirror.lockfile.versions import VERSIONS, LockVersion
 from pixi_mirror.lockfile.yaml_reader import cut_off, load_yaml
 from pixi_mirror.model.values import Json
-
-_NEWEST = 7
-_NAMED_PLATFORMS_FROM = 7
-_OWN_READER_FROM = 4
 
 _Platforms: TypeAlias = Mapping[str, LockedPlatform]
 
 
 def read_lock(data: bytes, *, name: str) -> Lock:
-    """The lock that `data`, a `pixi.lock` of format version 1 to 7, spells; `name` is how messages call it.
+    """Read a `pixi.lock` of one of the versions in `VERSIONS`.
 
-    Versions 1 to 3 take py-rattler.
+    Args:
+        data: the file.
+        name: how messages name the lock.
 
     Raises:
         WorkspaceError: it is damaged, refers to what it does not hold, or has a version that cannot be read; the
@@ -36,10 +35,9 @@ def read_lock(data: bytes, *, name: str) -> Lock:
             "`pixi lock`."
         )
     try:
-        version = number(document["version"], "version")
-        _refuse_version(version, name)
-        if version < _OWN_READER_FROM:
-            return read_old_lock(data, version=version, name=name)
+        version = _version(number(document["version"], "version"), name)
+        if not version.is_read_here:
+            return read_old_lock(data, version=version.number, name=name)
         return _lock(document, version)
     except Malformed as error:
         raise WorkspaceError(
@@ -48,36 +46,37 @@ def read_lock(data: bytes, *, name: str) -> Lock:
         ) from None
 
 
-def _refuse_version(version: int, name: str) -> None:
-    if version > _NEWEST:
-        raise WorkspaceError(
-            f"{name} has the lock format version {version}; this pixi-mirror reads 1 to {_NEWEST}. Use a newer "
-            "pixi-mirror."
-        )
-    if version < 1:
-        raise WorkspaceError(f"{name} has the lock format version {version}, which never was. Check the file.")
+def _version(number: int, name: str) -> LockVersion:
+    version = VERSIONS.get(number)
+    if version is not None:
+        return version
+    if number < min(VERSIONS):
+        raise WorkspaceError(f"{name} has the lock format version {number}, which never was. Check the file.")
+    raise WorkspaceError(
+        f"{name} has the lock format version {number}; this pixi-mirror reads {min(VERSIONS)} to {max(VERSIONS)}. Use "
+        "a newer pixi-mirror."
+    )
 
 
-def _lock(document: dict[str, Json], version: int) -> Lock:
+def _lock(document: dict[str, Json], version: LockVersion) -> Lock:
     for key in ("environments", "packages"):
         if key not in document:
             raise Malformed(f"it has no `{key}`")
     raw_environments = mapping(document["environments"], "environments")
-    build_pool = index_by_location if version >= _NAMED_PLATFORMS_FROM else index_by_selector
-    pool = build_pool(document["packages"], version)
-    named = _named_platforms(document) if version >= _NAMED_PLATFORMS_FROM else None
+    index = index_packages(document["packages"], version)
+    named = _named_platforms(document) if version.lists_platforms else None
     used: dict[str, LockedPlatform] = {}
     environments = {}
     for environment, raw in raw_environments.items():
         try:
-            environments[environment] = _environment(mapping(raw, "it"), pool, lambda key: _platform(key, named, used))
+            environments[environment] = _environment(mapping(raw, "it"), index, lambda key: _platform(key, named, used))
         except Malformed as error:
             raise Malformed(f"environment {environment}: {error}") from None
     return Lock(
-        version=version,
+        version=version.number,
         platforms=MappingProxyType(used if named is None else dict(named)),
         environments=MappingProxyType(environments),
-        newest_timestamp=pool.newest_timestamp,
+        newest_timestamp=index.newest_timestamp,
     )
 
 
@@ -97,7 +96,7 @@ def _named_platforms(document: dict[str, Json]) -> _Platforms:
 
 
 def _platform(key: str, named: _Platforms | None, used: dict[str, LockedPlatform]) -> None:
-    """Know the platform of an environment: one that is listed, or below version 7 any subdir."""
+    """Check the platform of an environment: a listed one or, where none are listed, any subdir, which is noted."""
     if named is not None:
         if key not in named:
             raise Malformed(f"platform {key} is not listed under platforms")
@@ -107,7 +106,7 @@ def _platform(key: str, named: _Platforms | None, used: dict[str, LockedPlatform
         used.setdefault(key, LockedPlatform(name=key, subdir=key, virtual_packages=()))
 
 
-def _environment(raw: dict[str, Json], pool: PackageIndex, admit_platform: Callable[[str], None]) -> LockedEnvironment:
+def _environment(raw: dict[str, Json], index: PackageIndex, admit_platform: Callable[[str], None]) -> LockedEnvironment:
     packages: dict[str, tuple[Entry, ...]] = {}
     build_packages: dict[str, tuple[Entry, ...]] = {}
     for key in ("channels", "packages"):
@@ -116,9 +115,9 @@ def _environment(raw: dict[str, Json], pool: PackageIndex, admit_platform: Calla
     for platform, references in mapping(raw["packages"], "packages").items():
         admit_platform(platform)
         try:
-            found = dict(pool.find(item, platform) for item in sequence(references, "its list of packages"))
+            found = dict(index.find(item, platform) for item in sequence(references, "its list of packages"))
             packages[platform] = tuple(found.values())
-            build_packages[platform] = _closure(pool, found, platform)
+            build_packages[platform] = _closure(index, found, platform)
         except Malformed as error:
             raise Malformed(f"platform {platform}: {error}") from None
     return LockedEnvironment(
@@ -130,19 +129,19 @@ def _environment(raw: dict[str, Json], pool: PackageIndex, admit_platform: Calla
     )
 
 
-def _closure(pool: PackageIndex, installed: dict[Key, Entry], platform: str) -> tuple[Entry, ...]:
-    """What building `installed` takes, through source packages that are themselves built; each entry once."""
+def _closure(index: PackageIndex, installed: dict[Key, Entry], platform: str) -> tuple[Entry, ...]:
+    """What building `installed` takes, also for source packages that are needed to build others; each entry once."""
     seen = dict(installed)
-    waiting = [key for key in installed if key in pool.needs]
-    for wanted in waiting:  # grows while it is walked; `seen` ends cycles
-        for reference in pool.needs[wanted]:
+    waiting = [key for key in installed if key in index.needs]
+    for wanted in waiting:  # the loop adds to it, and `seen` ends cycles
+        for reference in index.needs[wanted]:
             try:
-                key, entry = pool.find(reference, platform)
+                key, entry = index.find(reference, platform)
             except Malformed as error:
                 raise Malformed(f"to build {wanted[1]}: {error}") from None
             if key not in seen:
                 seen[key] = entry
-                if key in pool.needs:
+                if key in index.needs:
                     waiting.append(key)
     return tuple(entry for key, entry in seen.items() if key not in installed)
 

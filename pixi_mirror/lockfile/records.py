@@ -1,6 +1,6 @@
-"""Complete the record of one conda entry: what the lock omits is derived exactly as rattler derives it; pure.
+"""Complete the record of one conda entry: what the lock leaves out is derived exactly as rattler derives it; pure.
 
-rattler_lock/src/utils/derived_fields.rs and parse/models/{v5,v6,v7}/conda_package_data.rs are the rules.
+The rules are those of rattler_lock/src/utils/derived_fields.rs and parse/models/{v5,v6,v7}/conda_package_data.rs.
 """
 
 import re
@@ -11,20 +11,18 @@ from pixi_mirror.conda.names import SUBDIRS, split_stem
 from pixi_mirror.conda.repodata import to_milliseconds
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.fields import Malformed, mapping, number, shortened, text, texts
+from pixi_mirror.lockfile.versions import LockVersion
 from pixi_mirror.model.values import Json, admit_md5, admit_sha256
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _LAST_DIGITS = re.compile(r"[0-9]*\Z")
 _LARGEST_BUILD_NUMBER = 2**64 - 1
-_EXPLICIT_SUBDIR_FROM = 6
-"""Before this version the subdir is a field like any other, and may be wrong."""
-_RUN_EXPORTS_FROM = 7
 _BEFORE_PATH = 3
 """Pieces of a URL between slashes before its path: the scheme, nothing, and the host."""
 
 
 class LocationParts(NamedTuple):
-    """What a location alone tells of a package; None: it does not."""
+    """What a location alone says of a package; None: it does not say it."""
 
     file_name: str
     parts: tuple[str, str, str, str] | None
@@ -39,7 +37,7 @@ def is_path(location: str) -> bool:
 
 
 def location_parts(location: str) -> LocationParts:
-    """What `location`, a URL or a path, tells of the package that lies there."""
+    """What `location`, a URL or a path, says of the package that lies there."""
     if is_path(location):
         segments = re.split(r"[/\\]", location)
         least, channel = 1, None
@@ -126,28 +124,36 @@ _FIELDS: Mapping[str, Callable[[Any, str], Json]] = {
     "python_site_packages_path": _plain,
 }
 """Field of a lock's entry -> how it becomes the field of the record. What is not here is not repodata."""
-_FIELDS_5 = {**_FIELDS, "arch": _plain, "platform": _plain}
-_FIELDS_7 = {**_FIELDS, "run_exports": _groups, "indexed_timestamp": number, "attestations_sha256": _sha256}
+_WRITTEN_FIELDS = {**_FIELDS, "arch": _plain, "platform": _plain}
+_FIELDS_WITH_RUN_EXPORTS = {
+    **_FIELDS,
+    "run_exports": _groups,
+    "indexed_timestamp": number,
+    "attestations_sha256": _sha256,
+}
 _OMITTED_WHEN_EMPTY = ("constrains", "extra_depends", "flags", "track_features")
 
 
 def conda_binary(
-    entry: dict[str, Json], location: str, version: int, share: dict[tuple[str, ...], list[str]]
+    entry: dict[str, Json], location: str, version: LockVersion, share: dict[tuple[str, ...], list[str]]
 ) -> CondaBinary:
-    """The package that `entry` of a lock of format `version` describes.
+    """The package that an entry describes.
 
-    `share` holds lists of specs already seen, so that equal ones are one in memory.
+    Args:
+        entry: of a conda package.
+        location: of the package.
+        version: of the lock's format.
+        share: lists of specs that were seen before, so that equal ones are one object in memory.
 
     Raises:
         Malformed: a field is missing or is not what the format says.
     """
-    told = location_parts(location)
+    parts = location_parts(location)
     record = _explicit(entry, version)
-    # Below version 6 subdir and noarch are written or absent; nothing is derived.
-    if version < _EXPLICIT_SUBDIR_FROM:
-        _complete_5(record, told)
+    if version.omits_derived_fields:
+        _complete(record, location, parts)
     else:
-        _complete(record, location, told)
+        _complete_written(record, parts)
     for key in _OMITTED_WHEN_EMPTY:
         if key in record and not record[key]:
             del record[key]
@@ -156,20 +162,20 @@ def conda_binary(
     for key in ("depends", "constrains"):
         if key in record:
             record[key] = share.setdefault(tuple(record[key]), record[key])
-    known = told.parent in SUBDIRS or told.parent == record["subdir"]
+    known = parts.parent in SUBDIRS or parts.parent == record["subdir"]
     channel = entry.get("channel")
     return CondaBinary(
         location=location,
-        channel=text(channel, "channel").rstrip("/") if channel is not None else told.channel,
-        subdir=told.parent if known else None,
-        file_name=told.file_name,
+        channel=text(channel, "channel").rstrip("/") if channel is not None else parts.channel,
+        subdir=parts.parent if known else None,
+        file_name=parts.file_name,
         record=record,
     )
 
 
-def _explicit(entry: dict[str, Json], version: int) -> dict[str, Json]:
-    fields = _FIELDS_7 if version >= _RUN_EXPORTS_FROM else _FIELDS
-    fields = _FIELDS_5 if version < _EXPLICIT_SUBDIR_FROM else fields
+def _explicit(entry: dict[str, Json], version: LockVersion) -> dict[str, Json]:
+    fields = _FIELDS_WITH_RUN_EXPORTS if version.has_run_exports else _FIELDS
+    fields = fields if version.omits_derived_fields else _WRITTEN_FIELDS
     record = {}
     for key, convert in fields.items():
         value = entry.get(key)
@@ -179,29 +185,29 @@ def _explicit(entry: dict[str, Json], version: int) -> dict[str, Json]:
     return record
 
 
-def _complete_5(record: dict[str, Json], told: LocationParts) -> None:
+def _complete_written(record: dict[str, Json], location: LocationParts) -> None:
     for key in ("name", "version"):
         if key not in record:
             raise Malformed(f"{key} is missing")
-    record["build"] = record.get("build") or (told.parts[2] if told.parts else "")
-    # Quirk: zero counts as missing, so `0_x86_64` has the build number 64.
+    record["build"] = record.get("build") or (location.parts[2] if location.parts else "")
+    # As in rattler: zero counts as missing, so `0_x86_64` has the build number 64.
     record["build_number"] = record.get("build_number") or _build_number(record["build"])
     record.setdefault("subdir", "")
     _add_arch(record)
 
 
-def _complete(record: dict[str, Json], location: str, told: LocationParts) -> None:
-    parts = told.parts
+def _complete(record: dict[str, Json], location: str, found: LocationParts) -> None:
+    parts = found.parts
     if parts is not None:
         record.setdefault("name", parts[0])
         record.setdefault("version", parts[1])
         record.setdefault("build", parts[2])
-    subdir = told.parent if told.parent in SUBDIRS and location.startswith(("https:", "http:")) else None
+    subdir = found.parent if found.parent in SUBDIRS and location.startswith(("https:", "http:")) else None
     if subdir is not None:
         record.setdefault("subdir", subdir)
     for key in ("name", "version", "subdir"):
         if key not in record:
-            raise Malformed(f"{key} is missing and cannot be told from the location")
+            raise Malformed(f"{key} is missing, and the location does not say it")
     build = record.setdefault("build", "")
     record.setdefault("build_number", _build_number(build))
     if "noarch" not in record and (subdir or record["subdir"]) == "noarch":
@@ -224,7 +230,7 @@ def _add_arch(record: dict[str, Json]) -> None:
 
 
 def timestamp_ms(record: Mapping[str, Json]) -> int:
-    """The record's timestamp in milliseconds, 0 without one; told from seconds as rattler does."""
+    """The record's timestamp in milliseconds, 0 without one. Seconds are recognised as rattler does."""
     return to_milliseconds(int(record.get("timestamp") or 0))
 
 

@@ -1,4 +1,4 @@
-"""Read YAML as plain lists, dicts and strings, guarded against bombs and accidents; the only reader of YAML."""
+"""Read YAML as plain lists, dicts and strings, within limits of size and depth. Only this module reads YAML."""
 
 import re
 from collections.abc import Callable
@@ -28,9 +28,11 @@ class _RefusedYaml(Exception):
 
 
 def load_yaml(data: bytes, *, name: str) -> Json:
-    """The one YAML document in `data`: dicts, lists, strings, and None for a plain null; no scalar is interpreted.
+    """Read the one YAML document in `data`: dicts, lists, strings, and None for a plain null; scalars stay strings.
 
-    `name` is how messages call the document.
+    Args:
+        data: the file.
+        name: how messages name it.
 
     Raises:
         WorkspaceError: it is too large, no YAML or not UTF-8, is empty or cut off, holds merge-conflict markers, or

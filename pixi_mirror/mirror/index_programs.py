@@ -165,9 +165,9 @@ class IndexPrograms:
 
     def _indexed(self, command: list[str], job: IndexJob, environ: Mapping[str, str] | None = None) -> Output:
         """Run rattler-index with options that its `--help` names; they differ between 0.28 and 0.34."""
-        from pixi_mirror.process import run
+        from pixi_mirror.process import run_program
 
-        help_output = run(
+        help_output = run_program(
             [*command, "--help"], cwd=job.channel, environ=environ or self._at.environ, timeout_s=_HELP_TIMEOUT_S
         )
         options_text = help_output.stdout + help_output.stderr
@@ -179,9 +179,9 @@ class IndexPrograms:
         return self._ran([*command, *options, "fs", str(job.channel)], job, environ)
 
     def _ran(self, command: list[str], job: IndexJob, environ: Mapping[str, str] | None = None) -> Output:
-        from pixi_mirror.process import run
+        from pixi_mirror.process import run_program
 
-        return run(command, cwd=job.channel, environ=environ or self._at.environ, timeout_s=_TIMEOUT_S)
+        return run_program(command, cwd=job.channel, environ=environ or self._at.environ, timeout_s=_TIMEOUT_S)
 
 
 def _words(*wanted: bool) -> list[str]:

@@ -1,1 +1,1 @@
-"""Ask the real pixi about a workspace, and compare what it lists with the lock."""
+"""Run the real pixi on a workspace, and compare what it lists with the lock."""

@@ -1,4 +1,4 @@
-"""Compare what pixi lists for one place with what the lock has there; pure."""
+"""Compare the packages that pixi lists for an environment on a platform with those of the lock; pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -31,10 +31,15 @@ _CONDA_FIELDS = {
 
 
 def refuse_disagreement(rows: Rows, entries: Iterable[Entry], *, place: str) -> None:
-    """See that pixi and the lock say the same of one place.
+    """Refuse a lock of which pixi lists other packages, or packages with other fields.
+
+    Args:
+        rows: what pixi lists.
+        entries: those of the lock.
+        place: how messages name the environment and platform.
 
     Raises:
-        WorkspaceError: they do not; it names the package and what they say.
+        WorkspaceError: they differ; it names the package and both values.
     """
     locked: dict[_Key, list[Entry]] = {}
     for entry in entries:
@@ -111,10 +116,10 @@ def _difference(row: Mapping[str, Json], entry: Entry) -> str | None:
         case CondaSource():
             return None
         case PypiEntry():
-            said = {"version": entry.version, "sha256": entry.sha256, "md5": entry.md5}
-            # Of a directory pixi tells neither version nor hash, which locks below version 7 have.
-            wrong = [field for field in said if row.get(field) is not None and row[field] != said[field]]
-            return f"{wrong[0]} is {row[wrong[0]]!r} for pixi and {said[wrong[0]]!r} in the lock" if wrong else None
+            locked = {"version": entry.version, "sha256": entry.sha256, "md5": entry.md5}
+            # For a directory pixi lists neither version nor hash, and locks below version 7 have both.
+            wrong = [field for field in locked if row.get(field) is not None and row[field] != locked[field]]
+            return f"{wrong[0]} is {row[wrong[0]]!r} for pixi and {locked[wrong[0]]!r} in the lock" if wrong else None
 
 
 def _conda_difference(row: Mapping[str, Json], entry: CondaBinary) -> str | None:
@@ -130,7 +135,7 @@ def _conda_difference(row: Mapping[str, Json], entry: CondaBinary) -> str | None
 
 
 def _comparable(field: str, value: Json) -> Json:
-    """A value as pixi spells it; none, zero and empty are one."""
+    """A value as pixi spells it; null, zero and empty count as the same."""
     if not value:
         return None
     if field == "track_features" and isinstance(value, str):

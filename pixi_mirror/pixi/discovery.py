@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.pixi.run import WITHOUT_PIXI, empty_directory, needed_pixi
 
-if TYPE_CHECKING:  # a run that asks nobody must not pay for it
+if TYPE_CHECKING:  # a run that does not run pixi must not import it
     from pixi_mirror.pixi.info import WorkspaceInfo
 
 _MANIFESTS = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
@@ -25,13 +25,13 @@ class FoundWorkspace:
 
     manifest: Path
     manifests_digest: str
-    """A digest of every manifest from the directory up to this one: as long as it stays, so does the answer."""
+    """A digest of every manifest from the directory up to this one: while it is the same, so is the workspace."""
     workspace: WorkspaceInfo | None
-    """What pixi said; None: it was not asked again."""
+    """What pixi says of it; None: pixi was not run again."""
 
 
 def find_manifest(path: Path) -> Path:
-    """The manifest that `-m PATH`, a file or a directory, names.
+    """Find the manifest that `-m PATH`, a file or a directory, names.
 
     Raises:
         WorkspaceError: there is none.
@@ -52,7 +52,7 @@ def find_manifest(path: Path) -> Path:
 
 
 def lock_of(path: Path) -> Path:
-    """The resolved path of the lock of `-m PATH`, be any of it there or not."""
+    """The resolved path of the lock of `-m PATH`. Neither manifest nor lock need exist."""
     directory = path if path.is_dir() or path.suffix != ".toml" else path.parent
     return Path(os.path.realpath(directory / "pixi.lock"))  # `Path.resolve` fails on a circle of links
 
@@ -74,7 +74,7 @@ def find_workspace(directory: Path, environ: Mapping[str, str], *, known: tuple[
     above = list(_manifests_above(directory))
     around = environ.get("PIXI_PROJECT_MANIFEST")
     if not above and around:
-        # pixi: "only if there is none" above takes the workspace of the task that we run in.
+        # Only if there is no manifest above, pixi takes the workspace of the task that we run in.
         return FoundWorkspace(manifest=find_manifest(Path(around)), manifests_digest="", workspace=None)
     from pixi_mirror.pixi.info import explain_load_failure, read_workspace_info
 
@@ -95,7 +95,7 @@ def find_workspace(directory: Path, environ: Mapping[str, str], *, known: tuple[
 
 
 def _manifests_above(directory: Path) -> Iterator[Path]:
-    """What may be a manifest, the nearest first; a pyproject.toml that does not speak of pixi is none."""
+    """The files that may be manifests, the nearest first; a pyproject.toml without `tool.pixi` is none."""
     for folder in (directory, *directory.parents):
         for name in _MANIFESTS:
             path = folder / name
@@ -104,7 +104,7 @@ def _manifests_above(directory: Path) -> Iterator[Path]:
 
 
 def manifest_candidates(directory: Path, manifest: Path) -> Iterator[Path]:
-    """Every file that decides, by being there or not, that `manifest` is the one for `directory`; it comes last."""
+    """Every file whose presence decides whether `manifest` is the one for `directory`; `manifest` comes last."""
     for folder in (directory, *directory.parents):
         for name in _MANIFESTS:
             yield folder / name
@@ -113,7 +113,7 @@ def manifest_candidates(directory: Path, manifest: Path) -> Iterator[Path]:
 
 
 def _manifests_digest(directory: Path, manifest: Path) -> str | None:
-    """A digest of all that decides that `manifest` is the one for `directory`; None: it is not there or not above."""
+    """A digest of all that makes `manifest` the one for `directory`; None: it is not there, or not above."""
     digest = hashlib.sha256()
     for path in manifest_candidates(directory, manifest):
         if path.is_file():

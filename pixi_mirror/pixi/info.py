@@ -1,4 +1,4 @@
-"""Ask `pixi info` for a workspace: where its manifest is, which environments it has and how it calls its platforms."""
+"""Run `pixi info`: the manifest of a workspace, its environments and platforms, and where pixi's cache is."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from pixi_mirror.pixi.run import WITHOUT_PIXI, PixiProgram, empty_directory, ins
 
 _LOCKED_NAMES = {"macos": "osx", "windows": "win"}
 _LEAST = (0, 68)
-"""The first that lists packages of lock version 7."""
+"""The first version that lists packages of lock version 7."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class NamedPlatform:
     name: str
     subdir: str
     virtual_packages: frozenset[str]
-    """As the lock spells them (`__cuda=12`); those alone that the manifest asks for."""
+    """Only those that the manifest names, as the lock spells them (`__cuda=12`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class WorkspaceInfo:
 
 
 def read_workspace_info(pixi: PixiProgram, *, manifest: Path | None, cwd: Path) -> WorkspaceInfo | None:
-    """The workspace of a manifest, or the one found from `cwd`; None: there is none, or it does not load.
+    """Ask pixi for the workspace of a manifest, or for the one of `cwd`; None: there is none, or it does not load.
 
     Raises:
         WorkspaceError: pixi is too old, fails, or answers something else.
@@ -66,7 +66,7 @@ def read_workspace_info(pixi: PixiProgram, *, manifest: Path | None, cwd: Path) 
 
 
 def _refuse_old(version: str, pixi: PixiProgram) -> None:
-    """A version that is not spelled in numbers is somebody's own build: what it can do will be seen."""
+    """A version that is not spelled in numbers is a build of somebody's own, and is not refused."""
     found = re.match(r"(\d+)\.(\d+)", version)
     if found and (int(found[1]), int(found[2])) < _LEAST:
         least = ".".join(map(str, _LEAST))
@@ -77,7 +77,7 @@ def _refuse_old(version: str, pixi: PixiProgram) -> None:
 
 
 def _platform(raw: Json) -> NamedPlatform:
-    """Names below pixi 0.71, objects from there on."""
+    """A platform is a name below pixi 0.71, and an object from there on."""
     if isinstance(raw, str):
         return NamedPlatform(name=raw, subdir=raw, virtual_packages=frozenset())
     return NamedPlatform(
@@ -96,7 +96,7 @@ def _as_locked(virtual_package: str) -> str:
 
 
 def explain_load_failure(pixi: PixiProgram, manifest: Path, *, cwd: Path) -> str:
-    """Why a workspace does not load, in pixi's words: `info` only shrugs, `list` tells."""
+    """Ask pixi why a workspace does not load: `info` does not say it, `list` does."""
     output = pixi.run(("list", "--json", "--frozen", "--manifest-path", str(manifest)), cwd=cwd)
     if output.status == 0:
         return "it does not say why"

@@ -1,4 +1,4 @@
-"""Ask `pixi list` for many targets at a time."""
+"""Run `pixi list` for several environments and platforms at a time."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pixi_mirror.pixi.messages import reason_of
 from pixi_mirror.pixi.run import WITHOUT_PIXI, PixiProgram
 
 EnvironmentPlatform: TypeAlias = tuple[str, str]
-"""An environment and a platform of it, as pixi calls them."""
+"""An environment and a platform of it, as pixi names them."""
 
 Rows: TypeAlias = Sequence[Mapping[str, Json]]
 
@@ -21,7 +21,7 @@ Rows: TypeAlias = Sequence[Mapping[str, Json]]
 def list_packages(
     pixi: PixiProgram, manifest: Path, places: Sequence[EnvironmentPlatform], *, cwd: Path
 ) -> Mapping[EnvironmentPlatform, Rows]:
-    """What pixi lists for each place of a workspace from its lock as it is; as many at a time as there are cores.
+    """Ask pixi for the packages of each place of a workspace, from its lock as it is; one process for each core.
 
     Raises:
         WorkspaceError: pixi refuses one of them, or answers something else.
@@ -66,7 +66,7 @@ def _is_row(row: Mapping[str, Json]) -> bool:
 
 
 def refuse_stale(pixi: PixiProgram, manifest: Path, place: EnvironmentPlatform | None, *, cwd: Path) -> None:
-    """Have pixi check that the lock fits the manifest; it checks all of the workspace, whatever the place.
+    """Have pixi check that the lock fits the manifest. It checks the whole workspace, whatever the place.
 
     Raises:
         WorkspaceError: it does not.

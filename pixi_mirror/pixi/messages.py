@@ -1,4 +1,4 @@
-"""What pixi's last words come down to: one sentence, without drawings and without secrets; pure."""
+"""Take one sentence out of pixi's error messages, without its frames and without secrets; pure."""
 
 import re
 
@@ -11,12 +11,17 @@ _PLACE = re.compile(r"^\s*[╭┌][─-]+\[(?P<place>[^\]]+)\]")
 _END = re.compile(r"^\s*(?:help:|tip:|Usage:|For more information|\d+\s*│|·|[╰╭]─|\[possible values)")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"`<>]+")
 _WIDTH = 78
-"""A line of at least so many characters was broken because it was full, be it inside a word."""
+"""A line of at least so many characters was broken because it was full, perhaps inside a word."""
 _LONGEST = 600
 
 
 def reason_of(stderr: str, *, status: int) -> str:
-    """Why pixi failed, as part of a sentence: its error and the causes of that, and where in which file."""
+    """Why pixi failed, as part of a sentence: its error, the causes of that, and the place in a file.
+
+    Args:
+        stderr: what pixi printed there.
+        status: its exit status.
+    """
     lines = _ESCAPE.sub("", stderr).splitlines()
     starts = [number for number, line in enumerate(lines) if _START.match(line)]
     if not starts:
@@ -40,7 +45,7 @@ def reason_of(stderr: str, *, status: int) -> str:
 
 
 def _continued(text: str, more: str, *, full: bool) -> str:
-    """A wrapped text made whole: a URL is broken behind hyphens and slashes, too, and there no space belongs."""
+    """A wrapped text joined again: a URL is also broken behind hyphens and slashes, where no space belongs."""
     inside_url = "://" in text.rpartition(" ")[2]
     return text + ("" if inside_url and (full or text.endswith(("-", "/"))) else " ") + more
 

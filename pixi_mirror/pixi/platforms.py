@@ -1,4 +1,4 @@
-"""Call the platforms of a lock as the manifest calls them: by identity, as pixi does; pure."""
+"""Give the platforms of a lock the names that the manifest has for them; they are matched as in pixi; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from pixi_mirror.pixi.info import NamedPlatform, WorkspaceInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenamedLock:
-    """A lock whose platforms are called as in the manifest."""
+    """A lock whose platforms have the names of the manifest."""
 
     lock: Lock
     aliases: Mapping[str, Mapping[str, str]]
@@ -40,12 +40,12 @@ def with_manifest_names(lock: Lock, workspace: WorkspaceInfo) -> RenamedLock:
     )
 
 
-def _names(locked: Sequence[LockedPlatform], told: Sequence[NamedPlatform]) -> Mapping[str, str]:
+def _names(locked: Sequence[LockedPlatform], named: Sequence[NamedPlatform]) -> Mapping[str, str]:
     """Name in the lock -> name in the manifest, or again that in the lock."""
-    known = {each.name: each for each in told}
+    known = {each.name: each for each in named}
     same = {each.name for each in locked if each.name in known and known[each.name].subdir == each.subdir}
     names = {each.name: each.name for each in locked}
-    left = [each for each in told if each.name not in names]
+    left = [each for each in named if each.name not in names]
     for each in locked:
         found = None if each.name in same else _same_as(each, left)
         if found is not None:
@@ -54,13 +54,15 @@ def _names(locked: Sequence[LockedPlatform], told: Sequence[NamedPlatform]) -> M
     return names
 
 
-def _same_as(locked: LockedPlatform, told: Sequence[NamedPlatform]) -> NamedPlatform | None:
+def _same_as(locked: LockedPlatform, named: Sequence[NamedPlatform]) -> NamedPlatform | None:
     """The one platform with the subdir and the customised virtual packages of a locked one.
 
-    A lock below version 7 tells no virtual packages, and the subdir has to do.
+    A lock below version 7 has no virtual packages: then the subdir alone decides.
     """
-    said = frozenset(locked.virtual_packages)
-    fitting = [each for each in told if each.subdir == locked.subdir and (not said or each.virtual_packages <= said)]
+    virtual = frozenset(locked.virtual_packages)
+    fitting = [
+        each for each in named if each.subdir == locked.subdir and (not virtual or each.virtual_packages <= virtual)
+    ]
     most = max((len(each.virtual_packages) for each in fitting), default=0)
-    closest = [each for each in fitting if not said or len(each.virtual_packages) == most]
+    closest = [each for each in fitting if not virtual or len(each.virtual_packages) == most]
     return closest[0] if len(closest) == 1 else None

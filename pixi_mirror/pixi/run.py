@@ -1,4 +1,4 @@
-"""Find pixi on this machine and ask it something in surroundings that mean the same everywhere."""
+"""Find pixi on this machine, and run it in an environment that means the same everywhere."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import ProgramError, WorkspaceError
 
-if TYPE_CHECKING:  # a run that asks nobody must not pay for it
+if TYPE_CHECKING:  # a run that does not run pixi must not import it
     from pixi_mirror.process import Output
 
-_PATIENCE_S = 600.0
-"""Listing takes a second; only `--locked` may build metadata and go to the network."""
+_TIMEOUT_S = 600.0
+"""Listing takes a second; `--locked` may build metadata and use the network."""
 
-# What configures pixi or says where it keeps things. All else that it sets or reads describes the shell or task that
-# we happen to run in: PIXI_IN_SHELL and PIXI_ENVIRONMENT_NAME choose another default environment, PIXI_LOCKED outweighs
+# What configures pixi or says where it keeps things. All other variables of pixi describe the shell or task that we run
+# in: PIXI_IN_SHELL and PIXI_ENVIRONMENT_NAME choose another default environment, PIXI_LOCKED outweighs
 # --frozen, and PIXI_NO_PROGRESS=1 ends every command with status 2.
 _KEPT = frozenset({"PIXI_HOME", "PIXI_CONFIG_FILE", "PIXI_NO_CONFIG", "PIXI_AUTH_FILE", "PIXI_OFFLINE"})
 _KEPT_PREFIX = "PIXI_CACHE_"
@@ -31,24 +31,24 @@ class PixiProgram:
 
     program: Path
     environ: Mapping[str, str] = field(repr=False)
-    """What it is run with."""
+    """The environment that it is run in."""
 
     def run(self, arguments: Sequence[str], *, cwd: Path) -> Output:
-        """What it answers to a command line, whatever its exit status.
+        """Run it to its end, whatever its exit status.
 
         Raises:
             WorkspaceError: it cannot be started, or does not end.
         """
-        from pixi_mirror.process import run
+        from pixi_mirror.process import run_program
 
         try:
-            return run([str(self.program), *arguments], cwd=cwd, environ=self.environ, timeout_s=_PATIENCE_S)
+            return run_program([str(self.program), *arguments], cwd=cwd, environ=self.environ, timeout_s=_TIMEOUT_S)
         except ProgramError as error:
             raise WorkspaceError(f"pixi cannot be asked: {error} {WITHOUT_PIXI}") from None
 
     @property
     def identity(self) -> str:
-        """What stands for its version as long as nobody asks for that: place, size and time of the file."""
+        """What identifies its version without running it: path, size and time of the file."""
         try:
             status = self.program.stat()
         except OSError:
@@ -62,12 +62,12 @@ WITHOUT_PIXI = (
 
 
 def installed_pixi(environ: Mapping[str, str]) -> PixiProgram | None:
-    """The pixi that the user would run: `PIXI_EXE`, else on `PATH`, else in pixi's own home; None: there is none."""
-    told = environ.get("PIXI_EXE")
+    """Find the pixi that the user would run: `PIXI_EXE`, else on `PATH`, else in pixi's home; None: there is none."""
+    named = environ.get("PIXI_EXE")
     home = environ.get("PIXI_HOME") or os.path.join(_user_home(environ), ".pixi")
     folders = [folder for folder in environ.get("PATH", "").split(os.pathsep) if folder]
     name = "pixi.exe" if sys.platform == "win32" else "pixi"
-    candidates = [*([told] if told else []), *(os.path.join(folder, name) for folder in (*folders, f"{home}/bin"))]
+    candidates = [*([named] if named else []), *(os.path.join(folder, name) for folder in (*folders, f"{home}/bin"))]
     for candidate in candidates:
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return PixiProgram(program=Path(candidate).absolute(), environ=scrubbed_environment(environ))
@@ -79,7 +79,7 @@ def _user_home(environ: Mapping[str, str]) -> str:
 
 
 def needed_pixi(environ: Mapping[str, str]) -> PixiProgram:
-    """The pixi of this machine.
+    """Find the pixi of this machine.
 
     Raises:
         WorkspaceError: there is none.
@@ -93,7 +93,7 @@ def needed_pixi(environ: Mapping[str, str]) -> PixiProgram:
 
 
 def scrubbed_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment less what pixi has set for a shell, a task or `pixi exec` around us."""
+    """The environment without what pixi has set for a shell, a task or `pixi exec` around us."""
     return {
         name: value
         for name, value in environ.items()
@@ -103,7 +103,7 @@ def scrubbed_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 @contextmanager
 def empty_directory() -> Iterator[Path]:
-    """A directory to ask from: pixi measures whatever lies below the one that it is started in.
+    """Make an empty directory for pixi to start in: it measures everything below that directory.
 
     Raises:
         WorkspaceError: none can be made.

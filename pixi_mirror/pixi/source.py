@@ -1,4 +1,4 @@
-"""One workspace, as pixi tells of it and the lock beside its manifest completes it."""
+"""A workspace as a source: pixi says which packages it has, and the lock beside its manifest says all about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.pixi.discovery import lock_of
 from pixi_mirror.pixi.run import installed_pixi, needed_pixi
 
-if TYPE_CHECKING:  # a run that asks nobody must not pay for these
+if TYPE_CHECKING:  # a run that does not run pixi must not import these
     from pixi_mirror.lockfile.entries import Lock
     from pixi_mirror.lockfile.selection import Selection
     from pixi_mirror.model.network import IndexUser
@@ -24,20 +24,23 @@ if TYPE_CHECKING:  # a run that asks nobody must not pay for these
     from pixi_mirror.pixi.run import PixiProgram
 
 _RULES = b"pixi-mirror asks pixi by rules 4\n"
-"""Changed whenever the same answers would lead to other pins."""
+"""It changes whenever the same output of pixi would lead to other pins."""
 
 
 class PixiSource:
     """The workspace of one manifest."""
 
     def __init__(self, manifest: Path, environ: Mapping[str, str], *, workspace: WorkspaceInfo | None = None) -> None:
-        """Name a manifest by its resolved path; `workspace` is what pixi said of it already, if it was asked.
+        """Take a manifest; nothing is read and pixi is not run yet.
 
-        Nothing is read and nobody is asked yet.
+        Args:
+            manifest: its resolved path.
+            environ: the environment, for the pixi to run.
+            workspace: what pixi says of the workspace; None: it was not asked yet.
         """
         self._manifest = manifest
         self._environ = environ
-        self._told = workspace
+        self._info = workspace
         self._lock = LockSource(lock_of(manifest))
 
     @property
@@ -51,7 +54,7 @@ class PixiSource:
         return self._manifest
 
     def digest(self) -> Sha256:
-        """The sha256 of lock, manifest, the rules, and which pixi there is to ask; no program is run.
+        """The sha256 of lock, manifest, the rules, and of which pixi is installed; no program is run.
 
         Raises:
             WorkspaceError: manifest or lock is not there or cannot be read.
@@ -85,14 +88,14 @@ class PixiSource:
 
         pixi = needed_pixi(self._environ)
         with empty_directory() as cwd:
-            told = self._workspace(pixi, cwd)
-            places = ((name, platforms[0].name) for name, platforms in told.environments.items() if platforms)
+            info = self._workspace(pixi, cwd)
+            places = ((name, platforms[0].name) for name, platforms in info.environments.items() if platforms)
             refuse_stale(pixi, self._manifest, next(places, None), cwd=cwd)
 
     def select(
         self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout
     ) -> SelectionResult:
-        """What the requests want now.
+        """Read what the requests want now.
 
         Raises:
             WorkspaceError: pixi or the lock cannot be read, they disagree, or an environment does not exist.
@@ -104,8 +107,8 @@ class PixiSource:
         pixi = needed_pixi(self._environ)
         digest = self.digest()
         with empty_directory() as cwd:
-            told = self._workspace(pixi, cwd)
-            named = with_manifest_names(self._read_lock(pixi, cwd), told)
+            info = self._workspace(pixi, cwd)
+            named = with_manifest_names(self._read_lock(pixi, cwd), info)
             selection = Selection(
                 named.lock,
                 name=str(self.location),
@@ -114,9 +117,9 @@ class PixiSource:
                 aliases=named.aliases,
             )
             for request in requests:
-                self._refuse_unknown(request, named.lock, told)
+                self._refuse_unknown(request, named.lock, info)
                 selection.add(request)
-            self._refuse_disagreement(pixi, told, named, selection, cwd)
+            self._refuse_disagreement(pixi, info, named, selection, cwd)
         return selection.result(subscription=subscription, workspace=workspace, requests=requests, source_sha256=digest)
 
     def index_users(self) -> Mapping[str, IndexUser]:
@@ -130,15 +133,15 @@ class PixiSource:
     def _workspace(self, pixi: PixiProgram, cwd: Path) -> WorkspaceInfo:
         from pixi_mirror.pixi.info import explain_load_failure, read_workspace_info
 
-        if self._told is None:
-            self._told = read_workspace_info(pixi, manifest=self._manifest, cwd=cwd)
-        if self._told is None:
+        if self._info is None:
+            self._info = read_workspace_info(pixi, manifest=self._manifest, cwd=cwd)
+        if self._info is None:
             reason = explain_load_failure(pixi, self._manifest, cwd=cwd)
             raise WorkspaceError(f"pixi does not load the workspace of {self._manifest}: {reason}.")
-        return self._told
+        return self._info
 
     def _read_lock(self, pixi: PixiProgram, cwd: Path) -> Lock:
-        """The lock; where we cannot read it, pixi is asked for its view of the matter."""
+        """Read the lock; if it cannot be read, the message has pixi's explanation, too."""
         from pixi_mirror.pixi.info import explain_load_failure
 
         try:
@@ -146,13 +149,13 @@ class PixiSource:
         except WorkspaceError as error:
             raise WorkspaceError(f"{error} pixi says: {explain_load_failure(pixi, self._manifest, cwd=cwd)}.") from None
 
-    def _refuse_unknown(self, request: Request, lock: Lock, told: WorkspaceInfo) -> None:
-        """An environment has to be in the lock, too: for one that is not, pixi lists nothing and calls it success."""
+    def _refuse_unknown(self, request: Request, lock: Lock, info: WorkspaceInfo) -> None:
+        """Refuse an environment that is not in the lock, too: for such a one pixi lists nothing and reports success."""
         for name in request.environments or ():
-            if name in lock.environments and name in told.environments:
+            if name in lock.environments and name in info.environments:
                 continue
-            known = ", ".join(sorted(told.environments)) or "none"
-            if name in told.environments:
+            known = ", ".join(sorted(info.environments)) or "none"
+            if name in info.environments:
                 raise WorkspaceError(
                     f"{self.location} has no environment {name!r}, which {self._manifest} has: bring the lock up to "
                     "date with `pixi lock`."
@@ -160,13 +163,13 @@ class PixiSource:
             raise WorkspaceError(f"{self._manifest} has no environment {name!r}; there are: {known}.")
 
     def _refuse_disagreement(
-        self, pixi: PixiProgram, told: WorkspaceInfo, named: RenamedLock, selection: Selection, cwd: Path
+        self, pixi: PixiProgram, info: WorkspaceInfo, named: RenamedLock, selection: Selection, cwd: Path
     ) -> None:
-        """Ask pixi for every chosen place that the manifest still has; what it has dropped stands in the lock alone."""
+        """Compare every selected place with pixi's list; a place that the manifest has dropped is in the lock alone."""
         from pixi_mirror.pixi.agreement import refuse_disagreement
         from pixi_mirror.pixi.list import list_packages
 
-        known = {(name, each.name) for name, platforms in told.environments.items() for each in platforms}
+        known = {(name, each.name) for name, platforms in info.environments.items() for each in platforms}
         places = [place for place in selection.places if place in known]
         for (environment, platform), rows in list_packages(pixi, self._manifest, places, cwd=cwd).items():
             refuse_disagreement(

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pixi_mirror.errors import MachineError, ProgramError
-from pixi_mirror.process import Output, run
+from pixi_mirror.process import Output, run_program
 from pixi_mirror.pypi.names import file_name_of, wheel_name
 from pixi_mirror.pypi.requirements import admit_for_resolver
 from pixi_mirror.pypi.resolver_output import ResolvedFile, read_pylock, read_report
@@ -112,7 +112,7 @@ def _resolve_with_uv(
     if request.subdir in _UV_PLATFORMS:
         command += ["--python-platform", _UV_PLATFORMS[request.subdir]]
     variables = {key: value for key, value in environ.items() if key not in _OTHER_INDEXES}
-    output = run(command, cwd=folder, environ=variables, timeout_s=_TIMEOUT_S)
+    output = run_program(command, cwd=folder, environ=variables, timeout_s=_TIMEOUT_S)
     return _read(read_pylock, output, request, "uv")
 
 
@@ -127,7 +127,7 @@ def _resolve_with_pip(
     command += [word for tag in _PIP_PLATFORMS.get(request.subdir, ()) for word in ("--platform", tag)]
     # `--isolated` leaves the machine's configuration files in force, and their `extra-index-url` would be used too.
     variables = {**environ, "PIP_CONFIG_FILE": os.devnull}
-    output = run([*command, *lines], cwd=folder, environ=variables, timeout_s=_TIMEOUT_S)
+    output = run_program([*command, *lines], cwd=folder, environ=variables, timeout_s=_TIMEOUT_S)
     if "No module named pip" in output.stderr:
         raise ProgramError(
             "resolving what building needs takes uv (and the library packaging 26 or newer) or pip, and neither is "

@@ -11,6 +11,7 @@ from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.conda_package import conda_package
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.records import conda_binary
+from pixi_mirror.lockfile.versions import VERSIONS
 from pixi_mirror.model.values import canonical
 from pixi_mirror.paths import channel
 
@@ -20,7 +21,7 @@ HERE = "file:///home/me/work%20space/"
 
 
 def entry_of(location: str, format_version: int = 6, **fields: str) -> CondaBinary:
-    return conda_binary({"conda": location, **fields}, location, format_version, {})
+    return conda_binary({"conda": location, **fields}, location, VERSIONS[format_version], {})
 
 
 @pytest.mark.parametrize(

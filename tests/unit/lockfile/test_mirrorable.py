@@ -9,13 +9,14 @@ from pixi_mirror.lockfile.mirrorable import NO_HASH, ONLY_MD5, entry_title, miss
 from pixi_mirror.lockfile.pypi_package import pypi_package
 from pixi_mirror.lockfile.records import conda_binary
 from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.lockfile.versions import VERSIONS
 from pixi_mirror.model.packages import Request
 
 SHA, MD5 = "5" * 64, "6" * 32
 
 
 def conda(location, **fields):
-    return conda_binary({"conda": location, **fields}, location, 6, {})
+    return conda_binary({"conda": location, **fields}, location, VERSIONS[6], {})
 
 
 def pypi(location):
@@ -32,7 +33,7 @@ WITHOUT = [
     (pypi("git+https://h.example/s.git#abc"), "git repository"),
     (pypi("./packages/demo"), "source directory"),
     (pypi("ftp://h.example/demo-1.0.tar.gz"), "only http, https and local files"),
-    (pypi("https://h.example/demo"), "no archive that can be told by its name"),
+    (pypi("https://h.example/demo"), "no archive by its name"),
 ]
 
 

@@ -13,13 +13,14 @@ from pixi_mirror.errors import PixiMirrorError, UnmirrorableError, WorkspaceErro
 from pixi_mirror.lockfile.conda_package import conda_package
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.records import conda_binary
+from pixi_mirror.lockfile.versions import VERSIONS
 from pixi_mirror.model.segments import is_portable, mirror_segment, request_path, requested_segment
 from pixi_mirror.model.values import admit_path
 from pixi_mirror.paths import channel, is_pseudo, url_path
 
 
 def entry_of(location: str, **fields: str) -> CondaBinary:
-    return conda_binary({"conda": location, **fields}, location, 6, {})
+    return conda_binary({"conda": location, **fields}, location, VERSIONS[6], {})
 
 
 @pytest.mark.parametrize(
