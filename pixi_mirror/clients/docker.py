@@ -5,9 +5,10 @@ import shlex
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from pixi_mirror.clients.files import pixi_workspace
 from pixi_mirror.clients.marked_lines import insert_lines
 from pixi_mirror.clients.offer import Offer
-from pixi_mirror.clients.pixi import PixiClient, pixi_workspace
+from pixi_mirror.clients.pixi import PixiClient
 from pixi_mirror.errors import WorkspaceError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -4,7 +4,10 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pixi_mirror.clients.toml import parse_toml
 from pixi_mirror.errors import WorkspaceError
+
+_MANIFESTS = ("pixi.toml", "mojoproject.toml")
 
 
 def home(environ: Mapping[str, str]) -> Path:
@@ -32,3 +35,22 @@ def find_workspace(directory: Path, is_workspace: Callable[[Path], bool]) -> Pat
         f"there is no workspace in {directory} or above it, whose file could be changed. Go to the workspace, name the "
         "file with --file, or take the user's file with --global."
     )
+
+
+def pixi_workspace(directory: Path) -> Path:
+    """The directory of the pixi workspace around another.
+
+    Raises:
+        WorkspaceError: there is none.
+    """
+    return find_workspace(directory, _has_manifest)
+
+
+def _has_manifest(folder: Path) -> bool:
+    if any((folder / name).is_file() for name in _MANIFESTS):
+        return True
+    try:
+        found = parse_toml((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return "pixi" in found.get("tool", {})

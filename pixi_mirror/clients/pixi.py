@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pixi_mirror.clients.files import find_workspace, home
+from pixi_mirror.clients.files import home, pixi_workspace
 from pixi_mirror.clients.marked_lines import drop_lines, insert_lines
 from pixi_mirror.clients.offer import Offer, leads_to
 from pixi_mirror.clients.toml import Statement, parse_toml, statements
 
 _TABLE = "[mirrors]"
-_MANIFESTS = ("pixi.toml", "mojoproject.toml")
 
 
 class PixiClient:
@@ -93,25 +92,6 @@ class PixiClient:
         """`config.toml` in `$PIXI_HOME`, else in `~/.pixi`; `pixi exec` and `pixi global` read no other."""
         folder = environ.get("PIXI_HOME")
         return (Path(folder) if folder else home(environ) / ".pixi") / "config.toml"
-
-
-def pixi_workspace(directory: Path) -> Path:
-    """The directory of the pixi workspace around another.
-
-    Raises:
-        WorkspaceError: there is none.
-    """
-    return find_workspace(directory, _has_manifest)
-
-
-def _has_manifest(folder: Path) -> bool:
-    if any((folder / name).is_file() for name in _MANIFESTS):
-        return True
-    try:
-        found = parse_toml((folder / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return "pixi" in found.get("tool", {})
 
 
 def _header(found: Collection[Statement]) -> Statement | None:

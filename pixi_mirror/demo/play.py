@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pixi_mirror.demo.scene import Stage, served
-from pixi_mirror.demo.story import Stopped, play_steps
+from pixi_mirror.demo.story import StoppedStep, play_steps
 from pixi_mirror.demo.upstream import Upstream
 from pixi_mirror.errors import MachineError
 
 
 def play(
     directory: Path | None, *, run: Callable[[Stage, Sequence[str]], int], say: Callable[[str], None]
-) -> Stopped | None:
+) -> StoppedStep | None:
     """Play the demo in a directory that is empty or not there; None: in a new temporary one (see `play_steps`).
 
     Raises:

@@ -28,7 +28,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
+class StoppedStep:
     """The step that did not do what it should."""
 
     command: str
@@ -74,7 +74,7 @@ STEPS = (
 
 def play_steps(
     directory: Path, *, upstream: Upstream, run: Callable[[Stage, Sequence[str]], int], say: Callable[[str], None]
-) -> Stopped | None:
+) -> StoppedStep | None:
     """Play the whole demo in an empty directory; None: every step did what it should.
 
     `upstream` serves `scene.served()`. `run` runs one command line of ours, in `stage.directory` and with
@@ -104,15 +104,15 @@ def play_steps(
     return None
 
 
-def _check(step: Step, status: int, requested: int) -> Stopped | None:
+def _check(step: Step, status: int, requested: int) -> StoppedStep | None:
     command = _command(step)
     if status != step.status:
         problem = f"it ended with status {status} where {step.status} was due"
         # One that succeeds where it should not has no error of its own to end with.
-        return Stopped(command=command, problem=problem, status=status or ProgramError.status)
+        return StoppedStep(command=command, problem=problem, status=status or ProgramError.status)
     if requested != step.brings:
         problem = f"it requested {requested} files from the server where {step.brings} were due"
-        return Stopped(command=command, problem=problem, status=ProgramError.status)
+        return StoppedStep(command=command, problem=problem, status=ProgramError.status)
     return None
 
 
