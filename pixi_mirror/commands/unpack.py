@@ -12,8 +12,8 @@ from pixi_mirror.commands.options import make_progress
 from pixi_mirror.commands.parsing import Parser, path, positive
 from pixi_mirror.commands.text import counted
 from pixi_mirror.conda.names import SUBDIRS
-from pixi_mirror.environments.activation import SHELLS
 from pixi_mirror.environments.platform import own_subdir
+from pixi_mirror.environments.shells import SHELLS
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import Json
 from pixi_mirror.pack.unpack import UnpackDestination, UnpackedPack, unpack

@@ -17,13 +17,12 @@ from pixi_mirror.environments.conda_meta import HISTORY, write_record
 from pixi_mirror.environments.conda_paths import PackagePaths, package_paths
 from pixi_mirror.environments.conda_plan import RECORDS, PlannedPackage, plan_packages
 from pixi_mirror.environments.folders import NewFolders
-from pixi_mirror.environments.links import LinkMap
+from pixi_mirror.environments.links import LinkMap, map_links
 from pixi_mirror.environments.parallel import Threads
-from pixi_mirror.environments.place_conda import PlacedLink, PlacedPackage, place_package, write_new_file
+from pixi_mirror.environments.place_conda import PlacedPackage, place_package, write_new_file
 from pixi_mirror.environments.place_wheels import place_wheel, plan_wheels
 from pixi_mirror.environments.prefix import Prefix
 from pixi_mirror.environments.wheel_archive import PackedWheel
-from pixi_mirror.errors import WrongBytesError
 
 _LINK_SCRIPT = re.compile(r"(?:bin/\.[^/]+-(?:pre|post)-link\.sh|Scripts/\.[^/]+-(?:pre|post)-link\.bat)")
 
@@ -66,7 +65,7 @@ def build_environment(
         OSError: a file cannot be written.
     """
     threads = Threads(jobs)
-    packages = list(zip(conda, threads.each(lambda each: _paths(each, prefix, scratch), conda)))  # noqa: B905 - 3.9
+    packages = list(zip(conda, threads.each(lambda each: read_paths(each, prefix, scratch), conda)))  # noqa: B905 - 3.9
     planned = plan_packages(packages, prefix)
     # The largest come first, so that none of them is alone at the end.
     largest_first = sorted(planned, key=lambda each: -each.archive.stored.size)
@@ -97,7 +96,12 @@ def build_environment(
     )
 
 
-def _paths(archive: CondaArchive, prefix: Prefix, scratch: Path) -> PackagePaths:
+def read_paths(archive: CondaArchive, prefix: Prefix, scratch: Path) -> PackagePaths:
+    """Return what a package brings.
+
+    Raises:
+        WrongBytesError: it is damaged, or does not say that.
+    """
     documents = read_documents(archive, scratch)
     with explain_damage(archive.file_name):
         return package_paths(documents, prefix)
@@ -130,25 +134,11 @@ def _place_commands(planned: PlannedPackage, placed: PlacedPackage, prefix: Pref
 
 
 def _make_links(planned: Sequence[PlannedPackage], placed: dict[str, PlacedPackage], prefix: Prefix) -> LinkMap:
-    """Make the links of all packages.
-
-    Raises:
-        WrongBytesError: one leads out of the environment, through others.
-    """
-    links, owners = LinkMap(), dict[str, str]()
-    found: list[PlacedLink] = []
-    for each in planned:
-        for link in placed[each.archive.stem].links:
-            links.add(link.path, link.leads_to)
-            owners[link.path] = each.archive.file_name
-            found.append(link)
-    try:
-        links.refuse_ways_out()
-    except ValueError as error:
-        owner = owners.get(str(error).partition(" leads ")[0], "a package of the pack")
-        raise WrongBytesError(f"{owner} cannot be installed: its link {error}.") from error
+    """Make the links of all packages, now that it is known where each of them leads."""
+    found = [(each.archive.file_name, link) for each in planned for link in placed[each.archive.stem].links]
+    links = map_links((owner, link.path, link.leads_to) for owner, link in found)
     folders = NewFolders(prefix.here)
-    for link in found:
+    for _, link in found:
         folders.file(link.path).symlink_to(link.leads_to)
     return links
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable
+
+from pixi_mirror.errors import WrongBytesError
 
 _MOST_LINKS = 40
 """How many links a path may lead through; the systems that we know stop there, too."""
@@ -71,14 +74,24 @@ class LinkMap:
             waiting += leads_to.split("/")[::-1]
         return "/".join(found)
 
-    def refuse_ways_out(self) -> None:
-        """Refuse links that lead out of the prefix through others.
 
-        Raises:
-            ValueError: one does; the text names it.
-        """
-        for path in sorted(self._links):
-            try:
-                self.resolve(path)
-            except LinkLoopError:
-                continue  # it leads nowhere, and so not outside
+def map_links(links: Iterable[tuple[str, str, str]]) -> LinkMap:
+    """Return the map of the links of several packages: owner, path and where it leads, of each.
+
+    Raises:
+        WrongBytesError: one leads out of the environment, directly or through others; its owner is named.
+    """
+    found, owners = LinkMap(), dict[str, str]()
+    for owner, path, leads_to in links:
+        found.add(path, leads_to)
+        owners[path] = owner
+    for path, owner in sorted(owners.items()):
+        try:
+            found.resolve(path)
+        except LinkLoopError:
+            continue  # it leads nowhere, and so not outside
+        except ValueError as error:
+            raise WrongBytesError(
+                f"{owner} cannot be installed: its link {error}. Take another build of this package."
+            ) from error
+    return found

@@ -17,6 +17,7 @@ from pixi_mirror.mirror.upstream import open_upstream
 from pixi_mirror.model.packages import Package, Refusal, SourceDirectory
 from pixi_mirror.pack.choose import PackPlan, PackRules, choose_packages
 from pixi_mirror.pack.contents import Part, Style, list_parts
+from pixi_mirror.pack.examine import refuse_what_unpack_refuses
 from pixi_mirror.pack.file_names import STDOUT, Form, PackTarget, output_names
 from pixi_mirror.pack.inject import names_of, read_injected, refuse_doubles, refuse_misfits
 from pixi_mirror.pack.obtain import OldCache, ReadyFile, take_from_mirror, take_from_store
@@ -118,7 +119,7 @@ def pack(request: PackRequest, context: Context, *, stdout: Callable[[], BinaryI
     Raises:
         UsageError: the options exclude each other, or something to inject is no package.
         WorkspaceError: the lock cannot be read, or has no such environment or platform.
-        UnmirrorableError: something cannot be packed, or what is injected does not fit.
+        UnmirrorableError: something cannot be packed, `unpack` would refuse it, or what is injected does not fit.
         FetchError: something could not be had.
         WrongBytesError: something is not what was promised.
         MachineError: the mirror lacks something, or a file or disk cannot be used.
@@ -136,6 +137,8 @@ def pack(request: PackRequest, context: Context, *, stdout: Callable[[], BinaryI
     carried = {} if request.style.is_strict else _carried(request.manifest, context)
     packs = []
     with _obtained(request, [plan for _, plan in plans], context) as hold:
+        for _, plan in plans:
+            refuse_what_unpack_refuses([*(hold.of(package) for package in plan.packages), *given], plan, request.style)
         press = _PackWriter(request=request, hold=hold, context=context, stdout=stdout)
         for output, plan in plans:
             files = [*(hold.of(package) for package in plan.packages), *given]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from harness.child import ROOT, run_python
+from harness.conda_packages import Link, conda_package
 from harness.looking import contents
 from harness.upstream import status as answering
 from harness.world import small_packages
@@ -700,7 +701,9 @@ def test_memory_does_not_grow_with_the_pack(world, words):
     path = world.directory / "old" / "linux-64" / package.file_name
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
-        file.truncate(size)
+        file.truncate(size - len(package.data))
+        file.seek(0, io.SEEK_END)
+        file.write(package.data)  # a zip archive may have anything before it
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     record = {**package.record, "sha256": sha256, "size": size}
@@ -710,3 +713,43 @@ def test_memory_does_not_grow_with_the_pack(world, words):
     done = run_python("-c", _MEASURED, *command, env=world.environment, cwd=world.directory)
     assert done.status == 0, done.stderr
     assert int(done.stdout) < 150, "MiB"
+
+
+def hopeless():
+    out, below = Link(target="../../etc"), {"share": Link(target="lib"), "share/x": b""}
+    yield "a link that leads outside", conda_package("bad", {"share/out": out}), "bad-1.0-0.conda .* share/out leads"
+    yield "one that nothing lists", conda_package("bad", {"share/out": out}, unlisted=["share/out"]), "share/out leads"
+    yield "an absolute link", conda_package("bad", {"l": Link(target="/lib64")}, extension="tar.bz2"), "to '/lib64'"
+    yield "a file below a link", conda_package("bad", below), "share is a folder and something else|share/x"
+    listed = [{"_path": "share/y", "path_type": "hardlink"}]
+    yield "a list that is not true", conda_package("bad", {"share/x": b""}, listed=listed), "lacks share/y"
+
+
+@pytest.mark.parametrize(("package", "match"), [pytest.param(*rest, id=name) for name, *rest in hopeless()])
+@pytest.mark.parametrize("words", [(), ("--strict-compat",), ("--directory-only",)], ids=str)
+def test_what_unpack_would_refuse_is_not_packed(world, pack, package, match, words):
+    entries = [world.publish(each) for each in (package, small_packages()["base"])]
+    world.lock("workspace", environments={"default": {"linux-64": entries}})
+    told = pack("workspace", *LINUX, *words, status=4)
+    assert re.search(match, told.err)
+    assert "`unpack` would refuse it" in told.err
+    assert not (world.directory / "environment.tar").exists()
+    assert not (world.directory / "environment").exists()
+
+
+def test_links_that_lead_outside_through_others_are_not_packed(world, pack):
+    first = conda_package("first", {"a/b/c/up": Link(target="../.."), "a/x": b""})
+    second = conda_package("second", {"y": Link(target="a/b/c/up/../..")})
+    entries = [world.publish(each) for each in (first, second)]
+    world.lock("workspace", environments={"default": {"linux-64": entries}})
+    told = pack("workspace", *LINUX, status=4)
+    assert "second-1.0-0.conda cannot be installed: its link y leads out of the environment" in told.err
+
+
+def test_a_wheel_that_unpack_would_refuse_is_not_packed(world, pack):
+    wheel = build_wheel(name="bad", version="1.0", files={"bad-1.0.data/nowhere/x": b""})
+    url = world.upstream.put(f"/files/{wheel.file_name}", wheel.data)
+    entry = PypiLockEntry(url=url, name="bad", version="1.0", sha256=wheel.sha256)
+    world.lock("workspace", environments={"default": {"linux-64": [entry]}})
+    told = pack("workspace", *LINUX, status=4)
+    assert "the wheel bad-1.0-py3-none-any.whl cannot be installed" in told.err

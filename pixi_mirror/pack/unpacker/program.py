@@ -6,8 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from pixi_mirror.environments.activation import SHELLS
 from pixi_mirror.environments.platform import own_subdir
+from pixi_mirror.environments.shells import SHELLS
 from pixi_mirror.errors import MachineError, PixiMirrorError, ProgramError
 from pixi_mirror.pack.unpack import UnpackDestination, unpack
 

@@ -1,8 +1,10 @@
 """A script activates an environment in every shell that pixi-unpack knows, wherever the environment lies."""
 
+import ast
 import json
 import os
 import random
+import re
 import shutil
 import string
 import subprocess
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pixi_mirror.environments.activation import SHELLS, activation_script, default_shell
+from pixi_mirror.environments.activation import activation_script, default_shell
+from pixi_mirror.environments.shells import SHELLS
 
 ALL_KINDS = ("sh", "fish", "xsh", "nu", "ps1", "bat")
 HOSTILE = 'it\'s "a" $HOME `x`\\b !^%\né'
@@ -41,7 +44,7 @@ export PATH="P/bin:${PATH}"
 export CONDA_SHLVL=1
 export CONDA_PREFIX=P
 export KEY='a b'
-export LIVE="$HOME/\\"x\\""
+export LIVE='$HOME/x'
 . P/etc/conda/activate.d/a.sh
 . P/etc/conda/activate.d/b.sh
 """,
@@ -50,7 +53,7 @@ export PATH="P/bin:${PATH}"
 export CONDA_SHLVL="1"
 export CONDA_PREFIX="P"
 export KEY="a b"
-export LIVE="$HOME/\\"x\\""
+export LIVE="\\$HOME/x"
 . "P/etc/conda/activate.d/a.sh"
 . "P/etc/conda/activate.d/b.sh"
 """,
@@ -59,7 +62,7 @@ set -gx PATH "P/bin:$PATH"
 set -gx CONDA_SHLVL "1"
 set -gx CONDA_PREFIX "P"
 set -gx KEY "a b"
-set -gx LIVE "$HOME/\\"x\\""
+set -gx LIVE "\\$HOME/x"
 source "P/etc/conda/activate.d/a.fish"
 """,
     "xonsh": """\
@@ -67,7 +70,7 @@ $PATH = "P/bin:${PATH}"
 $CONDA_SHLVL = "1"
 $CONDA_PREFIX = "P"
 $KEY = "a b"
-$LIVE = "$HOME/\\"x\\""
+$LIVE = "$HOME/x"
 source-bash "P/etc/conda/activate.d/a.sh"
 source "P/etc/conda/activate.d/a.xsh"
 source-bash "P/etc/conda/activate.d/b.sh"
@@ -77,7 +80,7 @@ $env.PATH = ($env.PATH | prepend ["P/bin"])
 $env.CONDA_SHLVL = "1"
 $env.CONDA_PREFIX = "P"
 $env.KEY = "a b"
-$env.LIVE = "$HOME/\\"x\\""
+$env.LIVE = "$HOME/x"
 source-env "P/etc/conda/activate.d/a.nu"
 """,
     "powershell": """\
@@ -86,7 +89,7 @@ ${Env:PATH} = "P/bin:$Env:PATH"
 ${Env:CONDA_SHLVL} = "1"
 ${Env:CONDA_PREFIX} = "P"
 ${Env:KEY} = "a b"
-${Env:LIVE} = "$HOME/`"x`""
+${Env:LIVE} = "`$HOME/x"
 . "P/etc/conda/activate.d/a.ps1"
 """,
     "cmd": """\
@@ -95,7 +98,7 @@ ${Env:LIVE} = "$HOME/`"x`""
 @SET "CONDA_SHLVL=1"\r
 @SET "CONDA_PREFIX=P"\r
 @SET "KEY=a b"\r
-@SET "LIVE=$HOME/"x""\r
+@SET "LIVE=$HOME/x"\r
 @CALL "P/etc/conda/activate.d/a.bat"\r
 """,
 }
@@ -105,12 +108,12 @@ ${Env:LIVE} = "$HOME/`"x`""
 def full(tmp_path):
     scripts = {f"a.{kind}": "" for kind in ALL_KINDS} | {"b.sh": "", "README": "", ".sh": ""}
     return environment(
-        tmp_path / "env", values={"KEY": "old", "N": 1}, state={"key": "a b", "live": '$HOME/"x"'}, scripts=scripts
+        tmp_path / "env", values={"KEY": "old", "N": 1}, state={"key": "a b", "live": "$HOME/x"}, scripts=scripts
     )
 
 
 @pytest.mark.parametrize("shell", EXPECTED)
-def test_the_text_is_that_of_pixi_unpack(full, shell):
+def test_the_text_is_that_of_pixi_unpack_but_for_what_is_special_to_the_shell(full, shell):
     assert script(full, shell).replace(str(full), "P") == EXPECTED[shell]
 
 
@@ -210,9 +213,84 @@ def test_a_shell_activates_an_environment_wherever_it_lies(tmp_path, shell):
         text=True,
         check=True,
     )
-    expected = [f"{prefix}/bin:/usr/bin:/bin", str(prefix), f"{tmp_path}/home/x y", "yes"]
+    expected = [f"{prefix}/bin:/usr/bin:/bin", str(prefix), "$HOME/x y", "yes"]
     assert done.stdout.strip() == ascii(expected)
     assert done.stderr == ""
+
+
+SPECIAL = "$\\\"'`!%^&|<>(){}[]*?~#;=@ \t\n\r" + string.ascii_letters[:6] + "é"
+CHECKERS = {shell: [*words[:-1], "-n"] for shell, words in RUNNERS.items()}
+
+
+def hostile_values(shell):
+    """Values of everything that is special to any shell, by the name of a variable."""
+    chance = random.Random(shell)
+    found = {f"V{each}": "".join(chance.choices(SPECIAL, k=1 + each % 12)) for each in range(400)}
+    return found | {
+        "HOME_LIKE": "$HOME",
+        "COMMAND": "$(exit 3)`exit 3`",
+        "ENDS": "\\",
+        "HISTORY": "!!",
+        "BREAKS": "a\n\n",
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such folder there")
+@pytest.mark.parametrize("shell", RUNNERS)
+def test_every_value_comes_out_as_it_is_written(tmp_path, shell):
+    program = shutil.which(RUNNERS[shell][0])
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    values = hostile_values(shell)
+    prefix = environment(tmp_path / HOSTILE, values=values)
+    name, text = activation_script(prefix, shell=shell, platform="linux-64")
+    (tmp_path / name).write_bytes(text)
+    subprocess.run([program, *CHECKERS[shell][1:], name], cwd=tmp_path, check=True)
+    tell = f"exec '{sys.executable}' -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    command = [program, *RUNNERS[shell][1:], f". ./{name}; {tell}"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert {each: found.get(each) for each in values} == values
+
+
+@pytest.mark.parametrize("shell", ["powershell", "cmd", "nu", "xonsh"])
+def test_what_is_special_is_quoted_or_refused_where_no_shell_is_at_hand(tmp_path, shell):
+    """Read back what the script says, by the quoting of the shell."""
+    refused = 0
+    for name, value in hostile_values(shell).items():
+        env = environment(tmp_path / name, values={name: value})
+        try:
+            text = activation_script(env, shell=shell, platform="linux-64")[1].decode()
+        except ValueError:
+            refused += 1
+            assert shell == "cmd"
+            assert set(value) & set('\n\r"')
+            continue
+        assert read_back(text, name, shell) == value
+    assert refused < 300
+
+
+def read_back(text, name, shell):
+    if shell == "cmd":
+        return re.search(rf'@SET "{name}=(.*)"\r\n', text)[1].replace("%%", "%")
+    start = {"powershell": "${Env:%s} = ", "nu": "$env.%s = ", "xonsh": "$%s = "}[shell] % name
+    quoted = text[text.index(start) + len(start) :]
+    if shell == "xonsh":
+        return ast.literal_eval(quoted.partition("\n")[0])
+    escape = "`" if shell == "powershell" else "\\"
+    found, at = "", 1
+    while quoted[at] != '"':
+        assert quoted[at] != "$" or shell == "nu", "it would be expanded"
+        at += quoted[at] == escape
+        found += quoted[at]
+        at += 1
+    return found
+
+
+def test_a_path_that_path_cannot_hold_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="has a :, which ends a folder in PATH"):
+        script(tmp_path / "a:b", "bash")
 
 
 @pytest.mark.rattler
@@ -227,7 +305,9 @@ def test_py_rattler_writes_the_same(full, shell, platform):
         pytest.skip("py-rattler has no such shell")
     chance = random.Random(8)
     values = {f"V{each}": "".join(chance.choices(string.printable[:95] + "é", k=each % 7)) for each in range(300)}
-    environment(full, values={k: v for k, v in values.items() if shell == "bash" or not set(v) & set('"\\`')})
+    # Of these rattler has some expanded, and in others the script breaks.
+    plain = {name: value for name, value in values.items() if not set(value) & set('"\\`$%')}
+    environment(full, values=plain, state={"key": "a b"})
     variables = ActivationVariables(None, ["/x"])
     theirs = activate(full, variables, getattr(Shell, shells.get(shell, shell)), Subdir(platform)).script
     # It puts the folders of the running process in between, which pixi-unpack does not.
