@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from pixi_mirror.conda.index_files import REPODATA, REPODATA_ZST, SHARD_INDEX, SHARD_SUFFIX, repodata_path, shard_path
+from pixi_mirror.conda.matchspec_spelling import requires_v3, v3_record
 from pixi_mirror.conda.repodata import read_repodata, repodata
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
@@ -105,7 +106,7 @@ def _record(package: Package) -> Mapping[str, Json]:
         record.setdefault("sha256", package.sha256)
     if package.size is not None:
         record.setdefault("size", package.size)
-    return record
+    return v3_record(record) if requires_v3(record) else record
 
 
 def _made(place: str, records: Mapping[str, Mapping[str, Json]]) -> IndexFile:

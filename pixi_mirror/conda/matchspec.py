@@ -126,8 +126,8 @@ def _parsed(text: str) -> MatchSpec:
 def _read(text: str) -> MatchSpec:
     if len(text) > _LONGEST_SPEC:
         raise ValueError(f"it is {len(text)} characters long")
-    rest, behind_if = _condition(text)
-    rest, fields = _brackets(rest)
+    rest, behind_if = split_condition(text)
+    rest, fields = split_brackets(rest)
     condition = fields.pop("when", behind_if)
     found = _BEFORE_NAME.fullmatch(rest.partition("#")[0].strip())
     if found is None or "://" in found["rest"]:
@@ -164,8 +164,8 @@ def _refuse_fields(fields: Mapping[str, str]) -> None:
             raise ValueError(f"the build number {value!r} is no number behind an operator")
 
 
-def _condition(text: str) -> tuple[str, str | None]:
-    """What stands before `; if`, and what behind it."""
+def split_condition(text: str) -> tuple[str, str | None]:
+    """Return what stands before `; if`, and what behind it; None: there is no condition."""
     for found in _CONDITION.finditer(text):
         before = text[: found.start()]
         if before.count('"') % 2 == before.count("'") % 2 == 0:
@@ -173,8 +173,12 @@ def _condition(text: str) -> tuple[str, str | None]:
     return text, None
 
 
-def _brackets(text: str) -> tuple[str, dict[str, str]]:
-    """What stands before the brackets at the end of `text`, and what in them."""
+def split_brackets(text: str) -> tuple[str, dict[str, str]]:
+    """Return what stands before the brackets at the end of a spec, and what in them, unescaped.
+
+    Raises:
+        ValueError: the brackets are not closed, or hold something else than keys and values.
+    """
     opening = _OPENING.search(text)
     if opening is None:
         return text, {}

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pixi_mirror.archives.compression import decompress_zstd
 from pixi_mirror.conda.index_files import SHARDS
 from pixi_mirror.conda.msgpack import unpacked
+from pixi_mirror.conda.repodata import known_relations, listed_records
 from pixi_mirror.model.values import Json, Sha256, admit_sha256
 
 
-def read_shard_index(data: bytes) -> tuple[str, Mapping[str, Sha256]]:
-    """Subdir, and the sha256 of the compressed shard of every package name.
+def read_shard_index(data: bytes) -> tuple[str, Mapping[str, Sha256], Mapping[str, str]]:
+    """Subdir, the sha256 of the compressed shard of every package name, and the `channel_relations` (CEP 42).
 
     CEP 16: a shard lies at `<shards_base_url><sha256 of the compressed shard>.msgpack.zst`.
 
@@ -28,7 +29,7 @@ def read_shard_index(data: bytes) -> tuple[str, Mapping[str, Sha256]]:
         if not isinstance(name, str) or not isinstance(digest, bytes):
             raise ValueError("its `shards` is not a mapping of digests")  # noqa: TRY004 - what was read is wrong
         found[name] = admit_sha256(digest.hex())
-    return info["subdir"], found
+    return info["subdir"], found, known_relations(info)
 
 
 def read_shard(data: bytes) -> Mapping[str, Mapping[str, Json]]:
@@ -38,10 +39,6 @@ def read_shard(data: bytes) -> Mapping[str, Mapping[str, Json]]:
         ValueError: it is none; the text is a sentence.
     """
     document = unpacked(decompress_zstd(data))
-    records: dict[str, Mapping[str, Json]] = {}
-    for section in ("packages", "packages.conda"):
-        listed = document.get(section, {}) if isinstance(document, dict) else None
-        if not isinstance(listed, dict) or not all(isinstance(record, dict) for record in listed.values()):
-            raise ValueError(f"its `{section}` is not a mapping of records")
-        records.update(listed)
-    return records
+    if not isinstance(document, dict):
+        raise ValueError("it is no shard")  # noqa: TRY004 - what was read is wrong, not the caller
+    return listed_records(document)

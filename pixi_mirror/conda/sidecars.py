@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from pixi_mirror.archives.compression import LARGEST_DOCUMENT, decompress_zstd
 from pixi_mirror.conda.matchspec_spelling import normal_record
-from pixi_mirror.conda.repodata import read_repodata
+from pixi_mirror.conda.repodata import read_relations, read_repodata
 from pixi_mirror.conda.shards import read_shard, read_shard_index
 from pixi_mirror.model.values import Json, Sha256
 
@@ -14,21 +15,32 @@ _RECORD = 1 << 14
 
 Records = Mapping[str, Mapping[str, Json]]
 """By file name."""
+Relations = Mapping[str, str]
+"""The `channel_relations` of a subdir (CEP 42)."""
+_NONE: Relations = MappingProxyType({})
 
 
-def zst_problem(data: bytes, subdir: str, expected: Records) -> str | None:
-    """What is wrong with a `repodata.json.zst`."""
+def zst_problem(data: bytes, subdir: str, expected: Records, *, relations: Relations = _NONE) -> str | None:
+    """What is wrong with a `repodata.json.zst` that should list `expected` and have these `channel_relations`."""
     try:
-        subdir_found, found = read_repodata(decompress_zstd(data, limit=LARGEST_DOCUMENT + _RECORD * len(expected)))
+        content = decompress_zstd(data, limit=LARGEST_DOCUMENT + _RECORD * len(expected))
+        subdir_found, found = read_repodata(content)
     except ValueError as error:
         return str(error)
-    return _difference(subdir_found, found, subdir, expected)
+    return _difference(subdir_found, found, subdir, expected) or _other_relations(read_relations(content), relations)
 
 
-def shards_problem(data: bytes, subdir: str, expected: Records, shard: Callable[[Sha256], bytes | None]) -> str | None:
+def shards_problem(
+    data: bytes,
+    subdir: str,
+    expected: Records,
+    shard: Callable[[Sha256], bytes | None],
+    *,
+    relations: Relations = _NONE,
+) -> str | None:
     """What is wrong with a shard index and the shards that it names; `shard` gives one by its sha256."""
     try:
-        subdir_found, digests = read_shard_index(data)
+        subdir_found, digests, relations_found = read_shard_index(data)
         found: dict[str, Mapping[str, Json]] = {}
         for name, sha256 in sorted(digests.items()):
             content = shard(sha256)
@@ -42,7 +54,13 @@ def shards_problem(data: bytes, subdir: str, expected: Records, shard: Callable[
             found.update(records)
     except ValueError as error:
         return str(error)
-    return _difference(subdir_found, found, subdir, expected)
+    return _difference(subdir_found, found, subdir, expected) or _other_relations(relations_found, relations)
+
+
+def _other_relations(found: Relations, relations: Relations) -> str | None:
+    if found == relations:
+        return None
+    return f"its channel_relations are {dict(found)} instead of {dict(relations)}"
 
 
 def shard_problem(data: bytes, sha256: str) -> str | None:

@@ -159,12 +159,12 @@ def _order(entry: LockEntry, version: int) -> tuple[str, str, str]:
 
 
 # The fields in the order in which pixi writes them (rattler_lock, conda_package_data.rs).
-_CONDA_FIELDS = (  # noqa: SIM905 - a column of 25 lines says less
+_CONDA_FIELDS = (  # noqa: SIM905 - a column of 26 lines says less
     "name version build build_number subdir noarch sha256 md5 legacy_bz2_md5 depends constrains extra_depends channel "
     "features flags track_features file_name license license_family purls run_exports size legacy_bz2_size timestamp "
-    "python_site_packages_path"
+    "python_site_packages_path attestations_sha256"
 ).split()
-_SINCE_7 = frozenset({"run_exports", "flags", "extra_depends"})
+_SINCE_7 = frozenset({"run_exports", "flags", "extra_depends", "attestations_sha256"})
 _WRITTEN_EMPTY = frozenset({"purls", "run_exports"})
 """Where empty means known to be empty, and absent means unknown."""
 

@@ -45,6 +45,8 @@ class IndexJob:
     """The same options as a file, for programs that read one."""
     zst: bool
     shards: bool
+    relations: Mapping[str, str] = field(default_factory=dict)
+    """The `channel_relations` of the channel (CEP 42)."""
 
 
 Runner: TypeAlias = "Callable[[IndexJob], Output]"
@@ -159,9 +161,10 @@ class IndexPrograms:
         return IndexProgram(
             mark=f"rattler {_stamp(Path(found.origin))}",
             run=lambda job: self._ran(
-                [str(self._at.python), "-c", _LIBRARY, str(job.channel), *_words(job.zst, job.shards)], job
+                [str(self._at.python), "-c", _LIBRARY, str(job.channel), *_words(job.zst, job.shards),
+                 *([str(job.config)] if job.relations else [])], job
             ),
-        )
+        )  # fmt: skip
 
     def _indexed(self, command: list[str], job: IndexJob, environ: Mapping[str, str] | None = None) -> Output:
         """Run rattler-index with options that its `--help` names; they differ between 0.28 and 0.34."""
@@ -201,9 +204,13 @@ def _stamp(file: Path) -> str:
 _LIBRARY = """\
 import asyncio, os, sys
 from rattler.index import index_fs
-zst, shards = (word == "true" for word in sys.argv[2:])
+zst, shards = (word == "true" for word in sys.argv[2:4])
+more = {}
 try:
-    asyncio.run(index_fs(sys.argv[1], write_zst=zst, write_shards=shards))
+    if sys.argv[4:]:
+        from rattler.config import Config
+        more["config"] = Config.load_from_files(sys.argv[4:])
+    asyncio.run(index_fs(sys.argv[1], write_zst=zst, write_shards=shards, **more))
     status = 0
 except BaseException as error:
     sys.stderr.write(f"{type(error).__name__}: {error}\\n")

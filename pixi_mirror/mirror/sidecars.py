@@ -11,6 +11,7 @@ index what the archives say in place of what the channel says.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from pixi_mirror.conda.index_files import (
     repodata_path,
     shard_path,
 )
-from pixi_mirror.conda.repodata import lists_nothing, read_repodata, repodata
+from pixi_mirror.conda.repodata import lists_nothing, read_relations, read_repodata, repodata
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.mirror.index_programs import Choice, IndexJob, IndexPrograms, ProgramEnvironment, Runner
 from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarResult, SidecarRole
@@ -101,17 +102,17 @@ class ChannelSidecars:
             self._progress.note(f"the indexes are plain repodata.json: {program.why}")
             return SidecarResult()
         made: dict[MirrorPath, SidecarFiles] = {}
-        for channel, mains in _by_channel(recipes).items():
-            orders = [
-                SidecarOrder(
-                    main=main,
-                    data=files[main].content(),
-                    shards=recipes[main] == _recipe(files[main], with_shards=True),
-                )
-                for main in mains
-            ]
+        orders = (
+            SidecarOrder(
+                main=main,
+                data=files[main].content(),
+                shards=recipe == _recipe(files[main], with_shards=True),
+            )
+            for main, recipe in recipes.items()
+        )
+        for channel, some in _by_channel(orders):
             try:
-                made |= run_indexer(orders, program.run, directory, warn=self._progress.warn)
+                made |= run_indexer(some, program.run, directory, warn=self._progress.warn)
             except ProgramError as error:
                 if self.is_named:
                     return SidecarResult(files=made, error=error)
@@ -156,21 +157,15 @@ def is_intact(path: MirrorPath, read: Callable[[MirrorPath], bytes | None]) -> b
     if main is None:
         return False
     subdir, records = read_repodata(main)
+    relations = read_relations(main)
     if name == REPODATA_ZST:
-        return zst_problem(data, subdir, records) is None
-    return shards_problem(data, subdir, records, lambda sha256: read(shard_path(folder, sha256))) is None
+        return zst_problem(data, subdir, records, relations=relations) is None
+    found = shards_problem(data, subdir, records, lambda sha256: read(shard_path(folder, sha256)), relations=relations)
+    return found is None
 
 
 def _recipe(file: IndexFile, *, with_shards: bool) -> Sha256:
     return admit_sha256(hashlib.sha256(canonical([_RULES, file.recipe, with_shards])).hexdigest())
-
-
-def _by_channel(mains: Iterable[MirrorPath]) -> Mapping[str, list[MirrorPath]]:
-    found: dict[str, list[MirrorPath]] = {}
-    for main in mains:
-        subdir = main.rpartition("/")[0]
-        found.setdefault(subdir.rpartition("/")[0], []).append(main)
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +186,24 @@ class SidecarOrder:
     def subdir(self) -> str:
         """The name of that directory."""
         return self.place.rpartition("/")[2]
+
+    @property
+    def channel(self) -> str:
+        """The directory of its channel in the mirror; empty: the mirror's root."""
+        return self.place.rpartition("/")[0]
+
+    @property
+    def relations(self) -> Mapping[str, str]:
+        """The `channel_relations` of the subdir (CEP 42)."""
+        return read_relations(self.data)
+
+
+def _by_channel(orders: Iterable[SidecarOrder]) -> Iterable[tuple[str, list[SidecarOrder]]]:
+    """The orders that one run of the program can do: those of a channel with the same `channel_relations`."""
+    found: dict[tuple[str, bytes], list[SidecarOrder]] = {}
+    for order in orders:
+        found.setdefault((order.channel, canonical(dict(order.relations))), []).append(order)
+    return ((channel, some) for (channel, _), some in found.items())
 
 
 def run_indexer(
@@ -215,7 +228,11 @@ def run_indexer(
             (channel / "noarch").mkdir()
             (channel / "noarch" / REPODATA).write_bytes(repodata("noarch", {}))
         job = IndexJob(
-            channel=channel, config=channel / "config.toml", zst=True, shards=any(order.shards for order in orders)
+            channel=channel,
+            config=channel / "config.toml",
+            zst=True,
+            shards=any(order.shards for order in orders),
+            relations=orders[0].relations if orders else {},
         )
         job.config.write_text(_config(job), encoding="utf-8")
         done = run(job)
@@ -229,7 +246,9 @@ def run_indexer(
 
 def _config(job: IndexJob) -> str:
     zst, shards = str(job.zst).lower(), str(job.shards).lower()
-    return f"[index-config]\nwrite-zst = {zst}\nwrite-shards = {shards}\n"
+    relations = "".join(f"{key} = {json.dumps(value)}\n" for key, value in job.relations.items())
+    table = f"\n[index-config.channel-relations]\n{relations}" if relations else ""
+    return f"[index-config]\nwrite-zst = {zst}\nwrite-shards = {shards}\n{table}"
 
 
 def _lay_out(order: SidecarOrder, channel: Path) -> Records:
@@ -248,7 +267,9 @@ def _read_back(order: SidecarOrder, folder: Path, records: Records, warn: Callab
     from pixi_mirror.conda.sidecars import shards_problem, zst_problem
 
     zst = _read(folder / REPODATA_ZST)
-    problem = "it was not written" if zst is None else zst_problem(zst, order.subdir, records)
+    problem = (
+        "it was not written" if zst is None else zst_problem(zst, order.subdir, records, relations=order.relations)
+    )
     if zst is None or problem is not None:
         warn(_left_out(order, REPODATA_ZST, problem))
         return None
@@ -258,7 +279,13 @@ def _read_back(order: SidecarOrder, folder: Path, records: Records, warn: Callab
         shards = _read(folder / SHARD_INDEX)
         problem = "it was not written"
         if shards is not None:
-            problem = shards_problem(shards, order.subdir, records, lambda sha256: _read(_shard(folder, sha256)))
+            problem = shards_problem(
+                shards,
+                order.subdir,
+                records,
+                lambda sha256: _read(_shard(folder, sha256)),
+                relations=order.relations,
+            )
         if shards is None or problem is not None:
             warn(_left_out(order, SHARD_INDEX, problem))
             return None

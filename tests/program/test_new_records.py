@@ -1,0 +1,48 @@
+"""Records that only newer clients can read (CEP 43 to 48) are listed where these look, and cost nobody a sidecar."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from harness.world import small_packages
+
+from pixi_mirror.demo.packages import build_package
+from pixi_mirror.demo.workspace import CondaLockEntry
+
+DEPENDS = ['base[version=">=2024"]', 'nowhere[when="python<3"]']
+
+
+def _published(world) -> list[CondaLockEntry]:
+    """A plain package, and one whose record was given a condition, as by a hotfix."""
+    base = world.publish(small_packages()["base"])
+    built = world.publish(build_package(name="newer", subdir="noarch", depends=["base >=2024"]))
+    return [base, replace(built, record={**built.record, "depends": DEPENDS})]
+
+
+def _locked(world):
+    return world.lock("workspace", environments={"default": {"linux-64": _published(world)}}, version=7)
+
+
+def test_a_record_with_a_condition_stands_in_the_v3_section_and_verifies(world):
+    world.run_json("update", "--lock", _locked(world), "--index", "json")
+    document = json.loads(next(world.mirror.rglob("noarch/repodata.json")).read_bytes())
+    assert list(document["packages.conda"]) == ["base-2024.1-0.conda"]
+    assert list(document["v3"]["conda"]) == ["newer-1.0-0"]
+    assert document["v3"]["conda"]["newer-1.0-0"]["depends"] == DEPENDS
+    assert world.run("verify").status == 0
+    assert world.run("status", "--check").status == 0
+
+
+@pytest.mark.rattler
+def test_it_costs_its_channel_no_sidecar_and_py_rattler_solves_from_each_kind(world):
+    world.run_json("update", "--lock", _locked(world), "--index", "rattler", "--shards", "always")
+    noarch = next(world.mirror.rglob("noarch/repodata.json")).parent
+    assert {path.name for path in noarch.glob("repodata*")} == {
+        "repodata.json",
+        "repodata.json.zst",
+        "repodata_shards.msgpack.zst",
+    }
+    assert len([*noarch.glob("shards/*")]) == 2
+    assert world.run("verify").status == 0
+    found = world.run_json("verify", "--solve")["solved"]
+    assert [(each["problem"], each["otherwise"]) for each in found] == [(None, [])]
