@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pixi_mirror"
 
@@ -53,6 +51,15 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@functools.cache
+def nodes(path: Path) -> list[ast.AST]:
+    return [*ast.walk(tree_of(path))]
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
 def folder(path: Path) -> str:
     relative = path.relative_to(PACKAGE)
     return relative.parts[0].removesuffix(".py")
@@ -60,7 +67,7 @@ def folder(path: Path) -> str:
 
 def imports(path: Path) -> Iterator[str]:
     """Every module that a file imports, wherever in the file, `TYPE_CHECKING` included."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -69,56 +76,52 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_its_keeper_imports_a_thing(path: Path) -> None:
-    for name in imports(path):
-        keepers = KEEPERS.get(name.split(".")[0])
-        assert keepers is None or folder(path) in keepers, f"{name} is kept by {keepers}"
+def test_only_its_keeper_imports_a_thing() -> None:
+    for path in modules():
+        for name in imports(path):
+            keepers = KEEPERS.get(name.split(".")[0])
+            assert keepers is None or folder(path) in keepers, f"{shown(path)}: {name} is kept by {keepers}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_the_command_line_prints_exits_and_reads_the_environment(path: Path) -> None:
-    if folder(path) == "commands":
-        return
-    text = "\n".join(line.partition("#")[0] for line in _code_lines(path))
-    for effect in EFFECTS_OF_COMMANDS:
-        assert not re.search(rf"(?<![\w.]){re.escape(effect)}", text), f"{effect} belongs into commands"
+def test_only_the_command_line_prints_exits_and_reads_the_environment() -> None:
+    for path in modules():
+        text = "\n".join(line.partition("#")[0] for line in _code_lines(path)) if folder(path) != "commands" else ""
+        for effect in EFFECTS_OF_COMMANDS:
+            found = re.search(rf"(?<![\w.]){re.escape(effect)}", text)
+            assert not found, f"{shown(path)}: {effect} belongs into commands"
 
 
 def _code_lines(path: Path) -> list[str]:
     """The lines of a module outside its docstrings."""
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    for node in ast.walk(tree_of(path)):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for node in nodes(path):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             for number in range(node.lineno - 1, node.end_lineno or node.lineno):
                 lines[number] = ""
     return lines
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_tells_one_thing_and_says_which(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    tree = tree_of(path)
-    assert ast.get_docstring(tree), "a module opens with one sentence: what it is for"
-    assert text.count("\n") <= LONGEST_MODULE
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno is not None
-            assert node.end_lineno - node.lineno <= LONGEST_FUNCTION, node.name
+def test_a_module_is_about_one_thing_and_says_which() -> None:
+    for path in modules():
+        assert ast.get_docstring(tree_of(path)), f"{shown(path)} opens with one sentence: what it is for"
+        assert path.read_text(encoding="utf-8").count("\n") <= LONGEST_MODULE, shown(path)
+        for node in nodes(path):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                assert node.end_lineno - node.lineno <= LONGEST_FUNCTION, f"{shown(path)}: {node.name}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_one_module_names_the_index_files_of_conda(path: Path) -> None:
+def test_one_module_names_the_index_files_of_conda() -> None:
     """The unpacker of self-extracting packs is left out: it imports nothing but what it is assembled of."""
     from pixi_mirror.conda.index_files import INDEX_FILES, SHARD_SUFFIX
 
-    where = path.relative_to(PACKAGE).as_posix()
-    if where == "conda/index_files.py" or where.startswith("pack/unpacker/"):
-        return
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
-            assert node.value.rpartition("/")[2] not in {*INDEX_FILES, SHARD_SUFFIX}, f"line {node.lineno}"
+    for path in modules():
+        if shown(path) == "conda/index_files.py" or shown(path).startswith("pack/unpacker/"):
+            continue
+        for node in nodes(path):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+                name = node.value.rpartition("/")[2]
+                assert name not in {*INDEX_FILES, SHARD_SUFFIX}, f"{shown(path)}:{node.lineno}"
 
 
 def test_no_module_is_named_after_nothing() -> None:

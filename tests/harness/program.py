@@ -154,7 +154,7 @@ def start(
     """
     words = [*map(str, args)]
     if can_fork(env):
-        request = {"args": words, "env": dict(env), "cwd": str(cwd)}
+        request = {"args": words, "env": dict(env), "cwd": str(cwd), "umask": _umask()}
         return _server().start(request, stdin=stdin, stdout=stdout, stderr=stderr)
     command = [sys.executable, "-m", "pixi_mirror", *words]
     return subprocess.Popen(
@@ -203,7 +203,7 @@ def run(
         "error": error,
         "below": None if below is None else str(below),
         "calls": None if calls is None else str(calls),
-        "umask": umask,
+        "umask": _umask() if umask is None else umask,
     }
     with _readable(given) as stdin:
         process = _server().start(request, stdin=stdin, stdout=PIPE, stderr=PIPE)
@@ -249,6 +249,13 @@ def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
         for name, value in env.items()
         if name.startswith(_READ_AT_START) and not name.startswith(_READ_LATER)
     }
+
+
+def _umask() -> int:
+    """The umask of this process, which a new process would have, too; whoever asks has to set it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 @contextmanager

@@ -2,13 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
-from harness import oracle
+from harness import oracle, program
 from harness.world import small_packages
 
 from pixi_mirror.commands.text import plain
@@ -38,13 +36,8 @@ def holder(world):
     path = f"/conda-forge/linux-64/{small_packages()['tool-linux'].file_name}"
     go_on = threading.Event()
     world.upstream.script(path, held(go_on, at=5000))
-    child = subprocess.Popen(
-        [sys.executable, "-m", "pixi_mirror", *LOCK],
-        env=world.environment, cwd=world.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-    )  # fmt: skip
-    deadline = time.monotonic() + 30
+    child = program.start([*LOCK], env=world.environment, cwd=world.directory)
     while not world.upstream.requests_to(path):
-        assert time.monotonic() < deadline
         assert child.poll() is None
         time.sleep(0.01)
     yield child, go_on
@@ -59,7 +52,7 @@ def test_the_lock_is_held_while_a_download_stalls_and_readers_are_let_in(world, 
     assert world.run("status").status == 0
     assert world.run(*LOCK, "--dry-run").status == 0
     go_on.set()
-    assert (child.communicate(timeout=30)[1], child.returncode)[1] == 0
+    assert (child.communicate(timeout=60)[1], child.returncode)[1] == 0
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced"])
@@ -77,7 +70,7 @@ def test_a_writer_that_lost_its_lock_records_nothing_and_says_so(world, holder, 
     assert world.run(*second).status == 0
     recorded = (world.mirror / "pixi-mirror.json").read_bytes()
     go_on.set()
-    _, stderr = child.communicate(timeout=30)
+    _, stderr = child.communicate(timeout=60)
     assert (child.returncode, "mirror/.pixi-mirror/lock was" in stderr) == (BUSY, True), stderr
     assert (world.mirror / "pixi-mirror.json").read_bytes() == recorded
     assert oracle.problems(world.mirror) == []

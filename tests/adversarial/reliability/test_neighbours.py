@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import oracle, scenario
+from harness import oracle, program, scenario
 from harness.looking import contents, sha256
 from harness.upstream import ok, stall
 from harness.world import small_packages
@@ -20,18 +20,9 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, locks an
 BIG = "/conda-forge/linux-64/tool-1.0-h12_1.conda"
 
 
-def begun(world, *args, **options):
-    """A pixi-mirror that is under way; it leaves no bytecode, which a limit of file size would cut."""
-    command = [sys.executable, "-B", "-m", "pixi_mirror", *map(str, args)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
-    return subprocess.Popen(command, env=world.environment, cwd=world.directory, **pipes, **options)
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def begun(world, *args):
+    """A pixi-mirror that is under way."""
+    return program.start([*args], env=world.environment, cwd=world.directory)
 
 
 def stalled(world, *args):
@@ -40,7 +31,9 @@ def stalled(world, *args):
     world.upstream.script(BIG, stall(5000), ok())
     child = begun(world, "--lock", lock, "-e", "prod", *args)
     partial = world.home / "cache/partial" / small_packages()["tool-linux"].record["sha256"]
-    wait_for(lambda: partial.exists() and partial.stat().st_size >= 5000)
+    while not partial.exists() or partial.stat().st_size < 5000:
+        assert child.poll() is None
+        time.sleep(0.01)
     return lock, child
 
 
@@ -128,9 +121,13 @@ def test_a_limit_of_file_size_is_status_8_and_the_next_run_ends_well(world):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 
-    child = begun(world, "--lock", lock, "-e", "prod", preexec_fn=limit)
-    stderr = child.communicate()[1]
-    assert (child.returncode, "Traceback" in stderr) == (8, False), stderr
+    # Without bytecode, which the limit would cut.
+    command = [sys.executable, "-B", "-m", "pixi_mirror", "--lock", lock, "-e", "prod"]
+    done = subprocess.run(
+        command, env=world.environment, cwd=world.directory, capture_output=True, text=True, check=False,
+        preexec_fn=limit,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (8, False), done.stderr
     assert world.run("--lock", lock, "-e", "prod").status == 0
 
 

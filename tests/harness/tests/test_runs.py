@@ -127,13 +127,14 @@ def test_what_is_given_stands_on_its_stdin_and_else_nothing_does(world):
     assert program.run([*words[:2], "other", *words[3:]], **surroundings).status == 2
 
 
-@pytest.mark.skipif(os.name != "posix", reason="there is no umask")
-def test_its_umask_and_its_directory_are_its_own(world):
+@pytest.mark.parametrize("is_told", [True, False])
+def test_its_umask_is_the_one_that_it_is_given_or_ours(world, is_told):
     world.workspace()
-    before = os.umask(0o22)
-    os.umask(before)
-    done = program.run([*LOCK, "-o", "private"], env=world.environment, cwd=world.directory, umask=0o77)
-    assert done.status == 0
-    assert (world.directory / "private").stat().st_mode & 0o777 == 0o700
-    after = os.umask(before)
-    assert after == before
+    before = os.umask(0o22 if is_told else 0o77)
+    try:
+        options = {"umask": 0o77} if is_told else {}
+        assert program.run([*LOCK], env=world.environment, cwd=world.directory, **options).status == 0
+    finally:
+        after = os.umask(before)
+    assert world.mirror.stat().st_mode & 0o777 == 0o700
+    assert after == (0o22 if is_told else 0o77)

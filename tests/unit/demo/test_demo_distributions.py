@@ -142,7 +142,11 @@ def test_what_a_build_requires_is_listed():
 
 
 @needs_pip
-@pytest.mark.parametrize("built", [wheel(), sdist(), sdist(extension="zip")], ids=lambda built: built.file_name)
+@pytest.mark.parametrize(
+    "built",
+    [wheel(), *(pytest.param(each, marks=pytest.mark.python_tools) for each in (sdist(), sdist(extension="zip")))],
+    ids=lambda built: built.file_name,
+)
 def test_pip_installs_it_and_python_imports_it(tmp_path, built):
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / built.file_name).write_bytes(built.data)
