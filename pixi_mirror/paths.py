@@ -18,7 +18,7 @@ DEFAULT_HOST = "conda.anaconda.org"
 """Where pixi looks for a channel that is only named."""
 
 MAPPING_HOST = "conda-mapping.prefix.dev"
-"""Whom pixi asks which PyPI projects a conda package stands for."""
+"""The host that maps conda packages to PyPI projects for pixi."""
 
 HEALTH = "-/health"
 """Where our server says which mirror it shows. No package has this path: no host and no channel at the root is `-`."""

@@ -28,15 +28,6 @@ class Fetcher:
         first_back_off_s: float = 0.5,
         download_git: Callable[[Url, Sink], None] | None = None,
     ) -> None:
-        """Keep connections to the hosts of one run.
-
-        Args:
-            network: what the user has told pixi and us.
-            progress: hears of waits and of warnings.
-            connections: how many are kept to a host.
-            first_back_off_s: the longest wait before a second attempt, in seconds. It doubles with each further one.
-            download_git: downloads `git+` URLs; None: there are none.
-        """
         """Prepare; no connection is made yet.
 
         Args:
@@ -44,6 +35,7 @@ class Fetcher:
             progress: gets a note for each attempt that is repeated, and warnings.
             connections: how many connections to one host are kept.
             first_back_off_s: the longest wait before a second attempt, in seconds; it doubles with each further one.
+            download_git: downloads `git+` URLs; None: there are none.
         """
         self._network = network
         self._progress = progress

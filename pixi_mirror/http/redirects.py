@@ -63,7 +63,7 @@ class RedirectFollower:
                 return given_up[hop.origin]
             response = self._send(hop, headers)
             if isinstance(response, Failure):
-                # An `s3://` URL does not tell which host is asked.
+                # An `s3://` URL does not say which host has the bucket.
                 in_bucket = hop.request.bucket is not None
                 return replace(response, reason=f"at {hop.origin}, {response.reason}") if in_bucket else response
             if response.status in SUCCESS:
@@ -123,7 +123,7 @@ class RedirectFollower:
         return self._client.get(hop.request.url, hop.origin, sent)
 
     def _wait_for_pause(self, origin: Origin) -> Failure | None:
-        """Wait until the pause ends that the host has asked any thread for; a failure if that is too long."""
+        """Wait until the pause of the host ends; a failure if it is too long."""
         while (remaining_s := self._pauses.remaining_s(origin.authority)) > 0:
             if (failure := self._refuse_pause(origin)) is not None:
                 return failure

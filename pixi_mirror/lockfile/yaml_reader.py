@@ -133,7 +133,7 @@ def _document(event: Callable[[], Any], yaml: Any) -> Json:  # noqa: ANN401 - th
 
 
 def _content(event: Callable[[], Any], yaml: Any) -> Json:  # noqa: ANN401, C901 - lazily imported; three loops in one
-    """Build the document in one pass over its events, keeping none of them.
+    """Build the document in one pass over its events; no list of them is kept.
 
     Nested functions and local names, because they run for each of some 140,000 events of a large lock.
     """
