@@ -15,6 +15,7 @@ from pixi_mirror.disk.files import explain_errors, fresh_name, read_bytes, write
 from pixi_mirror.errors import MachineError, PixiMirrorError, UsageError, WorkspaceError
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.mirror.tree_view import TreeView
+from pixi_mirror.suggest import suggested
 
 EXPLICIT_CLIENTS = ("conda", "mamba")
 """Those that take an `@EXPLICIT` list."""
@@ -106,8 +107,7 @@ def configure_client(
     if environment is not None:
         known = {cell.environment for snapshot in tree.inventory.snapshots for cell in snapshot.cells}
         if environment not in known:
-            names = ", ".join(sorted(known)) or "none"
-            raise WorkspaceError(f"{mirror} has no environment {environment!r}; there are: {names}.")
+            raise WorkspaceError(f"{mirror} has no environment {environment!r}{suggested(environment, known)}.")
         offer = replace(offer, environment=environment)
     file = where.path if write else None
     changed = False

@@ -5,6 +5,7 @@ from urllib.parse import quote
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.model.packages import Cell, Inventory, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.suggest import suggested
 
 
 def explicit_list(inventory: Inventory, *, url: str, environment: str, platform: str) -> tuple[str, tuple[str, ...]]:
@@ -47,8 +48,8 @@ def _choose(inventory: Inventory, environment: str, platform: str) -> tuple[Snap
         if cell.environment == environment
     ]
     if not cells:
-        names = sorted({cell.environment for snapshot in inventory.snapshots for cell in snapshot.cells})
-        raise WorkspaceError(f"the mirror has no environment {environment!r}; there are: {', '.join(names) or 'none'}.")
+        names = {cell.environment for snapshot in inventory.snapshots for cell in snapshot.cells}
+        raise WorkspaceError(f"the mirror has no environment {environment!r}{suggested(environment, names)}.")
     named = [each for each in cells if each[1].platform == platform] or [
         each for each in cells if each[1].subdir == platform
     ]

@@ -7,8 +7,9 @@ from pixi_mirror.cache.maintenance import CachePruneResult, CacheStatus, cache_p
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
-from pixi_mirror.commands.parsing import Parser, path
+from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of
+from pixi_mirror.commands.values import days, path
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.model.values import Json
 
@@ -18,7 +19,7 @@ def _declare(parser: Parser) -> None:
     parser.flag("--apply", help="prune: do it, instead of saying what would be done")
     parser.value(
         "--grace",
-        convert=float,
+        convert=days,
         default=7.0,
         metavar="DAYS",
         help="prune: spare what was fetched or linked in the last DAYS (default: 7)",
@@ -88,4 +89,5 @@ uses any more (status 1 if there are any), and `cache prune --apply` removes the
     declare=_declare,
     run=_run,
     empty_json=_empty_json,
+    foreign={"--dry-run": "it only says what would go, as long as --apply is not given"},
 )

@@ -17,6 +17,8 @@ class Outcome(NamedTuple):
     lines: Sequence[str] = ()
     """For people, on stdout."""
     status: int = DONE
+    is_asked_for: bool = False
+    """Whether the lines are what the user wants to have, so that `--quiet` does not take them away."""
     error: PixiMirrorError | None = None
     """Why it failed; the exit status is then the error's."""
 
@@ -31,3 +33,5 @@ class Command(NamedTuple):
     """Raises any `PixiMirrorError`."""
     empty_json: Callable[[Namespace], Mapping[str, Any]]
     """Its JSON if it fails at once: every key that it has otherwise, without content."""
+    foreign: Mapping[str, str] = {}
+    """Options that users of other programs try, with what to do here instead."""

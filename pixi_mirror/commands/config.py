@@ -18,7 +18,8 @@ from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import current_directory, make_progress
-from pixi_mirror.commands.parsing import Parser, path
+from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.values import path
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import Json
@@ -86,7 +87,7 @@ def _run(options: Namespace) -> Outcome:
         verb = "takes it from" if done.content else "has nothing of it left in"
         changed = "" if done.changed else " (it was so before)"
         print(f"{client} {verb} {done.file}{changed}", file=sys.stderr)
-    return Outcome(json=_json(done), lines=done.content.splitlines())
+    return Outcome(json=_json(done), lines=done.content.splitlines(), is_asked_for=not options.write)
 
 
 def _refuse_contradiction(options: Namespace, client: str) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
-from pixi_mirror.commands.parsing import Parser, path
+from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted
+from pixi_mirror.commands.values import path, word
 from pixi_mirror.mirror.forget import ForgetResult, forget
 from pixi_mirror.model.values import Json
 
@@ -25,7 +26,7 @@ def _declare(parser: Parser) -> None:
     parser.value(
         "--lock", convert=path, metavar="PATH", help="the lock to follow no longer; the file itself may be gone"
     )
-    parser.value("--name", metavar="NAME", help="the name to follow no longer, as given to `update --name`")
+    parser.value("--name", convert=word, metavar="NAME", help="the same by its name of `update --name`")
     parser.values("-e", "--environment", metavar="NAME", help="only this environment of the lock")
     shared.declare_lock_timeout(parser)
     shared.declare_output(parser)

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixi_mirror.commands.parsing import Parser, natural, path, positive
-from pixi_mirror.errors import MachineError
+from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.values import host_and_port, natural, path, positive, seconds
+from pixi_mirror.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from pixi_mirror.context import Context
@@ -24,15 +25,36 @@ DEFAULT_MIRROR = Path("mirror")
 
 
 def declare_mirror(parser: Parser) -> None:
-    """Declare the positional for the mirror's directory."""
-    parser.positional("dir", default=DEFAULT_MIRROR, help="the mirror's directory (default: ./mirror)")
+    """Declare which mirror: by position, or by the option that `update` has."""
+    parser.positional("dir", default=None, convert=path, help="the mirror's directory (default: ./mirror)")
+    parser.value("-o", "--output", convert=path, metavar="DIR", help="the same, as `update` has it")
+
+    def settle(options: Namespace) -> None:
+        typed = parser.was_typed(options, "output")
+        if typed and options.dir is not None and options.dir != options.output:
+            raise UsageError(f"two mirrors are named, {options.dir} and {options.output}: choose one.")
+        options.dir = options.dir or options.output or DEFAULT_MIRROR
+
+    parser.settle(settle)
+
+
+def refuse_absent_files(options: Namespace) -> None:
+    """Refuse options that name files to read which are not there, before anything is done.
+
+    Raises:
+        MachineError: one is not there.
+    """
+    for option in ("auth_file", "config_file", "ca_file"):
+        named: Path | None = getattr(options, option, None)
+        if named is not None and not named.exists():
+            raise MachineError(f"--{option.replace('_', '-')}: there is no file {named}; nothing was changed.")
 
 
 def declare_output(parser: Parser) -> None:
     """Declare the options for output."""
     parser.group("output")
     parser.flag("--json", help="one JSON object on stdout instead of text")
-    parser.flag("-q", "--quiet", help="no progress and no notes, only results, warnings and errors")
+    parser.flag("-q", "--quiet", help="nothing on success but warnings and what was asked for")
     parser.flag("-v", "--verbose", help="say more")
     parser.value(
         "--progress",
@@ -44,7 +66,7 @@ def declare_output(parser: Parser) -> None:
 
 def declare_network(parser: Parser) -> None:
     """Declare the options for fetching."""
-    parser.group("fetching (pixi's own configuration is read too: mirrors, proxies, TLS, credentials)")
+    parser.group("fetching (pixi's own configuration is read, too)")
     parser.value(
         "--cache-dir",
         convert=path,
@@ -58,7 +80,9 @@ def declare_network(parser: Parser) -> None:
     parser.value("--config-file", convert=path, metavar="FILE", help="read this instead of pixi's global configuration")
     parser.value("--auth-file", convert=path, metavar="FILE", help="read credentials from this file, in pixi's format")
     parser.value("--ca-file", convert=path, metavar="FILE", help="trust the certificates in this file")
-    parser.values("--insecure-host", metavar="HOST", help="do not check the certificate of this host")
+    parser.values(
+        "--insecure-host", convert=host_and_port, metavar="HOST", help="do not check the certificate of this host"
+    )
 
 
 def declare_lock_timeout(
@@ -67,7 +91,7 @@ def declare_lock_timeout(
     """Declare how long to wait for another writer."""
     parser.value(
         "--lock-timeout",
-        convert=float,
+        convert=seconds,
         default=default_s,
         metavar="SECONDS",
         help=f"how long to wait while {meanwhile} (default: {default_s:.0f})",

@@ -8,8 +8,9 @@ from typing import BinaryIO
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
-from pixi_mirror.commands.parsing import Parser, path, word
+from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted
+from pixi_mirror.commands.values import path, word
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.errors import UsageError
 from pixi_mirror.mirror.checkout import sources_json

@@ -1,11 +1,15 @@
 """Parse options from the command line, and for those not given from `PIXI_MIRROR_<OPTION>`."""
 
 import argparse
+import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
+from pixi_mirror.commands.help_text import help_width, reflowed
+from pixi_mirror.commands.values import admitted
+from pixi_mirror.commands.variables import PREFIX
 from pixi_mirror.errors import UsageError
+from pixi_mirror.suggest import perhaps
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
@@ -14,23 +18,46 @@ _FALSE = {"0", "false", "no", "off", ""}
 class Parser:
     """argparse without abbreviations, with errors as `UsageError`, and an environment variable for every option."""
 
-    def __init__(self, program: str, description: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, program: str, description: str, environ: Mapping[str, str], *, foreign: Mapping[str, str] | None = None
+    ) -> None:
+        """Begin with no option.
+
+        Args:
+            program: what the user types to run this.
+            description: what it does.
+            environ: the environment variables.
+            foreign: options that other programs have for the same, with what to do here instead.
+        """
         self._environ = environ
-        self._parser = _Strict(
-            prog=program,
-            description=description,
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        self._foreign = foreign or {}
+        self._settle: list[Callable[[argparse.Namespace], None]] = []
+        self._parser = _Strict(prog=program, description=description, allow_abbrev=False, formatter_class=_Formatter)
         self._group: argparse._ArgumentGroup | argparse.ArgumentParser = self._parser
 
     def group(self, title: str) -> None:
         """Put the options that follow under a title."""
         self._group = self._parser.add_argument_group(title)
 
-    def positional(self, name: str, *, default: Any, help: str, choices: Sequence[str] | None = None) -> None:  # noqa: A002
+    def positional(
+        self,
+        name: str,
+        *,
+        default: Any,
+        help: str,  # noqa: A002
+        choices: Sequence[str] | None = None,
+        convert: Callable[[str], Any] = str,
+    ) -> None:
         """Declare a word that may be left out."""
-        self._parser.add_argument(name, nargs="?", default=default, help=help, choices=choices, metavar=name.upper())
+        what = "the first word" if choices else name.upper()
+        self._parser.add_argument(
+            name,
+            nargs="?",
+            default=default,
+            help=help,
+            type=lambda raw: admitted(what, raw, convert, choices),
+            metavar=name.upper(),
+        )
 
     def flag(self, *names: str, help: str) -> None:  # noqa: A002
         """Declare an option without a value."""
@@ -47,21 +74,38 @@ class Parser:
         choices: Sequence[str] | None = None,
     ) -> None:
         """Declare an option with one value; given twice, the last one counts."""
-        variable = _variable(names)
+        variable, longest = _variable(names), max(names, key=len)
         if raw := self._environ.get(variable):
-            default = _converted(variable, raw, convert, choices)
+            default = admitted(variable, raw, convert, choices)
         self._group.add_argument(
-            *names, default=default, type=convert, metavar=None if choices else metavar, choices=choices, help=help
+            *names,
+            default=default,
+            type=lambda raw: admitted(longest, raw, convert, choices),
+            metavar=f"{{{','.join(choices)}}}" if choices else metavar,
+            help=help,
         )
 
     def values(self, *names: str, help: str, metavar: str, convert: Callable[[str], Any] = str) -> None:  # noqa: A002
         """Declare an option that may be given several times, one value each."""
-        variable = _variable(names)
+        variable, longest = _variable(names), max(names, key=len)
         raw = self._environ.get(variable)
-        known = [_converted(variable, part, convert, None) for part in raw.split(",") if part] if raw else []
+        known = [admitted(variable, part, convert) for part in raw.split(",") if part] if raw else []
         self._group.add_argument(
-            *names, action=_Append, default=known, type=convert, metavar=metavar, help=f"{help}; repeatable"
+            *names,
+            action=_Append,
+            default=known,
+            type=lambda raw: admitted(longest, raw, convert),
+            metavar=metavar,
+            help=f"{help}; repeatable",
         )
+
+    def settle(self, change: Callable[[argparse.Namespace], None]) -> None:
+        """Have a function complete the options when all are read."""
+        self._settle.append(change)
+
+    def was_typed(self, options: argparse.Namespace, name: str) -> bool:
+        """Whether an option of the command line itself has given the value, and neither a variable nor the default."""
+        return getattr(options, name) is not self._parser.get_default(name)
 
     def parse_args(self, arguments: Sequence[str]) -> argparse.Namespace | None:
         """Parse the options; None: help was printed.
@@ -70,14 +114,53 @@ class Parser:
             UsageError: they cannot be understood.
         """
         try:
-            return self._parser.parse_args(arguments)
+            options, rest = self._parser.parse_known_args(arguments)
         except SystemExit:
             return None
+        if rest:
+            raise self._unknown(rest[0])
+        for change in self._settle:
+            change(options)
+        return options
+
+    def _unknown(self, word: str) -> UsageError:
+        from pixi_mirror.commands.other_words import misplaced_file  # only a failing run needs it
+
+        option = word.partition("=")[0]
+        if advice := self._foreign.get(option):
+            return UsageError(f"{option} is no option of `{self._parser.prog}`: {advice}.")
+        if word.startswith("-"):
+            known = [name for name in self._parser._option_string_actions if name.startswith("--")]  # noqa: SLF001
+            said = f"there is no option {option!r}{perhaps(option, known)}"
+        elif advice := misplaced_file(word):
+            said = f"{word!r} is one word too many: {advice}"
+        else:
+            said = f"{word!r} is one word too many"
+        return UsageError(f"{said}; see `{self._parser.prog} --help`.")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """The help in the width of the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=help_width())
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return reflowed(text, width - len(indent))
 
 
 class _Strict(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see `{self.prog} --help`.")
+        raise UsageError(f"{_in_our_words(message)}; see `{self.prog} --help`.")
+
+
+def _in_our_words(message: str) -> str:
+    """What argparse says about options whose value is missing, or that have one too many."""
+    if found := re.fullmatch(r"argument (\S+): expected one argument", message):
+        return f"{found[1].rpartition('/')[2]} needs a value after it"
+    if found := re.fullmatch(r"argument (\S+): ignored explicit argument (.*)", message):
+        return f"{found[1].rpartition('/')[2]} takes no value, so {found[2]} has no place there"
+    return message
 
 
 class _Append(argparse.Action):
@@ -96,7 +179,7 @@ class _Append(argparse.Action):
 
 def _variable(names: Sequence[str]) -> str:
     longest = max(names, key=len)
-    return "PIXI_MIRROR_" + longest.lstrip("-").upper().replace("-", "_")
+    return PREFIX + longest.lstrip("-").upper().replace("-", "_")
 
 
 def _truth(variable: str, raw: str | None) -> bool:
@@ -104,60 +187,4 @@ def _truth(variable: str, raw: str | None) -> bool:
         return False
     if raw.lower() in _TRUE:
         return True
-    raise UsageError(f"{variable} is {raw!r}; say true or false.")
-
-
-def _converted(variable: str, raw: str, convert: Callable[[str], Any], choices: Sequence[str] | None) -> Any:
-    try:
-        value = convert(raw)
-    except ValueError:
-        raise UsageError(f"{variable} is {raw!r}, which is not what it takes.") from None
-    if choices and value not in choices:
-        raise UsageError(f"{variable} is {raw!r}; choose from {', '.join(choices)}.")
-    return value
-
-
-def positive(raw: str) -> int:
-    """A whole number above zero.
-
-    Raises:
-        ValueError: it is none.
-    """
-    number = int(raw)
-    if number < 1:
-        raise ValueError(raw)
-    return number
-
-
-def natural(raw: str) -> int:
-    """A whole number, zero or above.
-
-    Raises:
-        ValueError: it is none.
-    """
-    number = int(raw)
-    if number < 0:
-        raise ValueError(raw)
-    return number
-
-
-def word(raw: str) -> str:
-    """A word that is not empty.
-
-    Raises:
-        ValueError: it is.
-    """
-    if not raw.strip():
-        raise ValueError(raw)
-    return raw
-
-
-def path(raw: str) -> Path:
-    """A path; the user's home may be written `~`.
-
-    Raises:
-        ValueError: it is empty.
-    """
-    if not raw:
-        raise ValueError(raw)
-    return Path(raw).expanduser()
+    raise UsageError(f"{variable} is {raw!r}, and it takes true or false.")

@@ -7,8 +7,9 @@ from pathlib import Path
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
-from pixi_mirror.commands.parsing import Parser, path, positive
+from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of
+from pixi_mirror.commands.values import path, positive, word
 from pixi_mirror.environments.package_cache import Waiting
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.environments.prime import Choice, Primed, prime
@@ -21,12 +22,12 @@ _LOCK_TIMEOUT_S = 60.0
 
 def _declare(parser: Parser) -> None:
     shared.declare_mirror(parser)
-    parser.group("what to put there (default: all environments of the mirror)")
+    parser.group("what to put there (default: all environments)")
     parser.value(
         "-m", "--manifest-path", convert=path, metavar="PATH", help="of this workspace alone: its manifest or directory"
     )
     parser.value("--lock", convert=path, metavar="PATH", help="of this lock alone")
-    parser.value("--name", metavar="NAME", help="of this subscription alone, as given to `update --name`")
+    parser.value("--name", convert=word, metavar="NAME", help="of this subscription alone, as given to `update --name`")
     parser.values("-e", "--environment", metavar="NAME", help="only this environment")
     parser.flag("--all-environments", help="all environments, as if no -e were given")
     parser.values("-p", "--platform", metavar="PLATFORM", help="of this platform (default: this machine's)")

@@ -14,8 +14,11 @@ from typing import Any, NoReturn, TextIO
 
 from pixi_mirror import __version__
 from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.messages import say
+from pixi_mirror.commands.options import refuse_absent_files
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import plain
+from pixi_mirror.commands.variables import unknown_variables
 from pixi_mirror.errors import DONE, Interrupted, MachineError, PixiMirrorError, UsageError
 
 VERBS: tuple[tuple[str, str], ...] = (
@@ -75,7 +78,7 @@ def main() -> NoReturn:
             raise  # it is not of printing, and must be explained where it happens
         status = _status_unprinted(error)
     except (KeyboardInterrupt, Interrupted) as stop:
-        _leave_at_once(stop.status if isinstance(stop, Interrupted) else 130)
+        _leave_at_once(stop if isinstance(stop, Interrupted) else Interrupted(signal.SIGINT))
     _drop_unwritten_notes()
     sys.exit(status)
 
@@ -92,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
         if verb is None:
             return 0
         command: Command = importlib.import_module(f"pixi_mirror.commands.{verb}").COMMAND
-        parser = Parser(f"pixi-mirror {verb}", command.description, os.environ)
+        parser = Parser(f"pixi-mirror {verb}", command.description, os.environ, foreign=command.foreign)
         command.declare(parser)
         options = parser.parse_args(rest)
         if options is None:
@@ -100,13 +103,18 @@ def run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         _print_error(error)
         return error.status
+    for sentence in unknown_variables(os.environ):
+        say("warning", sentence)
     try:
+        refuse_absent_files(options)
         outcome = command.run(options)
     except UsageError as error:
         _print_error(error)
         return error.status
     except PixiMirrorError as error:
         outcome = Outcome(error=error, json=command.empty_json(options))
+    if getattr(options, "quiet", False) and outcome.error is None and not (outcome.status or outcome.is_asked_for):
+        outcome = outcome._replace(lines=())
     return _print_outcome(outcome, as_json=getattr(options, "json", False), report=getattr(options, "report", None))
 
 
@@ -121,21 +129,21 @@ def _choose_verb(arguments: list[str]) -> tuple[str | None, list[str]]:
     if not arguments or arguments[0].startswith("-"):
         return "update", arguments
     names = [name for name, _ in VERBS]
+    if arguments[0] == "help":  # as of git and cargo
+        return _choose_verb([*arguments[1:2], "--help"])
     if arguments[0] in names:
         return arguments[0], arguments[1:]
-    raise UsageError(f"there is no verb {arguments[0]!r}{_suggestion(arguments[0], names)}; see `pixi-mirror --help`.")
+    from pixi_mirror.commands.other_words import verb_advice
 
-
-def _suggestion(word: str, names: list[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(word, names, n=1)
-    return f", perhaps {close[0]!r} was meant" if close else ""
+    advice = verb_advice(arguments[0], names)
+    raise UsageError(f"there is no verb {arguments[0]!r}{advice}; see `pixi-mirror --help`.")
 
 
 def _print_help() -> None:
+    from pixi_mirror.commands.help_text import help_width, reflowed
+
     verbs = "\n".join(f"  {name:<9}{sentence}" for name, sentence in VERBS)
-    print(_HELP.format(verbs=verbs))
+    print(reflowed(_HELP.format(verbs=verbs), help_width()))
 
 
 def _print_outcome(outcome: Outcome, *, as_json: bool, report: Path | None) -> int:
@@ -167,8 +175,7 @@ def _json_of(outcome: Outcome, status: int) -> Mapping[str, Any]:
 
 
 def _print_error(error: PixiMirrorError) -> None:
-    with suppress(OSError):
-        print(plain(f"pixi-mirror: {error}"), file=sys.stderr)
+    say("error", str(error))
 
 
 def _handle_signals() -> None:
@@ -182,13 +189,16 @@ def _handle_signals() -> None:
             signal.signal(number, stop)
 
 
-def _leave_at_once(status: int) -> NoReturn:
+def _leave_at_once(stop: Interrupted) -> NoReturn:
     """End without waiting for threads, which a stalled server could hold for a minute."""
+    number = stop.status - 128
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    then = "" if sys.argv[1:2] == ["serve"] else "; run the same command again and it goes on from here"
+    say("error", f"stopped{by}{then}.")
     with suppress(OSError, ValueError):
-        print("pixi-mirror: stopped; run the same command again and it goes on from here.", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(status)
+    os._exit(stop.status)
 
 
 def _open_closed_streams() -> None:
@@ -203,8 +213,7 @@ def _status_unprinted(error: OSError) -> int:
     _discard(sys.stdout)
     if isinstance(error, BrokenPipeError):  # as `| head` does
         return DONE
-    with suppress(OSError):
-        print(f"pixi-mirror: the results cannot be printed: {error.strerror}.", file=sys.stderr)
+    say("error", f"the results cannot be printed: {error.strerror}.")
     return MachineError.status
 
 

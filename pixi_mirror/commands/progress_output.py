@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from typing import Any, TextIO
 
+from pixi_mirror.commands.messages import marked
 from pixi_mirror.commands.text import files_of, plain
 from pixi_mirror.progress import Progress, format_size
 
@@ -35,7 +36,7 @@ class Notes:
 
     def warn(self, message: str) -> None:
         """Print it."""
-        self._print(plain(f"warning: {message}"))
+        self._print(marked("warning", message, self._stream))
 
     def _print(self, line: str) -> None:
         # A closed terminal, a full disk or a closed stream (ValueError) is no reason to stop.

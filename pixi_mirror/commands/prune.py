@@ -9,6 +9,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of, some
+from pixi_mirror.commands.values import days
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.mirror.prune import PruneResult, prune
 from pixi_mirror.model.values import Json
@@ -21,7 +22,7 @@ def _declare(parser: Parser) -> None:
     parser.flag("--apply", help="do it, instead of saying what would be done")
     parser.value(
         "--grace",
-        convert=float,
+        convert=days,
         default=7.0,
         metavar="DAYS",
         help="how long a file stays after it was unlisted, for readers under way (default: 7; 0 removes now)",
@@ -96,4 +97,5 @@ they have been out for --grace days, so run it now and then. Ends with status 1 
     declare=_declare,
     run=_run,
     empty_json=_empty_json,
+    foreign={"--dry-run": "it only says what would go, as long as --apply is not given"},
 )

@@ -21,6 +21,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
     report = make_progress(options)
     asked = UpdateRequest(
         mirror=options.output,
+        names_mirror=options.names_mirror,
         selection=SourceSelection(
             manifests=tuple(options.manifest_path),
             locks=tuple(options.lock),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.parsing import Parser, path
+from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.values import host, path, port
 from pixi_mirror.errors import MachineError, UsageError
 from pixi_mirror.model.values import Json
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:  # `--help` must not pay for a server
     from pixi_mirror.serve.pull_through.pull import PullThrough
     from pixi_mirror.serve.transport import Tls
 
-_LAST_PORT = 65535
 _STDERR, _NOWHERE = "-", "none"
 _MOST_WAITING = 10_000
 """Lines; further ones are lost."""
@@ -34,12 +34,12 @@ def _declare(parser: Parser) -> None:
     shared.declare_mirror(parser)
     parser.value(
         "--host",
-        convert=_host,
+        convert=host,
         default="127.0.0.1",
         metavar="ADDRESS",
         help="the address to listen on (default: 127.0.0.1, this machine alone; 0.0.0.0 or :: for everybody)",
     )
-    parser.value("--port", convert=_port, default=8765, metavar="PORT", help="0 picks a free one (default: 8765)")
+    parser.value("--port", convert=port, default=8765, metavar="PORT", help="0 picks a free one (default: 8765)")
     parser.value("--tls-cert", convert=path, metavar="FILE", help="serve https with this certificate chain (PEM)")
     parser.value("--tls-key", convert=path, metavar="FILE", help="its key (PEM; default: in the same file)")
     parser.value(
@@ -50,7 +50,7 @@ def _declare(parser: Parser) -> None:
     )
     parser.values(
         "--allow-host",
-        convert=_host,
+        convert=host,
         metavar="NAME",
         help="answer to this host name (default: on loopback without --users, `localhost` and addresses; else any)",
     )
@@ -63,19 +63,6 @@ def _declare(parser: Parser) -> None:
         help="where a line of JSON goes for each request: a file, `-` for stderr (default), or `none`",
     )
     shared.declare_network(parser)
-
-
-def _host(raw: str) -> str:
-    bare = raw.removeprefix("[").removesuffix("]")
-    if not bare or any(letter.isspace() or letter == "/" for letter in bare):
-        raise ValueError(raw)
-    return bare
-
-
-def _port(raw: str) -> int:
-    if not (raw.isascii() and raw.isdigit()) or int(raw) > _LAST_PORT:
-        raise ValueError(raw)
-    return int(raw)
 
 
 def _run(options: Namespace) -> Outcome:

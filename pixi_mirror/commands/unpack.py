@@ -9,8 +9,9 @@ from pathlib import Path
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_progress
-from pixi_mirror.commands.parsing import Parser, path, positive
+from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted
+from pixi_mirror.commands.values import path, positive
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.environments.shells import SHELLS

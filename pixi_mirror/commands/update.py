@@ -11,8 +11,9 @@ from typing import Any
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.parsing import Parser, path, word
+from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import nothing_to_do
+from pixi_mirror.commands.values import path, word
 from pixi_mirror.mirror.memo import decision_inputs, recall
 
 _DESCRIPTION = """\
@@ -38,7 +39,10 @@ def _declare(parser: Parser) -> None:
     parser.flag("--locked", help="have pixi check that the lock is current (default: mirror it as it stands)")
     parser.values("--lock", convert=path, metavar="PATH", help="a pixi.lock, or the directory that holds it")
     parser.value(
-        "--name", metavar="NAME", help="follow the lock by this name and not by its path, which may change (CI)"
+        "--name",
+        convert=word,
+        metavar="NAME",
+        help="follow the lock by this name and not by its path, which may change (CI)",
     )
     parser.values("-e", "--environment", metavar="NAME", help="an environment of the lock (default: `default`)")
     parser.flag("--all-environments", help="every environment of the lock")
@@ -65,10 +69,10 @@ def _declare(parser: Parser) -> None:
         "-o",
         "--output",
         convert=path,
-        default=shared.DEFAULT_MIRROR,
         metavar="DIR",
         help="the mirror's directory (default: ./mirror)",
     )
+    parser.settle(_settle)
     parser.flag("--flat", help="make one merged channel, not a directory per channel (new mirrors only)")
     shared.declare_indexes(parser)
     parser.flag("--defer", help="pin and list what is not there without fetching it; `serve --upstream` does on demand")
@@ -77,6 +81,11 @@ def _declare(parser: Parser) -> None:
     shared.declare_lock_timeout(parser)
     shared.declare_network(parser)
     shared.declare_output(parser)
+
+
+def _settle(options: Namespace) -> None:
+    options.names_mirror = options.output is not None
+    options.output = options.output or shared.DEFAULT_MIRROR
 
 
 _DECIDES = (
@@ -131,4 +140,16 @@ def _empty_json(options: Namespace) -> Mapping[str, Any]:
     }
 
 
-COMMAND = Command(description=_DESCRIPTION, declare=_declare, run=_run, empty_json=_empty_json)
+COMMAND = Command(
+    description=_DESCRIPTION,
+    declare=_declare,
+    run=_run,
+    empty_json=_empty_json,
+    foreign={
+        "--prune": "`pixi-mirror prune` removes what no lock wants any more",
+        "--manifest": "-m or --manifest-path names a workspace",
+        "--env": "-e or --environment names an environment",
+        "--check": "`pixi-mirror status --check` says whether anything is out of date",
+        "--frozen": "a lock is mirrored as it stands, without --locked",
+    },
+)

@@ -5,7 +5,8 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.parsing import Parser, path
+from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.values import path
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import Json
 from pixi_mirror.serve.access.rights import admit_right

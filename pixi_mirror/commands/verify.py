@@ -10,8 +10,9 @@ from pixi_mirror import __version__
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
-from pixi_mirror.commands.parsing import Parser, path
+from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of, some
+from pixi_mirror.commands.values import path
 from pixi_mirror.conda.solve import Solution
 from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, WrongBytesError
 from pixi_mirror.mirror.verify import ChangedFile, MissingPackage, UnmetDependency, VerifyResult, verify

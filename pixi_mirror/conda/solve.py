@@ -58,8 +58,8 @@ def solve_environments(
     """
     if find_spec("rattler") is None:
         raise ProgramError(
-            "solving needs py-rattler, which is not installed for this Python. Install the extra `rattler`, for "
-            "example with `pip install pixi-mirror[rattler]`."
+            "solving needs py-rattler, which is not installed for this Python. Install it beside pixi-mirror, for "
+            "example with `pip install py-rattler`, or from conda-forge."
         )
     requested = list(requests)
     try:

@@ -60,7 +60,7 @@ STEPS = (
         before=Stage.move_on,
         arguments=("--dry-run",),
     ),
-    Step(why="Bring it: only what is new. (-q leaves the table out.)", arguments=("-q",), brings=2),
+    Step(why="Bring it: only what is new.", arguments=(), brings=2),
     Step(why="What is in the mirror, and for whom?", arguments=("status",)),
     Step(
         why="One bit of one file flips; size and date stay. verify finds it, and ends with status 1.",
@@ -130,9 +130,14 @@ def _opening(stage: Stage) -> Iterable[str]:
 
 def _last_word(directory: Path) -> Iterable[str]:
     channel = (directory / "mirror" / "conda-forge").as_uri()
+    place = _typed(directory)
     yield ""
-    yield "# That is all. conda and micromamba can now install from the mirror, without a network:"
+    yield f"# That is all. It lies in {place}, and the demo's server has ended. What works there without it:"
+    yield f"#   cd {place}"
+    yield "#   pixi-mirror status        (and verify, prune, serve)"
     yield f"#   conda create -p ./env --platform linux-64 -c {channel} --override-channels --offline demo-app"
+    yield "# To be rid of it:"
+    yield f"#   rm -r {place}"
     yield "# With a workspace of your own:"
     yield "#   pixi-mirror --lock PATH/TO/pixi.lock -e ENVIRONMENT"
 

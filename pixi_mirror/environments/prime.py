@@ -17,6 +17,7 @@ from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pixi.discovery import lock_of
 from pixi_mirror.pixi.info import read_cache_directory
 from pixi_mirror.settings.files import default_pixi_cache, named_pixi_cache
+from pixi_mirror.suggest import suggested
 
 PACKAGES = "pkgs"
 """The folder of pixi's cache that workspaces are installed from."""
@@ -124,17 +125,15 @@ def _chosen_cells(inventory: Inventory, choice: Choice) -> tuple[Cell, ...]:
     cells = [cell for snapshot in _snapshots(inventory, choice) for cell in snapshot.cells]
     environments = {cell.environment for cell in cells}
     if unknown := [name for name in choice.environments if name not in environments]:
-        known = ", ".join(sorted(environments)) or "none"
-        raise WorkspaceError(f"the mirror has no environment {unknown[0]!r}; there are: {known}.")
+        raise WorkspaceError(f"the mirror has no environment {unknown[0]!r}{suggested(unknown[0], environments)}.")
     cells = [cell for cell in cells if not choice.environments or cell.environment in choice.environments]
     chosen: dict[Cell, None] = {}
     for asked in choice.platforms:
         matching = _matching(asked, cells)
         if not matching:
-            known = ", ".join(sorted({cell.platform for cell in cells})) or "none"
+            known = suggested(asked, {cell.platform for cell in cells})
             raise WorkspaceError(
-                f"the mirror has none of these environments for the platform {asked!r}; there are: {known}. "
-                "Choose with -p PLATFORM."
+                f"the mirror has none of these environments for the platform {asked!r}{known}. Choose with -p PLATFORM."
             )
         chosen.update(dict.fromkeys(matching))
     return tuple(chosen)

@@ -33,7 +33,7 @@ _NOT_ALLOWED = frozenset({400, 401, 403})
 _ABSENT = frozenset({404, 410})
 _NO_BOTOCORE = Failure(
     reason="reading S3 needs the Python package botocore, which is not installed here",
-    advice="Install it beside pixi-mirror: `pip install 'pixi-mirror[s3]'`, or botocore from conda-forge.",
+    advice="Install it beside pixi-mirror: `pip install botocore`, or botocore from conda-forge.",
 )
 
 

@@ -39,7 +39,7 @@ def read_old_lock(data: bytes, *, version: int, name: str) -> Lock:
     except ImportError:
         raise WorkspaceError(
             f"{name} has the old lock format version {version}, which is read through py-rattler, and that is not "
-            "installed. Either `pip install 'pixi-mirror[rattler]'`, or write the lock anew with `pixi lock` of a "
+            "installed. Either `pip install py-rattler`, or write the lock anew with `pixi lock` of a "
             "newer pixi."
         ) from None
     # py-rattler reads files only.

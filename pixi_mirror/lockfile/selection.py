@@ -18,6 +18,7 @@ from pixi_mirror.lockfile.source_entries import git_source_of, read_manifest, so
 from pixi_mirror.model.packages import SKIP, Cell, Channel, Layout, Package, Refusal, Request, Snapshot, SourceDirectory
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, canonical
 from pixi_mirror.paths import channel, is_local, is_pseudo, local_path, local_url
+from pixi_mirror.suggest import suggested
 
 SUBDIR_PREFIX = "subdir:"
 """What may stand before a subdir in place of a platform's name: pixi names platforms without a name this way."""
@@ -108,8 +109,8 @@ class Selection:
             return self._lock.environments
         for name in request.environments:
             if name not in self._lock.environments:
-                known = ", ".join(sorted(self._lock.environments)) or "none"
-                raise WorkspaceError(f"{self._name} has no environment {name!r}; there are: {known}.")
+                known = self._lock.environments
+                raise WorkspaceError(f"{self._name} has no environment {name!r}{suggested(name, known)}.")
         return request.environments
 
     def _platforms(self, name: str, environment: LockedEnvironment, request: Request) -> Collection[str]:

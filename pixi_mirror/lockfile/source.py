@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # a run with nothing to do must not import these
     from pixi_mirror.lockfile.entries import Lock
     from pixi_mirror.model.network import IndexUser
 
+MANIFEST_NAMES = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
+"""What pixi calls a manifest."""
+
 _RULES = b"pixi-mirror reads locks by rules 7\n"
 """It changes whenever the same lock would give another result: then pins of an older program are renewed."""
 
@@ -68,6 +71,11 @@ class LockSource:
 
     def _bytes(self) -> bytes:
         if self._data is None:
+            if self._path.name in MANIFEST_NAMES:
+                raise WorkspaceError(
+                    f"{self._path} is a manifest, and --lock takes a lock: name {self._path.with_name('pixi.lock')}, "
+                    "or have pixi asked about the workspace with -m."
+                )
             try:
                 with self._path.open("rb") as file:
                     self._data = file.read(SIZE_LIMIT + 1)

@@ -14,6 +14,7 @@ from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.model.packages import Inventory, Request, Snapshot
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pixi.discovery import lock_of
+from pixi_mirror.suggest import suggested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +87,8 @@ def _without(snapshot: Snapshot, environments: tuple[str, ...]) -> Snapshot | No
     """The subscription less some environments; None: nothing is left of it."""
     had = {cell.environment for cell in snapshot.cells}
     if unknown := [name for name in environments if name not in had]:
-        known = ", ".join(sorted(had))
         raise WorkspaceError(
-            f"{snapshot.workspace} is not mirrored with environment {unknown[0]!r}; there are: {known}."
+            f"{snapshot.workspace} is not mirrored with environment {unknown[0]!r}{suggested(unknown[0], had)}."
         )
     cells = tuple(cell for cell in snapshot.cells if cell.environment not in environments)
     if not cells:

@@ -9,6 +9,7 @@ from pixi_mirror.lockfile.interface import SelectionResult, WorkspaceSource
 from pixi_mirror.mirror.checkout import outside_warnings
 from pixi_mirror.mirror.subscriptions import SourceRequest
 from pixi_mirror.model.packages import SKIP, Inventory, Layout, Refusal, Snapshot
+from pixi_mirror.suggest import suggested
 
 _SHOWN = 5
 """Packages that a message names of each reason."""
@@ -150,8 +151,8 @@ def _refuse_unknown_platforms(requests: Iterable[SourceRequest], answers: Mappin
     nowhere = sorted(requested - found)
     if nowhere:
         names = ", ".join(repr(name) for name in nowhere)
-        known = ", ".join(sorted({platform for answer in answers.values() for platform in answer.platforms}))
-        raise WorkspaceError(f"no chosen environment has the platform {names}; there are: {known or 'none'}.")
+        known = suggested(nowhere[0], {platform for answer in answers.values() for platform in answer.platforms})
+        raise WorkspaceError(f"no chosen environment has the platform {names}{known}.")
 
 
 def unmirrorable_error(unacceptable: Iterable[Refusal]) -> UnmirrorableError | None:

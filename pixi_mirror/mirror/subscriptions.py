@@ -16,6 +16,7 @@ from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import Request, Snapshot
 from pixi_mirror.pixi.discovery import FoundWorkspace, find_manifest, find_workspace, manifest_candidates
 from pixi_mirror.pixi.source import PixiSource
+from pixi_mirror.suggest import suggested
 
 _DEFAULT = Request(environments=("default",), platforms=())
 
@@ -129,8 +130,9 @@ def followed_sources(selection: SourceSelection, tree: Tree, *, environ: Mapping
         each for each in tree.inventory.snapshots if selection.name is None or each.id == f"name:{selection.name}"
     ]
     if not snapshots:
-        known = ", ".join(snapshot.workspace for snapshot in tree.inventory.snapshots)
-        raise WorkspaceError(f"{tree.root} has no subscription named {selection.name!r}; there are: {known}.")
+        names = [snapshot.workspace for snapshot in tree.inventory.snapshots]
+        known = suggested(selection.name or "", names)
+        raise WorkspaceError(f"{tree.root} has no subscription named {selection.name!r}{known}.")
     sources = known_sources(tree, environ)
     requests = []
     problems = []

@@ -16,7 +16,7 @@ from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.mirror import inventory_file, state_file
 from pixi_mirror.mirror.state_file import State
-from pixi_mirror.mirror.tree_view import INVENTORY, STATE, TreeView
+from pixi_mirror.mirror.tree_view import INVENTORY, PRIVATE, STATE, TreeView
 from pixi_mirror.model.packages import GeneratedFile, Inventory
 from pixi_mirror.model.values import MirrorPath, Sha256
 
@@ -254,9 +254,18 @@ def open_mirror(mirror: Path) -> Tree:
     Raises:
         MachineError: there is none.
     """
+    begun = (mirror / INVENTORY).exists() or (mirror / PRIVATE).is_dir()
+    if mirror.is_dir() and not begun:
+        raise MachineError(f"{mirror} is not a mirror: there is no {INVENTORY} in it.{_advice(mirror)}")
     tree = Tree(mirror)
-    if not tree.exists:
-        raise MachineError(
-            f"there is no mirror at {mirror}. Name its directory, or make one with `pixi-mirror --lock pixi.lock`."
-        )
+    if not begun:
+        raise MachineError(f"there is no mirror at {mirror}.{_advice(mirror)}")
     return tree
+
+
+def _advice(mirror: Path) -> str:
+    """Where the mirror may be that was meant: around the directory that was named, or in it."""
+    for near in (mirror.parent, mirror / "mirror"):
+        if (near / INVENTORY).exists():
+            return f" There is one at {near}: name that directory."
+    return " Name the directory of one."

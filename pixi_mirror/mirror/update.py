@@ -40,6 +40,8 @@ class UpdateRequest:
     """What the user requests of an update."""
 
     mirror: Path
+    names_mirror: bool = False
+    """Whether the user names the directory; if not, it is the default one."""
     selection: SourceSelection
     flat: bool
     defer: bool
@@ -84,6 +86,7 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         MachineError: the directory, the disk or the cache cannot be used.
         BusyError: another process is writing the mirror.
     """
+    _refuse_absent_mirror(request)
     tree = Tree(request.mirror)
     named = None if is_refresh(request.selection, tree) else _named(request, tree, context)
     # What is impossible is refused before a directory is made for it.
@@ -255,6 +258,17 @@ def _problem(plan: Plan, problems: tuple[WorkspaceError, ...]) -> PixiMirrorErro
 def _named(request: UpdateRequest, tree: Tree, context: Context) -> SourcesToRenew:
     """The sources that the user names; they are found before anything is made on disk."""
     return named_sources(request.selection, tree, directory=context.directory(), environ=context.environ)
+
+
+def _refuse_absent_mirror(request: UpdateRequest) -> None:
+    """A directory with a misspelled name is not to become a mirror because the workspace here could fill it."""
+    chosen = request.selection
+    chooses = bool(chosen.manifests or chosen.locks) or chosen.request is not None
+    if request.names_mirror and not chooses and not request.mirror.exists():
+        raise MachineError(
+            f"there is no mirror at {request.mirror} to refresh; nothing was changed. Name the directory of one. To "
+            "make one there, say what it is to hold, too: `--lock pixi.lock`, or `-e default` for the workspace here."
+        )
 
 
 def _layout(request: UpdateRequest, tree: Tree) -> Layout:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from pixi_mirror.context import Context
 from pixi_mirror.disk.files import read_bytes
 from pixi_mirror.errors import PixiMirrorError, SeveralErrors, WorkspaceError
-from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.lockfile.source import MANIFEST_NAMES, LockSource
 from pixi_mirror.mirror.checkout import CheckoutSource
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.mirror.upstream import open_upstream
@@ -26,7 +26,6 @@ from pixi_mirror.pack.unpackers import find_unpacker, make_self_extracting
 from pixi_mirror.pack.write import Fill, write_parts
 from pixi_mirror.pixi.discovery import lock_of
 
-_MANIFESTS = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
 _SECRET = re.compile(rb"://(?!git@)[^/\s\"'@]+@|://[^/\s\"']+/t/[^/\s\"']+/")
 """A user or a token in a URL; `git@` is everybody's."""
 
@@ -198,8 +197,8 @@ def _carried(manifest: Path, context: Context) -> Mapping[str, bytes]:
     """The manifest and the lock, so that a pack tells what it was made of; never with a secret in them."""
     manifest = context.directory() / manifest
     directory = manifest if manifest.is_dir() else manifest.parent
-    found = [manifest] if manifest.is_file() else [directory / name for name in _MANIFESTS]
-    present = next((path for path in found if path.is_file() and path.name in _MANIFESTS), None)
+    found = [manifest] if manifest.is_file() else [directory / name for name in MANIFEST_NAMES]
+    present = next((path for path in found if path.is_file() and path.name in MANIFEST_NAMES), None)
     carried = {}
     for path in (*([present] if present else []), lock_of(manifest)):
         try:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.source import MANIFEST_NAMES
 from pixi_mirror.pixi.run import WITHOUT_PIXI, empty_directory, needed_pixi
 
 if TYPE_CHECKING:  # a run that does not run pixi must not import it
     from pixi_mirror.pixi.info import WorkspaceInfo
 
-_MANIFESTS = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
 """In pixi's order."""
 
 
@@ -38,9 +38,10 @@ def find_manifest(path: Path) -> Path:
     """
     try:
         if path.is_dir():
-            found = next((path / name for name in _MANIFESTS if (path / name).is_file()), None)
+            found = next((path / name for name in MANIFEST_NAMES if (path / name).is_file()), None)
             if found is None:
-                raise WorkspaceError(f"the directory {path} has no manifest: {', '.join(_MANIFESTS)} were looked for.")
+                names = ", ".join(MANIFEST_NAMES)
+                raise WorkspaceError(f"the directory {path} has no manifest: {names} were looked for.")
             path = found
         elif not path.is_file():
             raise WorkspaceError(
@@ -97,7 +98,7 @@ def find_workspace(directory: Path, environ: Mapping[str, str], *, known: tuple[
 def _manifests_above(directory: Path) -> Iterator[Path]:
     """The files that may be manifests, the nearest first; a pyproject.toml without `tool.pixi` is none."""
     for folder in (directory, *directory.parents):
-        for name in _MANIFESTS:
+        for name in MANIFEST_NAMES:
             path = folder / name
             if path.is_file() and (name != "pyproject.toml" or b"tool.pixi" in _bytes(path)):
                 yield path
@@ -106,7 +107,7 @@ def _manifests_above(directory: Path) -> Iterator[Path]:
 def manifest_candidates(directory: Path, manifest: Path) -> Iterator[Path]:
     """Every file whose presence decides whether `manifest` is the one for `directory`; `manifest` comes last."""
     for folder in (directory, *directory.parents):
-        for name in _MANIFESTS:
+        for name in MANIFEST_NAMES:
             yield folder / name
             if folder / name == manifest:
                 return

@@ -14,6 +14,7 @@ from pixi_mirror.model.packages import Layout, Request
 from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.pixi.discovery import lock_of
 from pixi_mirror.pixi.run import installed_pixi, needed_pixi
+from pixi_mirror.suggest import suggested
 
 if TYPE_CHECKING:  # a run that does not run pixi must not import these
     from pixi_mirror.lockfile.entries import Lock
@@ -154,13 +155,12 @@ class PixiSource:
         for name in request.environments or ():
             if name in lock.environments and name in info.environments:
                 continue
-            known = ", ".join(sorted(info.environments)) or "none"
             if name in info.environments:
                 raise WorkspaceError(
                     f"{self.location} has no environment {name!r}, which {self._manifest} has: bring the lock up to "
                     "date with `pixi lock`."
                 )
-            raise WorkspaceError(f"{self._manifest} has no environment {name!r}; there are: {known}.")
+            raise WorkspaceError(f"{self._manifest} has no environment {name!r}{suggested(name, info.environments)}.")
 
     def _refuse_disagreement(
         self, pixi: PixiProgram, info: WorkspaceInfo, named: RenamedLock, selection: Selection, cwd: Path

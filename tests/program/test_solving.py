@@ -210,4 +210,4 @@ def test_without_py_rattler_solving_is_refused_with_what_to_do(world, tmp_path):
     env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{world.environment['PYTHONPATH']}"}
     done = world.run("verify", "--solve", env=env)
     assert done.status == 7
-    assert "pixi-mirror[rattler]" in done.stderr
+    assert "pip install py-rattler" in done.stderr

@@ -334,7 +334,7 @@ def test_every_cut_of_a_lock_is_read_or_refused_but_never_a_traceback():
 
 def test_an_old_lock_without_py_rattler_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "rattler", None)
-    with pytest.raises(WorkspaceError, match=re.escape("pip install 'pixi-mirror[rattler]'")):
+    with pytest.raises(WorkspaceError, match=re.escape("pip install py-rattler")):
         read_lock(b"version: 3\npackage: []\n", name="x")
 
 

@@ -1,0 +1,47 @@
+"""What the words of other programs are called here."""
+
+import os
+from collections.abc import Iterable
+
+from pixi_mirror.lockfile.source import MANIFEST_NAMES
+from pixi_mirror.suggest import perhaps
+
+_HOLDS = "`pixi-mirror status` says what the mirror holds and which locks it follows"
+_BRINGS = "`pixi-mirror` alone refreshes the mirror, and `pixi-mirror --lock pixi.lock` makes one or adds to it"
+_REMOVES = "`pixi-mirror forget` stops following a lock, and `pixi-mirror prune` removes what no lock wants any more"
+_PACKS = "`pixi-mirror pack` puts one environment into one file"
+_SERVES = "`pixi-mirror serve` shows the mirror over HTTP"
+_TELLS = "`pixi-mirror config` prints what a client needs to use the mirror"
+_OTHER_WORDS = {
+    **dict.fromkeys(("list", "ls", "info", "show", "log", "history", "search", "tree"), _HOLDS),
+    **dict.fromkeys(
+        ("sync", "mirror", "fetch", "download", "pull", "add", "create", "init", "refresh", "upgrade", "lock"), _BRINGS
+    ),
+    **dict.fromkeys(("remove", "rm", "delete", "uninstall", "clean", "gc", "unsubscribe"), _REMOVES),
+    **dict.fromkeys(("archive", "bundle", "export", "package"), _PACKS),
+    **dict.fromkeys(("extract", "import"), "`pixi-mirror unpack` makes the environment that a pack holds"),
+    **dict.fromkeys(("server", "http", "start", "run"), _SERVES),
+    **dict.fromkeys(("configure", "setup", "use", "install"), _TELLS),
+    **dict.fromkeys(("check", "fsck", "repair", "audit"), "`pixi-mirror verify` hashes every file; --repair mends"),
+    **dict.fromkeys(("login", "auth", "user"), "`pixi-mirror users` keeps the file of those who may read a mirror"),
+    "version": "`pixi-mirror --version` says it",
+}
+
+
+def verb_advice(word: str, verbs: Iterable[str]) -> str:
+    """What to say after `there is no verb`: the words begin with a punctuation mark."""
+    if advice := misplaced_file(word) or _OTHER_WORDS.get(word.lower()):
+        return f": {advice}"
+    return perhaps(word, verbs)
+
+
+def misplaced_file(word: str) -> str | None:
+    """How to name a file or a directory that stands where it means nothing; None: the word seems to be neither."""
+    name = os.path.basename(word.rstrip("/\\"))
+    if name.endswith(".lock"):
+        return f"a lock is named with --lock, as in `pixi-mirror --lock {word}`"
+    if name in MANIFEST_NAMES:
+        return f"a workspace is named with -m, as in `pixi-mirror -m {word}`; pixi is asked about it"
+    if os.path.isdir(word):
+        return f"it is a directory; -o names a mirror's, as in `pixi-mirror -o {word}`, and -m a workspace's"
+    return None

@@ -1,0 +1,152 @@
+"""What the values of options may be; a value that cannot be is answered with what can."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pixi_mirror.errors import UsageError
+from pixi_mirror.suggest import perhaps
+
+_LAST_PORT = 65535
+_MOST_DIGITS = 18
+_HOURS_A_DAY = 24.0
+_UNITS = {"": 1.0, "d": 1.0, "h": 1 / _HOURS_A_DAY, "m": 1 / _HOURS_A_DAY / 60}
+_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)([dhm]?)", re.ASCII)
+
+_HOST_AND_PORT = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/@?#:\[\]]+)(?::[0-9]{1,5})?"  # a name or an address, and a port
+    r"|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+",  # a bare address of IPv6
+    re.ASCII,
+)
+
+
+Value = TypeVar("Value")
+
+
+class Unfit(ValueError):
+    """A value that an option cannot have; its text says what the option takes."""
+
+
+def admitted(name: str, raw: str, convert: Callable[[str], Value], choices: Sequence[Value] | None = None) -> Value:
+    """The value that the text of an option or an environment variable stands for.
+
+    Raises:
+        UsageError: it cannot be that.
+    """
+    try:
+        value = convert(raw)
+    except Unfit as error:
+        raise UsageError(f"{name} {error}, not {raw!r}.") from None
+    except ValueError:
+        raise UsageError(f"{name} cannot be {raw!r}.") from None
+    if choices and value not in choices:
+        known = [str(choice) for choice in choices]
+        raise UsageError(f"{name} cannot be {raw!r}{perhaps(raw, known)}; choose from {', '.join(known)}.")
+    return value
+
+
+def positive(raw: str) -> int:
+    """A whole number above zero.
+
+    Raises:
+        Unfit: it is none.
+    """
+    return _whole(raw, 1, math.inf, "takes a whole number above 0")
+
+
+def natural(raw: str) -> int:
+    """A whole number, zero or above.
+
+    Raises:
+        Unfit: it is none.
+    """
+    return _whole(raw, 0, math.inf, "takes a whole number, 0 or above")
+
+
+def port(raw: str) -> int:
+    """The number of a TCP port; 0 stands for a free one.
+
+    Raises:
+        Unfit: it is none.
+    """
+    return _whole(raw, 0, _LAST_PORT, f"takes 1 to {_LAST_PORT} (0 picks one)")
+
+
+def _whole(raw: str, least: int, most: float, takes: str) -> int:
+    if not (raw.isascii() and raw.isdigit() and len(raw) <= _MOST_DIGITS) or not least <= int(raw) <= most:
+        raise Unfit(takes)
+    return int(raw)
+
+
+def days(raw: str) -> float:
+    """A span of time in days, written as `7`, `7d`, `36h` or `90m`.
+
+    Raises:
+        Unfit: it is none.
+    """
+    found = _SPAN.fullmatch(raw)
+    if found is None or not math.isfinite(float(found[1])):
+        raise Unfit("takes days, as 7, or 36h")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def seconds(raw: str) -> float:
+    """A number of seconds, zero or above.
+
+    Raises:
+        Unfit: it is none.
+    """
+    try:
+        number = float(raw)
+    except ValueError:
+        number = math.nan
+    if not number >= 0:
+        raise Unfit("takes seconds, as 30")
+    return number
+
+
+def word(raw: str) -> str:
+    """A word that is not empty.
+
+    Raises:
+        Unfit: it is.
+    """
+    if not raw.strip():
+        raise Unfit("takes a word that is not empty")
+    return raw
+
+
+def host(raw: str) -> str:
+    """The name or the address of a host, without the brackets of IPv6.
+
+    Raises:
+        Unfit: it is none.
+    """
+    bare = raw.removeprefix("[").removesuffix("]")
+    if not bare or any(letter.isspace() or letter in "/@?#" for letter in bare):
+        raise Unfit("takes a host name or an address, as mirror.example or 127.0.0.1")
+    return bare
+
+
+def host_and_port(raw: str) -> str:
+    """The name or the address of a host, perhaps with `:PORT`.
+
+    Raises:
+        Unfit: it is none.
+    """
+    if _HOST_AND_PORT.fullmatch(raw) is None:
+        raise Unfit("takes HOST or HOST:PORT, as mirror.example or mirror.example:8443")
+    return raw
+
+
+def path(raw: str) -> Path:
+    """A path; the user's home may be written `~`.
+
+    Raises:
+        Unfit: it is empty.
+    """
+    if not raw:
+        raise Unfit("takes a path that is not empty")
+    return Path(raw).expanduser()

@@ -1,0 +1,219 @@
+"""A slip of the hand makes nothing, and is answered with what was meant."""
+
+import argparse
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+from harness.looking import identities
+
+from pixi_mirror.commands.help_text import reflowed
+from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.program import VERBS
+from pixi_mirror.commands.variables import VARIABLES
+
+LOCK = "workspace/pixi.lock"
+
+
+def refused(world, *words, status, env=None):
+    """What is said about a command line that has to fail and to change nothing."""
+    assert world.environment  # it makes the home
+    before = identities(world.directory)
+    done = world.run(*words, env=env)
+    assert (done.status, done.stdout) == (status, ""), done.stderr
+    assert identities(world.directory) == before
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "answer"),
+    [
+        (("-o", "mirrorr"), 8, "there is no mirror at mirrorr to refresh"),
+        (("--name", "nightly", "-o", "mirrorr"), 8, "there is no mirror at mirrorr to refresh"),
+        (("--lock", LOCK, "--name", ""), 2, "--name takes a word that is not empty"),
+        (("--lock", LOCK, "--auth-file", "gone"), 8, "there is no file gone"),
+        (("--lock", LOCK, "--config-file", "gone"), 8, "there is no file gone"),
+        (("--lock", LOCK, "--ca-file", "gone"), 8, "there is no file gone"),
+        (("--lock", "workspace/pixi.toml"), 3, "is a manifest, and --lock takes a lock"),
+        (("--lock", LOCK, "-e", "prodd"), 3, "no environment 'prodd', perhaps 'prod' was meant; there are: "),
+        (("--lock", LOCK, "-p", "linux64"), 3, "no chosen environment has the platform 'linux64', perhaps 'linux-64'"),
+        (("--lock", LOCK, "--insecure-host", "https://a.example/"), 2, "--insecure-host takes HOST or HOST:PORT"),
+        (("--lock", LOCK, "--platfrom", "linux-64"), 2, "'--platfrom', perhaps '--platform' was meant"),
+        (("--lock", LOCK, "--jobs", "0"), 2, "--jobs takes a whole number above 0, not '0'"),
+        (("--lock", LOCK, "--progress", "plian"), 2, "perhaps 'plain' was meant; choose from auto, bar, plain, none"),
+        (("--lock", LOCK, "--json=yes"), 2, "--json takes no value"),
+        (("--lock",), 2, "--lock needs a value"),
+        ((LOCK,), 2, f"`pixi-mirror --lock {LOCK}`"),
+        (("update", LOCK), 2, f"`pixi-mirror --lock {LOCK}`"),
+        (("workspace/pixi.toml",), 2, "`pixi-mirror -m workspace/pixi.toml`"),
+        (("workspace",), 2, "it is a directory"),
+        (("list",), 2, "`pixi-mirror status` says what the mirror holds"),
+        (("sync",), 2, "`pixi-mirror` alone refreshes"),
+        (("log",), 2, "`pixi-mirror status`"),
+        (("statsu",), 2, "perhaps 'status' was meant"),
+        (("help", "statsu"), 2, "perhaps 'status' was meant"),
+        (("prune", "--dry-run"), 2, "as long as --apply is not given"),
+        (("prune", "--grace", "soon"), 2, "--grace takes days, as 7, or 36h, not 'soon'"),
+        (("serve", "--port", "70000"), 2, "--port takes 1 to 65535 (0 picks one), not '70000'"),
+        (("serve", "--port", "http"), 2, "--port takes 1 to 65535"),
+        (("status", "one", "-o", "two"), 2, "two mirrors are named, one and two"),
+        (("status", "one", "two"), 2, "'two' is one word too many"),
+    ],
+)
+def test_a_mistake_is_answered_and_makes_nothing(world, words, status, answer):
+    world.workspace()
+    assert answer in refused(world, *words, status=status)
+
+
+def test_a_variable_of_a_missing_file_counts_as_the_option_does(world):
+    world.workspace()
+    said = refused(world, "--lock", LOCK, status=8, env={"PIXI_MIRROR_AUTH_FILE": "gone"})
+    assert "there is no file gone" in said
+
+
+READING = ["status", "verify", "forget", "prune", "serve", "config", "prime"]
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_a_verb_that_needs_a_mirror_gives_no_advice_to_make_one(world, verb):
+    (world.directory / "photos").mkdir()
+    (world.directory / "photos" / "one.jpg").write_bytes(b"1")
+    words = ("--name", "x") if verb == "forget" else ()
+    for directory, answer in (("photos", "photos is not a mirror"), ("gone", "there is no mirror at gone")):
+        said = refused(world, verb, directory, *words, status=8)
+        assert answer in said
+        assert "Name the directory of one." in said
+        assert "empty directory" not in said
+
+
+def test_a_verb_names_the_mirror_around_the_directory_where_none_is(world):
+    world.workspace()
+    assert world.run("--lock", LOCK).status == 0
+    assert "There is one at .: name that directory." in world.run("status", cwd=world.mirror).stderr
+    assert "There is one at mirror: name that directory." in world.run("status", ".").stderr
+
+
+@pytest.mark.parametrize("verb", [verb for verb in READING if verb not in ("serve", "forget")])
+def test_every_verb_with_a_directory_takes_it_as_update_does(world, verb):
+    world.workspace()
+    assert world.run("--lock", LOCK, "-o", "elsewhere").status == 0
+    words = ("--pixi-cache-dir", "cache", "--dry-run") if verb == "prime" else ()
+    named = world.run(verb, "elsewhere", *words)
+    assert named.status == 0, named.stderr
+    assert world.run(verb, "-o", "elsewhere", *words).stdout == named.stdout
+    by_variable = world.run(verb, *words, env={"PIXI_MIRROR_OUTPUT": "elsewhere"})
+    assert by_variable.stdout == named.stdout
+    assert world.run(verb, "elsewhere", *words, env={"PIXI_MIRROR_OUTPUT": "other"}).stdout == named.stdout
+
+
+@pytest.mark.parametrize(("grace", "waits"), [("36h", True), ("0h", False), ("1m", True), ("0d", False)])
+def test_a_grace_time_has_a_unit(world, grace, waits):
+    world.workspace()
+    assert world.run("--lock", LOCK).status == 0
+    for path in world.mirror.rglob("*.conda"):
+        path.unlink()
+    planned = world.run_json("cache", "prune", "--grace", grace, status=0 if waits else 1)
+    assert bool(planned["waiting"]) == waits
+    assert world.run("--lock", LOCK).status == 0
+
+
+def test_a_variable_that_nobody_reads_is_named_and_its_value_is_not(world):
+    world.workspace()
+    done = world.run("--lock", LOCK, env={"PIXI_MIRROR_CACHEDIR": "secret", "PIXI_MIRROR_PORT": "1"})
+    assert done.status == 0
+    assert "PIXI_MIRROR_CACHEDIR, perhaps 'PIXI_MIRROR_CACHE_DIR' was meant" in done.stderr
+    assert "secret" not in done.stderr
+    assert "PIXI_MIRROR_PORT" not in done.stderr
+
+
+def test_the_known_variables_are_those_of_the_options_of_all_verbs(monkeypatch):
+    found = set()
+    add = argparse._ActionsContainer.add_argument
+
+    def recording(self, *names, **options):
+        found.update("PIXI_MIRROR_" + name[2:].upper().replace("-", "_") for name in names if name.startswith("--"))
+        return add(self, *names, **options)
+
+    monkeypatch.setattr(argparse._ActionsContainer, "add_argument", recording)
+    for verb, _ in VERBS:
+        command = importlib.import_module(f"pixi_mirror.commands.{verb}").COMMAND
+        command.declare(Parser("p", "", {}))
+    assert found - {"PIXI_MIRROR_HELP"} == VARIABLES
+
+
+@pytest.mark.parametrize("verb", ["", *(verb for verb, _ in VERBS)])
+@pytest.mark.parametrize("columns", [60, 100])
+def test_help_fits_the_terminal(world, verb, columns):
+    done = world.run(*filter(None, ["help", verb]), env={"COLUMNS": str(columns)})
+    assert done.status == 0
+    assert done.stdout == world.run(*filter(None, [verb, "--help"]), env={"COLUMNS": str(columns)}).stdout
+    long = [line for line in done.stdout.splitlines() if len(line) >= columns]
+    assert not long or all(len(line.split()) <= 2 or "{" in line for line in long)
+
+
+def test_examples_of_help_keep_their_lines_and_columns():
+    text = "One two three\nfour five.\n\n  pixi-mirror status      what it holds\n  pixi-mirror -o x      seen so"
+    assert reflowed(text, 30).splitlines() == [
+        "One two three four five.",
+        "",
+        "  pixi-mirror status",
+        "        what it holds",
+        "  pixi-mirror -o x",
+        "        seen so",
+    ]
+    assert reflowed(text, 80).splitlines()[2] == "  pixi-mirror status      what it holds"
+
+
+def on_a_terminal(world, *words, **variables):
+    """What a run says on stderr where that is a terminal."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    environment = {**world.environment, "TERM": "xterm", **variables}
+    command = [sys.executable, "-m", "pixi_mirror", *words]
+    subprocess.run(command, cwd=world.directory, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, check=False)
+    os.close(theirs)
+    found = b""
+    try:
+        while part := os.read(ours, 4096):
+            found += part
+    except OSError:  # Linux says so at the end
+        pass
+    os.close(ours)
+    return found.decode()
+
+
+def test_a_terminal_gets_colours_unless_it_is_not_to(world):
+    assert on_a_terminal(world, "status", "gone").startswith("\x1b[1;31merror:\x1b[0m there is no mirror at gone")
+    assert on_a_terminal(world, "status", "gone", NO_COLOR="1").startswith("error: there is no mirror at gone")
+    assert on_a_terminal(world, "status", "gone", TERM="dumb").startswith("error: there is no mirror at gone")
+    warned = on_a_terminal(world, "status", "gone", PIXI_MIRROR_X="1")
+    assert warned.startswith("\x1b[1;33mwarning:\x1b[0m no option reads")
+
+
+def test_elsewhere_a_message_is_plain_unless_colours_are_forced(world):
+    assert world.run("status", "gone").stderr.startswith("pixi-mirror: there is no mirror at gone")
+    forced = world.run("status", "gone", env={"CLICOLOR_FORCE": "1"}).stderr
+    assert forced.startswith("\x1b[1;31merror:\x1b[0m there is no mirror at gone")
+    both = world.run("status", "gone", env={"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}).stderr
+    assert both.startswith("pixi-mirror: there is no mirror at gone")
+
+
+@pytest.mark.parametrize("verb", ["update", "status", "verify", "prune", "forget"])
+def test_quiet_is_silent_on_success(world, verb):
+    world.workspace()
+    assert world.run("--lock", LOCK, "--name", "x").status == 0
+    words = {"update": ("--lock", LOCK, "--name", "x", "-e", "prod"), "forget": ("--name", "x")}.get(verb, ())
+    done = world.run(verb, *words, "-q")
+    assert (done.status, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_quiet_still_prints_what_was_asked_for_and_what_was_found(world):
+    world.workspace()
+    assert world.run("--lock", LOCK).status == 0
+    assert world.run("config", "-q").stdout == world.run("config").stdout
+    assert world.run_json("status", "-q")["verb"] == "status"
+    next(world.mirror.rglob("*.conda")).unlink()
+    assert "missing" in world.run("verify", "-q").stdout
+    assert world.run("--lock", LOCK, "-q").status == 0
