@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import oracle
+from harness import oracle, unsynced
 from harness.indexing import indexed  # noqa: F401 - pytest finds these here
 from harness.marks import pytest_addoption, pytest_configure, pytest_runtest_makereport  # noqa: F401
 from harness.saying import pytest_terminal_summary, said  # noqa: F401
@@ -34,6 +34,7 @@ def _refuse_the_network(event: str, arguments: tuple) -> None:
 
 
 sys.addaudithook(_refuse_the_network)
+unsynced.install()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ if __name__ == "__main__":
     # Its own folder would hide installed modules of the same names as its neighbours.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import kill
+from harness import kill, unsynced
 
 NUMBER = struct.Struct("!i")
 _MAIN = Path(__file__).resolve().parents[2] / "pixi_mirror/__main__.py"
@@ -76,6 +76,7 @@ def _serve(requests: socket.socket) -> None:
     gc.freeze()
     ended, wake = os.pipe()
     os.set_blocking(wake, False)
+    unsynced.install()
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when the tests do

@@ -101,7 +101,9 @@ def test_closed_streams_are_nothing_to_an_update(world, usual, redirection):
     assert not any(b"bringing" in data or b"brought" in data for data in contents(world.mirror).values())
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["status", "usual", "--json"], ["verify", "usual", "-q"]])
+@pytest.mark.parametrize(
+    "words", [["--version"], ["--help"], ["status", "usual", "--json"], ["verify", "usual", "--progress", "none"]]
+)
 def test_results_that_cannot_be_printed_are_status_8_in_one_line(world, usual, words):
     done = streamed(world, ">/dev/full", *words)
     assert done.returncode == 8

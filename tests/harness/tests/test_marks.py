@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from harness.child import ROOT
+from harness.marks import _Count
 
 TESTS = """
 import pytest
@@ -25,38 +27,30 @@ def test_fails():
 """
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Run a few tests in a folder that is called like a mark."""
-    folder = tmp_path / "browser"
+def test_a_mark_of_which_nothing_passed_fails_a_run_of_several_processes_and_is_named(tmp_path):
+    folder = tmp_path / "browser"  # a folder that is called like a mark is none
     folder.mkdir()
     (folder / "test_few.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    here\n    absent\n    browser\n")
-    paths = os.pathsep.join([str(ROOT / "tests"), str(ROOT)])
-
-    def pytest_run(*options):
-        command = [sys.executable, "-m", "pytest", "-p", "harness.marks", "-p", "no:cacheprovider", *options, folder]
-        return subprocess.run(
-            command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
-        )
-
-    return pytest_run
-
-
-def test_what_ran_is_counted(run):
-    done = run("--must-run", "here")
-    assert (done.returncode, "here: 1 passed" in done.stdout) == (0, True), done.stdout
-
-
-@pytest.mark.parametrize("processes", ["0", "2"])
-def test_a_mark_of_which_nothing_passed_fails_the_run_and_is_named(run, processes):
-    done = run("--must-run", "here absent browser", "-n", processes)
+    plugins = [word for name in ("harness.marks", "no:cacheprovider", "no:hypothesispytest") for word in ("-p", name)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugins, "-n", "1", "--must-run", "here absent browser", folder],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT / "tests")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 1, done.stdout
     assert "here: 1 passed" in done.stdout
     assert "absent: NONE passed" in done.stdout
-    assert "browser: NONE passed" in done.stdout, "a folder is no mark"
+    assert "browser: NONE passed" in done.stdout
 
 
-def test_no_test_at_all_is_a_failure(run):
-    assert run("--must-run", "absent", "-m", "browser").returncode == 1
-    assert run("-m", "browser").returncode == 5
+@pytest.mark.parametrize(
+    ("required", "ended", "becomes"), [("here", 0, 0), ("here absent", 0, 1), ("absent", 5, 1), ("", 5, 5), ("", 0, 0)]
+)
+def test_a_run_fails_for_want_of_a_mark_alone(required, ended, becomes):
+    count = _Count(required.split())
+    count.pytest_runtest_logreport(SimpleNamespace(when="call", passed=True, marks=["here", "here"]))
+    count.pytest_runtest_logreport(SimpleNamespace(when="setup", passed=True, marks=["absent"]))
+    count.pytest_runtest_logreport(SimpleNamespace(when="call", passed=False, marks=["absent"]))
+    session = SimpleNamespace(exitstatus=ended)
+    count.pytest_sessionfinish(session, ended)
+    assert session.exitstatus == becomes
