@@ -201,7 +201,8 @@ def _held(inventory: Inventory) -> Iterator[tuple[Package, bool]]:
     wanted = [package for snapshot in inventory.snapshots for package in snapshot.wanted]
     for packages, is_wanted in ((wanted, True), (inventory.kept.values(), False)):
         for package in packages:
-            if package.path in inventory.deferred or inventory.stored_at(package.path):
+            is_here = package.path in inventory.deferred or inventory.stored_at(package.path)
+            if is_here and package.kind != "attestations":  # a client that has the package finds it beside that
                 yield package, is_wanted
 
 

@@ -71,7 +71,8 @@ def _request(options: Namespace) -> Request | None:
 
 def _place(package: Package) -> str:
     """The row of a package: its channel and subdir, or the host of a PyPI file."""
-    return package.path.partition("/")[0] if package.kind != "conda" else package.path.rpartition("/")[0]
+    in_subdir = package.kind in ("conda", "attestations")
+    return package.path.rpartition("/")[0] if in_subdir else package.path.partition("/")[0]
 
 
 def _plan_lines(plan: Plan) -> list[str]:

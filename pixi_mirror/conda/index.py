@@ -1,13 +1,17 @@
 """The index of conda channels: a canonical `repodata.json` for every subdir, made from pins."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
 
 from pixi_mirror.conda.index_files import REPODATA, REPODATA_ZST, SHARD_INDEX, SHARD_SUFFIX, repodata_path, shard_path
 from pixi_mirror.conda.matchspec_spelling import requires_v3, v3_record
 from pixi_mirror.conda.repodata import read_repodata, repodata
+from pixi_mirror.errors import MachineError
+from pixi_mirror.model.attestations import ATTESTATIONS, attestations_of
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
-from pixi_mirror.model.values import Json, MirrorPath
+from pixi_mirror.model.values import Json, MirrorPath, admit_path
 
 _NOARCH = "noarch"
 
@@ -16,7 +20,7 @@ class CondaIndex:
     """`repodata.json`, in `noarch` always: without it no client takes a directory for a channel."""
 
     def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
-        """Every `repodata.json`, those of noarch first."""
+        """The attestations that records promise, then every `repodata.json`, those of noarch first."""
         listed: dict[str, dict[str, Mapping[str, Json]]] = {}
         for channel, subdir in contents.channels:
             for name in (_NOARCH, subdir):
@@ -30,8 +34,10 @@ class CondaIndex:
             if place is not None:
                 listed.setdefault(place, {})[file_name] = _record(package)
                 listed.setdefault(_beside(place, _NOARCH), {})
+        made = _current_attestations(contents)
         ordered = sorted(listed, key=lambda place: (not place.endswith(_NOARCH), place))
-        return {repodata_path(place): _made(place, listed[place]) for place in ordered}
+        made.update((repodata_path(place), _made(place, listed[place])) for place in ordered)
+        return made
 
     def problem(
         self,
@@ -92,6 +98,27 @@ def _place(package: Package) -> tuple[str | None, str]:
     place, _, file_name = package.path.rpartition("/")
     listed = package.kind == "conda" and place.rpartition("/")[2] == package.subdir
     return (place if listed else None), file_name
+
+
+def _current_attestations(contents: Contents) -> dict[MirrorPath, IndexFile]:
+    """CEP 50: `PACKAGE.sigs` has the bytes of `PACKAGE.sigs.SHA256`, whose sha256 the record has."""
+    here = {package.path for package in contents.packages if package.kind == "attestations"}
+    made = {}
+    for package in contents.packages:
+        found = attestations_of(package)
+        if found is not None and found.sha256 is not None and found.path in here:
+            content = partial(_read, contents.where(found.path))
+            made[admit_path(package.path + ATTESTATIONS)] = IndexFile(found.sha256, content, is_part=True)
+    return made
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MachineError(
+            f"{path} cannot be read: {error.strerror}. `pixi-mirror verify --repair` fetches what is missing."
+        ) from error
 
 
 def _beside(place: str, name: str) -> str:

@@ -12,6 +12,7 @@ from pixi_mirror.mirror.compare import twin
 from pixi_mirror.mirror.listings import fetch_listings
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.attestations import with_attestations
 from pixi_mirror.model.packages import Listing, Package, PackageFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.progress import Progress
@@ -110,13 +111,13 @@ def _with_secrets(plan: Plan) -> tuple[Package, ...]:
     wanted = {package.path for package in packages}
     urls = {}
     for snapshot in pinned:
-        if wanted.isdisjoint(package.path for package in snapshot.packages):
+        if wanted.isdisjoint(package.path for package in with_attestations(snapshot.packages)):
             continue
         with suppress(WorkspaceError):  # without its lock, a package is fetched without secrets
             answer = plan.pins.sources[snapshot.id].select(
                 snapshot.requests, subscription=snapshot.id, workspace=snapshot.workspace, layout=plan.layout
             )
-            urls.update({package.path: package.url for package in answer.snapshot.packages})
+            urls.update({package.path: package.url for package in with_attestations(answer.snapshot.packages)})
     return tuple(replace(package, url=urls.get(package.path, package.url)) for package in packages)
 
 

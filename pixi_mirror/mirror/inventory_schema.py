@@ -27,7 +27,7 @@ _CONDA = {
 }  # fmt: skip
 _PYPI = {"indexes": [str], "find-links?": [str]}
 _GIT = {"references?": [str]}
-_RECORDS = {"conda": _CONDA, "pypi": _PYPI, "git": _GIT}
+_RECORDS = {"conda": _CONDA, "pypi": _PYPI, "git": _GIT, "attestations": {}}
 _PACKAGE = {
     "path": str, "url": str, "sha256": _SOME_TEXT, "md5": _SOME_TEXT, "size": _SOME_NUMBER, "kind": str, "name": str,
     "version": str, "build": _SOME_TEXT, "subdir": _SOME_TEXT, "record": dict,

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from pixi_mirror.conda.repodata import to_milliseconds
 from pixi_mirror.errors import UnmirrorableError
+from pixi_mirror.model.attestations import attested_path, with_attestations
 from pixi_mirror.model.packages import Layout, Package, Snapshot, Target
 from pixi_mirror.model.values import Json, MirrorPath, canonical
 
@@ -47,12 +48,14 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
     claims: dict[MirrorPath, list[_Claim]] = {}
     targets: dict[MirrorPath, set[Target]] = {}
     for snapshot in snapshots:
-        for package in snapshot.wanted:
+        for package in with_attestations(snapshot.wanted):
             claims.setdefault(package.path, []).append(_Claim(package, snapshot))
         for cell in snapshot.cells:
             target = Target(workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform)
             for path in (*cell.packages, *(tool.path for tool in snapshot.tools)):
                 targets.setdefault(path, set()).add(target)
+    for path in (path for path, found in claims.items() if found[0].package.kind == "attestations"):
+        targets[path] = targets.get(attested_path(path), set())
     conflicts = [line for path in sorted(claims) for line in _conflicts(path, claims[path], layout, names)]
     conflicts += _shared_directories(snapshots)
     if conflicts:

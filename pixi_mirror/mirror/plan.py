@@ -114,6 +114,8 @@ def _deferred(tree: Tree, pins: RenewedPins, absent: Iterable[Package], *, defer
         package.path
         for package in absent
         if not (reads_sdists and _is_sdist(package))
+        # The index of its channel is made with it.
+        and package.kind != "attestations"
         # Only the mirror knows the hash of a file that was brought once and that no lock gives a hash.
         and not (package.sha256 is None and package.path in tree.inventory.tree)
     )

@@ -11,12 +11,9 @@ index what the archives say in place of what the channel says.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pixi_mirror.conda.index_files import (
     REPODATA,
@@ -27,15 +24,14 @@ from pixi_mirror.conda.index_files import (
     repodata_path,
     shard_path,
 )
-from pixi_mirror.conda.repodata import lists_nothing, read_relations, read_repodata, repodata
+from pixi_mirror.conda.repodata import lists_nothing, read_relations, read_repodata
 from pixi_mirror.errors import ProgramError
-from pixi_mirror.mirror.index_programs import Choice, IndexJob, IndexPrograms, ProgramEnvironment, Runner
+from pixi_mirror.mirror.index_programs import Choice, IndexPrograms, ProgramEnvironment
+from pixi_mirror.mirror.run_indexer import SidecarOrder, run_indexer
+from pixi_mirror.model.attestations import is_current_attestations
 from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarResult, SidecarRole
-from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256, canonical
+from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256, canonical
 from pixi_mirror.progress import Progress
-
-if TYPE_CHECKING:  # a run that makes no sidecars must not pay for reading them
-    from pixi_mirror.conda.sidecars import Records
 
 Shards: TypeAlias = Literal["auto", "always", "never"]
 
@@ -106,6 +102,7 @@ class ChannelSidecars:
             SidecarOrder(
                 main=main,
                 data=files[main].content(),
+                attestations=_attestations_beside(main, files),
                 shards=recipe == _recipe(files[main], with_shards=True),
             )
             for main, recipe in recipes.items()
@@ -164,40 +161,6 @@ def is_intact(path: MirrorPath, read: Callable[[MirrorPath], bytes | None]) -> b
     return found is None
 
 
-def _recipe(file: IndexFile, *, with_shards: bool) -> Sha256:
-    return admit_sha256(hashlib.sha256(canonical([_RULES, file.recipe, with_shards])).hexdigest())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SidecarOrder:
-    """One subdir that is to have sidecars."""
-
-    main: MirrorPath
-    data: bytes
-    """Of its `repodata.json`."""
-    shards: bool
-
-    @property
-    def place(self) -> str:
-        """Its directory in the mirror."""
-        return self.main.rpartition("/")[0]
-
-    @property
-    def subdir(self) -> str:
-        """The name of that directory."""
-        return self.place.rpartition("/")[2]
-
-    @property
-    def channel(self) -> str:
-        """The directory of its channel in the mirror; empty: the mirror's root."""
-        return self.place.rpartition("/")[0]
-
-    @property
-    def relations(self) -> Mapping[str, str]:
-        """The `channel_relations` of the subdir (CEP 42)."""
-        return read_relations(self.data)
-
-
 def _by_channel(orders: Iterable[SidecarOrder]) -> Iterable[tuple[str, list[SidecarOrder]]]:
     """The orders that one run of the program can do: those of a channel with the same `channel_relations`."""
     found: dict[tuple[str, bytes], list[SidecarOrder]] = {}
@@ -206,106 +169,11 @@ def _by_channel(orders: Iterable[SidecarOrder]) -> Iterable[tuple[str, list[Side
     return ((channel, some) for (channel, _), some in found.items())
 
 
-def run_indexer(
-    orders: Iterable[SidecarOrder], run: Runner, directory: Path, *, warn: Callable[[str], None]
-) -> Mapping[MirrorPath, SidecarFiles]:
-    """Have a program make the sidecars of some subdirs of one channel, and read them back.
-
-    Args:
-        orders: the subdirs.
-        run: runs the program.
-        directory: private; the program works in it.
-        warn: is called with a sentence for each subdir whose sidecars say something else and are left out.
-
-    Raises:
-        ProgramError: the program failed.
-    """
-    orders = list(orders)
-    try:
-        channel = Path(mkdtemp(dir=directory)).absolute()
-        records = {order.main: _lay_out(order, channel) for order in orders}
-        if not (channel / "noarch").exists():
-            (channel / "noarch").mkdir()
-            (channel / "noarch" / REPODATA).write_bytes(repodata("noarch", {}))
-        job = IndexJob(
-            channel=channel,
-            config=channel / "config.toml",
-            zst=True,
-            shards=any(order.shards for order in orders),
-            relations=orders[0].relations if orders else {},
-        )
-        job.config.write_text(_config(job), encoding="utf-8")
-        done = run(job)
-        if done.status != 0:
-            raise ProgramError(f"the indexer ended with status {done.status} and said: {done.last_words}")
-        found = {order.main: _read_back(order, channel / order.subdir, records[order.main], warn) for order in orders}
-    except OSError as error:
-        raise ProgramError(f"the indexer's files cannot be written or read: {error.strerror}.") from error
-    return {main: beside for main, beside in found.items() if beside is not None}
+def _attestations_beside(main: MirrorPath, files: Mapping[MirrorPath, IndexFile]) -> Mapping[str, bytes]:
+    lead = f"{main.rpartition('/')[0]}/"
+    found = (path for path in files if path.startswith(lead) and is_current_attestations(path))
+    return {path.removeprefix(lead): files[path].content() for path in found}
 
 
-def _config(job: IndexJob) -> str:
-    zst, shards = str(job.zst).lower(), str(job.shards).lower()
-    relations = "".join(f"{key} = {json.dumps(value)}\n" for key, value in job.relations.items())
-    table = f"\n[index-config.channel-relations]\n{relations}" if relations else ""
-    return f"[index-config]\nwrite-zst = {zst}\nwrite-shards = {shards}\n{table}"
-
-
-def _lay_out(order: SidecarOrder, channel: Path) -> Records:
-    folder = channel / order.subdir
-    folder.mkdir()
-    (folder / REPODATA).write_bytes(order.data)
-    _, records = read_repodata(order.data)
-    for name in records:
-        (folder / name).touch()
-    return records
-
-
-def _read_back(order: SidecarOrder, folder: Path, records: Records, warn: Callable[[str], None]) -> SidecarFiles | None:
-    """What the program wrote for one subdir; None: it does not say the same as our `repodata.json`."""
-    from pixi_mirror.conda.shards import read_shard_index
-    from pixi_mirror.conda.sidecars import shards_problem, zst_problem
-
-    zst = _read(folder / REPODATA_ZST)
-    problem = (
-        "it was not written" if zst is None else zst_problem(zst, order.subdir, records, relations=order.relations)
-    )
-    if zst is None or problem is not None:
-        warn(_left_out(order, REPODATA_ZST, problem))
-        return None
-    heads: dict[MirrorPath, bytes] = {}
-    parts: dict[MirrorPath, bytes] = {}
-    if order.shards:
-        shards = _read(folder / SHARD_INDEX)
-        problem = "it was not written"
-        if shards is not None:
-            problem = shards_problem(
-                shards,
-                order.subdir,
-                records,
-                lambda sha256: _read(_shard(folder, sha256)),
-                relations=order.relations,
-            )
-        if shards is None or problem is not None:
-            warn(_left_out(order, SHARD_INDEX, problem))
-            return None
-        for sha256 in read_shard_index(shards)[1].values():
-            parts[shard_path(order.place, sha256)] = _shard(folder, sha256).read_bytes()
-        heads[admit_path(f"{order.place}/{SHARD_INDEX}")] = shards
-    heads[admit_path(f"{order.place}/{REPODATA_ZST}")] = zst
-    return SidecarFiles(heads=heads, parts=parts)
-
-
-def _left_out(order: SidecarOrder, name: str, problem: str | None) -> str:
-    return f"{order.place} has plain repodata.json only; the {name} that the indexer made is not published: {problem}"
-
-
-def _shard(folder: Path, sha256: Sha256) -> Path:
-    return folder / SHARDS / f"{sha256}{SHARD_SUFFIX}"
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+def _recipe(file: IndexFile, *, with_shards: bool) -> Sha256:
+    return admit_sha256(hashlib.sha256(canonical([_RULES, file.recipe, with_shards])).hexdigest())

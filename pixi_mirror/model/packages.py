@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url
 
-Kind: TypeAlias = Literal["conda", "pypi", "git"]
+Kind: TypeAlias = Literal["conda", "pypi", "git", "attestations"]
 Layout: TypeAlias = Literal["channels", "flat"]
 """`channels`: one directory per channel; `flat`: one merged channel at the mirror's root."""
 

@@ -10,6 +10,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from typing import NamedTuple
 
 from pixi_mirror.conda.index_files import INDEX_FILES, SHARD_SUFFIX
+from pixi_mirror.model.attestations import is_attestations, is_current_attestations
 from pixi_mirror.paths import MAPPING_HOST
 from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, TEXT_HTML, V1_HTML, V1_JSON
 
@@ -56,7 +57,7 @@ _ALIASES = {
 
 def content_type(path: str) -> str:
     """The `Content-Type` of a file."""
-    if path.startswith(f"{MAPPING_HOST}/"):
+    if path.startswith(f"{MAPPING_HOST}/") or is_attestations(path):
         return "application/json"
     return next((media for suffix, media in _TYPES if path.endswith(suffix)), _BYTES)
 
@@ -64,12 +65,16 @@ def content_type(path: str) -> str:
 def is_index(path: str) -> bool:
     """Whether the bytes at a path may change; packages, and files that are named by their hash, never do."""
     changes = path.startswith(f"{MAPPING_HOST}/") or path.endswith((METADATA, ".html", ".htm"))
-    return changes or path.rpartition("/")[2] in _INDEXES
+    return changes or is_current_attestations(path) or path.rpartition("/")[2] in _INDEXES
 
 
 def is_known(path: str) -> bool:
     """Whether the name is one that files of mirrors have."""
-    return path.startswith(f"{MAPPING_HOST}/") or any(path.endswith(suffix) for suffix, _ in _TYPES)
+    return (
+        path.startswith(f"{MAPPING_HOST}/")
+        or is_attestations(path)
+        or any(path.endswith(suffix) for suffix, _ in _TYPES)
+    )
 
 
 def forms(accept: str | None, query: str) -> tuple[Form, ...]:

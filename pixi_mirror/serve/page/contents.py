@@ -90,7 +90,7 @@ def _available(inventory: Inventory) -> dict[MirrorPath, Package]:
     return {
         package.path: package
         for package in (*inventory.kept.values(), *pinned)
-        if package.path in inventory.deferred or inventory.stored_at(package.path)
+        if package.kind != "attestations" and (package.path in inventory.deferred or inventory.stored_at(package.path))
     }
 
 
