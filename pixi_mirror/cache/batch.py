@@ -13,11 +13,12 @@ from typing import Literal, TypeAlias
 from pixi_mirror.cache.download import VerifiedDownload, admit_download, download, warn_of_size
 from pixi_mirror.cache.partial import note_path
 from pixi_mirror.cache.store import Store
-from pixi_mirror.errors import DiskFullError, FetchError, PixiMirrorError
+from pixi_mirror.errors import DiskFullError, FetchError, MachineError, PixiMirrorError
 from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.progress import Progress
+from pixi_mirror.threads import start_thread
 
 _SYNCING = 4
 """Threads that fsync, so that those that hash never wait for the disk."""
@@ -89,16 +90,26 @@ class Batch:
         """Fetch packages and yield the outcome of each, in any order. All are tried, unless the disk is full.
 
         A file of the store whose sha256 is `suspect` is hashed before it is believed.
+
+        Raises:
+            MachineError: the machine gives no thread for it.
         """
         groups = _grouped(packages)
         for group in groups:
             self._groups.put(group)
         self._suspect = suspect
+        for _ in range(min(_SYNCING, len(groups))):
+            self._syncing += self._start(self._sync, "syncing")
         for _ in range(min(self._jobs, len(groups), os.cpu_count() or 1)):
             self._start_fetching()
-        for _ in range(min(_SYNCING, len(groups))):
-            self._syncing += 1
-            self._start(self._sync, "syncing")
+        if groups and not (self._fetching and self._syncing):
+            self._stopped.set()
+            for _ in range(self._syncing):
+                self._verified.put(None)
+            raise MachineError(
+                "this machine gives no threads to fetch with. Nothing was fetched: end other programs, or raise the "
+                "limit (ulimit -u, or the number of processes of the container)."
+            )
         try:
             while self._fetching or self._syncing:
                 outcome = self._next()
@@ -112,10 +123,11 @@ class Batch:
             self._stopped.set()
 
     def _start_fetching(self) -> None:
-        self._fetching += 1
-        self._start(self._fetch, "fetching")
+        self._fetching += self._start(self._fetch, "fetching")
 
-    def _start(self, work: Callable[[], None], kind: Literal["fetching", "syncing"]) -> None:
+    def _start(self, work: Callable[[], None], kind: Literal["fetching", "syncing"]) -> bool:
+        """Start a thread; whether the machine gave one. Those that there are go on without it."""
+
         def guarded() -> None:
             try:
                 work()
@@ -124,7 +136,7 @@ class Batch:
             self._outcomes.put(_WorkerEnd(kind))
 
         # A daemon: after Ctrl-C nothing may wait for a server that has stalled.
-        threading.Thread(target=guarded, daemon=True).start()
+        return start_thread(guarded)
 
     def _next(self) -> "Outcome | _WorkerEnd | None":
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pixi_mirror.cache.partial import Partial
 from pixi_mirror.cache.store import Store
-from pixi_mirror.disk.files import explain_errors
+from pixi_mirror.disk.files import explain_errors, make_read_only
 from pixi_mirror.disk.lock import wait_for_lock
 from pixi_mirror.errors import MachineError, WrongBytesError
 from pixi_mirror.http.fetcher import Fetcher
@@ -139,6 +139,7 @@ def admit_download(verified: VerifiedDownload, store: Store) -> None:
     partial = verified.partial
     try:
         with explain_errors("write", partial.path):
+            make_read_only(partial.descriptor)
             os.fsync(partial.descriptor)
             if sys.platform == "win32":
                 partial.close()  # an open file cannot be renamed there

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from pixi_mirror.commands.messages import marked
 from pixi_mirror.commands.text import files_of, plain
 from pixi_mirror.progress import Progress, format_size
+from pixi_mirror.threads import start_thread
 
 _HEARTBEAT_S = 20.0
 """Without a terminal there is a line at least every 30 s."""
@@ -76,9 +77,7 @@ class Plain(Notes):
             self._task, self._files, self._of_files, self._size, self._of_size = task, 0, files, 0, size
             self._print(f"{task} {files_of(files, size)}")
             if not self._beating:
-                self._beating = True
-                with suppress(RuntimeError):  # the machine gives no thread: then there are no lines in between
-                    threading.Thread(target=self._beat, daemon=True).start()
+                self._beating = start_thread(self._beat)
 
     def advance(self, *, files: int = 0, size: int = 0) -> None:
         """Count it."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -83,6 +84,7 @@ class Stage:
         path = self.directory / CORRUPTED
         try:
             before = path.stat()
+            path.chmod(before.st_mode | stat.S_IWUSR)  # packages of a mirror are read-only
             with path.open("r+b") as file:
                 file.seek(before.st_size // 2)
                 byte = file.read(1)[0]

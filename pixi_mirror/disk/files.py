@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -25,6 +26,17 @@ NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os
 
 PUBLIC = 0o644
 """The mode of a file that is served, before the umask."""
+_WRITING = 0o222
+
+
+def make_read_only(descriptor: int) -> None:
+    """Take from everybody the right to write an open file of ours.
+
+    A file of the cache and of several mirrors is one file with several names: who edited it in place in one of them
+    would change all. On Windows such a file could not be replaced or removed, so it stays as it is there.
+    """
+    if sys.platform != "win32":
+        os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) & ~_WRITING)
 
 
 class FileIdentity(NamedTuple):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from pixi_mirror.disk.files import NO_LINK, PUBLIC, open_regular
+from pixi_mirror.disk.files import NO_LINK, PUBLIC, make_read_only, open_regular
 from pixi_mirror.errors import WrongBytesError
 from pixi_mirror.model.values import Sha256
 
@@ -41,7 +41,8 @@ def _linked(source: Path, target: Path) -> bool:
     try:
         found = os.lstat(source)
         # A link shares owner and mode, so the file must be ours and as readable as a copy would be.
-        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) != _public_mode()):
+        is_alike = stat.S_IMODE(found.st_mode) in _public_modes()
+        if hasattr(os, "getuid") and not (found.st_uid == os.getuid() and is_alike):
             return False
         os.link(source, target, follow_symlinks=False)
     except (OSError, NotImplementedError) as error:
@@ -52,11 +53,12 @@ def _linked(source: Path, target: Path) -> bool:
 
 
 @cache
-def _public_mode() -> int:
+def _public_modes() -> tuple[int, int]:
+    """The mode of a stored file, and of one that an older program stored, which could be written."""
     # The umask can only be read by setting it. Other threads make files too, so it is read once.
     umask = os.umask(0o077)
     os.umask(umask)
-    return PUBLIC & ~umask
+    return PUBLIC & ~umask & ~0o222, PUBLIC & ~umask
 
 
 def _copied(source: Path, target: Path, sha256: Sha256) -> None:
@@ -66,6 +68,7 @@ def _copied(source: Path, target: Path, sha256: Sha256) -> None:
         try:
             with open(descriptor, "wb", buffering=0) as copy:
                 found = _cloned(original.fileno(), copy.fileno()) or _hashed_copy(original.read, copy.write)
+                make_read_only(copy.fileno())
                 os.fsync(copy.fileno())
             if found not in (True, sha256):
                 raise WrongBytesError(  # noqa: TRY301 - the copy is removed like after any other failure

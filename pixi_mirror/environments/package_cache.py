@@ -11,7 +11,6 @@ import os
 import stat
 import struct
 from collections.abc import Collection, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, DiskFullError, MachineError, PixiMirrorError, WrongBytesError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath, Sha256
+from pixi_mirror.threads import ThreadPool
 
 _GLOBAL_LOCK = ".cache.lock"
 _WORKSHOP = ".pixi-mirror-"
@@ -105,7 +105,7 @@ class PackageCache:
         with explain_errors("make the package cache", self.root):
             sync_directories(make_directory(self.root))
         with self._workshop(timeout_s) as workshop:
-            pool = ThreadPoolExecutor(jobs)
+            pool = ThreadPool(jobs)
             try:
                 extracted = [(each, pool.submit(self._extracted, each, workshop / each.name)) for each in waiting]
                 for each, future in extracted:

@@ -44,8 +44,10 @@ class OpenSockets:
         with self._lock:
             self._deadlines[connection] = deadline
             if self._watcher is None:
-                self._watcher = threading.Thread(target=self._end_late, name="pixi-mirror-responses", daemon=True)
-                self._watcher.start()
+                watcher = threading.Thread(target=self._end_late, name="pixi-mirror-responses", daemon=True)
+                with contextlib.suppress(RuntimeError):  # without a thread a slow response ends by its timeouts alone
+                    watcher.start()
+                    self._watcher = watcher
         try:
             yield
         finally:

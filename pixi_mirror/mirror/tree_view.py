@@ -208,9 +208,9 @@ class TreeView:
             progress.advance(files=1, size=found[1].st_size if found else 0)
             return found
 
-        from concurrent.futures import ThreadPoolExecutor
+        from pixi_mirror.threads import ThreadPool
 
-        with ThreadPoolExecutor(_HASHING) as pool:
+        with ThreadPool(_HASHING) as pool:
             hashed = {path: each for path, each in zip(paths, pool.map(look, paths), strict=True) if each}
         return {path: FoundFile(each[0], each[1].st_size) for path, each in hashed.items()}, self._recognise(hashed)
 

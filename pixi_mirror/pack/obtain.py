@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.progress import Progress
+from pixi_mirror.threads import ThreadPool
 
 _TAG = SIGNATURE + b"\n# Packages that pixi-pack and pixi-mirror fetched; they can fetch them again.\n"
 
@@ -89,7 +89,7 @@ class OldCache:
             MachineError: a file of it cannot be read.
         """
         packages = [package for package in packages if package.sha256 is not None]  # a name alone tells nothing
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPool(os.cpu_count() or 1) as pool:
             looked = pool.map(_hashed, [self._path(package) for package in packages])
             return [
                 found

@@ -3,7 +3,7 @@
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -12,6 +12,7 @@ from pixi_mirror.disk.files import explain_errors, open_regular
 from pixi_mirror.errors import WrongBytesError
 from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.pack.contents import Part, folders
+from pixi_mirror.threads import ThreadPool
 
 Write: TypeAlias = Callable[[bytes], object]
 Fill: TypeAlias = Callable[[Write], None]
@@ -80,7 +81,7 @@ class Tally:
     def __init__(self, write: Write) -> None:
         self._write = write
         self._digest = hashlib.sha256()
-        self._pool = ThreadPoolExecutor(1)
+        self._pool = ThreadPool(1)
         self._waiting: deque[Future[None]] = deque()
         self.size = 0
         """Bytes so far."""

@@ -26,10 +26,10 @@ def list_packages(
     Raises:
         WorkspaceError: pixi refuses one of them, or answers something else.
     """
-    from concurrent.futures import ThreadPoolExecutor
+    from pixi_mirror.threads import ThreadPool
 
     ask = partial(_rows, pixi, manifest, cwd=cwd)
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, len(places)) or 1)
+    pool = ThreadPool(min(os.cpu_count() or 1, len(places)) or 1)
     try:
         return dict(zip(places, pool.map(ask, places), strict=True))
     finally:

@@ -1,7 +1,6 @@
 """Fetch upstream's index pages, and find on them the links to files that a lock names."""
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -14,6 +13,7 @@ from pixi_mirror.progress import Progress
 from pixi_mirror.pypi.index_urls import index_urls
 from pixi_mirror.pypi.simple import TEXT_HTML, V1_HTML, V1_JSON, FileLink
 from pixi_mirror.pypi.simple_reader import read_page
+from pixi_mirror.threads import ThreadPool
 
 _ACCEPT = f"{V1_JSON}, {V1_HTML};q=0.2, {TEXT_HTML};q=0.1"
 _LARGEST = 128 << 20
@@ -113,7 +113,7 @@ class UpstreamPages:
         return found
 
     def _read(self, addresses: Iterable[_PageAddress], into: dict[_PageAddress, _PageContent]) -> None:
-        with ThreadPoolExecutor(self._jobs) as pool:
+        with ThreadPool(self._jobs) as pool:
             into.update(pool.map(lambda address: (address, self._content(address)), addresses))
 
     def _content(self, address: _PageAddress) -> _PageContent:

@@ -30,8 +30,20 @@ def tree(folder: Path, *, times: bool = False) -> dict[str, tuple]:
         elif path.is_dir():
             found[name] = ("folder", stat.S_IMODE(status.st_mode))
         else:
-            found[name] = ("file", stat.S_IMODE(status.st_mode), path.read_bytes(), *([status.st_mtime] * times))
+            found[name] = ("file", stat.S_IMODE(status.st_mode), _bytes(path), *([status.st_mtime] * times))
     return found
+
+
+def _bytes(path: Path) -> bytes:
+    """What a file holds, even if its mode lets nobody read it."""
+    mode = stat.S_IMODE(path.lstat().st_mode)
+    if mode & stat.S_IRUSR:
+        return path.read_bytes()
+    path.chmod(mode | stat.S_IRUSR)
+    try:
+        return path.read_bytes()
+    finally:
+        path.chmod(mode)
 
 
 @dataclass(frozen=True, kw_only=True)

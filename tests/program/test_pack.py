@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from harness.child import ROOT, run_python
 from harness.conda_packages import Link, conda_package
+from harness.damage import writable
 from harness.looking import contents
 from harness.upstream import status as answering
 from harness.world import small_packages
@@ -329,7 +330,7 @@ def test_a_cached_file_that_has_changed_is_found_while_it_is_packed_and_fetched_
     before = blob.stat()
     damaged = bytearray(blob.read_bytes())
     damaged[1000] ^= 1
-    blob.write_bytes(damaged)
+    writable(blob).write_bytes(damaged)
     os.utime(blob, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert "has changed on disk" in pack("workspace", *LINUX, status=6).err
     assert (list(world.directory.glob("environment*")), litter(world.directory)) == ([], [])

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from harness.damage import writable
 from harness.looking import contents, identities, sha256
 from harness.upstream import answer
 from harness.world import small_packages
@@ -35,7 +36,7 @@ def corrupt(path, *, everywhere=True):
     data[len(data) // 2] ^= 1
     if not everywhere:
         path.unlink()
-    path.write_bytes(bytes(data))
+    (path if not path.exists() else writable(path)).write_bytes(bytes(data))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
@@ -47,7 +48,7 @@ def damage(channel, how):
         case "corrupt":
             corrupt(path)
         case "shortened":
-            os.truncate(path, 100)
+            os.truncate(writable(path), 100)
         case "missing" | "a missing index":
             path.unlink()
         case "an edited index":

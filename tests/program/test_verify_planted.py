@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from harness import oracle
+from harness.damage import writable
 from harness.directly import Directly
 from harness.looking import contents
 from harness.python_index import PythonIndex
@@ -88,12 +89,12 @@ def flipped(path: Path) -> None:
     status = path.stat()
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
-    path.write_bytes(bytes(data))
+    writable(path).write_bytes(bytes(data))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def longer(path: Path) -> None:
-    path.write_bytes(path.read_bytes() + b"\0")
+    writable(path).write_bytes(path.read_bytes() + b"\0")
 
 
 def linked(path: Path) -> None:
@@ -140,18 +141,18 @@ FAULTS = {
         for name in (TOOL, "WHEEL", "METADATA", INDEX, "PAGE", "PAGE JSON")
         for what in (flipped, longer, os.unlink, folder)
     },
-    "truncated package": (TOOL, lambda path: os.truncate(path, 100)),
-    "empty package": (TOOL, lambda path: os.truncate(path, 0)),
+    "truncated package": (TOOL, lambda path: os.truncate(writable(path), 100)),
+    "empty package": (TOOL, lambda path: os.truncate(writable(path), 0)),
     "linked package": (TOOL, linked),
     "package that is a FIFO": (TOOL, fifo),
     "package swapped with another": (
         TOOL,
-        lambda path: shutil.copy(path.parents[1] / "noarch" / Path(BASE).name, path),
+        lambda path: shutil.copy(path.parents[1] / "noarch" / Path(BASE).name, writable(path)),
     ),
     "index with another record": (INDEX, with_record_changed),
     "index without a record": (NOARCH, without_record),
     "index with a stranger": (NOARCH, with_stranger),
-    "index that is empty": (INDEX, lambda path: os.truncate(path, 0)),
+    "index that is empty": (INDEX, lambda path: os.truncate(writable(path), 0)),
     "page without its link": ("PAGE", lambda path: edited(path, "<a ", "<b ")),
     "page with another hash": ("PAGE", lambda path: edited(path, "#sha256=", "#sha256=0")),
 }
@@ -231,7 +232,7 @@ def test_quick_believes_what_looks_the_same_and_hashes_what_does_not(standing):
     found = direct.verify(quick=True)
     assert (found.left, found.files) == ((), len(standing.files))
     assert found.size == sum(map(len, standing.files.values()))
-    tool.write_bytes(bytes(len(good)))
+    writable(tool).write_bytes(bytes(len(good)))
     os.utime(tool, ns=(status.st_atime_ns, status.st_mtime_ns))
     believed = tool.stat().st_nlink > 1  # then ctime says nothing, for others may have made a link
     wrong = tool.relative_to(direct.mirror).as_posix()
@@ -253,7 +254,7 @@ def test_zeros_of_the_same_size_and_time_are_seen_by_an_update_too_where_no_link
     direct.update()  # finds another file with the right bytes, and knows it from now on
     status = tool.stat()
     assert status.st_nlink == 1
-    tool.write_bytes(bytes(len(good)))
+    writable(tool).write_bytes(bytes(len(good)))
     os.utime(tool, ns=(status.st_atime_ns, status.st_mtime_ns))
     wrong = (tool.relative_to(direct.mirror).as_posix(),)
     assert direct.verify(quick=True).left == direct.verify().left == wrong

@@ -57,7 +57,7 @@ def test_it_says_for_whom_the_mirror_is_and_nothing_of_this_machine(mirrored):
 
 def test_it_says_what_was_left_out_and_what_was_not_hashed(world):
     entry = {name: world.publish(package) for name, package in small_packages().items()}
-    git = PypiLockEntry(url=f"git+https://git.example/thing.git#{'0' * 40}", name="thing", version="1.0")
+    git = PypiLockEntry(url="git+https://git.example/thing.git?rev=main", name="thing", version="1.0")
     world.lock("workspace", environments={"default": {"linux-64": [entry["base"], git]}})
     update, verify = several(
         world,

@@ -50,8 +50,10 @@ def test_every_umask_makes_the_same_bytes_readable_for_whom_it_lets_and_writable
     private = {path: mode for path, mode in found.items() if path.startswith(".pixi-mirror")}
     assert all(not mode & 0o7077 for mode in private.values()), private
     public = [mode for path, mode in found.items() if path not in private]
+    packages = {mode for path, mode in found.items() if path.endswith((".conda", ".tar.bz2"))}
+    assert packages == {0o444 & ~umask}, "what a cache and many mirrors share is edited in place by nobody"
     assert {mode & 0o055 for mode in public if mode & 0o100} == {0o055 & ~umask}, "folders"
-    assert {mode for mode in public if not mode & 0o100} == {0o644 & ~umask}, "files"
+    assert {mode for mode in public if not mode & 0o100} == {0o644 & ~umask} | packages, "files"
     assert not any(mode & 0o022 for mode in public), "what others may write"
     again = program.run([*LOCK, "-o", "mirror"], env=world.environment, cwd=world.directory, umask=umask)
     assert again.status == 0, again.stderr

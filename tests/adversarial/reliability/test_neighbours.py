@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from harness import oracle, program, scenario
+from harness.damage import writable
 from harness.looking import contents, sha256
 from harness.upstream import ok, stall
 from harness.world import small_packages
@@ -222,7 +223,7 @@ def test_a_corrupt_file_of_a_cache_on_another_disk_is_found_while_copying_and_fe
         assert world.run(*args, "-o", "first").status == 0
         blob = next(shared.glob(f"sha256/*/{sha256(world.root / BIG.lstrip('/'))}"))
         status, data = blob.stat(), blob.read_bytes()
-        blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        writable(blob).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
         os.utime(blob, ns=(status.st_atime_ns, status.st_mtime_ns))
         done = world.run(*args, "-o", "second")
         assert (done.status, "expected sha256" in done.stderr) == (6, True), done.stderr

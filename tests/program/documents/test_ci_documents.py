@@ -19,6 +19,7 @@ import pytest
 import yaml
 from harness import program
 from harness.child import ROOT, Completed, run_program, user_environment
+from harness.damage import writable
 from harness.looking import archives, repodata
 from harness.world import World, small_packages
 
@@ -288,7 +289,7 @@ def test_a_changed_lock_brings_only_what_is_new_and_a_broken_one_takes_nothing_a
 def test_a_file_that_came_back_wrong_out_of_the_cache_does_not_stay(github, world):
     run(github)
     for path in (world.directory / "kept").rglob("*.conda"):
-        path.write_bytes(b"\0" * path.stat().st_size)
+        writable(path).write_bytes(b"\0" * path.stat().st_size)
     run(github)
     assert world.run("verify", github.mirror).status == 0
 

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from harness import upstream as steps
+from harness.damage import writable
 from harness.upstream import Upstream
 
 from pixi_mirror.cache.batch import Batch, FailedPackage, ObtainedPackage, obtain
@@ -159,7 +160,7 @@ def test_a_suspect_file_of_the_store_is_fetched_again(server, store):
     wanted = package(server, "a")
     list(batch(store, Count()).obtain([wanted]))
     identity = store.path(wanted.sha256).stat()
-    store.path(wanted.sha256).write_bytes(b"X" * len(DATA))
+    writable(store.path(wanted.sha256)).write_bytes(b"X" * len(DATA))
     store.remember(wanted.sha256, store.path(wanted.sha256).stat())
     assert identity.st_size == len(DATA)
     list(batch(store, Count()).obtain([wanted]))

@@ -45,7 +45,7 @@ def test_a_file_of_another_mode_is_copied(tmp_path, source):
     status = put(source, tmp_path / "target")
     assert not os.path.samestat(status, source.stat())
     assert (tmp_path / "target").read_bytes() == DATA
-    assert status.st_mode & 0o777 == 0o644 & ~_umask()
+    assert status.st_mode & 0o777 == 0o444 & ~_umask()
 
 
 def _umask():

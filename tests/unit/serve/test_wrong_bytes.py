@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+from harness.damage import writable
 from harness.serving import running
 from serving import Client, written
 
@@ -66,7 +67,7 @@ def test_a_copied_mirror_is_hashed_and_what_is_wrong_in_it_is_not_served(root, t
 @pytest.mark.broken_mirror("a file is changed on purpose")
 def test_the_line_stands_in_the_log_of_the_program_whatever_the_access_log_is(world):
     written(world.mirror, {PACKAGE: b"right bytes"}, {})
-    (world.mirror / PACKAGE).write_bytes(b"wrong bytes")
+    writable(world.mirror / PACKAGE).write_bytes(b"wrong bytes")
     with running("mirror", "--port", "0", "--access-log", "none", env=world.environment, cwd=world.directory) as server:
         with Client(server.url) as client:
             assert client.ask(f"/{PACKAGE}").status == 404
