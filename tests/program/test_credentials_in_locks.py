@@ -125,7 +125,7 @@ def test_a_channel_with_a_token_is_noted_where_pixi_is_configured(world):
     world.lock("ws", environments={"default": {"linux-64": entries}})
     assert world.run("--lock", "ws").status == 0
     done = world.run("config", "--url", "http://mirror.example")
-    (note,) = [line for line in done.stderr.splitlines() if "token" in line]
+    (note,) = [line for line in done.stderr.splitlines() if "with a token in its URL" in line]
     assert f"{world.upstream.url}/ch " in note
     assert "pixi auth login 127.0.0.1 --conda-token" in note
     assert "/open" not in note
