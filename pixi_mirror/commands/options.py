@@ -83,6 +83,9 @@ def declare_network(parser: Parser) -> None:
     parser.values(
         "--insecure-host", convert=host_and_port, metavar="HOST", help="do not check the certificate of this host"
     )
+    parser.flag(
+        "--allow-private-redirects", help="follow redirects from the internet to this machine or into a private network"
+    )
 
 
 def declare_lock_timeout(
@@ -184,6 +187,7 @@ def _settings(options: Namespace, workspace: Path | None) -> "Settings":
             auth_file=options.auth_file,
             ca_file=options.ca_file,
             insecure_hosts=tuple(options.insecure_host),
+            allow_private_redirects=options.allow_private_redirects,
             retries=options.retries,
             jobs=options.jobs,
         ),

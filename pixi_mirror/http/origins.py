@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -46,6 +47,35 @@ def is_loopback(host: str) -> bool:
     """Whether a host is this machine. No name server is asked."""
     address = _address(host)
     return host == "localhost" or host.endswith(".localhost") or bool(address and address.is_loopback)
+
+
+def is_private(host: str) -> bool | None:
+    """Whether a host is this machine, or in a network that the internet does not reach (RFC 1918, 3927, 4193, 6598).
+
+    A name is looked up. None: nobody can tell, for the name cannot be looked up here, as behind a proxy.
+    """
+    if is_loopback(host):
+        return True
+    addresses = (address,) if (address := _address(host)) else _look_up(host)
+    if not addresses:
+        return None
+    return any(not _plain(address).is_global for address in addresses)
+
+
+@lru_cache(1024)
+def _look_up(host: str) -> tuple[IPv4Address | IPv6Address, ...]:
+    import socket
+
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ()
+    return tuple(address for *_, where in found if (address := _address(str(where[0]).partition("%")[0])))
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 address stands for, if it does."""
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def proxy_for(origin: Origin, proxies: Proxies) -> str | None:

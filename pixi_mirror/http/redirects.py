@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 from pixi_mirror.http.auth import AuthorizedUrl, authorize
 from pixi_mirror.http.client import HttpClient
 from pixi_mirror.http.failures import Failure, stopped_failure
-from pixi_mirror.http.origins import Origin, is_listed, is_loopback, origin_of
+from pixi_mirror.http.origins import Origin, is_listed, is_loopback, is_private, origin_of
 from pixi_mirror.http.responses import HttpResponse
 from pixi_mirror.http.retry import REDIRECTS, SUCCESS, HostPauses, retry_after_s, rule_of
 from pixi_mirror.http.s3 import S3Client, explain_refusal
@@ -113,7 +113,20 @@ class RedirectFollower:
         headers = hop.request.headers if same else {}
         credentials = hop.request.credentials if same else "no credentials are sent where a redirect leads"
         request = replace(request, headers=headers, credentials=credentials)
-        return self._refuse_plain(origin) or _Hop(request, origin)
+        return self._refuse_private(hop.origin, origin) or self._refuse_plain(origin) or _Hop(request, origin)
+
+    def _refuse_private(self, before: Origin, target: Origin) -> Failure | None:
+        """Refuse to be led by a host of the internet to what only this machine, or its network, can reach."""
+        if self._network.allow_private_redirects or before.host == target.host:
+            return None
+        # Of a host that cannot be looked up nothing good is assumed, and of its target nothing bad.
+        if is_private(before.host) or not is_private(target.host):
+            return None
+        return Failure(
+            reason=f"it redirects from {before}, which is on the internet, to {target}, which is this machine or in a "
+            "private network; that is refused",
+            advice="If it is meant to, give --allow-private-redirects.",
+        )
 
     def _send(self, hop: _Hop, headers: Mapping[str, str]) -> HttpResponse | Failure:
         if (failure := self._wait_for_pause(hop.origin)) is not None:

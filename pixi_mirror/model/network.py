@@ -93,6 +93,8 @@ class Network:
     verify_tls: bool = True
     insecure_hosts: frozenset[str] = frozenset()
     """Hosts (`host` or `host:port`) whose certificate is not checked."""
+    allow_private_redirects: bool = False
+    """Whether a host of the internet may redirect to this machine or into a private network."""
     http_hosts: frozenset[str] = frozenset()
     """Hosts that may be requested over plain http, because the lock or `[mirrors]` says so."""
     credential: Callable[[Url], Credential | None] = field(default=_nobody, repr=False)

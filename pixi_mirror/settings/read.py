@@ -26,6 +26,7 @@ class NetworkOptions:
     ca_file: Path | None = None
     insecure_hosts: tuple[str, ...] = ()
     """Hosts (`host` or `host:port`) whose certificate is not checked."""
+    allow_private_redirects: bool = False
     retries: int | None = None
     jobs: int | None = None
 
@@ -74,6 +75,7 @@ def read_settings(
         ca_file=ca_file,
         verify_tls=configuration.unverified_by is None,
         insecure_hosts=insecure,
+        allow_private_redirects=options.allow_private_redirects,
         http_hosts=mirrors.http_hosts,
         credential=lookup,
         s3_options=configuration.s3_options,
