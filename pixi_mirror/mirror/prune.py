@@ -109,6 +109,8 @@ def _refuse_most_of_mirror(tree: Tree, pruned: PruneResult, *, force: bool) -> N
 def _unlist(tree: Tree, plan: Plan, pruned: PruneResult, context: Context, *, grace_s: float) -> None:
     """Write indexes without the unlisted files, before a file is removed: no index ever lists a removed file."""
     unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, time.time())}
+    # Recorded first: if we are killed meanwhile, an index that lists them and one that does not are both right.
+    tree.record(tree.inventory, locks=plan.pins.locks, unlisted=unlisted)
     apply_plan(tree, replace(plan, kept={}), context, unlisted=unlisted, grace_s=grace_s)
 
 

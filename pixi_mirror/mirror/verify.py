@@ -162,7 +162,7 @@ def _look_quickly(tree: Tree) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[M
 
 def _judge(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], *, quick: bool) -> VerifyResult:
     stored = tree.inventory.stored
-    missing = tuple(sorted(path for path in tree.inventory.tree if path not in found))
+    missing = tuple(sorted(path for path in tree.inventory.tree if path not in found and _is_needed(tree, plan, path)))
     changed = tuple(
         ChangedFile(path=path, expected=content.sha256, found=found[path].sha256)
         for path, content in sorted(stored.items())
@@ -202,7 +202,29 @@ def _inventory_sha256(tree: Tree) -> Sha256 | None:
     return None if hashed is None else hashed[0]
 
 
+def _is_needed(tree: Tree, plan: Plan, path: MirrorPath) -> bool:
+    """Whether somebody lacks a recorded file that is not there; a killed prune has removed files that nobody does."""
+    if isinstance(tree.inventory.tree[path], GeneratedFile):
+        return not _half_unlisted(tree) or path in recorded_index_files(tree, plan)[1]
+    return path in plan.packages or path in tree.inventory.kept
+
+
+def _half_unlisted(tree: Tree) -> Mapping[MirrorPath, Package]:
+    """The packages that a prune was unlisting when it was killed: some indexes list them still, and some do not."""
+    return {path: package for path, package in tree.inventory.kept.items() if path in tree.state.unlisted}
+
+
 def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile]) -> tuple[tuple[BadIndex, ...], int]:
+    """The index files that are wrong, and how many were read; after a killed prune, those that are wrong either way."""
+    bad, read = _wrong_indexes(tree, plan, found)
+    if bad and (packages := _half_unlisted(tree)):
+        before, _ = _wrong_indexes(tree, replace(plan, kept={**plan.kept, **packages}), found)
+        wrong_before = {each.path for each in before}
+        bad = tuple(each for each in bad if each.path in wrong_before)
+    return bad, read
+
+
+def _wrong_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile]) -> tuple[tuple[BadIndex, ...], int]:
     contents, made = recorded_index_files(tree, plan)
     bad = []
     read = 0

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from harness import kill
+from harness.child import run_python
 from harness.looking import archives, contents, identities, repodata
 
 from pixi_mirror.demo.packages import build_package
@@ -227,3 +229,14 @@ def test_a_lock_that_is_gone_keeps_what_it_wanted(world, surplus):
     (world.directory / LOCK).unlink()
     run(world, "prune", "--apply", "--grace", "0")
     assert archives(world.mirror) == {path(world, name) for name in KEPT}
+
+
+@pytest.mark.parametrize("calls", range(1, 50, 2))
+def test_right_after_a_killed_prune_verify_finds_nothing(world, surplus, calls):
+    """Wherever it is killed: what it had unlisted and removed is missed by nobody."""
+    command = [kill.__file__, "--at", str(calls), "--", "prune", "--apply", "--grace", "0", "--force"]
+    killed = run_python(*command, env=world.environment, cwd=world.directory)
+    assert killed.status in (0, kill.KILLED), killed.stderr
+    run(world, "verify")
+    run(world, "prune", "--apply", "--grace", "0", "--force")
+    run(world, "verify")
