@@ -1,18 +1,21 @@
 """`pixi mirror prune`."""
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pixi_mirror.commands import options as shared
+from pixi_mirror.commands.change_lines import moment, moment_json, name_lines
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of, some
 from pixi_mirror.commands.values import days
 from pixi_mirror.errors import DONE, FOUND
+from pixi_mirror.mirror.changes import name_of_path
 from pixi_mirror.mirror.prune import PruneResult, prune
-from pixi_mirror.model.values import Json
+from pixi_mirror.model.values import Json, MirrorPath
+from pixi_mirror.progress import format_size
 
 _SHOWN = 20
 
@@ -41,30 +44,51 @@ def _run(options: Namespace) -> Outcome:
         context=make_context(options, make_progress(options)),
     )
     status = FOUND if pruned.found and not pruned.applied else DONE
-    return Outcome(json=_json(pruned), lines=_lines(pruned), status=status)
+    return Outcome(json=_json(pruned), lines=_lines(pruned, verbose=options.verbose), status=status)
 
 
-def _lines(pruned: PruneResult) -> list[str]:
+def _lines(pruned: PruneResult, *, verbose: bool) -> list[str]:
     done = pruned.applied
     lines = []
-    for title, items in (
+    for title, paths in (
         ("unlisted" if done else "would unlist", pruned.unlisted),
         ("removed" if done else "would remove", pruned.removed),
         ("unlisted before, and waiting", pruned.waiting),
-        ("not of this mirror, and left alone", pruned.unknown),
     ):
-        if items:
-            lines += [f"{title}:", *some(items, at_most=_SHOWN)]
+        if paths:
+            lines += [f"{title}:", *_named(paths, verbose=verbose)]
+    if pruned.unknown:
+        lines += ["not of this mirror, and left alone:", *some(pruned.unknown, at_most=_SHOWN)]
+    if pruned.waiting:
+        what = files_of(len(pruned.waiting), pruned.waiting_size)
+        lines.append(f"waiting: {what}, which `pixi-mirror prune --apply` removes from {_first(pruned)} on")
     if not pruned.found:
         return [*lines, f"nothing to do: {pruned.mirror} lists nothing that no subscription wants"]
-    removed = files_of(len(pruned.removed), pruned.size)
+    unlisted = files_of(len(pruned.unlisted), pruned.unlisted_size)
+    removed = counted(len(pruned.removed), "file")
+    freed = f", which frees {format_size(pruned.size)}" if pruned.size else ""
     if done:
-        return [*lines, f"unlisted {counted(len(pruned.unlisted), 'file')}, removed {removed}"]
-    return [
-        *lines,
-        f"would unlist {counted(len(pruned.unlisted), 'file')} and remove {removed}; nothing was changed "
-        "(--apply does it)",
-    ]
+        later = f", to be removed from {_first(pruned, pruned.unlisted)} on" if _left(pruned) else ""
+        return [*lines, f"unlisted {unlisted}{later}; removed {removed}{freed}"]
+    return [*lines, f"would unlist {unlisted}, and remove {removed}{freed}; nothing was changed (--apply does it)"]
+
+
+def _named(paths: Sequence[MirrorPath], *, verbose: bool) -> list[str]:
+    """A line for each package and version, and the paths of what is no package; `verbose`: a line for each path."""
+    if verbose:
+        return [f"  {path}" for path in paths]
+    names = {path: name_of_path(path) for path in paths}
+    others = [path for path, name in names.items() if name is None]
+    return [*name_lines(filter(None, names.values()), verbose=False), *some(others, at_most=_SHOWN)]
+
+
+def _left(pruned: PruneResult) -> Sequence[MirrorPath]:
+    return [path for path in pruned.unlisted if path not in pruned.removed]
+
+
+def _first(pruned: PruneResult, paths: Sequence[MirrorPath] | None = None) -> str:
+    """When the first of the files can be removed."""
+    return moment(min(pruned.due[path] for path in paths or pruned.waiting))
 
 
 def _json(pruned: PruneResult) -> Mapping[str, Json]:
@@ -77,6 +101,25 @@ def _json(pruned: PruneResult) -> Mapping[str, Json]:
         "waiting": list(pruned.waiting),
         "unknown": list(pruned.unknown),
         "bytes": pruned.size,
+        "unlisted_bytes": pruned.unlisted_size,
+        "waiting_bytes": pruned.waiting_size,
+        "packages": [
+            *(_row(path, "unlisted", pruned) for path in pruned.unlisted if path not in pruned.removed),
+            *(_row(path, "removed", pruned) for path in pruned.removed),
+            *(_row(path, "waiting", pruned) for path in pruned.waiting),
+        ],
+    }
+
+
+def _row(path: MirrorPath, change: str, pruned: PruneResult) -> Json:
+    name, due = name_of_path(path), pruned.due.get(path)
+    return {
+        "change": change,
+        "name": None if name is None else name.name,
+        "version": None if name is None else name.version,
+        "subdir": None if name is None else name.place,
+        "path": path,
+        "removable_from": None if due is None or change == "removed" else moment_json(due),
     }
 
 
@@ -85,8 +128,8 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         "verb": "prune",
         "mirror": str(options.dir),
         "applied": False,
-        **{key: [] for key in ("unlisted", "removed", "waiting", "unknown")},
-        "bytes": 0,
+        **{key: [] for key in ("unlisted", "removed", "waiting", "unknown", "packages")},
+        **dict.fromkeys(("bytes", "unlisted_bytes", "waiting_bytes"), 0),
     }
 
 

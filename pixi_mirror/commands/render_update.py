@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pixi_mirror.commands.change_lines import change_json, change_lines
 from pixi_mirror.commands.command import Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.text import counted, files_of, nothing_to_do, table
@@ -41,7 +42,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
         for line in (*_refused(plan), *_from_checkout(plan)):
             report.note(line)
         if plan.to_bring or plan.deferred:
-            for line in _plan_lines(plan):
+            for line in (*_plan_lines(plan), *change_lines(plan.changes, verbose=options.verbose)):
                 report.note(line)
 
     updated = update(asked, make_context(options, report), announce=announce)
@@ -141,7 +142,12 @@ def _lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
     holds = nothing.partition(": ")[2]
     indexes = counted(len(updated.indexes), "index", "indexes")
     if updated.dry_run:
-        lines = [*_plan_lines(plan), *_refused(plan), *_from_checkout(plan)]
+        lines = [
+            *_plan_lines(plan),
+            *change_lines(plan.changes, verbose=verbose),
+            *_refused(plan),
+            *_from_checkout(plan),
+        ]
         if plan.pins.unacceptable:
             bring = files_of(len(plan.to_bring), plan.size)
             return [*lines, f"would bring nothing, since something cannot be mirrored; the rest would be {bring}"]
@@ -171,6 +177,7 @@ def _json(updated: UpdateResult) -> Mapping[str, Json]:
         "changed": list(plan.difference.changed),
         "deferred": sorted(plan.deferred),
         "surplus": list(plan.difference.surplus),
+        "changes": [change_json(change) for change in plan.changes],
         "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in refused],
         **sources_json(
             checkout_sources(plan.pins.snapshots, plan.packages.values()), outside_sources(plan.pins.snapshots)

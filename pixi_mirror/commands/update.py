@@ -123,6 +123,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Any]:
         "changed",
         "deferred",
         "surplus",
+        "changes",
         "refused",
         "checkout",
         "outside",

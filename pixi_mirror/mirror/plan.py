@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pixi_mirror.errors import UnmirrorableError
+from pixi_mirror.mirror.changes import PackageChange, package_changes
 from pixi_mirror.mirror.compare import TreeDifference, compare
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.pins import RenewedPins
@@ -38,6 +39,8 @@ class Plan:
     """Surplus packages of the recorded tree that do not exist any more."""
     deferred: frozenset[MirrorPath]
     """Wanted packages that are absent and come only when a client asks for them. They are not missing."""
+    changes: tuple[PackageChange, ...]
+    """What becomes of the packages that differ from what was recorded, by name and version."""
 
     @property
     def to_bring(self) -> tuple[Package, ...]:
@@ -88,6 +91,7 @@ def plan_changes(
     difference = compare(wanted, {path: held[path] for path in stored if path in held})
     gone = frozenset(path for path in stored if path not in held and path not in packages)
     kept = _kept(tree, tuple(path for path in difference.surplus if held[path] == stored[path].sha256))
+    new = (*difference.missing, *difference.changed, *deferred - tree.inventory.deferred)
     return Plan(
         layout=layout,
         pins=pins,
@@ -100,6 +104,11 @@ def plan_changes(
         kept=kept,
         gone=gone,
         deferred=deferred,
+        changes=package_changes(
+            [packages[path] for path in new],
+            [package for path, package in kept.items() if path not in tree.inventory.kept],
+            stored,
+        ),
     )
 
 

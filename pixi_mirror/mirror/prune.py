@@ -4,7 +4,7 @@ Nothing is removed if a record cannot be read, or if a wanted file is missing.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +35,12 @@ class PruneResult:
     """Files that the inventory does not know; they are never touched."""
     size: int
     """Bytes of the removed files."""
+    unlisted_size: int
+    """Bytes of the files that indexes listed until now."""
+    waiting_size: int
+    """Bytes of the waiting files."""
+    due: Mapping[MirrorPath, float]
+    """When the unlisted and the waiting files can be removed, in seconds since 1970."""
 
     @property
     def found(self) -> bool:
@@ -84,16 +90,24 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float) -> tuple[PruneResult
     surplus = (*plan.difference.surplus, *sorted(plan.gone), *sorted(derived))
     unlisted = tuple(path for path in surplus if path not in waiting_since)
     due = tuple(path for path in surplus if waiting_since.get(path, now) + grace_s <= now)
+    waiting = tuple(path for path in surplus if path in waiting_since and path not in due)
     pruned = PruneResult(
         mirror=tree.root,
         applied=apply,
         unlisted=unlisted,
         removed=due,
-        waiting=tuple(path for path in surplus if path not in unlisted and path not in due),
+        waiting=waiting,
         unknown=tree.unknown(),
-        size=sum(stored.size for path in due if (stored := tree.inventory.stored_at(path))),
+        size=_size(tree, due),
+        unlisted_size=_size(tree, unlisted),
+        waiting_size=_size(tree, waiting),
+        due={path: waiting_since.get(path, now) + grace_s for path in (*unlisted, *waiting)},
     )
     return pruned, plan
+
+
+def _size(tree: Tree, paths: Iterable[MirrorPath]) -> int:
+    return sum(stored.size for path in paths if (stored := tree.inventory.stored_at(path)))
 
 
 def _refuse_most_of_mirror(tree: Tree, pruned: PruneResult, *, force: bool) -> None:
