@@ -24,7 +24,8 @@ from bringing import each_shape
 from packing import SHAPES, repeated
 
 from pixi_mirror.archives.compression import zstd_library
-from pixi_mirror.pack.documents import Metadata, metadata_bytes, repodata_bytes
+from pixi_mirror.pack.documents import metadata_bytes, repodata_bytes
+from pixi_mirror.pack.parse import Metadata
 
 _SUBDIR = "linux-64"
 

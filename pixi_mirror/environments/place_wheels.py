@@ -41,7 +41,6 @@ NOTE = "pixi-mirror.json"
 
 _PIECE_SIZE = 1 << 20
 _PROGRAM, _PLAIN = 0o755, 0o644
-_LONGEST_SHEBANG = 1 << 16
 
 
 class PlannedWheel(NamedTuple):
@@ -172,12 +171,7 @@ class _PlacingWheel:
         return posixpath.relpath(path, self._planned.python.site_packages)
 
     def _with_shebang(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        start = next(pieces, b"")
-        while start.startswith(b"#!python") and b"\n" not in start and len(start) < _LONGEST_SHEBANG:
-            more = next(pieces, b"")
-            if not more:
-                break
-            start += more
+        start = next(pieces, b"")  # of up to a MiB
         if start.startswith(b"#!python"):
             _, end, rest = start.partition(b"\n")
             program = self._prefix.in_place("python.exe" if self._prefix.is_windows else "bin/python")

@@ -53,6 +53,8 @@ def _replace(pieces: Iterable[bytes], old: bytes, new: bytes) -> Iterator[bytes]
 def _replace_in_script(pieces: Iterable[bytes], old: bytes, new: bytes, subdir: str) -> Iterator[bytes]:
     iterator = iter(pieces)
     start = next(iterator, b"")
+    while start == b"#" and (more := next(iterator, b"")):
+        start += more
     if start.startswith(b"#!"):
         while b"\n" not in start and len(start) < _LONGEST_LINE and (more := next(iterator, b"")):
             start += more

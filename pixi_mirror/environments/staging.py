@@ -58,7 +58,8 @@ class ScriptFile:
                     self._undo(before)
                 raise
         finally:
-            before.unlink(missing_ok=True)
+            with suppress(OSError):  # the next run clears it
+                before.unlink()
 
     def _undo(self, before: Path) -> None:
         if os.path.lexists(before):

@@ -10,7 +10,7 @@ from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.errors import UnmirrorableError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, Sha256, admit_sha256
-from pixi_mirror.pack import documents
+from pixi_mirror.pack import documents, parse
 from pixi_mirror.pack.obtain import ReadyFile
 
 _NOTHING_CARRIED: Mapping[str, bytes] = MappingProxyType({})
@@ -22,7 +22,7 @@ class Style:
 
     is_strict: bool = False
     """Whether it holds what pixi-pack writes, byte for byte, and nothing else."""
-    compat_version: str = documents.COMPATIBLE
+    compat_version: str = parse.COMPATIBLE
     """The pixi-pack that it says it was made by."""
 
 
@@ -52,10 +52,10 @@ def list_parts(
     conda = {place: each for place, each in placed.items() if each.package.kind == "conda"}
     wheels = {place: each for place, each in placed.items() if each.package.kind == "pypi"}
     made = {
-        documents.METADATA: documents.metadata_bytes(
-            documents.Metadata(pixi_pack_version=style.compat_version, platform=subdir)
+        parse.METADATA: documents.metadata_bytes(
+            parse.Metadata(pixi_pack_version=style.compat_version, platform=subdir)
         ),
-        documents.ENVIRONMENT: documents.environment_bytes(
+        parse.ENVIRONMENT: documents.environment_bytes(
             [_spelled(each) for each in conda.values()],
             [(each.package.name, each.package.version) for each in wheels.values()],
         ),
@@ -64,12 +64,10 @@ def list_parts(
     parts = [Part(name=place, size=each.size, sha256=each.sha256, source=each.path) for place, each in placed.items()]
     if not style.is_strict:
         made |= carried
-        made[documents.EXPLICIT] = documents.explicit_bytes(
-            subdir, {place: _record(each) for place, each in conda.items()}
-        )
+        made[parse.EXPLICIT] = documents.explicit_bytes(subdir, {place: _record(each) for place, each in conda.items()})
     parts += [_made(name, data) for name, data in made.items()]
     if not style.is_strict:
-        parts.append(_made(documents.CHECKSUMS, documents.checksums_bytes({part.name: part.sha256 for part in parts})))
+        parts.append(_made(parse.CHECKSUMS, documents.checksums_bytes({part.name: part.sha256 for part in parts})))
     # Depth first, each folder by the bytes of its names.
     return tuple(sorted(parts, key=lambda part: part.name.encode().split(b"/")))
 
@@ -88,8 +86,8 @@ def place_of(package: Package) -> str:
     """Where a package lies in a pack."""
     file_name = package.path.rpartition("/")[2]
     if package.kind == "pypi":
-        return f"{documents.PYPI}/{file_name}"
-    return f"{documents.CHANNEL}/{package.subdir}/{file_name}"
+        return f"{parse.PYPI}/{file_name}"
+    return f"{parse.CHANNEL}/{package.subdir}/{file_name}"
 
 
 def _placed(files: Iterable[ReadyFile]) -> dict[str, ReadyFile]:
@@ -123,7 +121,7 @@ def _indexes(conda: Iterable[ReadyFile], subdir: str, *, is_strict: bool) -> Map
         record = each.package.record if is_strict else _record(each)
         listed.setdefault(str(each.package.subdir), {})[each.file_name] = record
     return {
-        f"{documents.CHANNEL}/{name}/{REPODATA}": documents.repodata_bytes(name, records, is_strict=is_strict)
+        f"{parse.CHANNEL}/{name}/{REPODATA}": documents.repodata_bytes(name, records, is_strict=is_strict)
         for name, records in listed.items()
     }
 

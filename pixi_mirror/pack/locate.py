@@ -16,7 +16,7 @@ from pixi_mirror.archives.tar_headers import check_header
 from pixi_mirror.disk.files import explain_errors
 from pixi_mirror.environments.stored_file import StoredFile
 from pixi_mirror.errors import MachineError
-from pixi_mirror.pack.documents import CHANNEL, CHECKSUMS, METADATA, PYPI
+from pixi_mirror.pack.parse import CHANNEL, CHECKSUMS, METADATA, PYPI
 
 LOCK = "pixi.lock"
 AGAIN = "Make the pack again, or copy it again; nothing was unpacked."

@@ -16,7 +16,7 @@ from pixi_mirror.disk.lock import lock_file, wait_for_lock
 from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.pack.contents import Part, folders
-from pixi_mirror.pack.documents import METADATA
+from pixi_mirror.pack.parse import METADATA
 from pixi_mirror.pack.write import Fill, Tally, verified
 
 _BUFFER = 1 << 20

@@ -17,9 +17,9 @@ from pixi_mirror.environments.stored_file import StoredFile
 from pixi_mirror.environments.wheel_archive import PackedWheel
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WrongBytesError
 from pixi_mirror.model.values import Json, Sha256
-from pixi_mirror.pack.documents import CHANNEL, CHECKSUMS, METADATA, PYPI, Metadata, read_checksums, read_metadata
 from pixi_mirror.pack.locate import AGAIN, LOCK, PackFiles, is_used
 from pixi_mirror.pack.origins import origins_of
+from pixi_mirror.pack.parse import CHANNEL, CHECKSUMS, METADATA, PYPI, Metadata, read_checksums, read_metadata
 
 _LARGEST_DOCUMENT = 256 << 20
 _PIECE_SIZE = 1 << 20

@@ -139,11 +139,15 @@ def _build(
             lost = take_over(stage.place, stage.new, set(lacking.owned)) if stage.place.exists() else []
     except DiskFullError as error:
         raise DiskFullError(
-            f"the packages cannot be installed into {prefix}: no space is left on its disk, which needs room for what "
-            "is in the packages, beside an environment that is there already. Free some and run the same command "
-            "again; nothing was changed."
+            f"the packages cannot be installed into {prefix}: no space is left on its disk "
+            f"({_strerror(error)}), which needs room for what is in the packages, beside an environment that is there "
+            "already. Free some and run the same command again; nothing was changed."
         ) from error
     return [*_notes(built, prefix), *_lost(lost)]
+
+
+def _strerror(error: DiskFullError) -> str:
+    return str(getattr(error.__cause__, "strerror", None) or error)
 
 
 def _notes(built: BuiltEnvironment, prefix: Path) -> Iterable[str]:

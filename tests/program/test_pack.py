@@ -25,7 +25,7 @@ from pixi_mirror.demo.distributions import build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.demo.workspace import CondaLockEntry, LockPlatform, PypiLockEntry
 from pixi_mirror.environments.platform import own_subdir
-from pixi_mirror.pack.documents import read_checksums
+from pixi_mirror.pack.parse import read_checksums
 
 LINUX = ("-p", "linux-64")
 HERE = own_subdir()

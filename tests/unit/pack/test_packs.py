@@ -8,15 +8,13 @@ from harness.corpus import lock_path
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.reader import read_lock
 from pixi_mirror.pack.documents import (
-    Metadata,
     checksums_bytes,
     environment_bytes,
     explicit_bytes,
     metadata_bytes,
-    read_checksums,
-    read_metadata,
     repodata_bytes,
 )
+from pixi_mirror.pack.parse import Metadata, read_checksums, read_metadata
 
 ONE, TWO = "1" * 64, "2" * 64
 

@@ -1,0 +1,142 @@
+"""An unpacking that is killed or fails at any call leaves the old environment or the new one, with its script."""
+
+import shutil
+
+import pytest
+from harness import program
+from harness.child import user_environment
+from harness.conda_packages import PLACEHOLDER, Link, conda_package
+from harness.kill import KILLED
+from harness.packs import pack_files, write_folder
+from harness.unpacking import tree
+
+from pixi_mirror.demo.distributions import build_wheel
+from pixi_mirror.environments.platform import own_subdir
+
+pytestmark = pytest.mark.timeout(900)
+
+HERE = own_subdir()
+ERRORS = ("ENOSPC", "EIO", "EACCES", "EMFILE", "EROFS")
+
+
+def packages(version):
+    """An environment of everything that is written in a way of its own."""
+    python = {"bin/python3.12": b"#!/bin/sh\n", "bin/python": Link(target="python3.12")}
+    files = {"share/tool": f"{PLACEHOLDER}/{version}".encode(), f"share/only-{version}": b"", "l": Link(target="share")}
+    files["etc/conda/env_vars.d/tool.json"] = f'{{"TOOL": "{version}"}}'.encode()
+    conda = [
+        conda_package("python", python, version="3.12.1", subdir=HERE, extension="tar.bz2"),
+        conda_package("tool", files, version=version, subdir=HERE, extension="tar.bz2"),
+        conda_package("pure", {"site-packages/pure.py": b""}, commands=["pure = pure:main"], extension="tar.bz2"),
+    ]
+    return pack_files(conda, [build_wheel(name="w", version=version)], platform=HERE)
+
+
+class Place:
+    """Where one run after another is killed, each beginning with the same."""
+
+    def __init__(self, folder, *, is_new):
+        self.folder, self.out, self.seed = folder, folder / "out", folder / "seed"
+        self.env = user_environment(folder / "home")
+        write_folder(packages("1.0"), folder / "first")
+        write_folder(packages("2.0"), folder / "second")
+        self.seed.mkdir()
+        self.is_new = is_new
+        if not is_new:
+            self.begin()
+            assert self.killed(None, "first").status == 0
+            (self.out / "env/mine").mkdir()
+            (self.out / "env/mine/notes").write_text("mine")
+            shutil.rmtree(self.seed)
+            shutil.copytree(self.out, self.seed, symlinks=True)
+        self.begin()
+        self.old = tree(self.out)
+        assert self.killed(None).status == 0
+        self.new = tree(self.out)
+        assert is_new or "env/mine/notes" in self.new
+
+    def begin(self):
+        shutil.rmtree(self.out, ignore_errors=True)
+        shutil.copytree(self.seed, self.out, symlinks=True)
+
+    def words(self, pack="second"):
+        return ["unpack", str(self.folder / pack), "-q", "--jobs", "1", "--platform", HERE, "-o", str(self.out)]
+
+    def killed(self, point, pack="second", error=None):
+        """How a run ends that is killed, or fails, at a call; None: at none."""
+        return program.run(self.words(pack), env=self.env, cwd=self.folder, below=self.out, point=point, error=error)
+
+    def points(self):
+        self.begin()
+        return program.mutating_calls(self.words(), env=self.env, cwd=self.folder, below=self.out)
+
+    def standing(self):
+        """What stands there, without what is cleared by the next run."""
+        found = tree(self.out)
+        return {path: told for path, told in found.items() if not path.startswith(".env.")}
+
+    def judge(self):
+        """Old or new, the script never missing, and the next run ends in new, with no litter."""
+        found = self.standing()
+        env = {path: told for path, told in found.items() if path.split("/")[0] == "env"}
+        kinds = {
+            "old": {path: told for path, told in self.old.items() if path.split("/")[0] == "env"},
+            "new": {path: told for path, told in self.new.items() if path.split("/")[0] == "env"},
+        }
+        kind = next((name for name, each in kinds.items() if each == env), None)
+        assert kind is not None, "half an environment"
+        assert not env or found["activate.sh"] in (self.old.get("activate.sh"), self.new["activate.sh"])
+        assert set(found) <= {*self.old, *self.new}
+        return kind
+
+
+@pytest.fixture(params=["new", "existing"])
+def place(request, tmp_path):
+    return Place(tmp_path, is_new=request.param == "new")
+
+
+def sample(points, number):
+    return [points[round(each * (len(points) - 1) / (number - 1))] for each in range(number)]
+
+
+def survive_kills(place, points, said):
+    kinds = []
+    for point in points:
+        place.begin()
+        assert place.killed(point).status == KILLED
+        kinds.append(place.judge())
+        assert place.killed(None).status == 0
+        assert tree(place.out) == place.new, point
+    said(f"unpack killed, {len(kinds)} points: old {kinds.count('old')}, new {kinds.count('new')}")
+
+
+def survive_failures(place, points):
+    for number, point in enumerate(points):
+        place.begin()
+        error = ERRORS[number % len(ERRORS)]
+        done = place.killed(point, error=error)
+        if done.status == 0:  # it can do without, such as removing what the next run clears
+            assert place.judge() == "new"
+        else:
+            assert done.status in (2, 8), (point, error, done.stderr)
+            assert place.judge() == "old", (point, error)
+        assert place.killed(None).status == 0
+        assert tree(place.out) == place.new, (point, error)
+
+
+def test_killed_at_some_calls(place, said):
+    survive_kills(place, sample(place.points(), 15), said)
+
+
+def test_failed_at_some_calls(place):
+    survive_failures(place, sample(place.points(), 15))
+
+
+@pytest.mark.full
+def test_killed_at_every_call(place, said):
+    survive_kills(place, place.points(), said)
+
+
+@pytest.mark.full
+def test_failed_at_every_call(place):
+    survive_failures(place, place.points())
