@@ -15,7 +15,7 @@ KEEPERS: dict[str, set[str]] = {
     "urllib3": {"http"},
     "yaml": {"lockfile"},
     "packaging": {"lockfile", "pack", "pixi", "pypi"},
-    "tomllib": {"clients", "pypi", "settings"},
+    "tomllib": {"clients", "lockfile", "pypi", "settings"},
     "netrc": {"settings"},
     "keyring": {"settings"},
     "boto3": {"http"},

@@ -204,7 +204,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "pack",
         "dry_run": options.dry_run,
-        **{key: [] for key in ("packs", "wanted", "skipped", "checkout", "outside", "warnings")},
+        **{key: [] for key in ("packs", "wanted", "skipped", "checkout", "unbuildable", "outside", "warnings")},
     }
 
 

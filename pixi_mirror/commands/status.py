@@ -10,7 +10,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of
 from pixi_mirror.errors import DONE, FOUND
-from pixi_mirror.mirror.checkout import sources_json
+from pixi_mirror.mirror.checkout import CheckoutSource, sources_json
 from pixi_mirror.mirror.status import SourceSummary, Status, SubscriptionStatus, status
 from pixi_mirror.model.values import Json
 from pixi_mirror.pypi.simple import PAGES_OF_LINKS
@@ -47,8 +47,7 @@ def _lines(found: Status) -> list[str]:
         needs = ", ".join(sdist.build_requires)
         lines.append(f"will not build offline: {sdist.path} needs {needs}")
     for source in found.checkout:
-        doubt = "" if source.builds_offline else " (will not build offline)"
-        lines.append(f"from your checkout: {source.entry}{doubt}")
+        lines.append(f"from your checkout: {source.entry}{_doubt(source)}")
     lines += [f"outside the workspace, not mirrored: {directory.entry}" for directory in found.outside]
     difference = found.plan.difference
     if difference.missing or difference.changed:
@@ -62,6 +61,15 @@ def _lines(found: Status) -> list[str]:
     if difference.surplus:
         lines.append(f"{counted(len(difference.surplus), 'file')} no longer wanted: see `pixi-mirror prune`")
     return lines
+
+
+def _doubt(source: CheckoutSource) -> str:
+    """Why a source directory will not build offline; empty: it will."""
+    if source.builds_offline:
+        return ""
+    if source.lacks is None:
+        return " (will not build offline: nothing here says what building it needs)"
+    return f" (will not build offline: the mirror lacks {', '.join(source.lacks)})"
 
 
 def _advice(found: Status) -> str:
@@ -136,6 +144,7 @@ _LISTS = (
     "indexes",
     "sdists",
     "checkout",
+    "unbuildable",
     "outside",
     "missing",
     "changed",

@@ -126,6 +126,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Any]:
         "changes",
         "refused",
         "checkout",
+        "unbuildable",
         "outside",
         "warnings",
         "indexes",

@@ -4,16 +4,18 @@ A directory needs no mirroring: who installs the workspace has it. A commit is m
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pixi_mirror.disk.files import read_bytes
-from pixi_mirror.errors import MachineError, UnmirrorableError
+from pixi_mirror.errors import MachineError, UnmirrorableError, WorkspaceError
 from pixi_mirror.git.source import GitSource, git_source, read_git_location
+from pixi_mirror.lockfile.build_backends import read_build_backend
 from pixi_mirror.lockfile.entries import CondaSource, Entry, PypiEntry
 from pixi_mirror.lockfile.mirrorable import entry_title
 from pixi_mirror.model.packages import SourceDirectory
-from pixi_mirror.paths import is_local, local_path, local_url
+from pixi_mirror.paths import channel, is_local, local_path, local_url
 from pixi_mirror.pypi.metadata import build_requirements
 from pixi_mirror.pypi.names import form_of
 
@@ -59,6 +61,8 @@ def source_directory_of(entry: Entry, base: str, *, read: Callable[[Path], bytes
         case _:
             return None
     directory = local_path(local_url(location, base))
+    backend = read_build_backend(directory, local_path(base), read=read) if kind == "conda" else None
+    specs = None if backend is None else backend.specs
     is_inside = directory.is_relative_to(local_path(base))
     is_absolute = "://" in location or Path(location).is_absolute()
     return SourceDirectory(
@@ -66,8 +70,18 @@ def source_directory_of(entry: Entry, base: str, *, read: Callable[[Path], bytes
         path=directory.name if is_absolute else location,
         kind="pypi" if kind == "pypi" else "conda",
         is_inside=is_inside,
-        build_requires=_build_requires(directory, read) if kind == "pypi" else None,
+        build_requires=_build_requires(directory, read) if kind == "pypi" else specs,
+        channels=_channel_urls(backend.channels) if backend is not None else (),
     )
+
+
+def _channel_urls(channels: Iterable[str]) -> tuple[str, ...]:
+    """The URLs of channels that a manifest names, without those that can have no place in a mirror."""
+    found = []
+    for each in channels:
+        with suppress(WorkspaceError, UnmirrorableError):
+            found.append(channel(each, "channels").url)
+    return tuple(found)
 
 
 def _build_requires(directory: Path, read: Callable[[Path], bytes | None]) -> tuple[str, ...] | None:

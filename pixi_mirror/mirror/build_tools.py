@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from pixi_mirror.conda.resolve import CondaResolutionRequest, ResolvedPackage
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.git.package import git_package, source_of
 from pixi_mirror.git.source import GitSource
-from pixi_mirror.model.packages import Listing, Package, Snapshot
-from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_sha256, canonical
+from pixi_mirror.mirror.build_backends import backend_requests, resolved_backends
+from pixi_mirror.model.packages import Layout, Listing, Package, Snapshot
+from pixi_mirror.model.values import Json, MirrorPath, Sha256, Url, admit_sha256, canonical
 from pixi_mirror.paths import url_path
 from pixi_mirror.pypi.build_requirements import ResolutionRequest
 from pixi_mirror.pypi.index_urls import index_urls
@@ -18,11 +20,24 @@ from pixi_mirror.pypi.resolver_output import ResolvedFile
 _PYTHON = "python"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResolvers:
+    """Who is asked for what no lock says."""
+
+    wheels: Callable[[ResolutionRequest], tuple[ResolvedFile, ...]]
+    """Resolves build requirements to files of an index."""
+    submodules: Callable[[GitSource], tuple[GitSource, ...]]
+    """Finds the submodules of one commit, without those that they have themselves."""
+    backends: Callable[[CondaResolutionRequest], tuple[ResolvedPackage, ...]]
+    """Resolves the build backends of conda source packages to packages of channels."""
+
+
 def resolve_build_tools(
     snapshots: Iterable[Snapshot],
     listings: Mapping[MirrorPath, Listing],
-    resolve: Callable[[ResolutionRequest], tuple[ResolvedFile, ...]],
-    find_submodules: Callable[[GitSource], tuple[GitSource, ...]],
+    resolvers: BuildResolvers,
+    *,
+    layout: Layout,
 ) -> tuple[Snapshot, ...]:
     """The snapshots with the tools that their requests ask for, and with the submodules of their git sources.
 
@@ -31,36 +46,39 @@ def resolve_build_tools(
     Args:
         snapshots: what the subscriptions want.
         listings: what is known of PyPI files: what building the sdists among them needs.
-        resolve: resolves build requirements to files of an index.
-        find_submodules: finds the submodules of one commit, without those that they have themselves.
+        resolvers: who is asked.
+        layout: of the mirror.
 
     Raises:
         WorkspaceError: tools are asked for, and the lock names no index that has them, or no Python.
         ProgramError: they cannot be resolved.
         FetchError: a repository cannot be asked for its submodules.
     """
-    return tuple(_with_tools(snapshot, listings, resolve, find_submodules) for snapshot in snapshots)
+    return tuple(_with_tools(snapshot, listings, resolvers, layout) for snapshot in snapshots)
 
 
 def _with_tools(
-    snapshot: Snapshot,
-    listings: Mapping[MirrorPath, Listing],
-    resolve: Callable[[ResolutionRequest], tuple[ResolvedFile, ...]],
-    find_submodules: Callable[[GitSource], tuple[GitSource, ...]],
+    snapshot: Snapshot, listings: Mapping[MirrorPath, Listing], resolvers: BuildResolvers, layout: Layout
 ) -> Snapshot:
     needs = _needs(snapshot, listings)
     repositories = [package for package in snapshot.packages if package.kind == "git"]
-    if not needs and not repositories:
+    backends = backend_requests(snapshot)
+    if not needs and not repositories and not backends:
         return replace(snapshot, tools=(), tools_for=None)
     indexes, homes = _indexes(snapshot), _homes(snapshot)
-    question = [needs, indexes, [[home.python, home.subdir] for home in homes]]
-    # Without repositories the digest is what it was before there were any, so that older mirrors resolve nothing anew.
-    answered = _digest([*question, sorted(each.path for each in repositories)] if repositories else question)
+    question: list[Json] = [needs, indexes, [[home.python, home.subdir] for home in homes]]
+    # Without repositories and backends the digest is the one of before, so that older mirrors resolve nothing anew.
+    if repositories or backends:
+        question.append(sorted(each.path for each in repositories))
+    if backends:
+        question.append([[each.specs, each.channels, each.subdir] for each in backends])
+    answered = _digest(question)
     if answered == snapshot.tools_for:
         return snapshot
-    tools = {package.path: package for package in _submodules(repositories, find_submodules)}
+    tools = {package.path: package for package in _submodules(repositories, resolvers.submodules)}
     if needs:
-        tools.update(_resolved_tools(snapshot, needs, indexes, homes, resolve))
+        tools.update(_resolved_tools(snapshot, needs, indexes, homes, resolvers.wheels))
+    tools.update((package.path, package) for package in resolved_backends(backends, layout, resolvers.backends))
     return replace(snapshot, tools=tuple(tools[path] for path in sorted(tools)), tools_for=answered)
 
 
@@ -113,7 +131,8 @@ def _needs(snapshot: Snapshot, listings: Mapping[MirrorPath, Listing]) -> tuple[
     if any(request.with_build_requirements for request in snapshot.requests):
         known = (listings.get(package.path) for package in snapshot.packages)
         needs.update(need for listing in known if listing is not None for need in listing.build_requires or ())
-        needs.update(need for directory in snapshot.directories for need in directory.build_requires or ())
+        own = (directory for directory in snapshot.directories if directory.kind == "pypi")
+        needs.update(need for directory in own for need in directory.build_requires or ())
     return tuple(sorted(needs))
 
 

@@ -6,6 +6,7 @@ They are no files of the mirror. What building them needs is: the requirements o
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pixi_mirror.conda.matchspec import MatchSpec
 from pixi_mirror.model.packages import Package, Snapshot, SourceDirectory
 from pixi_mirror.model.values import Json
 from pixi_mirror.pypi.requirements import accepts, required_name
@@ -19,8 +20,13 @@ class CheckoutSource:
     path: str
     """As the lock has it."""
     workspace: str
-    builds_offline: bool
-    """Whether the mirror has all that building it is known to need."""
+    lacks: tuple[str, ...] | None
+    """What building it needs and the mirror does not have; None: it is not known what it needs."""
+
+    @property
+    def builds_offline(self) -> bool:
+        """Whether the mirror has all that building it is known to need."""
+        return self.lacks == ()
 
 
 def checkout_sources(snapshots: Iterable[Snapshot], packages: Iterable[Package]) -> tuple[CheckoutSource, ...]:
@@ -30,13 +36,15 @@ def checkout_sources(snapshots: Iterable[Snapshot], packages: Iterable[Package])
         snapshots: what the subscriptions want.
         packages: what the mirror has or will have: what they can be built with.
     """
+    packages = tuple(packages)
     versions = known_versions(packages)
+    conda = [package for package in packages if package.kind == "conda"]
     return tuple(
         CheckoutSource(
             entry=directory.entry,
             path=directory.path,
             workspace=snapshot.workspace,
-            builds_offline=_builds_offline(directory, versions),
+            lacks=_lacks(directory, versions, conda),
         )
         for snapshot in snapshots
         for directory in snapshot.directories
@@ -75,13 +83,37 @@ def missing_requirements(needs: Iterable[str], versions: Mapping[str, set[str]])
     )
 
 
-def _builds_offline(directory: SourceDirectory, versions: Mapping[str, set[str]]) -> bool:
-    return directory.build_requires is not None and not missing_requirements(directory.build_requires, versions)
+def _lacks(
+    directory: SourceDirectory, versions: Mapping[str, set[str]], conda: Iterable[Package]
+) -> tuple[str, ...] | None:
+    if directory.build_requires is None:
+        return None
+    if directory.kind == "pypi":
+        return missing_requirements(directory.build_requires, versions)
+    return tuple(text for text in directory.build_requires if not any(_fits(text, package) for package in conda))
+
+
+def _fits(text: str, package: Package) -> bool:
+    try:
+        spec = MatchSpec.parse(text)
+        return spec.matches(name=package.name, version=package.version, build=package.build or "")
+    except ValueError:
+        return False
 
 
 def sources_json(checkout: Iterable[CheckoutSource], outside: Iterable[SourceDirectory]) -> Mapping[str, Json]:
-    """The keys `checkout` and `outside` of the JSON of `update`, `status` and `pack`."""
+    """The keys `checkout`, `unbuildable` and `outside` of the JSON of `update`, `status` and `pack`."""
+    checkout = tuple(checkout)
     return {
+        "unbuildable": [
+            {
+                "entry": source.entry,
+                "workspace": source.workspace,
+                "lacks": None if source.lacks is None else list(source.lacks),
+            }
+            for source in checkout
+            if not source.builds_offline
+        ],
         "checkout": [
             {
                 "entry": source.entry,

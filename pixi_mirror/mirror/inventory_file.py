@@ -183,7 +183,7 @@ def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
             for cell in snapshot.cells
         ],
         # Without any, the inventory is the one that was written before there were any.
-        **({"directories": [asdict(each) for each in snapshot.directories]} if snapshot.directories else {}),
+        **({"directories": [_directory_row(each) for each in snapshot.directories]} if snapshot.directories else {}),
     }
 
 
@@ -214,7 +214,15 @@ def _directory(row: Mapping[str, Json]) -> SourceDirectory:
         kind="conda" if row["kind"] == "conda" else "pypi",
         is_inside=row["is_inside"],
         build_requires=None if needs is None else tuple(needs),
+        channels=tuple(row.get("channels", ())),
     )
+
+
+def _directory_row(directory: SourceDirectory) -> Json:
+    row = asdict(directory)
+    if not directory.channels:
+        del row["channels"]
+    return row
 
 
 def _channel_row(channel: Channel) -> Json:

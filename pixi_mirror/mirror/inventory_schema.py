@@ -38,7 +38,10 @@ _CELL = {
     "channels": [{"url": str, "path": _SOME_TEXT, "has_token?": bool}], "packages": [int],
     "build_packages?": [int], "virtual_packages?": [str],
 }  # fmt: skip
-_DIRECTORY = {"entry": str, "path": str, "kind": str, "is_inside": bool, "build_requires": ([str], type(None))}
+_DIRECTORY = {
+    "entry": str, "path": str, "kind": str, "is_inside": bool, "build_requires": ([str], type(None)),
+    "channels?": [str],
+}  # fmt: skip
 _SUBSCRIPTION = {
     "id": str, "workspace": str, "source_sha256": str, "newest_timestamp": int, "requests": [_REQUEST],
     "refused": [{"entry": str, "reason": str}], "packages": [int], "tools": [int], "tools_for": _SOME_TEXT,

@@ -27,7 +27,12 @@ from pixi_mirror.mirror.subscriptions import (
     named_sources,
 )
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.mirror.upstream import UpstreamPackages, find_submodules, resolve_build_requirements
+from pixi_mirror.mirror.upstream import (
+    UpstreamPackages,
+    find_submodules,
+    resolve_build_backends,
+    resolve_build_requirements,
+)
 from pixi_mirror.model.packages import Layout, PackageFile
 from pixi_mirror.model.values import Json, MirrorPath
 
@@ -187,15 +192,19 @@ def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Co
     has_sources = any(package.kind == "git" for snapshot in snapshots for package in snapshot.packages)
     if not needs_tools and not has_sources and not any(snapshot.tools for snapshot in snapshots):
         return None
-    from pixi_mirror.mirror.build_tools import resolve_build_tools
+    from pixi_mirror.mirror.build_tools import BuildResolvers, resolve_build_tools
 
     workspace = plan.pins.workspace
     try:
         with_tools = resolve_build_tools(
             snapshots,
             tree.inventory.listings,
-            lambda request: resolve_build_requirements(context, request, workspace=workspace),
-            lambda source: find_submodules(context, source, workspace=workspace),
+            BuildResolvers(
+                wheels=lambda request: resolve_build_requirements(context, request, workspace=workspace),
+                submodules=lambda source: find_submodules(context, source, workspace=workspace),
+                backends=lambda request: resolve_build_backends(context, request, workspace=workspace),
+            ),
+            layout=plan.layout,
         )
     except PixiMirrorError as error:
         return error

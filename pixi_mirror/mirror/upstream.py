@@ -21,6 +21,7 @@ from pixi_mirror.progress import Progress
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.cache.batch import Batch
     from pixi_mirror.cache.store import Store
+    from pixi_mirror.conda.resolve import CondaResolutionRequest, ResolvedPackage
     from pixi_mirror.git.repositories import GitRepositories
     from pixi_mirror.git.source import GitSource
     from pixi_mirror.http.fetcher import Fetcher
@@ -162,6 +163,32 @@ def resolve_build_requirements(
     chosen = [mirrors.choose(Url(index)) for index in request.indexes]
     indexes = tuple(each.url.raw for each in chosen if each is not None)
     return resolve_wheels(replace(request, indexes=indexes), context.environ)
+
+
+def resolve_build_backends(
+    context: Context, request: CondaResolutionRequest, *, workspace: Path | None = None
+) -> tuple[ResolvedPackage, ...]:
+    """The packages that build backends resolve to, on their channels or where `[mirrors]` has these.
+
+    Their URLs are those of the channels, wherever they were found.
+
+    Raises:
+        ProgramError: they cannot be resolved.
+        MachineError: a settings file does not parse, or no temporary file can be written.
+    """
+    from pixi_mirror.conda.resolve import resolve_conda_packages
+    from pixi_mirror.http.mirrors import MirrorTable
+
+    mirrors = MirrorTable(context.settings(workspace).network.mirrors)
+    asked: dict[str, str] = {}
+    for channel in request.channels:
+        if (chosen := mirrors.choose(Url(channel))) is not None:
+            asked[chosen.url.raw] = channel
+    found = resolve_conda_packages(replace(request, channels=tuple(asked)), context.environ)
+    return tuple(
+        replace(each, channel=asked[each.channel], url=asked[each.channel] + each.url.removeprefix(each.channel))
+        for each in found
+    )
 
 
 def find_submodules(context: Context, source: GitSource, *, workspace: Path | None = None) -> tuple[GitSource, ...]:

@@ -82,7 +82,9 @@ class SourceDirectory:
     is_inside: bool
     """Whether it belongs to the workspace, so that everybody who has a checkout has it, too."""
     build_requires: tuple[str, ...] | None
-    """What building it needs, as PEP 508 has it; None: it is not known."""
+    """What building it needs, as PEP 508 has it, of a conda package as match specs; None: it is not known."""
+    channels: tuple[str, ...] = ()
+    """URLs of the channels that the build backend of a conda package comes from; empty: those of its environments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,9 @@ class PackResult:
     def checkout(self) -> tuple[CheckoutSource, ...]:
         """The directories of the workspace whose builds any of them lacks; a pack has no index to build from."""
         return tuple(
-            CheckoutSource(entry=each.entry, path=each.path, workspace=self.workspace, builds_offline=False)
+            CheckoutSource(
+                entry=each.entry, path=each.path, workspace=self.workspace, lacks=each.build_requires or None
+            )
             for each in self._directories
             if each.is_inside
         )
