@@ -166,13 +166,13 @@ def _leads_to(line: str, bases: Collection[str]) -> bool:
 
 
 def _warnings(where: ClientFile, kind: PackageClient, offer: Offer) -> Iterator[str]:
-    files: list[Path] = []
+    files: dict[str, Path] = {}
     for each in (where, replace(where, named=None, is_users=False), replace(where, named=None, is_users=True)):
         try:
-            files.append(each.path)
+            files.setdefault(os.path.abspath(each.path), each.path)
         except (WorkspaceError, UsageError):
             continue
-    for file in dict.fromkeys(files):
+    for file in files.values():
         try:
             conflicts = kind.conflicts(_read(file) or "", offer)
         except (ValueError, MachineError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pixi_mirror.errors import PixiMirrorError, UsageError
-from pixi_mirror.git.package import repository_path
+from pixi_mirror.git.package import repository_path, repository_url
 from pixi_mirror.http.origins import is_loopback
 from pixi_mirror.model.packages import Inventory, Package
 from pixi_mirror.model.segments import request_path
@@ -69,6 +69,15 @@ class Offer:
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
+
+    @property
+    def git_notes(self) -> tuple[str, ...]:
+        """For clients that run git, which reads a configuration of its own."""
+        if not self.repositories:
+            return ()
+        number = len(self.repositories)
+        named = f"{number} git repositories are" if number > 1 else "a git repository is"
+        return (f"{named} here, too: lead git to the mirror with `pixi-mirror config --for git --write`.",)
 
     @property
     def needs_trust(self) -> str | None:
@@ -151,7 +160,7 @@ def _with_token(inventory: Inventory) -> set[str]:
 def _repositories(inventory: Inventory, url: str) -> Iterator[tuple[str, str]]:
     for package, _ in _held(inventory):
         if package.kind == "git":
-            yield package.url.stripped.removeprefix("git+"), f"{url}/{repository_path(package)}"
+            yield repository_url(package), f"{url}/{request_path(repository_path(package))}"
 
 
 def _channels(inventory: Inventory, url: str) -> dict[str, str]:

@@ -31,7 +31,8 @@ class PipClient:
 
     def notes(self, offer: Offer) -> tuple[str, ...]:
         """What the lines cannot say."""
-        return () if offer.has_python else ("the mirror holds no PyPI files: pip will find nothing in it.",)
+        none = () if offer.has_python else ("the mirror holds no PyPI files: pip will find nothing in it.",)
+        return (*none, *offer.git_notes)
 
     def merge(self, text: str | None, offer: Offer) -> str:
         """The lines in the user's section `[global]` where there is one, else in one at the end."""

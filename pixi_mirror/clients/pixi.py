@@ -24,10 +24,12 @@ class PixiClient:
     def notes(self, offer: Offer) -> tuple[str, ...]:
         """What the lines cannot say."""
         if not offer.has_packages:
-            return ("the mirror holds nothing that pixi could be led to: run `pixi-mirror update` first.",)
+            return offer.git_notes or (
+                "the mirror holds nothing that pixi could be led to: run `pixi-mirror update` first.",
+            )
         sign_in = f"if the server has users, sign in once: pixi auth login {offer.url} --token TOKEN (the whole URL)."
         notes = [_token_note(channel) for channel in offer.with_token]
-        return (*notes, *(() if offer.is_loopback else (sign_in,)))
+        return (*notes, *offer.git_notes, *(() if offer.is_loopback else (sign_in,)))
 
     def merge(self, text: str | None, offer: Offer) -> str:
         """The lines in the user's own table where there is one, else in one at the end."""

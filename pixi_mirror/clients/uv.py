@@ -25,7 +25,8 @@ class UvClient:
 
     def notes(self, offer: Offer) -> tuple[str, ...]:
         """What the lines cannot say."""
-        return () if offer.has_python else ("the mirror holds no PyPI files: uv will find nothing in it.",)
+        none = () if offer.has_python else ("the mirror holds no PyPI files: uv will find nothing in it.",)
+        return (*none, *offer.git_notes)
 
     def merge(self, text: str | None, offer: Offer) -> str:
         """The index at the end; the user's default index and `index-url` are commented out."""

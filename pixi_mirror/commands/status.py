@@ -2,7 +2,7 @@
 
 import os
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pixi_mirror.commands import options as shared
@@ -13,6 +13,7 @@ from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.mirror.checkout import CheckoutSource, sources_json
 from pixi_mirror.mirror.status import SourceSummary, Status, SubscriptionStatus, status
 from pixi_mirror.model.values import Json
+from pixi_mirror.progress import format_size
 from pixi_mirror.pypi.simple import PAGES_OF_LINKS
 
 _STATES = {
@@ -39,10 +40,7 @@ def _lines(found: Status) -> list[str]:
     lines = [f"{found.mirror}: {files_of(found.files, found.size)}"]
     for subscription in found.subscriptions:
         lines += _subscription_lines(subscription)
-    for channel in found.channels:
-        lines.append(f"channel {channel.url} in {channel.path}/: {files_of(channel.files, channel.size)}")
-    for index in found.indexes:
-        lines.append(f"index {index.url} {_place(index)}: {files_of(index.files, index.size)}")
+    lines += _held_lines(found)
     for sdist in found.sdists:
         needs = ", ".join(sdist.build_requires)
         lines.append(f"will not build offline: {sdist.path} needs {needs}")
@@ -70,6 +68,16 @@ def _doubt(source: CheckoutSource) -> str:
     if source.lacks is None:
         return " (will not build offline: nothing here says what building it needs)"
     return f" (will not build offline: the mirror lacks {', '.join(source.lacks)})"
+
+
+def _held_lines(found: Status) -> Iterator[str]:
+    for channel in found.channels:
+        yield f"channel {channel.url} in {channel.path}/: {files_of(channel.files, channel.size)}"
+    for index in found.indexes:
+        yield f"index {index.url} {_place(index)}: {files_of(index.files, index.size)}"
+    for repository in found.repositories:
+        held = f"{counted(repository.files, 'commit')}, {format_size(repository.size)}"
+        yield f"git repository {repository.url} in {repository.path}/: {held}"
 
 
 def _advice(found: Status) -> str:
@@ -112,6 +120,7 @@ def _json(found: Status) -> Mapping[str, Json]:
         ],
         "channels": [_held(channel) for channel in found.channels],
         "indexes": [_held(index) for index in found.indexes],
+        "repositories": [_held(repository) for repository in found.repositories],
         "sdists": [{"path": sdist.path, "build_requires": list(sdist.build_requires)} for sdist in found.sdists],
         **sources_json(found.checkout, found.outside),
         "missing": list(found.plan.difference.missing),
@@ -142,6 +151,7 @@ _LISTS = (
     "subscriptions",
     "channels",
     "indexes",
+    "repositories",
     "sdists",
     "checkout",
     "unbuildable",

@@ -52,6 +52,11 @@ def repository_path(package: Package) -> str:
     return package.path.partition(PACKS)[0]
 
 
+def repository_url(package: Package) -> str:
+    """The URL of the repository that a pin belongs to, without user and password."""
+    return package.url.stripped.removeprefix("git+")
+
+
 def _place(source: GitSource) -> str:
     """Where the repository stands: as a web server of its host would show it, whatever it is asked over."""
     parts = urlsplit(source.url.raw)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.git.package import repository_path, repository_url
 from pixi_mirror.lockfile.interface import WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.checkout import (
@@ -42,7 +43,7 @@ class SubscriptionStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSummary:
-    """One channel, PyPI index or page of links, and what the mirror holds of it."""
+    """One channel, PyPI index, page of links or git repository, and what the mirror holds of it."""
 
     url: str
     path: str | None
@@ -68,6 +69,8 @@ class Status:
     subscriptions: tuple[SubscriptionStatus, ...]
     channels: tuple[SourceSummary, ...]
     indexes: tuple[SourceSummary, ...]
+    repositories: tuple[SourceSummary, ...]
+    """Of git; a file is one commit with its history."""
     sdists: tuple[Sdist, ...]
     checkout: tuple[CheckoutSource, ...]
     """Source directories of the workspaces' own."""
@@ -122,6 +125,7 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
         ),
         channels=_channels(tree.inventory.snapshots, listed, stored),
         indexes=_indexes(tree.inventory, listed, stored),
+        repositories=_repositories(listed, stored),
         sdists=_sdists(tree.inventory, plan.packages, stored),
         checkout=checkout_sources(
             tree.inventory.snapshots, (package for path, package in plan.packages.items() if path in stored)
@@ -189,6 +193,18 @@ def _indexes(
     return tuple(
         SourceSummary(url=index.url, path=index.path, files=len(found), size=sum(found))
         for index, found in sorted(sizes.items())
+    )
+
+
+def _repositories(packages: Iterable[Package], stored: Mapping[MirrorPath, PackageFile]) -> tuple[SourceSummary, ...]:
+    sizes: dict[tuple[str, str], list[int]] = {}
+    for package in packages:
+        if package.kind == "git" and package.path in stored:
+            found = sizes.setdefault((repository_path(package), repository_url(package)), [])
+            found.append(stored[package.path].size)
+    return tuple(
+        SourceSummary(url=url, path=path, files=len(found), size=sum(found))
+        for (path, url), found in sorted(sizes.items())
     )
 
 

@@ -70,7 +70,8 @@ class HomePage:
         url = self._url_for(fields.get("host"))
         built = self._current()
         offer = _with_base(built.offer, url)
-        configurations = {name: CLIENTS[name].configuration(offer) for name in _CLIENTS}
+        clients = (*_CLIENTS, "git") if offer.repositories else _CLIENTS
+        configurations = {name: CLIENTS[name].configuration(offer) for name in clients}
         if self._has_users:
             # With a whole URL: pixi stores a host with a port, and never finds it again.
             configurations["pixi, to sign in"] = f"pixi auth login {url} --token TOKEN\n"
@@ -139,4 +140,5 @@ def _with_base(offer: Offer, url: str) -> Offer:
         origins=at(offer.origins),
         mapping=at(offer.mapping),
         kept=at(offer.kept),
+        repositories=at(offer.repositories),
     )

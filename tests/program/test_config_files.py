@@ -132,6 +132,12 @@ def test_what_overrules_a_file_is_warned_of(world, mirror):
     assert done.stderr.count("warning: ") == 3
 
 
+def test_what_overrules_a_file_is_warned_of_once(world, mirror):
+    (world.directory / "uv.toml").write_text("no-index = true\n")
+    done = world.run("config", "--for", "uv", "--file", "uv.toml", "--write")
+    assert done.stderr.count("`no-index`") == 1
+
+
 def test_a_proxy_in_the_users_file_is_warned_of_with_the_line_that_exempts_the_mirror(world, mirror):
     users = world.home / ".pixi" / "config.toml"
     users.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,11 @@
 """Sources that a lock names: directories need no mirroring, commits of git are mirrored as repositories."""
 
+import html
 import json
 import os
 import shutil
+import urllib.parse
+import urllib.request
 
 import pytest
 from harness.python_index import PythonIndex
@@ -229,6 +232,34 @@ def test_a_password_of_a_repository_is_nowhere(world, upstream, as_a_user):
     assert "hunter2" not in done.stdout + done.stderr
     kept = [path for path in world.mirror.rglob("*") if path.is_file()]
     assert not [path for path in kept if b"hunter2" in path.read_bytes()]
+
+
+@needs_git
+@pytest.mark.parametrize(
+    "place", ["org/thing.git", "My%20Project/_git/thing", "~user/+f/(x)/thing", "caf%C3%A9/a%26b/thing.git", "a//thing"]
+)
+def test_a_repository_is_named_and_led_to_wherever_it_lies(world, as_a_user, tmp_path, place):
+    repository = Repository(world.directory / "git" / urllib.parse.unquote(place))
+    commit = repository.commit({"a": "1"})
+    address = f"https://git.example/{place}"
+    lock(world, PypiLockEntry(url=f"git+{address}#{commit}", name="thing"))
+    config = world.home / "gitconfig"
+    config.write_text(f'[url "{repository.path.as_uri()}"]\n\tinsteadOf = {address}\n')
+    assert world.run(*LOCK, env=as_a_user).status == 0
+    (row,) = world.run_json("status")["repositories"]
+    assert (row["url"], row["files"]) == (address, 1)
+    assert (world.mirror / row["path"] / "HEAD").is_file()
+    assert f"git repository {address} in {row['path']}/: 1 commit, " in world.run("status").stdout
+    for client in ("pixi", "pip", "uv"):
+        assert "config --for git --write" in world.run("config", "--for", client).stderr
+    with served(world.mirror, env=world.environment) as url:
+        config.write_text(world.run("config", "--for", "git", "--url", url).stdout)
+        clone = Repository(tmp_path / "clone")
+        clone.git("fetch", "-q", address, commit, GIT_CONFIG_GLOBAL=str(config))
+        with urllib.request.urlopen(f"{url}/", timeout=30) as response:
+            page = response.read().decode()
+    assert html.escape(config.read_text().splitlines()[0]) in page
+    assert f"git repository {html.escape(address)}" in page
 
 
 def test_without_git_it_is_said_what_to_do_and_nothing_is_made(world):

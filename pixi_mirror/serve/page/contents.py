@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.conda.names import SUBDIRS
+from pixi_mirror.git.package import repository_path, repository_url
 from pixi_mirror.model.packages import Inventory, Kind, Package
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index_urls import index_urls
@@ -114,6 +115,8 @@ def _titles(inventory: Inventory) -> dict[tuple[Kind, str], tuple[str, ...]]:
             if package.kind == "pypi":
                 for index, path in _first_index(package):
                     found.setdefault(("pypi", path), {})[index] = None
+            elif package.kind == "git":
+                found.setdefault(("git", repository_path(package)), {})[repository_url(package)] = None
     return {key: tuple(urls) for key, urls in found.items()}
 
 
@@ -127,6 +130,8 @@ def _first_index(package: Package) -> tuple[tuple[str, str], ...]:
 def _repository_path(package: Package) -> str:
     if package.kind == "pypi":
         return next((path for _, path in _first_index(package)), "")
+    if package.kind == "git":
+        return repository_path(package)
     folder = package.path.rpartition("/")[0]
     return folder.rpartition("/")[0] if folder.rpartition("/")[2] == package.subdir else folder
 
@@ -176,6 +181,8 @@ def _version_key(version: str) -> tuple[tuple[int, int, str], ...]:
 
 def _indexes(kind: Kind, path: str, tree: Mapping[MirrorPath, object]) -> Iterator[tuple[str, str]]:
     lead = f"{path}/" if path else ""
+    if kind == "git":
+        return
     if kind == "pypi":
         for folder in dict.fromkeys((path, SIMPLE)):
             if f"{folder}/{PAGE_HTML}" in tree:

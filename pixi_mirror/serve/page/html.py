@@ -21,6 +21,7 @@ MOST_ROWS = 25_000
 _MOST_VERSIONS = 5
 _LONGEST = 100
 """Characters of a name or version; longer ones are cut, since no real one is so long."""
+_KINDS = {"conda": "Channel", "git": "git repository", "pypi": "Python index"}
 _NO_ID = re.compile(r"[^a-z0-9]+")
 
 
@@ -141,7 +142,7 @@ def _anchor(number: int, repository: Repository) -> str:
 
 
 def _repository(repository: Repository, anchor: str, rows: tuple[PackageRow, ...]) -> Iterator[str]:
-    kind = "Channel" if repository.kind == "conda" else "Python index"
+    kind = _KINDS[repository.kind]
     yield (
         f'<details class="place" id="{anchor}"><summary><h3>{kind} {_name(repository.title)}</h3> '
         f'<span class="soft">{_count(len(repository.rows), "package")}, {_count(repository.files, "file")}, '
