@@ -19,14 +19,15 @@ def blocked_paths_error(plan: Plan) -> UnmirrorableError | None:
     packages = (*plan.packages.values(), *plan.kept.values())
     wanted = {package.path: str(package.url) for package in packages}
     wanted |= {path: f"the page {url}" for path, url in possible_pages(packages)}
+    blocked = wanted.keys() & _directories(wanted)
+    if not blocked:
+        return None
     lines = [
         f"{folder} would have to be {wanted[folder]} and the directory of {wanted[path]}"
+        for folder in sorted(blocked)
         for path in sorted(wanted)
-        for folder in _folders(path)
-        if folder in wanted
+        if path.startswith(f"{folder}/")
     ]
-    if not lines:
-        return None
     return UnmirrorableError(
         "\n".join(
             [
@@ -67,6 +68,17 @@ def without_displaced(obsolete: tuple[MirrorPath, ...], held: Collection[MirrorP
         return ()
     folders = _by_folder(held)
     return tuple(path for path in obsolete if path not in folders and not any(each in held for each in _folders(path)))
+
+
+def _directories(paths: Iterable[MirrorPath]) -> frozenset[str]:
+    """Every directory that one of the paths is in."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(found)
 
 
 def _by_folder(paths: Iterable[MirrorPath]) -> Mapping[MirrorPath, list[MirrorPath]]:

@@ -9,6 +9,7 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, PypiEntry
 from pixi_mirror.model.values import Json, Url
 from pixi_mirror.pixi.list import Rows
+from pixi_mirror.pypi.names import canonical_name
 
 _Key: TypeAlias = tuple[str, str, str]
 """Kind, normalised name, location."""
@@ -75,16 +76,10 @@ def _called(row: Mapping[str, Json]) -> str:
     return f"the {row['kind']} package {row['name']} {row.get('version') or ''}".rstrip()
 
 
-def _canonical(name: str) -> str:
-    from packaging.utils import canonicalize_name  # a library that most runs can do without
-
-    return canonicalize_name(name)
-
-
 def _key_of_row(row: Mapping[str, Json]) -> _Key:
     name = row["name"]
     if row["kind"] == "pypi":
-        return ("pypi", _canonical(name), row["url"])
+        return ("pypi", canonical_name(name), row["url"])
     return ("conda" if row.get("file_name") is not None else "source", name, row["url"])
 
 
@@ -95,7 +90,7 @@ def _key_of_entry(entry: Entry) -> _Key:
         case CondaSource():
             return ("source", entry.name, entry.location)
         case PypiEntry():
-            return ("pypi", _canonical(entry.name), entry.location)
+            return ("pypi", canonical_name(entry.name), entry.location)
 
 
 def _unknown(row: Mapping[str, Json], locked: Mapping[_Key, object], place: str) -> WorkspaceError:

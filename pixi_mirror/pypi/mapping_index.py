@@ -9,6 +9,7 @@ from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, admit_path, canonical
 from pixi_mirror.paths import MAPPING_HOST
+from pixi_mirror.pypi.names import canonical_name
 
 _BY_HASH = f"{MAPPING_HOST}/hash-v0"
 MAPPING_BY_NAME = f"{MAPPING_HOST}/compressed-v0/compressed_mapping.json"
@@ -53,11 +54,9 @@ def _is_known(package: Package) -> bool:
 
 def _names(package: Package) -> list[str]:
     """The normalised names in the purls, without qualifiers and versions."""
-    from packaging.utils import canonicalize_name
-
     purls = (purl for purl in package.record["purls"] if purl.startswith(_PURL))
     bare = (purl.removeprefix(_PURL).partition("?")[0].partition("#")[0].partition("@")[0] for purl in purls)
-    return sorted({canonicalize_name(name) for name in bare if name})
+    return sorted({canonical_name(name) for name in bare if name})
 
 
 def _of_package(package: Package) -> Json:

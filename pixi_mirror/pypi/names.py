@@ -29,6 +29,7 @@ ARCHIVES = (WHEEL, *_SDIST)
 # Two characters at least: one letter and a colon is a drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _SLASHES = re.compile(r"[/\\]")
+_CANONICAL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_NAME = 255
 """Characters; no file system holds more, and tags multiply: a name of 20,000 would have millions of combinations."""
 # No white space, no two separators in a row: the library passes over both in some versions.
@@ -45,6 +46,19 @@ class WheelName:
     """As the file name spells it."""
     tags: "frozenset[Tag]"
     """Every combination of its Python, ABI and platform tags (PEP 425)."""
+
+
+def canonical_name(name: str) -> str:
+    """The normalised name of a project (PEP 503).
+
+    The library is imported only for a name that is not normalised yet: the import takes 20 ms, which is a tenth of a
+    run that finds nothing to do.
+    """
+    if _CANONICAL.fullmatch(name):
+        return name
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name)
 
 
 def form_of(location: str) -> Form:

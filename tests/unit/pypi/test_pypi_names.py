@@ -16,6 +16,7 @@ from pixi_mirror.lockfile.entries import PypiEntry
 from pixi_mirror.lockfile.reader import read_lock
 from pixi_mirror.pypi.names import (
     WheelName,
+    canonical_name,
     file_name_of,
     form_of,
     is_wheel_name,
@@ -25,6 +26,13 @@ from pixi_mirror.pypi.names import (
 
 WHEEL = "typing_extensions-4.12.2-py3-none-any.whl"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    "name", ["Ruamel.Yaml", "ruamel-yaml", "RUAMEL_-.yaml", "a--b", "-a", "a-", "", "\u00fc", "a1"]
+)
+def test_a_project_has_one_normalised_name_with_and_without_the_library(name):
+    assert canonical_name(name) == canonicalize_name(name)
 
 
 FORMS = {
