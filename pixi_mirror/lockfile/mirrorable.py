@@ -45,6 +45,11 @@ def missing_archive(entry: Entry) -> str | None:
     match entry:
         case CondaSource():
             return "it is a source package, built at install time: there is no archive to mirror"
+        case CondaBinary(file_name=file_name) if file_name.endswith(".whl"):
+            return (
+                "it is a wheel in a conda channel (repodata v3), and of channels only .conda and .tar.bz2 are mirrored "
+                "so far. Lock it as a PyPI dependency, or leave its environment out"
+            )
         case CondaBinary(location=location):
             scheme = _SCHEME.match(location)
             if is_local(location) or scheme is None or scheme[1].lower() in _CONDA_SCHEMES:

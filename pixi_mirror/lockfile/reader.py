@@ -14,11 +14,13 @@ from pixi_mirror.lockfile.versions import VERSIONS, LockVersion
 from pixi_mirror.lockfile.yaml_reader import cut_off, load_yaml
 from pixi_mirror.model.values import Json
 
+_CONDA_WORKSPACES = 6
+"""The version of pixi.lock whose shape a `conda.lock` of version 1 has."""
 _Platforms: TypeAlias = Mapping[str, LockedPlatform]
 
 
 def read_lock(data: bytes, *, name: str) -> Lock:
-    """Read a `pixi.lock` of one of the versions in `VERSIONS`.
+    """Read a `pixi.lock` of one of the versions in `VERSIONS`, or a `conda.lock` of conda-workspaces.
 
     Args:
         data: the file.
@@ -35,7 +37,8 @@ def read_lock(data: bytes, *, name: str) -> Lock:
             "`pixi lock`."
         )
     try:
-        version = _version(number(document["version"], "version"), name)
+        found = number(document["version"], "version")
+        version = VERSIONS[_CONDA_WORKSPACES] if _is_conda_workspaces(document, found) else _version(found, name)
         if not version.is_read_here:
             return read_old_lock(data, version=version.number, name=name)
         return _lock(document, version)
@@ -44,6 +47,14 @@ def read_lock(data: bytes, *, name: str) -> Lock:
             f"{name} is damaged: {error}.{cut_off(data)} Such locks mostly come of a line-wise git merge; restore the "
             "file from version control or write it anew with `pixi lock`."
         ) from None
+
+
+def _is_conda_workspaces(document: dict[str, Json], version: int) -> bool:
+    """Whether it is a `conda.lock` of conda-workspaces, which counts versions of its own.
+
+    A pixi.lock of version 1 has `package` and `metadata` instead.
+    """
+    return version == 1 and "environments" in document and "packages" in document
 
 
 def _version(number: int, name: str) -> LockVersion:

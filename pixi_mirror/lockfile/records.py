@@ -51,7 +51,21 @@ def location_parts(location: str) -> LocationParts:
 
         file_name = unquote(file_name)
     parent = segments[-2] if len(segments) > least else None
-    return LocationParts(file_name, split_stem(file_name), parent, channel if len(segments) >= least else None)
+    parts = split_stem(file_name) or _wheel_parts(file_name)
+    return LocationParts(file_name, parts, parent, channel if len(segments) >= least else None)
+
+
+def _wheel_parts(file_name: str) -> tuple[str, str, str, str] | None:
+    """The same of a wheel, which a channel may have since CEP 48; it has no build. None: it is no wheel."""
+    if not file_name.endswith(".whl"):
+        return None
+    from pixi_mirror.pypi.names import wheel_name
+
+    try:
+        found = wheel_name(file_name)
+    except ValueError:
+        return None
+    return (found.name, found.version, "", "whl")
 
 
 def _words(value: Json, what: str) -> list[str]:

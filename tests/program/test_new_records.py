@@ -46,3 +46,26 @@ def test_it_costs_its_channel_no_sidecar_and_py_rattler_solves_from_each_kind(wo
     assert world.run("verify").status == 0
     found = world.run_json("verify", "--solve")["solved"]
     assert [(each["problem"], each["otherwise"]) for each in found] == [(None, [])]
+
+
+def test_a_wheel_in_a_conda_channel_is_refused_by_name_and_can_be_left_out(world):
+    lock = _locked(world)
+    wheel = f"{world.upstream.url}/conda-forge/noarch/thing-1.0-py3-none-any.whl"
+    text = lock.read_text().replace("\npackages:\n", f"\npackages:\n- conda: {wheel}\n  sha256: '{'a' * 64}'\n")
+    lock.write_text(text.replace("      linux-64:\n", f"      linux-64:\n      - conda: {wheel}\n"))
+    found = world.run_json("update", "--lock", lock, status=4)
+    (row,) = found["refused"]
+    assert "thing-1.0-py3-none-any.whl" in row["entry"]
+    assert "a wheel in a conda channel" in row["reason"]
+    world.run_json("update", "--lock", lock, "--skip-unmirrorable")
+    assert world.run("verify").status == 0
+
+
+def test_a_conda_lock_of_conda_workspaces_is_mirrored(world):
+    lock = world.workspace()
+    lock = lock.rename(lock.with_name("conda.lock"))
+    lock.write_text(lock.read_text().replace("version: 6", "version: 1", 1))
+    found = world.run_json("update", "--lock", lock)
+    assert {row["name"] for row in found["wanted"]} == {"base", "old-thing", "pure", "tool"}
+    assert world.run("verify").status == 0
+    assert world.run("status", "--check").status == 0
