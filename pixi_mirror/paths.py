@@ -20,8 +20,8 @@ DEFAULT_HOST = "conda.anaconda.org"
 MAPPING_HOST = "conda-mapping.prefix.dev"
 """The host that maps conda packages to PyPI projects for pixi."""
 
-HEALTH = "-/health"
-"""Where our server says which mirror it shows. No package has this path: no host and no channel at the root is `-`."""
+HEALTH, METRICS = "-/health", "-/metrics"
+"""Where our server says which mirror it shows and how much is in it. No package has such a path."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LARGEST_PORT = 65535

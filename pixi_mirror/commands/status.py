@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pixi_mirror.commands import options as shared
+from pixi_mirror.commands.change_lines import moment
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.mirror.checkout import CheckoutSource, sources_json
+from pixi_mirror.mirror.dates import dates_json
 from pixi_mirror.mirror.status import SourceSummary, Status, SubscriptionStatus, status
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import format_size
@@ -37,7 +39,7 @@ def _run(options: Namespace) -> Outcome:
 
 
 def _lines(found: Status) -> list[str]:
-    lines = [f"{found.mirror}: {files_of(found.files, found.size)}"]
+    lines = [f"{found.mirror}: {files_of(found.files, found.size)}", _dates(found)]
     for subscription in found.subscriptions:
         lines += _subscription_lines(subscription)
     lines += _held_lines(found)
@@ -80,6 +82,12 @@ def _held_lines(found: Status) -> Iterator[str]:
         yield f"git repository {repository.url} in {repository.path}/: {held}"
 
 
+def _dates(found: Status) -> str:
+    refreshed, verified = found.dates
+    first = "when it was refreshed is not known" if refreshed is None else f"refreshed {moment(refreshed)}"
+    return f"{first}, {'not verified yet' if verified is None else f'verified {moment(verified)}'}"
+
+
 def _advice(found: Status) -> str:
     """What mends the mirror here; without a lock, no update can."""
     if found.has_locks:
@@ -95,9 +103,12 @@ def _place(index: SourceSummary) -> str:
 
 def _subscription_lines(subscription: SubscriptionStatus) -> list[str]:
     lines = [
-        f"follows {subscription.workspace}: "
-        f"{', '.join(subscription.environments) or 'nothing'} on {', '.join(subscription.platforms) or 'no platform'}",
+        f"follows {subscription.workspace}{'' if subscription.contents else ': nothing'}",
         f"  {subscription.lock or 'lock not known on this machine'}: {_STATES[subscription.state]}",
+    ]
+    lines += [
+        f"  {each.environment} on {', '.join(each.platforms)}: {files_of(each.files, each.size)}"
+        for each in subscription.contents
     ]
     lines += [f"  left out: {entry}" for entry in subscription.refused]
     return lines
@@ -113,6 +124,15 @@ def _json(found: Status) -> Mapping[str, Json]:
                 "lock": subscription.lock,
                 "environments": list(subscription.environments),
                 "platforms": list(subscription.platforms),
+                "contents": [
+                    {
+                        "environment": each.environment,
+                        "platforms": list(each.platforms),
+                        "files": each.files,
+                        "bytes": each.size,
+                    }
+                    for each in subscription.contents
+                ],
                 "state": subscription.state,
                 "refused": list(subscription.refused),
             }
@@ -130,6 +150,7 @@ def _json(found: Status) -> Mapping[str, Json]:
         "stale_indexes": list(found.stale_indexes),
         "files": found.files,
         "bytes": found.size,
+        **dates_json(found.dates),
     }
 
 
@@ -144,6 +165,8 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         **{key: [] for key in _LISTS},
         "files": 0,
         "bytes": 0,
+        "refreshed": None,
+        "verified": None,
     }
 
 

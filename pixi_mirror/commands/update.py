@@ -14,6 +14,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import nothing_to_do
 from pixi_mirror.commands.values import path, word
+from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.memo import decision_inputs, recall
 
 _DESCRIPTION = """\
@@ -101,6 +102,8 @@ def _run(options: Namespace) -> Outcome:
     if not (options.json or options.dry_run or options.locked or options.report):
         known = recall(str(options.output), question)
         if known is not None:
+            if known.pop("renews_all"):
+                record_date(options.output, "refresh")
             return Outcome(lines=[nothing_to_do(options.output, **known)], json={})
     from pixi_mirror.commands.render_update import run
 

@@ -16,16 +16,29 @@ from pixi_mirror.mirror.checkout import (
     missing_requirements,
     outside_sources,
 )
+from pixi_mirror.mirror.dates import Dates, read_dates
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import open_mirror
-from pixi_mirror.model.packages import Channel, Inventory, Package, PackageFile, Snapshot, SourceDirectory
+from pixi_mirror.model.packages import Cell, Channel, Inventory, Package, PackageFile, Snapshot, SourceDirectory
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index_urls import IndexUrl, index_of
 
 Freshness: TypeAlias = Literal["current", "changed", "missing", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSummary:
+    """One environment of a lock, and what the mirror holds of it."""
+
+    environment: str
+    platforms: tuple[str, ...]
+    """Those that it is mirrored for."""
+    files: int
+    size: int
+    """Bytes; a file that several platforms want counts once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +50,7 @@ class SubscriptionStatus:
     """The path of its lock; None: this machine does not know it."""
     environments: tuple[str, ...]
     platforms: tuple[str, ...]
+    contents: tuple[EnvironmentSummary, ...]
     state: Freshness
     refused: tuple[str, ...]
 
@@ -80,6 +94,7 @@ class Status:
     stale_indexes: tuple[MirrorPath, ...]
     files: int
     size: int
+    dates: Dates
     is_moved: bool
     """Whether it was updated last in another directory or on another machine, where its locks may have stayed."""
 
@@ -121,7 +136,7 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
     return Status(
         mirror=mirror,
         subscriptions=tuple(
-            _subscription(snapshot, tree.state.locks, sources) for snapshot in tree.inventory.snapshots
+            _subscription(snapshot, tree.state.locks, sources, stored) for snapshot in tree.inventory.snapshots
         ),
         channels=_channels(tree.inventory.snapshots, listed, stored),
         indexes=_indexes(tree.inventory, listed, stored),
@@ -135,21 +150,45 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
         stale_indexes=stale_indexes(tree, plan),
         files=len(stored),
         size=sum(content.size for content in stored.values()),
+        dates=read_dates(mirror),
         is_moved=tree.is_moved,
     )
 
 
 def _subscription(
-    snapshot: Snapshot, locks: Mapping[str, str], sources: Mapping[str, WorkspaceSource]
+    snapshot: Snapshot,
+    locks: Mapping[str, str],
+    sources: Mapping[str, WorkspaceSource],
+    stored: Mapping[MirrorPath, PackageFile],
 ) -> SubscriptionStatus:
     return SubscriptionStatus(
         workspace=snapshot.workspace,
         lock=locks.get(snapshot.id),
         environments=tuple(dict.fromkeys(cell.environment for cell in snapshot.cells)),
         platforms=tuple(sorted({cell.platform for cell in snapshot.cells})),
+        contents=environments_of(snapshot, stored),
         state=_freshness(snapshot, sources.get(snapshot.id)),
         refused=tuple(refusal.entry for refusal in snapshot.refused),
     )
+
+
+def environments_of(snapshot: Snapshot, stored: Mapping[MirrorPath, PackageFile]) -> tuple[EnvironmentSummary, ...]:
+    """The environments of a subscription, in its order, with their own platforms and sizes."""
+    cells: dict[str, list[Cell]] = {}
+    for cell in snapshot.cells:
+        cells.setdefault(cell.environment, []).append(cell)
+    found = []
+    for environment, of in cells.items():
+        paths = {path for cell in of for path in cell.packages if path in stored}
+        found.append(
+            EnvironmentSummary(
+                environment=environment,
+                platforms=tuple(sorted({cell.platform for cell in of})),
+                files=len(paths),
+                size=sum(stored[path].size for path in paths),
+            )
+        )
+    return tuple(found)
 
 
 def _freshness(snapshot: Snapshot, source: WorkspaceSource | None) -> Freshness:

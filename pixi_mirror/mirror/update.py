@@ -13,6 +13,7 @@ from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.blocked_paths import blocked_paths_error
+from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.memo import FILE as UNCHANGED
 from pixi_mirror.mirror.memo import dump_memo
@@ -110,6 +111,8 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         if here is not None and here.manifests_digest:
             tree.record_found_workspace(context.directory(), here.manifest, here.manifests_digest)
         result = _carry_out(request, decision.plan, tree, context, decision.problem)
+        if result.error is None and _renews_all(decision):
+            record_date(request.mirror, "refresh")
         if result.error is None and _is_silent(decision.plan):
             with suppress(OSError, MachineError):  # without the memo, the next run only takes longer
                 tree.write_private(UNCHANGED, _memo(request, tree, decision))
@@ -145,9 +148,16 @@ def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, co
     )
 
 
+def _renews_all(decision: _Decision) -> bool:
+    """Whether every lock that the mirror follows was read."""
+    read = {each.subscription for each in decision.sources.requests}
+    return all(snapshot.id in read for snapshot in decision.plan.pins.snapshots)
+
+
 def _memo(request: UpdateRequest, tree: Tree, decision: _Decision) -> bytes:
     packages = decision.plan.packages.values()
     answer = {"files": len(packages), "bytes": sum(package.size or 0 for package in packages)}
+    answer |= {"renews_all": _renews_all(decision)}
     answer |= {"deferred": len(decision.plan.deferred), "deferred_bytes": decision.plan.deferred_size}
     return dump_memo(str(tree.root), request.question, inputs=decision.inputs, answer=answer)
 

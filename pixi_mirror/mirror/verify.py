@@ -13,6 +13,7 @@ from pixi_mirror.conda.closure import unmet
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors
 from pixi_mirror.mirror.apply import apply_plan
+from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.indexes import INDEXES, recorded_index_files
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, has_unsettled_listings, plan_changes
@@ -136,6 +137,8 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
             verified = _repair(tree, plan, verified, context)
         elif repair:
             tree.record_identities()
+        if not (quick or verified.left):
+            record_date(mirror, "verify")
         if not solve:
             return verified
         from pixi_mirror.conda.solve import SolveRequest, solve_environments

@@ -9,8 +9,8 @@ from http import HTTPStatus
 from ipaddress import ip_address
 
 from pixi_mirror.model.segments import request_path
-from pixi_mirror.model.values import MirrorPath, admit_path, canonical
-from pixi_mirror.paths import HEALTH
+from pixi_mirror.model.values import MirrorPath, admit_path
+from pixi_mirror.paths import HEALTH, METRICS
 from pixi_mirror.pypi.mapping_index import MAPPING_BY_NAME
 from pixi_mirror.pypi.simple import PAGE_HTML, PAGE_JSON
 from pixi_mirror.serve.access.control import AccessControl, Verdict
@@ -19,6 +19,7 @@ from pixi_mirror.serve.homepage import HomePage
 from pixi_mirror.serve.negotiation import content_type, forms, is_range_valid, status_of
 from pixi_mirror.serve.ranges import Span, spans
 from pixi_mirror.serve.request import HttpRequest, RequestRefused, RequestTarget, parse_target
+from pixi_mirror.serve.watching import METRICS_TYPE
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache, max-age=0"
@@ -84,9 +85,9 @@ class App:
             return text_response(421, b"this server does not answer to that name; see `serve --allow-host`\n", NO_STORE)
         target = parse_target(request.target)
         if target is not None and "/".join(target.segments) == HEALTH and not target.is_folder:
-            return _json_response(canonical({"status": "ok", "mirror": self.files.identity}))
+            return _json_response(self.files.watching.health(self.files.identity))
         if self.access is None:
-            return self._find(request, target, wait)
+            return self._show(request, target, wait)
         return self._check(request, target, wait, self.access)
 
     def _check(
@@ -96,7 +97,7 @@ class App:
         path = "" if target is None else "/".join(target.segments)
         match access.check(request.fields.get("authorization"), None if target is None else target.token, path):
             case Verdict.MAY_READ:
-                return _private(self._find(request, target, wait))
+                return _private(self._show(request, target, wait))
             case Verdict.NOT_ENTITLED:
                 return _private(_not_found())
             case Verdict.UNKNOWN:
@@ -104,6 +105,11 @@ class App:
             case Verdict.BUSY:
                 busy = {"Retry-After": "1", **NO_STORE}
                 return text_response(503, b"too many clients are signing in; come again\n", busy)
+
+    def _show(self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream) -> Response:
+        if target is not None and "/".join(target.segments) == METRICS and not target.is_folder:
+            return text_response(200, self.files.watching.metrics(), {"Content-Type": METRICS_TYPE, **NO_STORE})
+        return self._find(request, target, wait)
 
     def _find(self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream) -> Response:
         if self.homepage is not None and target is not None and target.is_folder and not target.segments:

@@ -24,6 +24,7 @@ from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.simple import METADATA
 from pixi_mirror.serve.access_log import WrongBytes
 from pixi_mirror.serve.negotiation import Validators, is_index, is_known
+from pixi_mirror.serve.watching import Watching
 
 WaitForUpstream = Callable[[], AbstractContextManager[Callable[[], bool]]]
 """Counts a client as waiting for upstream while the context is open; what it gives says whether the client has left.
@@ -117,6 +118,7 @@ class MirrorFiles:
         self._lock = threading.Lock()
         self._records = self._read(self._marks())
         self.identity = TreeView(root).identity
+        self.watching = Watching(root)
         self._hashes: dict[str, tuple[FileIdentity, str]] = {}
         self._reported: dict[str, FileIdentity] = {}
         self._hashing = [threading.Lock() for _ in range(_HASHING_AT_ONCE)]

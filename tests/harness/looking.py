@@ -6,22 +6,31 @@ import os
 from pathlib import Path
 from typing import Any
 
+DATES = ("last-refresh", "last-verify")
+"""The private files that say when a mirror was last refreshed and verified."""
+
 
 def identities(directory: Path) -> dict[str, tuple[int, int]]:
-    """Path below `directory` -> inode and mtime_ns, of every file and folder; empty where it is not there."""
+    """Path below `directory` -> inode and mtime_ns, of every file and folder; empty where it is not there.
+
+    The dates of the last refresh and verify are left out: a run that finds nothing to do records its own.
+    """
     found = {}
     for folder, folders, files in os.walk(directory):
-        for name in (*folders, *files):
+        for name in (*folders, *(name for name in files if name not in DATES)):
             path = Path(folder, name)
             status = path.lstat()
-            found[path.relative_to(directory).as_posix()] = (status.st_ino, status.st_mtime_ns)
+            changed = 0 if name == ".pixi-mirror" else status.st_mtime_ns  # the first date makes a file in it
+            found[path.relative_to(directory).as_posix()] = (status.st_ino, changed)
     return found
 
 
 def contents(directory: Path) -> dict[str, bytes]:
     """Path below `directory` -> bytes, of every file."""
     return {
-        path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file() and path.name not in DATES
     }
 
 

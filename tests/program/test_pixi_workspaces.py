@@ -34,6 +34,7 @@ def test_the_workspace_around_the_user_is_asked_for_once_and_mirrored(studio):
 
 
 def test_without_any_choice_the_default_environment_of_the_workspace_here_is_mirrored(studio):
+    studio.world.mirror.mkdir()  # with a name that is not there, it would be a refresh of nothing
     studio.done(cwd=studio.workspace())
     assert {call.place for call in studio.stub.calls} == {None, "default linux-64", "default osx-arm64"}
     assert "tool-1.0-h34_1.conda" in studio.packages
@@ -181,6 +182,7 @@ def test_what_surrounds_the_user_does_not_reach_pixi(studio):
         "PIXI_PROJECT_MANIFEST": "/elsewhere/pixi.toml", "PIXI_EXE": str(studio.stub.program),
         "PIXI_CACHE_DIR": str(studio.world.home / "kept"),
     }  # fmt: skip
+    studio.world.mirror.mkdir()
     studio.done(cwd=workspace, env=around)
     assert {call.place for call in studio.stub.calls} == {None, "default linux-64", "default osx-arm64"}
 

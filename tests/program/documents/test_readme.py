@@ -15,8 +15,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def normalised(transcript, directory):
-    """The transcript as docs/demo.md has it, where the directory and the port are made up."""
+    """The transcript as docs/demo.md has it, where the directory, the port and the dates are made up."""
     text = transcript.replace(directory, "/tmp/pixi-mirror-demo")
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-11-30 06:13 UTC", text)
     return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:40123", text)
 
 
