@@ -152,7 +152,7 @@ class Selection:
         for entry in entries:
             if isinstance(entry, PypiEntry) and not request.pypi:
                 continue
-            if self._is_directory(entry):
+            if self._is_only_directory(entry):
                 continue
             admitted = self._admit_once(entry, environment)
             refusal = admitted if isinstance(admitted, Refusal) else _refuse_unhashed(admitted, request)
@@ -162,19 +162,16 @@ class Selection:
                 paths[admitted.path] = None
                 self._wanted[id(admitted)] = admitted
 
-    def _is_directory(self, entry: Entry) -> bool:
-        """Whether an entry is a source directory, which needs no mirroring; remember it."""
+    def _is_only_directory(self, entry: Entry) -> bool:
+        """Whether an entry is a source directory that needs no mirroring; remember the directory."""
         key = entry_title(entry)
-        if key in self._directories:
-            return True
-        directory = source_directory_of(entry, self._base, read=read_manifest)
-        if directory is None:
-            return False
-        # What is built from a commit is no matter of directories, whatever says how it is built.
-        if isinstance(entry, CondaSource) and entry.origin.get("git"):
-            return False
-        self._directories[key] = directory
-        return True
+        if key not in self._directories:
+            directory = source_directory_of(entry, self._base, read=read_manifest)
+            if directory is None:
+                return False
+            self._directories[key] = directory
+        # The manifest in a directory may say how a commit is built, and the commit is mirrored.
+        return not (isinstance(entry, CondaSource) and entry.origin.get("git"))
 
     def _admit_once(self, entry: Entry, environment: LockedEnvironment) -> Package | Refusal:
         """The package of an entry, or why there is none; the same object for the same entry."""

@@ -283,6 +283,8 @@ def test_the_repository_of_a_conda_source_package_is_mirrored(world, upstream, a
     path.write_text(f"{text}- conda_source: mine[0a1b2c3d] @ .\n  source:\n{lines}")
     told = world.run_json(*LOCK, env=as_a_user)
     assert [each["version"] for each in told["wanted"] if each["kind"] == "git"] == [commit]
+    # The manifest that says how the commit is built is in the checkout.
+    assert [(each["entry"], each["path"]) for each in told["checkout"]] == [("mine @ .", ".")]
     assert json.loads((world.mirror / "pixi-mirror.json").read_text())
 
 
