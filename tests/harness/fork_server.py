@@ -66,7 +66,7 @@ def _serve(requests: socket.socket) -> None:
     import pixi_mirror
 
     for module in pkgutil.walk_packages(pixi_mirror.__path__, "pixi_mirror."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "_child")):  # no run imports these
             with suppress(ImportError):  # the run that needs it says so itself
                 importlib.import_module(module.name)
     for name in _HEAVY:
