@@ -39,6 +39,23 @@ ours is installed; the demo plays the part of other people's servers and builder
 EFFECTS_OF_COMMANDS = ("print(", "sys.exit(", "os.environ", "input(")
 
 LONGEST_MODULE = 320
+SHORTEST_MODULE = 40
+SHORT_MODULES = {
+    "commands/command.py": "the interface of a verb",
+    "commands/variables.py": "a list, which `program` reads without importing the verbs",
+    "context.py": "the interface between the command line and what it calls",
+    "environments/exchange.py": "one call that each operating system has in its own way",
+    "environments/platform.py": "goes into the unpacker of self-extracting packs by itself",
+    "environments/signing.py": "what macOS alone needs",
+    "suggest.py": "one function, for messages of several layers",
+}
+"""Modules that may be shorter, and why. Interfaces, `__init__` and `__main__` may be, too."""
+
+PRIVATE_WORDS = {
+    "told", "asked", "said", "shelf", "crowd", "wish", "wishes", "keeping", "trouble", "patience", "pouring",
+}  # fmt: skip
+"""Words of this project alone, for what the field calls response, request, connections, retry. No name has them."""
+
 LONGEST_FUNCTION = 55
 
 
@@ -127,6 +144,49 @@ def test_one_module_names_the_index_files_of_conda() -> None:
 def test_no_module_is_named_after_nothing() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base"}
     assert not [path for path in modules() if path.stem in vague]
+
+
+def test_no_module_is_too_short_to_be_one() -> None:
+    short = {
+        shown(path)
+        for path in modules()
+        if path.read_text(encoding="utf-8").count("\n") < SHORTEST_MODULE
+        and path.stem not in ("__init__", "__main__", "interface")
+    }
+    assert short == set(SHORT_MODULES), "let another module have it, or write down why it stands alone"
+
+
+def test_no_two_classes_have_one_name() -> None:
+    found: dict[str, list[str]] = {}
+    for path in modules():
+        for node in nodes(path):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(shown(path))
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
+
+
+def names_in(path: Path) -> Iterator[str]:
+    """Every name that a module gives or uses."""
+    for node in nodes(path):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.arg(arg=str(name)) | ast.keyword(arg=str(name)) | ast.Name(id=name) | ast.Attribute(attr=name):
+                yield name
+            case ast.alias(asname=str(name)):
+                yield name
+            case _:
+                pass
+
+
+def test_no_name_has_a_word_of_this_project_alone() -> None:
+    found = {
+        f"{shown(path)}: {name}"
+        for path in modules()
+        for name in [path.stem, *names_in(path)]
+        if PRIVATE_WORDS & {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    }
+    assert found == set()
 
 
 def test_hard_dependencies_are_those_of_the_design_card() -> None:

@@ -17,7 +17,7 @@ class Outcome(NamedTuple):
     lines: Sequence[str] = ()
     """For people, on stdout."""
     status: int = DONE
-    is_asked_for: bool = False
+    is_requested: bool = False
     """Whether the lines are what the user wants to have, so that `--quiet` does not take them away."""
     error: PixiMirrorError | None = None
     """Why it failed; the exit status is then the error's."""

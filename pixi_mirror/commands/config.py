@@ -87,7 +87,7 @@ def _run(options: Namespace) -> Outcome:
         verb = "takes it from" if done.content else "has nothing of it left in"
         changed = "" if done.changed else " (it was so before)"
         print(f"{client} {verb} {done.file}{changed}", file=sys.stderr)
-    return Outcome(json=_json(done), lines=done.content.splitlines(), is_asked_for=not options.write)
+    return Outcome(json=_json(done), lines=done.content.splitlines(), is_requested=not options.write)
 
 
 def _refuse_contradiction(options: Namespace, client: str) -> None:

@@ -131,12 +131,12 @@ class Parser:
             return UsageError(f"{option} is no option of `{self._parser.prog}`: {advice}.")
         if word.startswith("-"):
             known = [name for name in self._parser._option_string_actions if name.startswith("--")]  # noqa: SLF001
-            said = f"there is no option {option!r}{perhaps(option, known)}"
+            problem = f"there is no option {option!r}{perhaps(option, known)}"
         elif advice := misplaced_file(word):
-            said = f"{word!r} is one word too many: {advice}"
+            problem = f"{word!r} is one word too many: {advice}"
         else:
-            said = f"{word!r} is one word too many"
-        return UsageError(f"{said}; see `{self._parser.prog} --help`.")
+            problem = f"{word!r} is one word too many"
+        return UsageError(f"{problem}; see `{self._parser.prog} --help`.")
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):

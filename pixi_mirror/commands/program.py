@@ -113,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
         return error.status
     except PixiMirrorError as error:
         outcome = Outcome(error=error, json=command.empty_json(options))
-    if getattr(options, "quiet", False) and outcome.error is None and not (outcome.status or outcome.is_asked_for):
+    if getattr(options, "quiet", False) and outcome.error is None and not (outcome.status or outcome.is_requested):
         outcome = outcome._replace(lines=())
     return _print_outcome(outcome, as_json=getattr(options, "json", False), report=getattr(options, "report", None))
 

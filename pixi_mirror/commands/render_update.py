@@ -20,7 +20,7 @@ from pixi_mirror.progress import format_size
 def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
     """Do what the options ask; `question` is what to remember it by if nothing was wrong."""
     report = make_progress(options)
-    asked = UpdateRequest(
+    request = UpdateRequest(
         mirror=options.output,
         names_mirror=options.names_mirror,
         selection=SourceSelection(
@@ -45,7 +45,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
             for line in (*_plan_lines(plan), *change_lines(plan.changes, verbose=options.verbose)):
                 report.note(line)
 
-    updated = update(asked, make_context(options, report), announce=announce)
+    updated = update(request, make_context(options, report), announce=announce)
     if options.dry_run:
         for message in (*updated.plan.pins.warnings, *updated.plan.disagreements, *updated.plan.page_warnings):
             report.warn(message)

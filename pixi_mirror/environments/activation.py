@@ -59,14 +59,14 @@ def activation_script(prefix: Path, *, shell: str, platform: str, contents: Path
         dialect.run(_within(prefix, f"etc/conda/activate.d/{name}"))
         for name in _scripts(there, dialect.runs or (dialect.extension,))
     ]
-    _refuse_what_cannot_be_said(lines, shell)
+    _refuse_unwritable_text(lines, shell)
     ending = "\r\n" if shell == "cmd" else "\n"
     text = "".join(f"{line}{ending}" for line in (dialect.first, *lines) if line)
     # A path that is not UTF-8 stays the bytes that it is.
     return f"activate.{dialect.extension}", text.encode("utf-8", "surrogateescape")
 
 
-def _refuse_what_cannot_be_said(lines: Iterable[str], shell: str) -> None:
+def _refuse_unwritable_text(lines: Iterable[str], shell: str) -> None:
     for line in lines:
         if "\0" in line or (shell == "cmd" and ("\n" in line or "\r" in line)):
             raise ValueError(f"{line!r} holds a line break or a NUL, for which {shell} has no words")

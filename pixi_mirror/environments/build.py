@@ -129,8 +129,8 @@ def _place_commands(planned: PlannedPackage, placed: PlacedPackage, prefix: Pref
                 placed.rows.remove(row)
             target = folders.clear(place)
             size, sha256 = write_new_file(target, [file.data], mode=_COMMAND, mtime=None, is_hashed=True)
-            told = {"_path": place} if place == file.path else {"_path": place, "original_path": file.path}
-            placed.rows.append({**told, "path_type": file.kind, "sha256": sha256, "size_in_bytes": size})
+            row = {"_path": place} if place == file.path else {"_path": place, "original_path": file.path}
+            placed.rows.append({**row, "path_type": file.kind, "sha256": sha256, "size_in_bytes": size})
 
 
 def _make_links(planned: Sequence[PlannedPackage], placed: dict[str, PlacedPackage], prefix: Prefix) -> LinkMap:

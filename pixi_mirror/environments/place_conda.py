@@ -194,9 +194,9 @@ class _Placing:
             )
         mode, mtime = member.header.mode & _PERMISSIONS, min(max(member.header.mtime, _EARLIEST), _LATEST)
         size, sha256 = write_new_file(target, pieces, mode=mode, mtime=mtime, is_hashed=is_hashed)
-        told: dict[str, Any] = {}
+        prefix_fields: dict[str, Any] = {}
         if row.placeholder is not None:
-            told = {"file_mode": "text" if row.is_text else "binary", "prefix_placeholder": row.placeholder}
+            prefix_fields = {"file_mode": "text" if row.is_text else "binary", "prefix_placeholder": row.placeholder}
             if not row.is_text and sha256 != row.sha256:
                 signed = sign(target, self._prefix.subdir)
                 if signed is False:
@@ -205,19 +205,19 @@ class _Placing:
                     size, sha256 = target.stat().st_size, _sha256(target.read_bytes())
                     os.utime(target, (mtime, mtime))
         sums = {"sha256_in_prefix": sha256} if is_hashed else {}
-        self._describe(row, place, "hardlink", {**sums, "size_in_bytes": size, **told})
+        self._describe(row, place, "hardlink", {**sums, "size_in_bytes": size, **prefix_fields})
         return place
 
     def _describe(self, row: PackagePath, place: str, kind: str, more: dict[str, Any]) -> None:
-        told: dict[str, Any] = {"_path": place}
+        fields: dict[str, Any] = {"_path": place}
         if place != row.path:
-            told["original_path"] = row.path
-        told["path_type"] = kind
+            fields["original_path"] = row.path
+        fields["path_type"] = kind
         if row.no_link:
-            told["no_link"] = True
+            fields["no_link"] = True
         if row.sha256 is not None:
-            told["sha256"] = row.sha256
-        self._rows[place] = {**told, **more}
+            fields["sha256"] = row.sha256
+        self._rows[place] = {**fields, **more}
 
 
 def write_new_file(

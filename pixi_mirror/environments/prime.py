@@ -128,24 +128,25 @@ def _chosen_cells(inventory: Inventory, choice: Choice) -> tuple[Cell, ...]:
         raise WorkspaceError(f"the mirror has no environment {unknown[0]!r}{suggested(unknown[0], environments)}.")
     cells = [cell for cell in cells if not choice.environments or cell.environment in choice.environments]
     chosen: dict[Cell, None] = {}
-    for asked in choice.platforms:
-        matching = _matching(asked, cells)
+    for platform in choice.platforms:
+        matching = _matching(platform, cells)
         if not matching:
-            known = suggested(asked, {cell.platform for cell in cells})
+            known = suggested(platform, {cell.platform for cell in cells})
             raise WorkspaceError(
-                f"the mirror has none of these environments for the platform {asked!r}{known}. Choose with -p PLATFORM."
+                f"the mirror has none of these environments for the platform {platform!r}{known}. "
+                "Choose with -p PLATFORM."
             )
         chosen.update(dict.fromkeys(matching))
     return tuple(chosen)
 
 
-def _matching(asked: str, cells: Iterable[Cell]) -> list[Cell]:
+def _matching(platform: str, cells: Iterable[Cell]) -> list[Cell]:
     """Those of a platform; in an environment, an exact name wins, else a subdir means all platforms of it."""
     cells = list(cells)
-    exact = {cell.environment for cell in cells if cell.platform == asked}
-    subdir = asked.removeprefix(SUBDIR_PREFIX)
+    exact = {cell.environment for cell in cells if cell.platform == platform}
+    subdir = platform.removeprefix(SUBDIR_PREFIX)
     return [
-        cell for cell in cells if cell.platform == asked or (cell.environment not in exact and cell.subdir == subdir)
+        cell for cell in cells if cell.platform == platform or (cell.environment not in exact and cell.subdir == subdir)
     ]
 
 

@@ -23,7 +23,7 @@ from pixi_mirror.errors import MachineError
 _LOCK = "lock"
 _NEW = "new"
 _REPLACED = "replaced"
-_PATIENCE_S = 1.0
+_LOCK_TIMEOUT_S = 1.0
 """A child that a killed run was about to start holds the lock until it has become another program."""
 
 
@@ -135,7 +135,7 @@ def staging(place: Path) -> Iterator[Staging]:
             with suppress(FileExistsError):
                 beside.mkdir(mode=0o700)
             refuse_foreign(beside)
-        with lock_file(beside / _LOCK, timeout_s=_PATIENCE_S, what=f"the environment {place}"):
+        with lock_file(beside / _LOCK, timeout_s=_LOCK_TIMEOUT_S, what=f"the environment {place}"):
             try:
                 _recover(beside, place)
                 _refuse_other(place)

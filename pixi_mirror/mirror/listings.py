@@ -53,7 +53,7 @@ def fetch_listings(
     found |= _pack_listings(tree, plan, brought)
     for package in unknown:
         inside = known.get(package.path) or (
-            _look_into(tree, package, progress) if package.path in stored else _nothing_told()
+            _look_into(tree, package, progress) if package.path in stored else _unknown()
         )
         found[package.path] = _completed(inside, package, upstream, is_deferred=package.path not in stored)
     return found
@@ -65,7 +65,7 @@ def _pack_listings(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, PackageF
     for path in brought:
         if path in plan.packages and plan.packages[path].kind == "git":
             digest = hashlib.sha256(pack_index(plan.packages[path], tree.path(path))).hexdigest()
-            found[path] = replace(_nothing_told(), is_settled=True, metadata=admit_sha256(digest))
+            found[path] = replace(_unknown(), is_settled=True, metadata=admit_sha256(digest))
     return found
 
 
@@ -95,7 +95,7 @@ def _come(
     return found
 
 
-def _nothing_told() -> Listing:
+def _unknown() -> Listing:
     return Listing(
         index=None,
         is_settled=False,
@@ -115,17 +115,17 @@ def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
             data = read_wheel_metadata(path, file_name=file_name)
             requires_python = read_metadata(data).requires_python
             metadata = admit_sha256(hashlib.sha256(data).hexdigest())
-            return replace(_nothing_told(), requires_python=requires_python, metadata=metadata)
+            return replace(_unknown(), requires_python=requires_python, metadata=metadata)
         documents = read_sdist_documents(path, file_name=file_name)
         metadata_of_sdist = read_metadata(documents.pkg_info) if documents.pkg_info is not None else None
         return replace(
-            _nothing_told(),
+            _unknown(),
             requires_python=metadata_of_sdist.requires_python if metadata_of_sdist else None,
             build_requires=build_requirements(documents.pyproject),
         )
     except ValueError as error:
         progress.warn(f"{package.path}: what it needs cannot be read from it, so indexes do not tell it: {error}")
-        return _nothing_told()
+        return _unknown()
 
 
 def _completed(before: Listing, package: Package, upstream: UpstreamLinks, *, is_deferred: bool) -> Listing:

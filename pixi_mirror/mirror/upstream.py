@@ -180,13 +180,15 @@ def resolve_build_backends(
     from pixi_mirror.http.mirrors import MirrorTable
 
     mirrors = MirrorTable(context.settings(workspace).network.mirrors)
-    asked: dict[str, str] = {}
+    channel_of: dict[str, str] = {}
     for channel in request.channels:
         if (chosen := mirrors.choose(Url(channel))) is not None:
-            asked[chosen.url.raw] = channel
-    found = resolve_conda_packages(replace(request, channels=tuple(asked)), context.environ)
+            channel_of[chosen.url.raw] = channel
+    found = resolve_conda_packages(replace(request, channels=tuple(channel_of)), context.environ)
     return tuple(
-        replace(each, channel=asked[each.channel], url=asked[each.channel] + each.url.removeprefix(each.channel))
+        replace(
+            each, channel=channel_of[each.channel], url=channel_of[each.channel] + each.url.removeprefix(each.channel)
+        )
         for each in found
     )
 

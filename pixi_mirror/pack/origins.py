@@ -22,9 +22,9 @@ def origins_of(lock: bytes) -> dict[str, tuple[str, str]]:
             _add(found, entry)
             entry = {}
         for key, pattern in (("url", _LOCATION), ("channel", _CHANNEL), ("sha256", _SHA256)):
-            told = pattern.fullmatch(line.rstrip())
-            if told is not None:
-                entry.setdefault(key, told[1])
+            match = pattern.fullmatch(line.rstrip())
+            if match is not None:
+                entry.setdefault(key, match[1])
     return found
 
 

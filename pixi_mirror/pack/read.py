@@ -188,9 +188,9 @@ def _admitted(name: str, record: Json, subdir: str) -> Mapping[str, Json]:
     if not isinstance(record, dict):
         raise ValueError(f"the record of {name} is not an object")  # noqa: TRY004 - what was read is wrong
     parts = split_safe_file_name(name)
-    said = tuple(record.get(key) for key in ("name", "version", "build"))
-    if said != parts[:3]:
-        raise ValueError(f"the record of {name} is of another package: {'-'.join(map(str, said))[:200]}")
+    identity = tuple(record.get(key) for key in ("name", "version", "build"))
+    if identity != parts[:3]:
+        raise ValueError(f"the record of {name} is of another package: {'-'.join(map(str, identity))[:200]}")
     if record.get("subdir", subdir) != subdir:
         raise ValueError(f"the record of {name} is of another subdir than the folder that it lies in")
     for key, kind in _KINDS.items():
