@@ -4,12 +4,16 @@ A machine limits the threads of a user (`ulimit -u`, the pids of a container). P
 thread is started. An executor of the standard library would lose the task, or run it twice.
 """
 
+from __future__ import annotations
+
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:  # a run with nothing to do starts no thread, and must not pay for it
+    from concurrent.futures import Future
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -46,6 +50,8 @@ class ThreadPool:
 
     def submit(self, function: Callable[..., _Result], *arguments: Any) -> Future[_Result]:  # noqa: ANN401 - as the standard library's
         """Have the function called with the arguments, at once in this thread if the machine gives no other."""
+        from concurrent.futures import Future
+
         future: Future[_Result] = Future()
 
         def call() -> _Result:

@@ -128,7 +128,9 @@ class Parser:
 
         option = word.partition("=")[0]
         if advice := self._foreign.get(option):
-            return UsageError(f"{option} is no option of `{self._parser.prog}`: {advice}.")
+            return UsageError(
+                f"{option} is no option of `{self._parser.prog}`: {advice}; see `{self._parser.prog} --help`."
+            )
         if word.startswith("-"):
             known = [name for name in self._parser._option_string_actions if name.startswith("--")]  # noqa: SLF001
             problem = f"there is no option {option!r}{perhaps(option, known)}"

@@ -6,14 +6,12 @@ of the repository are made from the pins. Clients read `info/refs`, or ask for a
 """
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from pixi_mirror.errors import MachineError, ProgramError
 from pixi_mirror.git.package import repository_path, source_of
-from pixi_mirror.git.program import check_repository, index_pack
 from pixi_mirror.git.source import merge_references
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
@@ -51,6 +49,8 @@ class GitIndex:
         With `info/refs` git itself checks the repository, where it is installed: all objects, and all that they lead
         to.
         """
+        from pixi_mirror.git.program import check_repository  # a mirror without repositories runs no git
+
         del read
         made = self.files(contents).get(path)
         if made is None:
@@ -92,6 +92,10 @@ def pack_index(package: Package, pack: Path) -> bytes:
         MachineError: the pack is not there, or it is damaged.
         ProgramError: git is not there.
     """
+    import tempfile
+
+    from pixi_mirror.git.program import index_pack
+
     if not pack.is_file():
         raise MachineError(f"{pack} is not there, so git can make no index of it: run `pixi-mirror verify --repair`.")
     with tempfile.TemporaryDirectory() as folder:

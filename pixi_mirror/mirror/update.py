@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pixi_mirror.context import Context
-from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
+from pixi_mirror.errors import MachineError, PixiMirrorError, ProgramError, SeveralErrors, WorkspaceError
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.blocked_paths import blocked_paths_error
 from pixi_mirror.mirror.dates import record_date
@@ -92,7 +92,6 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         MachineError: the directory, the disk or the cache cannot be used.
         BusyError: another process is writing the mirror.
     """
-    _refuse_absent_mirror(request)
     tree = Tree(request.mirror)
     named = None if is_refresh(request.selection, tree) else _named(request, tree, context)
     # What is impossible is refused before a directory is made for it.
@@ -276,18 +275,18 @@ def _problem(plan: Plan, problems: tuple[WorkspaceError, ...]) -> PixiMirrorErro
 
 def _named(request: UpdateRequest, tree: Tree, context: Context) -> SourcesToRenew:
     """The sources that the user names; they are found before anything is made on disk."""
-    return named_sources(request.selection, tree, directory=context.directory(), environ=context.environ)
-
-
-def _refuse_absent_mirror(request: UpdateRequest) -> None:
-    """A directory with a misspelled name is not to become a mirror because the workspace here could fill it."""
-    chosen = request.selection
-    chooses = bool(chosen.manifests or chosen.locks) or chosen.request is not None
-    if request.names_mirror and not chooses and not request.mirror.exists():
+    try:
+        return named_sources(request.selection, tree, directory=context.directory(), environ=context.environ)
+    except (WorkspaceError, ProgramError):
+        chosen = request.selection
+        chooses = bool(chosen.manifests or chosen.locks) or chosen.request is not None
+        if chooses or not request.names_mirror or request.mirror.exists():
+            raise
+        # No workspace is here that could fill it, so a refresh was meant, and its directory is misspelled.
         raise MachineError(
             f"there is no mirror at {request.mirror} to refresh; nothing was changed. Name the directory of one. To "
-            "make one there, say what it is to hold, too: `--lock pixi.lock`, or `-e default` for the workspace here."
-        )
+            "make one there, say what it is to hold, too: `--lock pixi.lock`, or `-e default` in a workspace."
+        ) from None
 
 
 def _layout(request: UpdateRequest, tree: Tree) -> Layout:

@@ -306,4 +306,4 @@ def test_an_auth_file_that_is_not_there_is_said(world):
     world.workspace()
     done = update(world, (["--auth-file", "nowhere.json"], {}))
     assert done.status == 8
-    assert "nowhere.json does not exist" in done.stderr
+    assert "--auth-file: there is no file nowhere.json" in done.stderr
