@@ -1,6 +1,7 @@
 """`pixi mirror unpack`."""
 
 import os
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -79,7 +80,18 @@ def _lines(unpacked: UnpackedPack, *, verbose: bool) -> list[str]:
         lines += [f"  {each.file_name}" for each in done.wheels]
     packages = counted(len(unpacked.pack.archives) + len(unpacked.pack.wheels), "package")
     lines.append(f"{unpacked.prefix} {'already has' if done.is_empty else 'has'} the {packages} of the pack")
-    return [*lines, f"activate it with {unpacked.activation}"]
+    return [*lines, f"activate it with: {_activation_command(unpacked.activation)}"]
+
+
+def _activation_command(script: Path) -> str:
+    """What activates the environment, to be pasted into a shell; a path may have spaces."""
+    match script.suffix:
+        case ".bat" | ".cmd":
+            return f'call "{script}"'
+        case ".ps1":
+            return ". '{}'".format(str(script).replace("'", "''"))
+        case _:
+            return f"{'.' if script.suffix == '.sh' else 'source'} {shlex.quote(str(script))}"
 
 
 def _json(options: Namespace, unpacked: UnpackedPack) -> Mapping[str, Json]:

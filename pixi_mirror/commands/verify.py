@@ -28,7 +28,10 @@ def _declare(parser: Parser) -> None:
     shared.declare_mirror(parser)
     parser.flag("--repair", help="fetch again what is missing or wrong, and write the indexes anew")
     parser.flag("--quick", help="hash only what has changed its size, time or inode (default: hash every file)")
-    parser.flag("--strict", help="let it be a finding, too, if locked packages do not fit together")
+    parser.flag(
+        "--strict",
+        help="let it be a finding, too, if locked packages do not fit together, or foreign files lie there",
+    )
     parser.flag("--solve", help="solve every environment again from the mirror (needs py-rattler)")
     parser.value(
         "--report",
@@ -45,7 +48,8 @@ def _run(options: Namespace) -> Outcome:
     report = make_progress(options)
     context = make_context(options, report)
     found = verify(Path(options.dir), repair=options.repair, solve=options.solve, quick=options.quick, context=context)
-    status = FOUND if found.left or found.unsolvable or (options.strict and found.unmet_dependencies) else DONE
+    strictly = options.strict and (found.unmet_dependencies or found.unknown)
+    status = FOUND if found.left or found.unsolvable or strictly else DONE
     error = found.error
     if error is not None and error.status == WrongBytesError.status:
         # The mirror is wrong, which is status 1; 6 is for bytes that others promised.

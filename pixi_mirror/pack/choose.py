@@ -14,6 +14,7 @@ from pixi_mirror.lockfile.selection import SUBDIR_PREFIX, Selection, matching_pl
 from pixi_mirror.lockfile.source_entries import source_directory_of
 from pixi_mirror.model.packages import Layout, Package, Refusal, Request, SourceDirectory
 from pixi_mirror.model.values import Sha256
+from pixi_mirror.pack.inject import projects_of
 from pixi_mirror.paths import is_local, local_url
 from pixi_mirror.pypi.names import form_of
 
@@ -176,7 +177,8 @@ def _sift(entries: Iterable[Entry], rules: PackRules) -> tuple[list[CondaBinary 
     for entry in entries:
         match entry:
             case CondaBinary():
-                if ("conda", entry.record["name"]) not in rules.replaced:
+                projects = (("pypi", project) for project in projects_of(entry.record))
+                if rules.replaced.isdisjoint([("conda", entry.record["name"]), *projects]):
                     kept.append(entry)
             case CondaSource():
                 if ("conda", entry.name) in rules.given:

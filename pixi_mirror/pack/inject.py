@@ -46,14 +46,21 @@ def refuse_doubles(locked: Iterable[Package], given: Iterable[ReadyFile]) -> Non
     Raises:
         UnmirrorableError: there is such a package; it names them all.
     """
-    named = {(each.package.kind, each.package.name): each for each in given}
+    named: dict[tuple[str, str], ReadyFile] = {(each.package.kind, each.package.name): each for each in given}
     doubles = [
         f"{_label(mine.package)} ({mine.path}) would stand beside {_label(package)}, which is locked"
         for package in locked
-        if (mine := named.get((package.kind, package.name))) is not None and mine.sha256 != package.sha256
+        for mine in (named.get((package.kind, package.name)), *_wheels_of(package, named))
+        if mine is not None and mine.sha256 != package.sha256
     ]
     if doubles:
         _refuse("an environment holds one package of a name; --replace puts what is injected in its place", doubles)
+
+
+def _wheels_of(package: Package, given: Mapping[tuple[str, str], ReadyFile]) -> Iterator[ReadyFile | None]:
+    """The wheels whose project a locked conda package holds: they would be installed over its files."""
+    if package.kind == "conda":
+        yield from (given.get(("pypi", project)) for project in projects_of(package.record))
 
 
 def refuse_misfits(
@@ -160,12 +167,13 @@ def _held(packages: Iterable[Package]) -> Mapping[str, str]:
         if each.kind == "pypi":
             held[each.name] = each.version
         else:
-            for project in _projects(each.record):
+            for project in projects_of(each.record):
                 held.setdefault(project, each.version)
     return held
 
 
-def _projects(record: Mapping[str, Json]) -> Iterator[str]:
+def projects_of(record: Mapping[str, Json]) -> Iterator[str]:
+    """The Python projects that a conda package stands for, by its purls, else by its name."""
     purls = record.get("purls")
     if purls is None:  # nobody has looked it up: the names mostly agree
         yield canonicalize_name(record["name"])

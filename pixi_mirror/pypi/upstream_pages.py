@@ -83,7 +83,7 @@ class UpstreamPages:
         packages = list(packages)
         waiting = [(package, _addresses(package)) for package in packages]
         contents: dict[_PageAddress, _PageContent] = {}
-        self._progress.begin("reading index pages", files=len(waiting), size=0)
+        self._progress.begin("reading index pages for", files=len(waiting), size=0)
         while waiting := [(package, addresses) for package, addresses in waiting if addresses]:
             self._read({addresses[0]: None for _, addresses in waiting if addresses[0] not in contents}, contents)
             left = []

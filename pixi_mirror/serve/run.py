@@ -1,13 +1,13 @@
 """Serve a mirror until a signal ends it: the parts of the server put together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pixi_mirror.http.origins import is_loopback
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.serve.access.control import AccessControl
 from pixi_mirror.serve.access.rights import ListingPages
-from pixi_mirror.serve.access.users_file import UserFile
+from pixi_mirror.serve.access.users_file import UserFile, list_users
 from pixi_mirror.serve.access_log import WrongBytes
 from pixi_mirror.serve.connection import Log
 from pixi_mirror.serve.files import FetchAbsent
@@ -62,5 +62,16 @@ def serve(
         fetch_absent=None if create_fetch is None else create_fetch(tree),
     ) as server:
         tree.know_address(server.url)
+        for sentence in () if users is None else _empty_rights(users, tree):
+            warn(sentence)
         announce(server.url)
         server.wait()
+
+
+def _empty_rights(users: Path, tree: Tree) -> Iterator[str]:
+    """A sentence for each right that leads to nothing in the mirror as it is now: its path may be misspelled."""
+    held = (*tree.inventory.tree, *tree.inventory.deferred)
+    for user in list_users(users):
+        for right in user.read or ():
+            if not any(f"{path}/".startswith(f"{right}/") for path in held):
+                yield f"{user.name} may read {right}, and the mirror holds nothing there"

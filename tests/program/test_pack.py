@@ -527,6 +527,19 @@ def test_an_injected_wheel_is_judged_by_its_tags_and_requirements(world, pack):
         assert reason in pack("workspace", *LINUX, "-i", wheels[name].file_name, status=4).err
 
 
+def test_a_wheel_over_a_conda_package_of_its_project_needs_a_word(world, pack):
+    entry = world.publish(build_package(name="mine-lib", subdir="linux-64"))
+    python_workspace(world, entry)
+    wheel = build_wheel(name="mine_lib", version="2.0")
+    (world.directory / wheel.file_name).write_bytes(wheel.data)
+    told = pack("workspace", *LINUX, "-i", wheel.file_name, status=4).err
+    assert "would stand beside mine-lib=1.0=0, which is locked" in told
+    assert "--replace" in told
+    pack("workspace", *LINUX, "-i", wheel.file_name, "--replace")
+    names = packed_files(world.directory / "environment.tar")
+    assert [name for name in names if "mine" in name] == [f"pypi/{wheel.file_name}"]
+
+
 def test_an_injected_wheel_stands_for_the_source_that_the_lock_names(world, pack):
     python_workspace(world, PypiLockEntry(url="./mine", name="mine"))
     mine = build_wheel(name="mine", version="1.0")

@@ -430,3 +430,13 @@ def test_what_is_unpacked_runs(unpack, tmp_path):
     script = "set -eu; . ./activate.sh; greet; python -c 'import sys; print(sys.version_info[:2])'"
     said = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert said == f"{tmp_path}/env packaging\n({series.replace('.', ', ')})\n"
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_the_activation_line_can_be_pasted_where_the_path_has_spaces(unpack, packed, tmp_path):
+    packed(*ALL)
+    line = unpack("-o", "it's my place").splitlines()[-1]
+    command = line.removeprefix("activate it with: ")
+    assert command != line
+    said = subprocess.run(["bash", "-c", f"{command}; tool"], cwd="/", capture_output=True, text=True, check=True)
+    assert said.stdout == "tool\n"

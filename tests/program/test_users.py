@@ -279,3 +279,12 @@ def test_no_secret_is_ever_said(world, mirror):
     assert '"path": "/t/***' in text
     for secret in ("cAnArY", token, cut, token[3:], basic("ada")[6:], basic("ada", GUESS)[6:]):
         assert secret not in text
+
+
+def test_a_server_warns_of_a_right_that_leads_to_nothing(world, mirror):
+    channel = mirror["channel"].rsplit("/", 2)[0].strip("/")
+    added(world, "ada", "--read", channel, "--read", f"{channel}e")
+    with serving(world) as (_, said):
+        pass
+    assert f"ada may read {channel}e, and the mirror holds nothing there" in said[1]
+    assert f"ada may read {channel}," not in said[1]

@@ -193,3 +193,14 @@ def test_surplus_is_verified_too(world, channel):
         f"{world.authority_path}/conda-forge/{TOOL}"
     ]
     (channel / TOOL).write_bytes(good)
+
+
+def test_files_that_are_not_of_the_mirror_are_a_finding_for_the_strict_alone(world):
+    world.workspace()
+    assert world.run("--lock", "workspace/pixi.lock").status == 0
+    (world.mirror / "notes.txt").write_text("mine")
+    assert world.run_json("verify")["unknown"] == ["notes.txt"]
+    assert "notes.txt" in world.run("verify", "--strict").stdout
+    assert world.run("verify", "--strict").status == 1
+    (world.mirror / "notes.txt").unlink()
+    assert world.run("verify", "--strict").status == 0
