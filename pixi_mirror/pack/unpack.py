@@ -19,6 +19,8 @@ from pixi_mirror.pack.locate import locate_files
 from pixi_mirror.pack.read import OpenedPack, read_pack
 from pixi_mirror.progress import Progress
 
+INSTALLING = "installing"
+"""The task that progress is told of when packages are installed."""
 _FILES = "pack"
 _SCRATCH = "scratch"
 _MOST_NAMED = 5
@@ -122,7 +124,7 @@ def _build(
     """Make the new environment beside the place; what is worth a warning."""
     if any(each.is_new for each in pack.archives):
         require_zstd()
-    progress.begin("installing", files=len(pack.archives) + len(pack.wheels), size=0)
+    progress.begin(INSTALLING, files=len(pack.archives) + len(pack.wheels), size=0)
     scratch = stage.folder / _SCRATCH
     try:
         with explain_errors("write", prefix):

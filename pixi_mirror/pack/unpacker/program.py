@@ -9,7 +9,7 @@ from pathlib import Path
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.environments.shells import SHELLS
 from pixi_mirror.errors import MachineError, PixiMirrorError, ProgramError
-from pixi_mirror.pack.unpack import UnpackDestination, unpack
+from pixi_mirror.pack.unpack import INSTALLING, UnpackDestination, unpack
 
 _OLDEST = (3, 9)
 
@@ -87,9 +87,9 @@ class _Spoken:
         if self._loudness >= 0:
             _say(f"note: {message}")
 
-    def begin(self, task: str, *, files: int, size: int) -> None:
-        """Say how many packages are going to be installed."""
-        if self._loudness >= 0 and not size and files:
+    def begin(self, task: str, *, files: int, size: int) -> None:  # noqa: ARG002 - packages are counted
+        """Say how many packages are going to be installed; reading a pack takes no time that is worth a line."""
+        if self._loudness >= 0 and task == INSTALLING and files:
             _say(f"⏳ Extracting and {task} {files} packages to {self._prefix}...")
 
     def advance(self, *, files: int = 0, size: int = 0) -> None:
