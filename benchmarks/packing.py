@@ -64,12 +64,12 @@ def repeated(title: str, command: Sequence[object], rounds: int, before: Callabl
     runs = []
     for _ in range(rounds):
         before()
-        runs.append(_run(command))
+        runs.append(measured(command))
     seconds, peak = statistics.median(each[0] for each in runs), max(each[1] for each in runs)
     print(f"{title:30}{seconds:9.3f}{peak:7.0f}", flush=True)
 
 
-def _run(command: Sequence[object]) -> tuple[float, float]:
+def measured(command: Sequence[object]) -> tuple[float, float]:
     """Seconds until all is on the disk, and MiB of the greatest resident memory."""
     os.sync()  # what an earlier round left to be written must not be counted here
     start = time.perf_counter()
