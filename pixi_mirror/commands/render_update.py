@@ -26,6 +26,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
         selection=SourceSelection(
             manifests=tuple(options.manifest_path),
             locks=tuple(options.lock),
+            lock_format=options.lock_format,
             name=options.name,
             request=_request(options),
             locked=options.locked,

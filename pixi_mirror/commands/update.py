@@ -14,6 +14,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import nothing_to_do
 from pixi_mirror.commands.values import path, word
+from pixi_mirror.lockfile.formats.detection import FORMATS
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.memo import decision_inputs, recall
 
@@ -29,6 +30,11 @@ Never removes a package. With nothing chosen it refreshes the locks that the mir
 
 
 def _declare(parser: Parser) -> None:
+    _declare_selection(parser)
+    _declare_mirror(parser)
+
+
+def _declare_selection(parser: Parser) -> None:
     parser.group("what to mirror")
     parser.values(
         "-m",
@@ -38,7 +44,12 @@ def _declare(parser: Parser) -> None:
         help="a workspace that pixi is asked about: its manifest or directory (default: the one around you)",
     )
     parser.flag("--locked", help="have pixi check that the lock is current (default: mirror it as it stands)")
-    parser.values("--lock", convert=path, metavar="PATH", help="a pixi.lock, or the directory that holds it")
+    parser.values("--lock", convert=path, metavar="PATH", help="a lock, or the directory of a pixi.lock")
+    parser.value(
+        "--lock-format",
+        choices=FORMATS,
+        help="what format that lock has (default: by its name and content)",
+    )
     parser.value(
         "--name",
         convert=word,
@@ -65,6 +76,9 @@ def _declare(parser: Parser) -> None:
         help="mirror, too, what building sdists needs: a requirement, resolved once with uv or pip",
     )
     parser.flag("--with-build-requirements", help="the same for all that the mirrored sdists themselves ask for")
+
+
+def _declare_mirror(parser: Parser) -> None:
     parser.group("where to, and how")
     parser.value(
         "-o",
@@ -90,7 +104,7 @@ def _settle(options: Namespace) -> None:
 
 
 _DECIDES = (
-    *("manifest_path", "lock", "name", "environment", "all_environments", "platform"),
+    *("manifest_path", "lock", "lock_format", "name", "environment", "all_environments", "platform"),
     *("no_pypi", "no_build_packages", "skip_unmirrorable", "allow_md5", "allow_unhashed", "flat", "index", "shards"),
     *("build_requires", "with_build_requirements", "defer"),
 )

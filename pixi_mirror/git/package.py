@@ -5,6 +5,7 @@ import re
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.git.source import GitSource, git_source
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Url, admit_path
@@ -64,5 +65,9 @@ def _place(source: GitSource) -> str:
         name = re.sub(r"[^A-Za-z0-9._-]", "_", parts.path.rstrip("/").rpartition("/")[2]).strip("._-") or "repository"
         return f"local/git-{hashlib.sha256(source.url.raw.encode()).hexdigest()[:12]}/{name}"
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else str(parts.hostname)
-    port = "" if parts.port in (None, _WEB_PORTS[parts.scheme]) else f":{parts.port}"
+    try:
+        number = parts.port
+    except ValueError:
+        raise WorkspaceError(f"the git repository {source.url} cannot stand in a mirror: its port is none") from None
+    port = "" if number in (None, _WEB_PORTS[parts.scheme]) else f":{number}"
     return url_path(f"https://{host}{port}{parts.path}")

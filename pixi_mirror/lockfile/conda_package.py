@@ -130,5 +130,5 @@ def _unsafe(entry: CondaBinary, problem: str) -> WorkspaceError:
     title = shown_location(entry.location)
     return WorkspaceError(
         f"the package {title!r} cannot stand in a mirror: {mask_secrets(problem)}. Nothing was written; correct "
-        "the lock, most simply with `pixi lock`."
+        "the lock, most simply by locking anew."
     )

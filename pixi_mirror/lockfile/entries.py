@@ -1,4 +1,4 @@
-"""What a `pixi.lock` says, as values."""
+"""What a lock says, as values: a `pixi.lock`, or one of another format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -96,3 +96,5 @@ class Lock:
     """By name."""
     newest_timestamp: int
     """Milliseconds, the highest of any package; 0: none has one."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the lock, each as sentences that follow its name and a colon."""

@@ -30,6 +30,8 @@ class SelectionResult:
     """All platforms of the chosen environments."""
     refusals: tuple[Refusal, ...]
     """What cannot be mirrored, and no request allows to leave out."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the lock."""
 
 
 class WorkspaceSource(Protocol):
@@ -42,6 +44,10 @@ class WorkspaceSource(Protocol):
     @property
     def manifest(self) -> Path | None:
         """The resolved path of its manifest, about which pixi is asked; None: only the lock is read."""
+
+    @property
+    def lock_format(self) -> str | None:
+        """The format that the user says the lock has; None: its name and content say it."""
 
     def digest(self) -> Sha256:
         """The sha256 of all that `select` depends on.

@@ -127,5 +127,5 @@ def _unsafe(entry: PypiEntry, problem: str) -> WorkspaceError:
     title = entry_title(entry)
     return WorkspaceError(
         f"the PyPI package {title!r} cannot stand in a mirror: {mask_secrets(problem)}. Nothing was written; correct "
-        "the lock, most simply with `pixi lock`."
+        "the lock, most simply by locking anew."
     )

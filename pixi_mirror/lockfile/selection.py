@@ -206,7 +206,7 @@ class Selection:
                         indexes=environment.indexes,
                         find_links=environment.find_links,
                         base=self._base,
-                        sha256_of=_sha256_of_local,
+                        sha256_of=lambda url: _hash_local(url)[0],
                         needs_place=self._needs_places,
                     )
         except UnmirrorableError as error:
@@ -248,6 +248,7 @@ class Selection:
             found_platforms=frozenset(self._found),
             platforms=frozenset(self._known),
             refusals=tuple(refusal for _, refusal in sorted(self._refused.items())),
+            notes=tuple(f"{self._name}: {note}" for note in self._lock.notes),
         )
 
     def _cell(self, environment: str, platform: str) -> Cell:
@@ -285,10 +286,6 @@ def _with_hash(entry: CondaBinary, base: str) -> CondaBinary:
         return entry
     sha256, size = _hash_local(Url(local_url(entry.location, base)))
     return replace(entry, record=MappingProxyType({"size": size, **entry.record, "sha256": sha256}))
-
-
-def _sha256_of_local(url: Url) -> Sha256:
-    return _hash_local(url)[0]
 
 
 def _hash_local(url: Url) -> tuple[Sha256, int]:

@@ -1,4 +1,4 @@
-"""A `pixi.lock` as a source, with no pixi on the machine."""
+"""A lock file as a source, with no pixi on the machine: a `pixi.lock`, or a lock of another format."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.formats.detection import PIXI, format_of
 from pixi_mirror.lockfile.interface import SelectionResult
 from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
 from pixi_mirror.model.packages import Layout, Request
@@ -42,16 +43,28 @@ _USER = re.compile(rb"://[^\s/?#]*@")
 class LockSource:
     """One lock file."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the path of a lock, or of the directory that holds `pixi.lock`; nothing is read yet."""
+    def __init__(self, path: Path, *, lock_format: str | None = None) -> None:
+        """Take the path of a lock, or of the directory that holds `pixi.lock`; nothing is read yet.
+
+        Args:
+            path: of the lock.
+            lock_format: one of `FORMATS`; None: the lock's name and content say it.
+        """
         # Not `Path.resolve`, which fails on a circle of links before Python 3.13.
         self._path = Path(os.path.realpath(path / "pixi.lock" if path.is_dir() else path))
+        self._lock_format = lock_format
         self._data: bytes | None = None
+        self._lock: Lock | None = None
 
     @property
     def location(self) -> Path:
         """The resolved path of the lock."""
         return self._path
+
+    @property
+    def lock_format(self) -> str | None:
+        """The format that the user says the lock has; None: its name and content say it."""
+        return self._lock_format
 
     @property
     def manifest(self) -> None:
@@ -64,10 +77,24 @@ class LockSource:
             WorkspaceError: there is none, or it cannot be read.
         """
         digest = hashlib.sha256(_RULES + self._bytes())
-        for name in sorted({python or conda for python, conda in _LOCAL_ARCHIVE.findall(self._bytes())}):
+        if self._found_format() != PIXI:
+            digest.update(self._found_format().encode())
+        for path in self._local_archives():
             with suppress(OSError):  # one that is not there is refused when the lock is read
-                digest.update(hash_file(self._path.parent / os.fsdecode(name))[0].encode())
+                digest.update(hash_file(path)[0].encode())
         return admit_sha256(digest.hexdigest())
+
+    def _local_archives(self) -> list[Path]:
+        """The archives of this machine that the lock names without a hash."""
+        if self._found_format() == PIXI:  # a search, because reading the whole lock takes longer
+            names = {python or conda for python, conda in _LOCAL_ARCHIVE.findall(self._bytes())}
+            return [self._path.parent / os.fsdecode(name) for name in sorted(names)]
+        from pixi_mirror.lockfile.formats.reading import local_archives
+
+        return local_archives(self.read(), directory=self._path.parent)
+
+    def _found_format(self) -> str:
+        return self._lock_format or format_of(self._path.name, self._bytes())
 
     def _bytes(self) -> bytes:
         if self._data is None:
@@ -96,9 +123,11 @@ class LockSource:
         Raises:
             WorkspaceError: there is none, or it cannot be read.
         """
-        from pixi_mirror.lockfile.reader import read_lock
+        if self._lock is None:
+            from pixi_mirror.lockfile.formats.reading import read_any_lock
 
-        return read_lock(self._bytes(), name=str(self._path))
+            self._lock = read_any_lock(self._bytes(), lock_format=self._found_format(), name=str(self._path))
+        return self._lock
 
     def select(
         self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout

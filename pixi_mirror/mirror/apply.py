@@ -194,6 +194,7 @@ class _Step:
             ),
             locks=plan.pins.locks,
             manifests=plan.pins.manifests,
+            formats=plan.pins.formats,
             unlisted={path: at for path, at in {**waiting, **written.unlisted}.items() if path not in overdue},
             attempts=written.attempts,
         )
@@ -221,6 +222,7 @@ class _Step:
             ),
             locks=plan.pins.locks,
             manifests=plan.pins.manifests,
+            formats=plan.pins.formats,
             unlisted=tree.state.unlisted,
         )
 

@@ -25,6 +25,8 @@ class RenewedPins:
     """Subscription id -> path of its lock."""
     manifests: Mapping[str, str] | None
     """Subscription id -> path of the manifest that pixi is asked about; None: as recorded."""
+    formats: Mapping[str, str] | None
+    """Subscription id -> format of its lock, where the user says it; None: as recorded."""
     sources: Mapping[str, WorkspaceSource]
     """The sources that were looked at, by subscription id."""
     renewed: frozenset[str]
@@ -56,11 +58,12 @@ def renew_pins(
     requests: Iterable[SourceRequest],
     *,
     manifests: Mapping[str, str],
+    formats: Mapping[str, str],
     layout: Layout,
 ) -> RenewedPins:
     """Read the sources of the requests; the subscriptions that have no request stay as they are.
 
-    `locks` and `manifests` are the paths known so far, by subscription id.
+    `locks`, `manifests` and `formats` are the paths and formats known so far, by subscription id.
 
     Raises:
         WorkspaceError: a source that the user names cannot be read, or no chosen environment has a named platform.
@@ -68,6 +71,7 @@ def renew_pins(
     snapshots = {snapshot.id: snapshot for snapshot in inventory.snapshots}
     known_locks = dict(locks)
     known_manifests = dict(manifests)
+    known_formats = dict(formats)
     sources: dict[str, WorkspaceSource] = {}
     answers: dict[str, SelectionResult] = {}
     problems: list[WorkspaceError] = []
@@ -82,9 +86,9 @@ def renew_pins(
             continue
         known_locks[each.subscription] = str(each.source.location)
         sources[each.subscription] = each.source
-        known_manifests.pop(each.subscription, None)
-        if each.source.manifest is not None:
-            known_manifests[each.subscription] = str(each.source.manifest)
+        manifest = each.source.manifest
+        _remember(known_manifests, each.subscription, str(manifest) if manifest is not None else None)
+        _remember(known_formats, each.subscription, each.source.lock_format)
         if answer is not None:
             answers[each.subscription] = answer
             snapshots[each.subscription] = _with_tools(answer.snapshot, snapshots.get(each.subscription))
@@ -93,12 +97,23 @@ def renew_pins(
         snapshots=tuple(snapshots[key] for key in sorted(snapshots)),
         locks=known_locks,
         manifests=known_manifests,
+        formats=known_formats,
         sources=sources,
         renewed=frozenset(answers),
         unacceptable=tuple(refusal for answer in answers.values() for refusal in answer.refusals),
         problems=tuple(problems),
-        warnings=(*_missing_platforms(answers.values()), *outside_warnings(snapshots.values())),
+        warnings=(
+            *(note for answer in answers.values() for note in answer.notes),
+            *_missing_platforms(answers.values()),
+            *outside_warnings(snapshots.values()),
+        ),
     )
+
+
+def _remember(known: dict[str, str], subscription: str, value: str | None) -> None:
+    known.pop(subscription, None)
+    if value is not None:
+        known[subscription] = value
 
 
 def _missing_platforms(answers: Iterable[SelectionResult]) -> Iterable[str]:
@@ -116,6 +131,7 @@ def recorded_pins(
         snapshots=inventory.snapshots,
         locks=locks,
         manifests=None,
+        formats=None,
         sources=sources,
         renewed=frozenset(),
         unacceptable=(),

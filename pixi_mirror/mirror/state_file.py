@@ -22,6 +22,8 @@ class State:
     """Subscription id -> absolute path of its lock."""
     manifests: Mapping[str, str] = field(default_factory=dict)
     """Subscription id -> absolute path of the manifest that pixi is asked about; absent: the lock alone is read."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """Subscription id -> format of its lock, as the user says; absent: its name and content say it."""
     found: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Directory -> manifest of the workspace that pixi found from there, and a digest of what that depends on."""
     identities: Mapping[MirrorPath, FileIdentity] = field(default_factory=dict)
@@ -43,6 +45,7 @@ def dump(state: State) -> bytes:
             "format": FORMAT,
             "locks": dict(state.locks),
             "manifests": dict(state.manifests),
+            "formats": dict(state.formats),
             "found": dict(state.found),
             "identities": dict(state.identities),
             "unlisted": dict(state.unlisted),
@@ -68,6 +71,7 @@ def parse(data: bytes) -> State:
         return State(
             locks=MappingProxyType({str(key): _path(path) for key, path in raw["locks"].items()}),
             manifests=MappingProxyType({str(key): _path(path) for key, path in raw.get("manifests", {}).items()}),
+            formats=MappingProxyType({str(key): str(each) for key, each in raw.get("formats", {}).items()}),
             found=MappingProxyType(
                 {_path(key): (_path(row[0]), str(row[1])) for key, row in raw.get("found", {}).items()}
             ),

@@ -197,7 +197,7 @@ def _freshness(snapshot: Snapshot, source: WorkspaceSource | None) -> Freshness:
     try:
         if source.digest() == snapshot.source_sha256:
             return "current"
-        LockSource(source.location).read()
+        LockSource(source.location, lock_format=source.lock_format).read()
     except WorkspaceError:
         return "unreadable"
     return "changed"

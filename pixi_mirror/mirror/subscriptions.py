@@ -29,6 +29,8 @@ class SourceSelection:
     """Files or directories; pixi is asked about them."""
     locks: tuple[Path, ...] = ()
     """Files or directories; they are read without pixi."""
+    lock_format: str | None = None
+    """The format of the lock that is named; None: its name and content say it."""
     name: str | None = None
     """The subscription's name; None: it is known by its lock's path."""
     request: Request | None = None
@@ -73,7 +75,7 @@ def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, Worksp
     return {
         subscription: PixiSource(Path(manifests[subscription]), environ)
         if subscription in manifests
-        else LockSource(Path(path))
+        else LockSource(Path(path), lock_format=tree.state.formats.get(subscription))
         for subscription, path in tree.state.locks.items()
     }
 
@@ -100,7 +102,8 @@ def named_sources(
         sources: list[WorkspaceSource] = [PixiSource(find_manifest(path), environ) for path in selection.manifests]
         # A lock beside a manifest that is named is the same subscription, and pixi knows more of it.
         with_manifest = {source.location for source in sources}
-        sources += [lock for path in selection.locks if (lock := LockSource(path)).location not in with_manifest]
+        locks = [LockSource(path, lock_format=selection.lock_format) for path in selection.locks]
+        sources += [lock for lock in locks if lock.location not in with_manifest]
     else:
         here = find_workspace(directory, environ, known=tree.state.found.get(str(directory)))
         sources = [PixiSource(here.manifest, environ, workspace=here.workspace)]
@@ -177,6 +180,8 @@ def hash_inputs(sources: SourcesToRenew, directory: Callable[[], Path]) -> Mappi
 def _refuse_contradiction(selection: SourceSelection) -> None:
     if selection.name is not None and len(selection.manifests) + len(selection.locks) > 1:
         raise UsageError("--name names one subscription, so it goes with one --lock or one -m.")
+    if selection.lock_format is not None and len(selection.locks) != 1:
+        raise UsageError("--lock-format says the format of one lock, so it goes with one --lock.")
     if selection.locked and selection.locks:
         raise UsageError("--locked asks pixi whether a lock is current, so it goes with -m and not with --lock.")
 

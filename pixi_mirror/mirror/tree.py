@@ -189,6 +189,7 @@ class Tree(TreeView):
         locks: Mapping[str, str],
         unlisted: Mapping[MirrorPath, float],
         manifests: Mapping[str, str] | None = None,
+        formats: Mapping[str, str] | None = None,
         attempts: Mapping[MirrorPath, str] | None = None,
     ) -> None:
         """Make `new` the inventory. With that, a change has happened.
@@ -198,16 +199,19 @@ class Tree(TreeView):
             locks: subscription id -> path of its lock.
             unlisted: when files were unlisted, in seconds since 1970.
             manifests: subscription id -> path of its manifest, after an update; None: as they are.
+            formats: subscription id -> format of its lock, where the user says it; None: as they are.
             attempts: failed attempts to make sidecars; None: as they are.
         """
         self.sync()
         known = {path: self._identities[path] for path in sorted(new.tree) if path in self._identities}
         self._identities = known
         known_manifests = self.state.manifests if manifests is None else manifests
+        known_formats = self.state.formats if formats is None else formats
         state_of_new = replace(
             self.state,
             locks=locks,
             manifests={key: path for key, path in known_manifests.items() if key in locks},
+            formats={key: each for key, each in known_formats.items() if key in locks},
             updated_as=self.state.updated_as if manifests is None else self.identity,
             identities=known,
             unlisted=unlisted,

@@ -136,7 +136,14 @@ def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, co
     sources = named or followed_sources(request.selection, tree, environ=context.environ)
     inputs = hash_inputs(sources, context.directory)
     state = tree.state
-    pins = renew_pins(tree.inventory, state.locks, sources.requests, manifests=state.manifests, layout=layout)
+    pins = renew_pins(
+        tree.inventory,
+        state.locks,
+        sources.requests,
+        manifests=state.manifests,
+        formats=state.formats,
+        layout=layout,
+    )
     plan = plan_changes(tree, pins, layout=layout, defer=request.defer)
     return _Decision(
         sources=sources,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.formats.detection import PIXI
 from pixi_mirror.lockfile.interface import SelectionResult
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.packages import Layout, Request
@@ -42,7 +43,7 @@ class PixiSource:
         self._manifest = manifest
         self._environ = environ
         self._info = workspace
-        self._lock = LockSource(lock_of(manifest))
+        self._lock = LockSource(lock_of(manifest), lock_format=PIXI)
 
     @property
     def location(self) -> Path:
@@ -53,6 +54,10 @@ class PixiSource:
     def manifest(self) -> Path:
         """The resolved path of the manifest."""
         return self._manifest
+
+    @property
+    def lock_format(self) -> None:
+        """None: the lock of a workspace is a `pixi.lock`."""
 
     def digest(self) -> Sha256:
         """The sha256 of lock, manifest, the rules, and of which pixi is installed; no program is run.

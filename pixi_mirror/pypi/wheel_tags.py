@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 
@@ -40,13 +41,24 @@ def fits(tags: Iterable[Tag], *, python: str, subdir: str) -> bool:
     )
 
 
+@cache
+def _mac_platforms(machine: str) -> frozenset[str]:
+    return frozenset(mac_platforms(_LATER_THAN_ANY_MACOS, machine))
+
+
 def _platforms(platforms: Iterable[str], subdir: str) -> Iterator[str]:
     """Those platform tags that a machine of this subdir takes."""
     if subdir in _MAC_MACHINES:
-        ours = frozenset(mac_platforms(_LATER_THAN_ANY_MACOS, _MAC_MACHINES[subdir]))
+        ours = _mac_platforms(_MAC_MACHINES[subdir])
         yield from (platform for platform in platforms if platform in ours)
     elif subdir in _WINDOWS_TAGS:
         yield from (platform for platform in platforms if platform == _WINDOWS_TAGS[subdir])
     elif subdir in _LINUX_MACHINES:
         ending = re.compile(_GLIBC + _LINUX_MACHINES[subdir])
         yield from (platform for platform in platforms if ending.fullmatch(platform))
+
+
+def is_for_platform(tags: Iterable[Tag], subdir: str) -> bool:
+    """Whether a wheel with these tags is for a conda platform, with CPython of any version."""
+    platforms = {tag.platform for tag in tags if tag.interpreter.startswith(("py", "cp"))}
+    return "any" in platforms or any(True for _ in _platforms(platforms, subdir))

@@ -83,6 +83,11 @@ class PythonTools:
             uv_program(), "pip", verb, *args, *always, *python, env={"UV_LINK_MODE": "copy", **(env or {})}
         )
 
+    def uv_itself(self, verb: str, *args: object) -> Completed:
+        """Run a verb of uv that is not below `uv pip`, in `directory`."""
+        always = ("--no-config", "--cache-dir", self.directory / "uv-cache", "--no-python-downloads")
+        return self._run(uv_program(), verb, *args, *always, "--python", sys.executable, env=None)
+
     def _run(self, *command: object, env: Mapping[str, str] | None) -> Completed:
         surroundings = user_environment(self.directory / "home")
         surroundings.pop("PYTHONPATH")  # the packages of the checkout are not those of a target

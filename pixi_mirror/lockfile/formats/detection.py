@@ -1,0 +1,40 @@
+"""Which format a lock file has, by its name and by its content; pure, and cheap for a run with nothing to do."""
+
+import re
+
+PIXI = "pixi"
+"""What the format of a `pixi.lock` is called; a `conda.lock` of conda-workspaces has the same."""
+
+FORMATS = (PIXI, "pylock", "uv")
+"""What `--lock-format` takes."""
+
+_NAMES = (
+    (PIXI, re.compile(r"pixi\.lock|conda\.lock")),
+    ("pylock", re.compile(r"pylock(?:\.[^.]+)?\.toml")),
+    ("uv", re.compile(r"uv\.lock|.+\.py\.lock")),
+)
+"""Names that a format's own tools give to its files."""
+_CONTENTS = (
+    ("pylock", re.compile(rb"^lock-version[ \t]*=", re.MULTILINE)),
+    ("uv", re.compile(rb"\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*version[ \t]*=")),
+)
+"""What a format alone has.
+
+`lock-version` is a key that PEP 751 requires. uv begins its file with the key `version`; in YAML a colon follows it.
+"""
+
+
+def format_of(name: str, data: bytes) -> str:
+    """The format of a lock: one of `FORMATS`.
+
+    A name that a format's own tools give decides. Of another name the content decides; what is of no other format is
+    read as a `pixi.lock`, whose reader says what is wrong with it.
+
+    Args:
+        name: the last part of the file's path.
+        data: the file.
+    """
+    for found, pattern in _NAMES:
+        if pattern.fullmatch(name):
+            return found
+    return next((found for found, pattern in _CONTENTS if pattern.search(data)), PIXI)
