@@ -47,6 +47,7 @@ SHORT_MODULES = {
     "environments/exchange.py": "one call that each operating system has in its own way",
     "environments/platform.py": "goes into the unpacker of self-extracting packs by itself",
     "environments/signing.py": "what macOS alone needs",
+    "model/home_channels.py": "one question about a package, which `clients` and `mirror` ask",
     "suggest.py": "one function, for messages of several layers",
 }
 """Modules that may be shorter, and why. Interfaces, `__init__` and `__main__` may be, too."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pixi_mirror.errors import PixiMirrorError, UsageError
 from pixi_mirror.git.package import repository_path, repository_url
 from pixi_mirror.http.origins import is_loopback
+from pixi_mirror.model.home_channels import home_channel, home_channels
 from pixi_mirror.model.packages import Inventory, Package
 from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath
@@ -171,6 +172,9 @@ def _channels(inventory: Inventory, url: str) -> dict[str, str]:
         for channel in cell.channels
         if not channel.url.startswith("file:")  # clients read those from the disk
     }
+    # A channel may bring in others (CEP 42), and old locks name another one than their packages come from.
+    homes = home_channels(package for package, is_wanted in _held(inventory) if is_wanted)
+    named |= {channel.url: channel.path for channel in homes if channel.url not in named}
     return {upstream: url if path is None else f"{url}/{request_path(path)}" for upstream, path in named.items()}
 
 
@@ -238,10 +242,8 @@ def _origin(package: Package, url: str) -> dict[str, str]:
 
 
 def _channel_of(package: Package, url: str) -> dict[str, str]:
-    """What stands before the package's subdir in its URL, and where that is here; empty: it is in no subdir."""
-    upstream, _, name = package.url.stripped.rpartition("/")
-    upstream, _, subdir = upstream.rpartition("/")
-    place, _, here = package.path.rpartition("/")[0].rpartition("/")
-    if package.kind != "conda" or not name or not subdir == here == package.subdir:
+    """The channel of the package, and where that is here; empty: it is in none."""
+    channel = home_channel(package)
+    if channel is None:
         return {}
-    return {upstream: f"{url}/{request_path(place)}" if place else url}
+    return {channel.url: f"{url}/{request_path(channel.path)}" if channel.path is not None else url}

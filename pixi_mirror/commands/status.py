@@ -74,7 +74,8 @@ def _doubt(source: CheckoutSource) -> str:
 
 def _held_lines(found: Status) -> Iterator[str]:
     for channel in found.channels:
-        yield f"channel {channel.url} in {channel.path}/: {files_of(channel.files, channel.size)}"
+        held = files_of(channel.files, channel.size)
+        yield f"channel {channel.url} in {channel.path}/ ({', '.join(channel.subdirs)}): {held}"
     for index in found.indexes:
         yield f"index {index.url} {_place(index)}: {files_of(index.files, index.size)}"
     for repository in found.repositories:
@@ -138,7 +139,7 @@ def _json(found: Status) -> Mapping[str, Json]:
             }
             for subscription in found.subscriptions
         ],
-        "channels": [_held(channel) for channel in found.channels],
+        "channels": [{**_held(channel), "subdirs": list(channel.subdirs)} for channel in found.channels],
         "indexes": [_held(index) for index in found.indexes],
         "repositories": [_held(repository) for repository in found.repositories],
         "sdists": [{"path": sdist.path, "build_requires": list(sdist.build_requires)} for sdist in found.sdists],

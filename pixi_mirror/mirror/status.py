@@ -19,9 +19,10 @@ from pixi_mirror.mirror.checkout import (
 from pixi_mirror.mirror.dates import Dates, read_dates
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.pins import recorded_pins
-from pixi_mirror.mirror.plan import Plan, plan_changes
+from pixi_mirror.mirror.plan import Plan, plan_changes, wanted_channels
 from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import open_mirror
+from pixi_mirror.model.home_channels import home_channels
 from pixi_mirror.model.packages import Cell, Channel, Inventory, Package, PackageFile, Snapshot, SourceDirectory
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index_urls import IndexUrl, index_of
@@ -64,6 +65,8 @@ class SourceSummary:
     """None: it can have no place in a mirror."""
     files: int
     size: int
+    subdirs: tuple[str, ...] = ()
+    """Of a channel: those that it has here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,13 +212,27 @@ def _channels(
     named: dict[Channel, list[int]] = {
         channel: [] for snapshot in snapshots for cell in snapshot.cells for channel in cell.channels
     }
+    packages = tuple(packages)
+    homes = home_channels(packages)
+    # A channel may bring in others (CEP 42), and old locks name another one than their packages come from.
     by_url = {channel.url: sizes for channel, sizes in named.items()}
+    for channel in homes:
+        by_url.setdefault(channel.url, named.setdefault(channel, []))
+    subdirs = {channel.url: {"noarch", *found} for channel, found in homes.items()}
+    for channel, subdir in wanted_channels(tuple(snapshots)):
+        subdirs.setdefault(channel.url, {"noarch"}).add(subdir)
     for package in packages:
         channel_url = package.url.stripped.rsplit("/", 2)[0]
         if package.path in stored and channel_url in by_url:
             by_url[channel_url].append(stored[package.path].size)
     return tuple(
-        SourceSummary(url=channel.url, path=channel.path or ".", files=len(sizes), size=sum(sizes))
+        SourceSummary(
+            url=channel.url,
+            path=channel.path or ".",
+            files=len(sizes),
+            size=sum(sizes),
+            subdirs=tuple(sorted(subdirs.get(channel.url, ()))),
+        )
         for channel, sizes in sorted(named.items(), key=lambda pair: (pair[0].path or "", pair[0].url))
     )
 

@@ -69,3 +69,18 @@ def test_a_conda_lock_of_conda_workspaces_is_mirrored(world):
     assert {row["name"] for row in found["wanted"]} == {"base", "old-thing", "pure", "tool"}
     assert world.run("verify").status == 0
     assert world.run("status", "--check").status == 0
+
+
+def test_a_channel_that_only_packages_name_is_in_status_and_config_with_its_subdirs(world):
+    named = world.publish(small_packages()["base"])
+    other = world.publish(build_package(name="other", subdir="linux-64"), channel="brought/in")
+    channels = [named.url.rsplit("/", 2)[0] + "/"]
+    lock = world.lock("workspace", environments={"default": {"linux-64": [named, other]}}, channels=channels)
+    world.run_json("update", "--lock", lock)
+    rows = {each["path"]: each for each in world.run_json("status")["channels"]}
+    assert {path: (row["files"], row["subdirs"]) for path, row in rows.items()} == {
+        f"{world.authority_path}/conda-forge": (1, ["linux-64", "noarch"]),
+        f"{world.authority_path}/brought/in": (1, ["linux-64", "noarch"]),
+    }
+    assert f'"{world.upstream.url}/brought/in"' in world.run("config").stdout
+    assert f"{world.authority_path}/brought/in" in world.run("config", "--for", "conda").stdout
