@@ -1,6 +1,6 @@
 """Choose what goes into one pack: the packages that a lock has for one environment on one platform."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,8 @@ from pixi_mirror.paths import is_local, local_url
 from pixi_mirror.pypi.names import form_of
 
 _NO_DIGEST = Sha256("0" * 64)
+_SHOWN = 5
+"""Packages of one reason that are named."""
 _WHEELS = ("wheel", "direct wheel", "local wheel")
 
 
@@ -84,12 +86,12 @@ def choose_packages(lock: Lock, path: Path, *, environment: str, platform: str, 
     selection.add(request)
     answer = selection.result(subscription="", workspace="", requests=(request,), source_sha256=_NO_DIGEST)
     refused += [f"{refusal.entry}: {refusal.reason}" for refusal in answer.refusals]
-    unhashed = tuple(_unhashed(answer.snapshot.packages))
-    if rules.requires_hashes:
-        refused += unhashed
-    if refused:
-        summary = f"{path}: {len(refused)} of the environment {environment} for {name} cannot be packed:"
-        raise UnmirrorableError("\n  ".join([summary, *refused]), items=refused)
+    unhashed = _unhashed(answer.snapshot.packages)
+    if refused or (rules.requires_hashes and unhashed):
+        by_reason = unhashed if rules.requires_hashes else {}
+        items = [*refused, *(f"{url}: {reason}." for reason, urls in by_reason.items() for url in urls)]
+        summary = f"{path}: {len(items)} of the environment {environment} for {name} cannot be packed:"
+        raise UnmirrorableError("\n  ".join([summary, *refused, *_by_reason(by_reason)]), items=items)
     places = {_url(entry, _base(path)): entry.location for entry in kept}
     packages = sorted(
         answer.snapshot.packages,
@@ -103,7 +105,7 @@ def choose_packages(lock: Lock, path: Path, *, environment: str, platform: str, 
         skipped=tuple(skipped),
         warnings=(
             *warnings,
-            *unhashed,
+            *_by_reason(unhashed),
             *(_lacks(directory) for directory in directories.values()),
             *_uninstallable(packages, rules.given, environment),
         ),
@@ -111,11 +113,24 @@ def choose_packages(lock: Lock, path: Path, *, environment: str, platform: str, 
     )
 
 
-def _unhashed(packages: Iterable[Package]) -> Iterator[str]:
+def _unhashed(packages: Iterable[Package]) -> Mapping[str, Sequence[str]]:
+    """The URLs of packages without sha256, by what the lock has of them."""
+    found: dict[str, list[str]] = {}
     for package in packages:
         if (missing := missing_hash(package)) is not None:
             doubt = ", so that nobody can tell whether it is right" if missing is NO_HASH else ""
-            yield f"{package.url}: the lock has {missing.reason}{doubt}."
+            found.setdefault(f"the lock has {missing.reason}{doubt}", []).append(str(package.url))
+    return found
+
+
+def _by_reason(urls_by_reason: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A sentence for each reason: some packages are named, and the rest are counted."""
+    for reason, urls in urls_by_reason.items():
+        if len(urls) == 1:
+            yield f"{urls[0]}: {reason}."
+        else:
+            more = f" and {len(urls) - _SHOWN} more" if len(urls) > _SHOWN else ""
+            yield f"{len(urls)} packages: {reason}: {', '.join(urls[:_SHOWN])}{more}."
 
 
 def _uninstallable(packages: Iterable[Package], given: Iterable[tuple[str, str]], environment: str) -> tuple[str, ...]:

@@ -296,6 +296,19 @@ def test_what_the_lock_has_no_hash_of_is_packed_with_a_warning_or_refused(world,
     assert "the lock has no hash" in pack("workspace", *LINUX, "--require-hashes", status=4).err
 
 
+def test_many_packages_without_sha256_are_one_warning_and_one_refusal_that_names_a_few(world, pack):
+    entries = [
+        world.publish(build_package(name=f"thing{n}", subdir="linux-64")).hotfixed(sha256=None) for n in range(9)
+    ]
+    world.lock("workspace", environments={"default": {"linux-64": entries}})
+    told = pack("workspace", *LINUX).err
+    assert told.count("the lock has only an md5") == 1
+    assert (told.count("/thing"), "9 packages: " in told, "and 4 more" in told) == (5, True, True)
+    refused = json.loads(pack("workspace", *LINUX, "--require-hashes", "--json", status=4).out)
+    assert len(refused["error"]["items"]) == 9
+    assert refused["error"]["message"].count("/thing") == 5
+
+
 def test_an_editable_package_is_left_out_and_told(world, pack):
     python_workspace(world, PypiLockEntry(url="./mine", name="mine", editable=True))
     assert "left out mine @ ./mine: it is editable" in pack("workspace", *LINUX).err
