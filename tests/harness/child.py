@@ -30,7 +30,8 @@ class Completed:
 def python_environment() -> dict[str, str]:
     """The least a Python child needs to start and to import this checkout."""
     # Windows opens no socket without SYSTEMROOT; a virtual environment finds itself by its executable.
-    kept = {key: os.environ[key] for key in ("SYSTEMROOT", "LD_LIBRARY_PATH") if key in os.environ}
+    names = ("SYSTEMROOT", "LD_LIBRARY_PATH", "PYTHONPYCACHEPREFIX")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PATH": os.defpath}
 
 

@@ -364,7 +364,7 @@ def test_a_wrong_verb_is_status_2_with_the_nearest(world):
 
 
 @pytest.mark.parametrize(
-    "words", [("--env", "prod"), ("--dry",), ("--all",), ("verify", "--rep"), ("prune", "--app"), ("--nonsense",)]
+    "words", [("--enviro", "prod"), ("--dry",), ("--all",), ("verify", "--rep"), ("prune", "--app"), ("--nonsense",)]
 )
 def test_options_are_not_abbreviated(world, words):
     done = run(world, *words, status=2)
