@@ -78,7 +78,8 @@ class Offer:
             return ()
         number = len(self.repositories)
         named = f"{number} git repositories are" if number > 1 else "a git repository is"
-        return (f"{named} here, too: lead git to the mirror with `pixi-mirror config --for git --write`.",)
+        write = f"pixi-mirror config --for git --url {self.url} --write"
+        return (f"{named} here, too: lead git to the mirror with `{write}`.",)
 
     @property
     def needs_trust(self) -> str | None:

@@ -251,7 +251,8 @@ def test_a_repository_is_named_and_led_to_wherever_it_lies(world, as_a_user, tmp
     assert (world.mirror / row["path"] / "HEAD").is_file()
     assert f"git repository {address} in {row['path']}/: 1 commit, " in world.run("status").stdout
     for client in ("pixi", "pip", "uv"):
-        assert "config --for git --write" in world.run("config", "--for", client).stderr
+        told = world.run("config", "--for", client, "--url", "http://mirror.example:81").stderr
+        assert "`pixi-mirror config --for git --url http://mirror.example:81 --write`" in told
     with served(world.mirror, env=world.environment) as url:
         config.write_text(world.run("config", "--for", "git", "--url", url).stdout)
         clone = Repository(tmp_path / "clone")
