@@ -4,6 +4,7 @@ import re
 
 from pixi_mirror.model.values import Json, mask_secrets
 
+_CONFLICT = re.compile(rb"^(?:<{7}|\|{7}|={7}|>{7})(?:[ \r\n]|\Z)", re.MULTILINE)
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 
@@ -89,6 +90,12 @@ def number(value: Json, what: str) -> int:
 def shortened(text: str, *, most: int = 80) -> str:
     """The beginning of a text for a message. The secrets of the URLs in it are masked before it is cut."""
     return mask_secrets(text)[:most]
+
+
+def conflict_line(data: bytes) -> int | None:
+    """The line at which an unresolved merge conflict begins; None: there is none."""
+    found = _CONFLICT.search(data)
+    return None if found is None else data.count(b"\n", 0, found.start()) + 1
 
 
 def _kind(value: Json) -> str:

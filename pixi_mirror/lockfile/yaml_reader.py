@@ -1,10 +1,10 @@
 """Read YAML as plain lists, dicts and strings, within limits of size and depth. Only this module reads YAML."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.fields import conflict_line
 from pixi_mirror.model.values import Json, mask_secrets
 
 SIZE_LIMIT = 64 * 1024 * 1024
@@ -18,7 +18,6 @@ NODE_LIMIT = 4_000_000
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 """YAML 1.2, core schema: these plain scalars are null."""
-_CONFLICT = re.compile(rb"^(?:<{7}|\|{7}|={7}|>{7})(?:[ \r\n]|\Z)", re.MULTILINE)
 
 
 class _RefusedYaml(Exception):
@@ -27,19 +26,20 @@ class _RefusedYaml(Exception):
         self.line = line
 
 
-def load_yaml(data: bytes, *, name: str) -> Json:
+def load_yaml(data: bytes, *, name: str, command: str = "pixi lock") -> Json:
     """Read the one YAML document in `data`: dicts, lists, strings, and None for a plain null; scalars stay strings.
 
     Args:
         data: the file.
         name: how messages name it.
+        command: what writes such a file anew.
 
     Raises:
         WorkspaceError: it is too large, no YAML or not UTF-8, is empty or cut off, holds merge-conflict markers, or
             uses what no machine writes: anchors, aliases, tags, merge keys, duplicate keys, deep nesting, several
             documents, keys that are no scalars.
     """
-    _refuse_accidents(data, name)
+    _refuse_accidents(data, name, command)
     import yaml
 
     # libyaml is 20 times faster; PyYAML may have been built without it.
@@ -48,44 +48,44 @@ def load_yaml(data: bytes, *, name: str) -> Json:
         return _document(loader(data).get_event, yaml)
     except _RefusedYaml as refused:
         raise WorkspaceError(
-            f"{name} cannot be read: line {refused.line} {refused}. pixi writes nothing of the kind; restore the file "
-            "from version control or write it anew with `pixi lock`."
+            f"{name} cannot be read: line {refused.line} {refused}. no machine writes that; restore the file from "
+            f"version control or write it anew with `{command}`."
         ) from None
     except yaml.YAMLError as error:
-        raise WorkspaceError(_syntax(data, name, error)) from None
+        raise WorkspaceError(_syntax(data, name, error, command)) from None
 
 
-def _refuse_accidents(data: bytes, name: str) -> None:
+def _refuse_accidents(data: bytes, name: str, command: str) -> None:
     if len(data) > SIZE_LIMIT:
         raise WorkspaceError(
             f"{name} is larger than {SIZE_LIMIT // 1024**2} MiB. No lock file is; check that it is the right file."
         )
     if not data.strip():
-        raise WorkspaceError(f"{name} is empty. Write it anew with `pixi lock` or restore it from version control.")
+        raise WorkspaceError(f"{name} is empty. Write it anew with `{command}` or restore it from version control.")
     if data.startswith(b"version https://git-lfs.github.com/spec/"):
         raise WorkspaceError(f"{name} is a Git LFS pointer and not the file itself: run `git lfs pull`.")
-    _refuse_bytes(data, name)
-    conflict = _CONFLICT.search(data)
-    if conflict:
+    _refuse_bytes(data, name, command)
+    conflict = conflict_line(data)
+    if conflict is not None:
         raise WorkspaceError(
-            f"{name}: unresolved merge conflict at line {_line(data, conflict.start())}. Resolve it, most simply by "
-            "taking either side and running `pixi lock`."
+            f"{name}: unresolved merge conflict at line {conflict}. Resolve it, most simply by "
+            f"taking either side and running `{command}`."
         )
     if sum(data.count(sign) for sign in (b"\n", b"\r", b",", b"[", b"{")) > NODE_LIMIT:
         raise WorkspaceError(f"{name} holds more than {NODE_LIMIT} values. No lock file does; check the file.")
 
 
-def _refuse_bytes(data: bytes, name: str) -> None:
+def _refuse_bytes(data: bytes, name: str, command: str) -> None:
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise WorkspaceError(
-            f"{name} begins with a byte order mark (line 1). pixi writes plain UTF-8: save the file without the mark."
+            f"{name} begins with a byte order mark (line 1). Locks are plain UTF-8: save the file without the mark."
         )
     # libyaml takes a NUL for the end and would silently read the first half.
     zero = data.find(b"\0")
     if zero >= 0:
         raise WorkspaceError(
             f"{name} holds a NUL byte at line {_line(data, zero)}: it is damaged or no text. Restore it from version "
-            "control or write it anew with `pixi lock`."
+            f"control or write it anew with `{command}`."
         )
     if not data.isascii():
         try:
@@ -93,7 +93,7 @@ def _refuse_bytes(data: bytes, name: str) -> None:
         except UnicodeDecodeError as error:
             raise WorkspaceError(
                 f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at line {_line(data, error.start)}. Restore it "
-                "from version control or write it anew with `pixi lock`."
+                f"from version control or write it anew with `{command}`."
             ) from None
 
 
@@ -105,10 +105,10 @@ def cut_off(data: bytes) -> str:
     """A sentence for a message, if `data` looks as if its end were missing; else nothing."""
     if data.endswith((b"\n", b"}", b"]")):
         return ""
-    return " The file does not end with a line end, as pixi's files do: its end seems to be missing (truncated)."
+    return " The file does not end with a line end, as such files do: its end seems to be missing (truncated)."
 
 
-def _syntax(data: bytes, name: str, error: Exception) -> str:
+def _syntax(data: bytes, name: str, error: Exception, command: str) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = f"at line {mark.line + 1}" if mark else f"near byte {getattr(error, 'position', 0)}"
     problem = mask_secrets(
@@ -116,7 +116,7 @@ def _syntax(data: bytes, name: str, error: Exception) -> str:
     )
     return (
         f"{name} is not valid YAML: {problem} {where}.{cut_off(data)} Restore it from version control or write it "
-        "anew with `pixi lock`."
+        f"anew with `{command}`."
     )
 
 

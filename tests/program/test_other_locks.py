@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from harness.looking import archives, repodata
 from harness.python_index import PythonIndex
+from harness.world import small_packages
 
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
 
@@ -128,3 +130,36 @@ def test_a_local_archive_of_a_lock_is_copied_and_looked_at_again(world, index):
     place.write_bytes(other.data)
     run(world)
     assert (world.mirror / "local" / other.sha256 / ONE.file_name).read_bytes() == other.data
+
+
+def test_an_explicit_list_and_a_conda_lock_are_mirrored(world):
+    tool, base = (world.publish(small_packages()[name]) for name in ("tool-linux", "base"))
+    lines = [
+        "# platform: linux-64",
+        "@EXPLICIT",
+        f"{tool.url}#{tool.record['md5']}",
+        f"{base.url}#{base.record['sha256']}",
+    ]
+    write(world, "\n".join([*lines, ""]), name="list.txt")
+    assert "--allow-md5" in run(world, "--lock", "project/list.txt", status=4).stderr
+    done = run(world, "--lock", "project/list.txt", "--allow-md5")
+    assert "do not solve" in done.stderr
+    assert {path.rpartition("/")[2] for path in archives(world.mirror)} == {
+        small_packages()[name].file_name for name in ("tool-linux", "base")
+    }
+    package = {"manager": "conda", "platform": "linux-64", "category": "main", "version": "1"}
+    rows = [
+        {
+            **package,
+            "name": each.record["name"],
+            "url": each.url,
+            "hash": {"md5": "", "sha256": each.record["sha256"]},
+            "dependencies": {"base": ">=2024"} if each is tool else {},
+        }
+        for each in (tool, base)
+    ]
+    write(world, json.dumps({"version": 1, "metadata": {}, "package": rows}), name="conda-lock.yml")
+    run(world, "--lock", "project/conda-lock.yml", "-o", "other")
+    records = repodata(world.directory / "other" / world.authority_path / "conda-forge" / "linux-64")
+    assert [record["depends"] for record in records.values() if record["name"] == "tool"] == [["base >=2024"]]
+    run(world, "verify", "other")

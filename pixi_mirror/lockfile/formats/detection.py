@@ -5,18 +5,22 @@ import re
 PIXI = "pixi"
 """What the format of a `pixi.lock` is called; a `conda.lock` of conda-workspaces has the same."""
 
-FORMATS = (PIXI, "pylock", "uv")
+FORMATS = (PIXI, "pylock", "uv", "explicit", "conda-lock")
 """What `--lock-format` takes."""
 
 _NAMES = (
     (PIXI, re.compile(r"pixi\.lock|conda\.lock")),
     ("pylock", re.compile(r"pylock(?:\.[^.]+)?\.toml")),
     ("uv", re.compile(r"uv\.lock|.+\.py\.lock")),
+    ("explicit", re.compile(r"explicit\.txt|.+_conda_spec\.txt|conda-[a-z0-9]+-[a-z0-9]+\.lock")),
+    ("conda-lock", re.compile(r"(?:.+\.)?conda-lock\.ya?ml")),
 )
 """Names that a format's own tools give to its files."""
 _CONTENTS = (
     ("pylock", re.compile(rb"^lock-version[ \t]*=", re.MULTILINE)),
     ("uv", re.compile(rb"\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*version[ \t]*=")),
+    ("explicit", re.compile(rb"^@EXPLICIT[ \t]*\r?$", re.MULTILINE)),
+    ("conda-lock", re.compile(rb"^(?:package:|[{].*\"package\":)", re.MULTILINE)),
 )
 """What a format alone has.
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import Lock, LockedEnvironment, PypiEntry
 from pixi_mirror.lockfile.fields import Malformed, shortened
+from pixi_mirror.lockfile.formats.choices import choice_environment, locked_platforms
 from pixi_mirror.lockfile.formats.python_platforms import (
     PythonFiles,
-    choice_environment,
-    locked_platforms,
     marker_evaluator,
     packages_by_platform,
     python_environments,

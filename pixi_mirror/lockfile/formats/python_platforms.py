@@ -4,7 +4,6 @@ A lock of Python packages knows no conda platforms. It has markers (PEP 508), wh
 every minor version that the lock accepts, and wheels with tags (PEP 425).
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -14,7 +13,7 @@ from packaging.markers import InvalidMarker, Marker, UndefinedComparison, Undefi
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 
-from pixi_mirror.lockfile.entries import LockedPlatform, PypiEntry
+from pixi_mirror.lockfile.entries import PypiEntry
 from pixi_mirror.lockfile.fields import Malformed, shortened
 from pixi_mirror.pypi.names import file_name_of, wheel_name
 from pixi_mirror.pypi.wheel_tags import is_for_platform
@@ -82,24 +81,6 @@ def _tags(location: str) -> frozenset[Tag]:
     return wheel_name(file_name_of(location)).tags
 
 
-_CHOICE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
-
-
-def choice_environment(kind: str, name: str) -> str:
-    """The name of the environment that has an extra or a group beside what is always installed.
-
-    Args:
-        kind: `extra` or `group`.
-        name: of the extra or the group.
-
-    Raises:
-        Malformed: it is no name of one.
-    """
-    if not _CHOICE.fullmatch(name):
-        raise Malformed(f"{shortened(name)!r} is not the name of {'an extra' if kind == 'extra' else 'a group'}")
-    return f"{kind}:{name}"
-
-
 def python_environments(python: str | None) -> tuple[str, ...]:
     """The full versions of Python that markers are evaluated for: the first and the last of each accepted minor one.
 
@@ -151,13 +132,6 @@ def _evaluate(marker: Marker, platform: str, python: str, variables: dict[str, o
     }
     context = "lock_file" if "extras" in variables else "metadata"
     return marker.evaluate(environment, context=context)  # type: ignore[arg-type] # it takes sets, too
-
-
-def locked_platforms(names: Iterable[str]) -> Mapping[str, LockedPlatform]:
-    """The platforms with these names, which are subdirs."""
-    return MappingProxyType(
-        {name: LockedPlatform(name=name, subdir=name, virtual_packages=()) for name in sorted(set(names))}
-    )
 
 
 def packages_by_platform(

@@ -33,6 +33,14 @@ def _reader(lock_format: str) -> Callable[[bytes, str], Lock]:
             from pixi_mirror.lockfile.formats.uv import read_uv_lock
 
             return lambda data, name: read_uv_lock(data, name=name)
+        case "explicit":
+            from pixi_mirror.lockfile.formats.explicit import read_explicit
+
+            return lambda data, name: read_explicit(data, name=name)
+        case "conda-lock":
+            from pixi_mirror.lockfile.formats.conda_lock import read_conda_lock
+
+            return lambda data, name: read_conda_lock(data, name=name)
         case _:
             from pixi_mirror.lockfile.reader import read_lock
 

@@ -1,13 +1,11 @@
 """Read TOML of a foreign lock within the limits that hold for YAML."""
 
-import re
 import tomllib
 
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.fields import conflict_line
 from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
 from pixi_mirror.model.values import Json, mask_secrets
-
-_CONFLICT = re.compile(rb"^(?:<{7}|\|{7}|={7}|>{7})(?:[ \r\n]|\Z)", re.MULTILINE)
 
 
 def load_toml(data: bytes, *, name: str, advice: str) -> dict[str, Json]:
@@ -24,9 +22,10 @@ def load_toml(data: bytes, *, name: str, advice: str) -> dict[str, Json]:
     """
     if len(data) > SIZE_LIMIT:
         raise WorkspaceError(f"{name} is larger than {SIZE_LIMIT // 1024**2} MiB. No lock file is; check the path.")
-    if (conflict := _CONFLICT.search(data)) is not None:
-        line = data.count(b"\n", 0, conflict.start()) + 1
-        raise WorkspaceError(f"{name}: unresolved merge conflict at line {line}. Take either side, and {advice}.")
+    if (conflict := conflict_line(data)) is not None:
+        raise WorkspaceError(f"{name}: unresolved merge conflict at line {conflict}. Take either side, and {advice}.")
+    if data.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise WorkspaceError(f"{name} is a Git LFS pointer and not the file itself: run `git lfs pull`.")
     if not data.strip():
         raise WorkspaceError(f"{name} is empty. Restore it from version control, or {advice}.")
     try:

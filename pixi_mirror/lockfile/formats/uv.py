@@ -8,10 +8,9 @@ from packaging.utils import canonicalize_name
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import Lock, LockedEnvironment
 from pixi_mirror.lockfile.fields import Malformed, mapping, optional_text, sequence, text, texts
+from pixi_mirror.lockfile.formats.choices import choice_environment, locked_platforms
 from pixi_mirror.lockfile.formats.python_platforms import (
     PythonFiles,
-    choice_environment,
-    locked_platforms,
     marker_evaluator,
     packages_by_platform,
     python_environments,
