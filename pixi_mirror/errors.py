@@ -116,8 +116,27 @@ class SeveralErrors(PixiMirrorError):
     def __init__(self, summary: str, errors: Iterable[PixiMirrorError]) -> None:
         self.errors = tuple(errors)
         lines = [str(error) for error in self.errors]
-        super().__init__("\n".join([summary, *(f"  {line}" for line in lines)]), items=lines)
+        super().__init__("\n".join([summary, *_grouped(lines)]), items=lines)
         self.status = most_severe(error.status for error in self.errors)
+
+
+_EXAMPLES = 3
+"""Files that a message names where more of them failed for the same reason."""
+
+
+def _grouped(messages: Iterable[str]) -> Iterable[str]:
+    """A line for each message; of many that differ only in the file or URL at their beginning, the rest once."""
+    groups: dict[str, list[str]] = {}
+    for message in messages:
+        subject, _, rest = message.partition(" ")
+        groups.setdefault(rest if "/" in subject else message, []).append(message)
+    for rest, group in groups.items():
+        if len(group) <= _EXAMPLES:
+            yield from (f"  {message}" for message in group)
+            continue
+        yield f"  {len(group)} files {rest}"
+        yield from (f"    {message.partition(' ')[0]}" for message in group[:_EXAMPLES])
+        yield f"    and {len(group) - _EXAMPLES} more"
 
 
 def most_severe(statuses: Iterable[int]) -> int:

@@ -91,7 +91,7 @@ def _prefix(destination: UnpackDestination) -> Path:
 
 def _read(source: Path | ByteStream, stage: Staging, jobs: int, progress: Progress) -> OpenedPack:
     size = source.stat().st_size if isinstance(source, Path) and source.is_file() else 0
-    progress.begin("reading the pack", files=1, size=size)
+    progress.begin("reading the pack from", files=1, size=size)
 
     def advance(count: int) -> None:
         progress.advance(size=count)

@@ -140,7 +140,7 @@ def test_the_known_variables_are_those_of_the_options_of_all_verbs(monkeypatch):
     for verb, _ in VERBS:
         command = importlib.import_module(f"pixi_mirror.commands.{verb}").COMMAND
         command.declare(Parser("p", "", {}))
-    assert found - {"PIXI_MIRROR_HELP"} == VARIABLES
+    assert found - {"PIXI_MIRROR_HELP"} == VARIABLES, "pixi_mirror/commands/variables.py has one for each option"
 
 
 @pytest.mark.parametrize("verb", ["", *(verb for verb, _ in VERBS)])
@@ -217,3 +217,16 @@ def test_quiet_still_prints_what_was_asked_for_and_what_was_found(world):
     next(world.mirror.rglob("*.conda")).unlink()
     assert "missing" in world.run("verify", "-q").stdout
     assert world.run("--lock", LOCK, "-q").status == 0
+
+
+def test_the_same_failure_of_many_files_is_told_once(world):
+    world.workspace()
+    for path in world.root.rglob("*.conda"):
+        path.unlink()
+    done = world.run("--lock", LOCK, "--retries", "0")
+    assert done.status == 5
+    assert done.stderr.count("could not be fetched: ") == 1
+    (line,) = [line for line in done.stderr.splitlines() if "could not be fetched: " in line]
+    assert line.startswith("  4 files could not be fetched: ")
+    assert "    and 1 more\n" in done.stderr
+    assert len(world.run_json("--lock", LOCK, "--retries", "0", status=5)["error"]["items"]) == 4
