@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 
 import pytest
+from harness import program
 from harness.python_index import PythonIndex
 from harness.repository import Repository
 from harness.serving import served
@@ -261,6 +262,31 @@ def test_a_repository_is_named_and_led_to_wherever_it_lies(world, as_a_user, tmp
             page = response.read().decode()
     assert html.escape(config.read_text().splitlines()[0]) in page
     assert f"git repository {html.escape(address)}" in page
+
+
+@needs_git
+def test_a_repository_is_read_by_the_users_who_may(world, upstream, as_a_user, tmp_path):
+    commit = upstream.commit({"a": "2"})
+    lock(world, commit_entry(commit))
+    assert world.run(*LOCK, env=as_a_user).status == 0
+    for user, right in (("ada", "git.example/org/thing.git"), ("eve", "simple")):
+        words = ["users", "add", user, "--read", right, "--file", "users"]
+        assert program.run(words, env=world.environment, cwd=world.directory, given="a-password\n").status == 0
+    home = tmp_path / "client"
+    home.mkdir()
+    with served(world.mirror, "--users", world.directory / "users", env=world.environment) as url:
+        led = home / "gitconfig"
+        led.write_text(world.run("config", "--for", "git", "--url", url).stdout)
+        clone = Repository(home / "clone")
+        env = {"GIT_CONFIG_GLOBAL": str(led), "HOME": str(home), "GIT_TERMINAL_PROMPT": "0"}
+        words = ("fetch", "-q", "https://git.example/org/thing.git", commit)
+        for user in ("nobody", "eve"):
+            (home / ".netrc").write_text(f"machine 127.0.0.1 login {user} password a-password\n")
+            with pytest.raises(AssertionError):
+                clone.git(*words, **env)
+        (home / ".netrc").write_text("machine 127.0.0.1 login ada password a-password\n")
+        clone.git(*words, **env)
+    assert clone.git("rev-parse", "FETCH_HEAD") == commit
 
 
 def test_without_git_it_is_said_what_to_do_and_nothing_is_made(world):
