@@ -1,5 +1,6 @@
 """The index of conda channels: a canonical `repodata.json` for every subdir, made from pins."""
 
+import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,8 @@ class CondaIndex:
                 listed.setdefault(_beside(place, _NOARCH), {})
         made = _current_attestations(contents)
         ordered = sorted(listed, key=lambda place: (not place.endswith(_NOARCH), place))
-        made.update((repodata_path(place), _made(place, listed[place])) for place in ordered)
+        for place in ordered:
+            made[repodata_path(place)] = _made(place, listed[place], _relations(place, contents))
         return made
 
     def problem(
@@ -52,7 +54,7 @@ class CondaIndex:
         if name == REPODATA:
             return _json_problem(place, data, _expected(place, contents.packages))
         if name in (REPODATA_ZST, SHARD_INDEX) or name.endswith(SHARD_SUFFIX):
-            return _sidecar_problem(path, data, contents.packages, read)
+            return _sidecar_problem(path, data, contents, read)
         return None
 
 
@@ -72,7 +74,7 @@ def _json_problem(place: str, data: bytes, expected: Mapping[str, Mapping[str, J
 def _sidecar_problem(
     path: MirrorPath,
     data: bytes,
-    packages: Iterable[Package],
+    contents: Contents,
     read: Callable[[MirrorPath], bytes | None],
 ) -> str | None:
     from pixi_mirror.conda import sidecars
@@ -81,10 +83,12 @@ def _sidecar_problem(
     if name.endswith(SHARD_SUFFIX) and name != SHARD_INDEX:
         return sidecars.shard_problem(data, name.removesuffix(SHARD_SUFFIX))
     subdir = place.rpartition("/")[2]
-    expected = _expected(place, packages)
+    expected, relations = _expected(place, contents.packages), _relations(place, contents)
     if name == REPODATA_ZST:
-        return sidecars.zst_problem(data, subdir, expected)
-    return sidecars.shards_problem(data, subdir, expected, lambda sha256: read(shard_path(place, sha256)))
+        return sidecars.zst_problem(data, subdir, expected, relations=relations)
+    return sidecars.shards_problem(
+        data, subdir, expected, lambda sha256: read(shard_path(place, sha256)), relations=relations
+    )
 
 
 def _expected(place: str, packages: Iterable[Package]) -> Mapping[str, Mapping[str, Json]]:
@@ -136,5 +140,21 @@ def _record(package: Package) -> Mapping[str, Json]:
     return v3_record(record) if requires_v3(record) else record
 
 
-def _made(place: str, records: Mapping[str, Mapping[str, Json]]) -> IndexFile:
-    return IndexFile.of(repodata(place.rpartition("/")[2], records))
+def _relations(place: str, contents: Contents) -> Mapping[str, str]:
+    """The relations of a subdir to channels that the mirror has, too: a client would look for others in vain."""
+    found = contents.relations.get(MirrorPath(place), {})
+    if not found:
+        return {}
+    channels = {channel.path for channel, _ in contents.channels} | {
+        where.rpartition("/")[0] for package in contents.packages for where, _ in [_place(package)] if where is not None
+    }
+    home = place.rpartition("/")[0]
+    return {
+        key: reference
+        for key, reference in found.items()
+        if reference.startswith("../") and posixpath.normpath(f"{home}/{reference}") in channels
+    }
+
+
+def _made(place: str, records: Mapping[str, Mapping[str, Json]], relations: Mapping[str, str]) -> IndexFile:
+    return IndexFile.of(repodata(place.rpartition("/")[2], records, relations=relations))

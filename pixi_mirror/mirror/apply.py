@@ -112,15 +112,16 @@ def apply_plan(
     stored: Mapping[MirrorPath, PackageFile] = {}
     failed: tuple[FailedPackage, ...] = ()
     new_listings: Mapping[MirrorPath, Listing] = {}
+    relations: Mapping[MirrorPath, Mapping[str, str]] = {}
     if source is not None:
         if sidecar_maker.is_named:
             plan_sidecars(tree, plan, planned_index_files(tree, plan), sidecar_maker)  # it refuses early
         brought = source.bring(tree, plan)
-        stored, failed = brought.stored, brought.failed
+        stored, failed, relations = brought.stored, brought.failed, brought.relations
         if failed and source.needs_all:
             return ApplyResult(failed=failed)
         new_listings = source.listings(tree, plan, stored)
-    step = _Step(tree, plan, {**present(tree, plan), **stored})
+    step = _Step(tree, plan, {**present(tree, plan), **stored}, {**tree.inventory.relations, **relations})
     listings = step.listings(new_listings)
     written, removed = step.write(listings, sidecar_maker, unlisted=unlisted, grace_s=grace_s)
     return ApplyResult(
@@ -141,10 +142,17 @@ def _is_part(sidecar_maker: SidecarMaker, path: MirrorPath) -> bool:
 class _Step:
     """From the placed packages to the recorded inventory."""
 
-    def __init__(self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, PackageFile]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        plan: Plan,
+        stored: Mapping[MirrorPath, PackageFile],
+        relations: Mapping[MirrorPath, Mapping[str, str]],
+    ) -> None:
         self._tree = tree
         self._plan = plan
         self._stored = stored
+        self._relations = MappingProxyType(dict(sorted(relations.items())))
         self._deferred = plan.deferred.difference(stored)
 
     def listings(self, new_listings: Mapping[MirrorPath, Listing]) -> Mapping[MirrorPath, Listing]:
@@ -171,7 +179,8 @@ class _Step:
         tree, plan = self._tree, self._plan
         since = tree.state.unlisted if unlisted is None else unlisted
         waiting = {path: at for path, at in since.items() if path in self._stored and path not in plan.packages}
-        files = index_files(index_contents(tree, plan, listed_packages(plan, self._stored, listings), listings))
+        listed = listed_packages(plan, self._stored, listings)
+        files = index_files(index_contents(tree, plan, listed, listings, self._relations))
         sidecars = plan_sidecars(tree, plan, files, sidecar_maker)  # it may refuse, so it comes first
         self._record_deferred()
         written = write_indexes(tree, plan, sidecars, files, outdated(tree, plan, files))
@@ -191,6 +200,7 @@ class _Step:
                 tree=_sorted_tree({**self._stored, **generated}, without=overdue),
                 listings=MappingProxyType(listings),
                 deferred=self._deferred,
+                relations=self._relations,
             ),
             locks=plan.pins.locks,
             manifests=plan.pins.manifests,

@@ -28,6 +28,8 @@ class BringResult:
     failed: tuple[FailedPackage, ...] = ()
     stored: Mapping[MirrorPath, PackageFile] = field(default_factory=dict)
     """Placed in the tree and not yet recorded."""
+    relations: Mapping[MirrorPath, Mapping[str, str]] = field(default_factory=dict)
+    """What upstream was newly asked: folder of a subdir -> its `channel_relations`."""
 
 
 def bring_packages(

@@ -26,6 +26,7 @@ def index_contents(
     plan: Plan,
     packages: Mapping[MirrorPath, Package],
     listings: Mapping[MirrorPath, Listing] | None = None,
+    relations: Mapping[MirrorPath, Mapping[str, str]] | None = None,
 ) -> Contents:
     """What indexes list: the `packages`, and the surplus ones that are not pruned yet.
 
@@ -34,6 +35,7 @@ def index_contents(
         plan: for its channels and its surplus packages.
         packages: the wanted packages to list.
         listings: what is known of PyPI files; None: as it is recorded.
+        relations: what is known of relations between channels; None: as it is recorded.
     """
     return Contents(
         packages=(*packages.values(), *plan.kept.values()),
@@ -41,6 +43,7 @@ def index_contents(
         listings=tree.inventory.listings if listings is None else listings,
         standing=recorded_indexes(tree),
         where=tree.path,
+        relations=tree.inventory.relations if relations is None else relations,
     )
 
 

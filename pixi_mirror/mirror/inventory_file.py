@@ -40,7 +40,9 @@ def dump(inventory: Inventory) -> bytes:
     tree = [f"{_text(path)}:{_text(_tree_row(content))}" for path, content in sorted(inventory.tree.items())]
     # An older program may not know the key, and brings what is deferred: so it is there only where it is needed.
     deferred = {"deferred": sorted(inventory.deferred)} if inventory.deferred else {}
-    head = _text({"format": FORMAT, "kept": kept, "layout": inventory.layout, **deferred})[1:-1]
+    known = {path: dict(relations) for path, relations in inventory.relations.items()}
+    optional = {**deferred, **({"relations": known} if known else {})}
+    head = _text({"format": FORMAT, "kept": kept, "layout": inventory.layout, **optional})[1:-1]
     return "\n".join(
         [
             "{" + head + ',"packages":[',
@@ -82,6 +84,7 @@ def parse(data: bytes) -> Inventory:
             tree=MappingProxyType({admitted[path]: _content(row) for path, row in raw["tree"].items()}),
             listings=MappingProxyType({admitted[path]: _listing(row) for path, row in raw["listings"].items()}),
             deferred=frozenset(admitted[path] for path in waiting),
+            relations=MappingProxyType({admit_path(path): row for path, row in raw.get("relations", {}).items()}),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"it lacks or misspells {error}") from error

@@ -54,6 +54,7 @@ _LISTING = {
 _INVENTORY = {
     "layout": str, "packages": [_PACKAGE], "subscriptions": [_SUBSCRIPTION], "kept": [int], "deferred?": [str],
     "tree": Each({"sha256?": str, "recipe?": str, "size?": int}), "listings": Each(_LISTING),
+    "relations?": Each(Each(str)),
 }  # fmt: skip
 
 

@@ -48,6 +48,8 @@ class UpstreamConnection:
     """Downloads at a time."""
     batch: Batch
     pages: UpstreamPages
+    documents: Fetcher
+    """Reads indexes of channels."""
 
 
 def open_upstream(
@@ -95,6 +97,7 @@ def open_upstream(
         fetcher=fetcher,
         jobs=settings.jobs,
         batch=Batch(store, fetcher, context.progress, jobs=settings.jobs),
+        documents=Fetcher(page_network, context.progress, connections=1),
         pages=UpstreamPages(
             Fetcher(page_network, context.progress, connections=settings.jobs),
             context.progress,
@@ -120,11 +123,17 @@ class UpstreamPackages:
             MachineError: a settings file does not parse, or a file or disk cannot be used.
         """
         from pixi_mirror.mirror.bring import bring_packages
+        from pixi_mirror.mirror.relations import fetch_relations
 
-        upstream = self._open(tree, plan)
-        return bring_packages(
-            tree, plan, upstream.store, upstream.batch, self._context.progress, needs_all=self.needs_all
-        )
+        upstream, progress = self._open(tree, plan), self._context.progress
+        brought = bring_packages(tree, plan, upstream.store, upstream.batch, progress, needs_all=self.needs_all)
+        if brought.failed and self.needs_all:
+            return brought
+        try:
+            relations = fetch_relations(plan, tree.inventory.relations, upstream.documents, progress)
+        finally:
+            upstream.documents.close()
+        return replace(brought, relations=relations)
 
     def listings(
         self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, PackageFile]

@@ -43,6 +43,8 @@ class Contents:
     """The index files of any kind that the mirror has."""
     where: Callable[[MirrorPath], Path]
     """Gives the path on disk of a file of the mirror."""
+    relations: Mapping[MirrorPath, Mapping[str, str]] = field(default_factory=dict)
+    """Folder of a subdir -> its `channel_relations` upstream (CEP 42)."""
 
 
 class Index(Protocol):

@@ -205,6 +205,8 @@ class Inventory:
     """What is known of the PyPI files in the tree, and of those that are deferred."""
     deferred: frozenset[MirrorPath] = frozenset()
     """Wanted packages that are listed and come when a client first asks for them; none of them is in the tree."""
+    relations: Mapping[MirrorPath, Mapping[str, str]] = field(default_factory=dict)
+    """Folder of a subdir -> its `channel_relations` upstream (CEP 42), maybe none. Not all were asked for."""
 
     @property
     def stored(self) -> Mapping[MirrorPath, PackageFile]:

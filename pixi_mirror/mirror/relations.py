@@ -1,0 +1,64 @@
+"""Learn from upstream's indexes which channels bring in others (CEP 42).
+
+Upstream is asked only about environments that have packages of a channel that they do not name: such a channel was
+brought in by another. Without the relation, a client that names the first channel would not find the packages here.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from pixi_mirror.conda.upstream_relations import INDEXES_WITH_RELATIONS, index_relations
+from pixi_mirror.errors import FetchError, WrongBytesError
+from pixi_mirror.http.fetcher import Fetcher
+from pixi_mirror.mirror.plan import Plan
+from pixi_mirror.model.home_channels import home_channel
+from pixi_mirror.model.packages import Channel
+from pixi_mirror.model.values import MirrorPath, Url, admit_path
+from pixi_mirror.progress import Progress
+
+_LARGEST = 64 << 20
+"""Bytes of an index that are fetched for its relations."""
+
+
+def fetch_relations(
+    plan: Plan, known: Mapping[MirrorPath, Mapping[str, str]], fetcher: Fetcher, progress: Progress
+) -> Mapping[MirrorPath, Mapping[str, str]]:
+    """The relations of each subdir about which upstream was never asked, by its folder in the mirror; empty: none.
+
+    Args:
+        plan: what the mirror will hold.
+        known: what was learnt before.
+        fetcher: asks upstream.
+        progress: is told of indexes that cannot be had.
+    """
+    found = {}
+    for channel, subdir in sorted(_unexplained(plan), key=lambda each: (each[0].url, each[1])):
+        place = admit_path(f"{channel.path}/{subdir}")
+        if place not in known and (relations := _ask(f"{channel.url}/{subdir}", fetcher, progress)) is not None:
+            found[place] = relations
+    return found
+
+
+def _unexplained(plan: Plan) -> Iterable[tuple[Channel, str]]:
+    """The channels of environments that have packages of a channel that they do not name, with their subdirs."""
+    found: set[tuple[Channel, str]] = set()
+    for cell in (cell for snapshot in plan.pins.snapshots for cell in snapshot.cells):
+        homes = {home_channel(plan.packages[path]) for path in cell.packages if path in plan.packages} - {None}
+        channels = {*cell.channels, *(home for home in homes if home is not None)}
+        if not {home.url for home in homes if home is not None} <= {channel.url for channel in cell.channels}:
+            found |= {(channel, subdir) for channel in channels for subdir in (cell.subdir, "noarch")}
+    return {(channel, subdir) for channel, subdir in found if channel.path is not None and "://" in channel.url}
+
+
+def _ask(url: str, fetcher: Fetcher, progress: Progress) -> Mapping[str, str] | None:
+    """The relations of a subdir; None: that cannot be known now."""
+    for name in INDEXES_WITH_RELATIONS:
+        try:
+            data = fetcher.read(Url(f"{url}/{name}"), accept="*/*", limit=_LARGEST).data
+            return index_relations(name, data)
+        except FetchError as error:
+            if not error.lasting:
+                progress.note(f"whether {url} brings in other channels is not known: {error}")
+                return None
+        except (WrongBytesError, ValueError):
+            continue
+    return {}
