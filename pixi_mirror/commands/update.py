@@ -44,7 +44,7 @@ def _declare_selection(parser: Parser) -> None:
         help="a workspace that pixi is asked about: its manifest or directory (default: the one around you)",
     )
     parser.flag("--locked", help="have pixi check that the lock is current (default: mirror it as it stands)")
-    parser.values("--lock", convert=path, metavar="PATH", help="a lock, or the directory of a pixi.lock")
+    parser.values("--lock", convert=path, metavar="PATH", help="a lock, the directory of a pixi.lock, or a prefix")
     parser.value(
         "--lock-format",
         choices=FORMATS,

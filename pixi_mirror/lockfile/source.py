@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.formats.detection import PIXI, format_of
+from pixi_mirror.lockfile.formats.detection import PIXI, PREFIX, format_of
 from pixi_mirror.lockfile.interface import SelectionResult
 from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
 from pixi_mirror.model.packages import Layout, Request
@@ -44,14 +44,15 @@ class LockSource:
     """One lock file."""
 
     def __init__(self, path: Path, *, lock_format: str | None = None) -> None:
-        """Take the path of a lock, or of the directory that holds `pixi.lock`; nothing is read yet.
+        """Take the path of a lock, of the directory that holds `pixi.lock`, or of a prefix; nothing is read yet.
 
         Args:
             path: of the lock.
             lock_format: one of `FORMATS`; None: the lock's name and content say it.
         """
         # Not `Path.resolve`, which fails on a circle of links before Python 3.13.
-        self._path = Path(os.path.realpath(path / "pixi.lock" if path.is_dir() else path))
+        holds_lock = path.is_dir() and not _is_prefix(path, lock_format)
+        self._path = Path(os.path.realpath(path / "pixi.lock" if holds_lock else path))
         self._lock_format = lock_format
         self._data: bytes | None = None
         self._lock: Lock | None = None
@@ -94,6 +95,8 @@ class LockSource:
         return local_archives(self.read(), directory=self._path.parent)
 
     def _found_format(self) -> str:
+        if self._path.is_dir():
+            return PREFIX
         return self._lock_format or format_of(self._path.name, self._bytes())
 
     def _bytes(self) -> bytes:
@@ -103,6 +106,11 @@ class LockSource:
                     f"{self._path} is a manifest, and --lock takes a lock: name {self._path.with_name('pixi.lock')}, "
                     "or have pixi asked about the workspace with -m."
                 )
+            if self._path.is_dir():
+                from pixi_mirror.lockfile.formats.prefix import read_records
+
+                self._data = read_records(self._path)
+                return self._data
             try:
                 with self._path.open("rb") as file:
                     self._data = file.read(SIZE_LIMIT + 1)
@@ -156,3 +164,10 @@ class LockSource:
         from pixi_mirror.lockfile.index_users import index_users
 
         return index_users(self.read())
+
+
+def _is_prefix(directory: Path, lock_format: str | None) -> bool:
+    """Whether a directory is read as an installed prefix; a `pixi.lock` in it comes first."""
+    if lock_format is not None:
+        return lock_format == PREFIX
+    return (directory / "conda-meta").is_dir() and not (directory / "pixi.lock").exists()

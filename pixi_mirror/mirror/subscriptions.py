@@ -114,7 +114,7 @@ def named_sources(
     requests = tuple(
         SourceRequest(
             subscription=subscription_of(source.location, selection.name),
-            workspace=selection.name or source.location.parent.name or "workspace",
+            workspace=selection.name or _directory_of(source).name or "workspace",
             source=source,
             request=selection.request or _DEFAULT,
         )
@@ -162,8 +162,13 @@ def _unknown_here(snapshot: Snapshot) -> WorkspaceError:
     )
 
 
+def _directory_of(source: WorkspaceSource) -> Path:
+    """The directory of a workspace, or an installed prefix."""
+    return source.location if source.location.is_dir() else source.location.parent
+
+
 def hash_inputs(sources: SourcesToRenew, directory: Callable[[], Path]) -> Mapping[str, str | None]:
-    """Hash every file that the sources depend on; None: the file does not exist.
+    """Hash every file that the sources depend on; None: the file does not exist. A prefix is no file and is left out.
 
     Raises:
         WorkspaceError: one of them cannot be read.
@@ -172,7 +177,7 @@ def hash_inputs(sources: SourcesToRenew, directory: Callable[[], Path]) -> Mappi
     if sources.here is not None:
         paths.update(str(path) for path in manifest_candidates(directory(), sources.here.manifest))
     try:
-        return {path: sha256_of(path) for path in sorted(paths)}
+        return {path: sha256_of(path) for path in sorted(paths) if not Path(path).is_dir()}
     except OSError as error:
         raise WorkspaceError(f"{error.filename} cannot be read: {error.strerror}.") from None
 

@@ -175,6 +175,8 @@ def _is_silent(plan: Plan) -> bool:
         return False
     if any(each.refused for each in pins.snapshots):
         return False
+    if any(source.location.is_dir() for source in pins.sources.values()):
+        return False  # a prefix changes without one file that a memo could look at
     # A file on this machine that a lock names may change without the lock; the memo looks at locks and manifests alone.
     return not any(each.kind == "pypi" and each.path.startswith("local/") for each in plan.packages.values())
 

@@ -163,3 +163,23 @@ def test_an_explicit_list_and_a_conda_lock_are_mirrored(world):
     records = repodata(world.directory / "other" / world.authority_path / "conda-forge" / "linux-64")
     assert [record["depends"] for record in records.values() if record["name"] == "tool"] == [["base >=2024"]]
     run(world, "verify", "other")
+
+
+def test_a_prefix_is_mirrored_and_followed(world):
+    folder = world.directory / "env" / "conda-meta"
+    folder.mkdir(parents=True)
+
+    def install(name):
+        entry = world.publish(small_packages()[name])
+        (folder / f"{name}.json").write_text(json.dumps({**entry.record, "url": entry.url, "files": []}))
+
+    install("old")
+    run(world, "--lock", "env")
+    assert {path.rpartition("/")[2] for path in archives(world.mirror)} == {small_packages()["old"].file_name}
+    (row,) = world.run_json("status")["subscriptions"]
+    assert (row["workspace"], row["state"], row["platforms"]) == ("env", "current", ["linux-64"])
+    install("base")
+    run(world)
+    assert len(archives(world.mirror)) == 2
+    run(world, "verify")
+    run(world, "forget", "--lock", "env")

@@ -5,7 +5,10 @@ import re
 PIXI = "pixi"
 """What the format of a `pixi.lock` is called; a `conda.lock` of conda-workspaces has the same."""
 
-FORMATS = (PIXI, "pylock", "uv", "explicit", "conda-lock")
+PREFIX = "prefix"
+"""What an installed prefix is called, which is a directory and no file."""
+
+FORMATS = (PIXI, "pylock", "uv", "explicit", "conda-lock", PREFIX)
 """What `--lock-format` takes."""
 
 _NAMES = (

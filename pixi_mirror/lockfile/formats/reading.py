@@ -41,6 +41,10 @@ def _reader(lock_format: str) -> Callable[[bytes, str], Lock]:
             from pixi_mirror.lockfile.formats.conda_lock import read_conda_lock
 
             return lambda data, name: read_conda_lock(data, name=name)
+        case "prefix":
+            from pixi_mirror.lockfile.formats.prefix import read_prefix
+
+            return lambda data, name: read_prefix(data, name=name)
         case _:
             from pixi_mirror.lockfile.reader import read_lock
 

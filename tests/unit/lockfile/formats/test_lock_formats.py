@@ -183,7 +183,7 @@ def paths(result):
 
 
 def test_every_format_is_tested():
-    assert {"pixi", *CASES} == {*FORMATS}
+    assert {"pixi", "prefix", *CASES} == {*FORMATS}, "of a prefix there is test_prefix.py"
 
 
 @pytest.mark.parametrize("name", ["pylock", "uv"])
