@@ -39,6 +39,16 @@ def marked(kind: Kind, message: str, stream: TextIO) -> str:
     return f"{kind}: {text}" if _is_terminal(stream) else f"{_PLAIN[kind]}{text}"
 
 
+def say_error(message: str) -> None:
+    """Print an error; on a terminal the command that tells more is a hint on a line of its own."""
+    head, _, command = message.rpartition("; see ")
+    if head and command.startswith("`") and (_is_terminal(sys.stderr) or has_colours(sys.stderr, os.environ)):
+        say("error", f"{head}.")
+        say("hint", f"see {command}")
+    else:
+        say("error", message)
+
+
 def say(kind: Kind, message: str) -> None:
     """Print it on stderr; if that is gone, nothing is lost but the message."""
     with suppress(OSError, ValueError):

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TextIO
 
 from pixi_mirror import __version__
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.messages import say
+from pixi_mirror.commands.messages import say, say_error
 from pixi_mirror.commands.options import refuse_absent_files
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import plain
@@ -175,7 +175,7 @@ def _json_of(outcome: Outcome, status: int) -> Mapping[str, Any]:
 
 
 def _print_error(error: PixiMirrorError) -> None:
-    say("error", str(error))
+    say_error(str(error))
 
 
 def _handle_signals() -> None:

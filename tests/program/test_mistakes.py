@@ -188,6 +188,8 @@ def test_a_terminal_gets_colours_unless_it_is_not_to(world):
     assert on_a_terminal(world, "status", "gone").startswith("\x1b[1;31merror:\x1b[0m there is no mirror at gone")
     assert on_a_terminal(world, "status", "gone", NO_COLOR="1").startswith("error: there is no mirror at gone")
     assert on_a_terminal(world, "status", "gone", TERM="dumb").startswith("error: there is no mirror at gone")
+    hinted = on_a_terminal(world, "list", NO_COLOR="1").splitlines()
+    assert (hinted[0][:23], hinted[1]) == ("error: there is no verb", "hint: see `pixi-mirror --help`.")
     warned = on_a_terminal(world, "status", "gone", PIXI_MIRROR_X="1")
     assert warned.startswith("\x1b[1;33mwarning:\x1b[0m no option reads")
 
