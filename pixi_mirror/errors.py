@@ -92,6 +92,12 @@ class DiskFullError(MachineError):
     """A disk of this machine is full."""
 
 
+class IncompleteError(Ask):
+    """Files that are needed for an earlier or later state of a mirror are not here."""
+
+    status = 10
+
+
 class BusyError(Wait):
     """Another process is writing the same mirror."""
 

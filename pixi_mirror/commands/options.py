@@ -50,6 +50,28 @@ def refuse_absent_files(options: Namespace) -> None:
             raise MachineError(f"--{option.replace('_', '-')}: there is no file {named}; nothing was changed.")
 
 
+def declare_mirror_option(parser: Parser) -> None:
+    """Declare the option for the mirror's directory."""
+    parser.value(
+        "-o",
+        "--output",
+        convert=path,
+        default=DEFAULT_MIRROR,
+        metavar="DIR",
+        help="the mirror's directory (default: ./mirror)",
+    )
+
+
+def require_words(verb: str, **words: str | None) -> None:
+    """Refuse a command line that lacks a word, given by the names that the help has.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    if missing := [name for name, word in words.items() if not word]:
+        raise UsageError(f"{' and '.join(missing)} missing; see `pixi-mirror {verb} --help`.")
+
+
 def declare_output(parser: Parser) -> None:
     """Declare the options for output."""
     parser.group("output")

@@ -13,7 +13,7 @@ _PACKS = "`pixi-mirror pack` puts one environment into one file"
 _SERVES = "`pixi-mirror serve` shows the mirror over HTTP"
 _TELLS = "`pixi-mirror config` prints what a client needs to use the mirror"
 _OTHER_WORDS = {
-    **dict.fromkeys(("list", "ls", "info", "show", "log", "history", "search", "tree"), _HOLDS),
+    **dict.fromkeys(("list", "ls", "info", "show", "search", "tree"), _HOLDS),
     **dict.fromkeys(
         ("sync", "mirror", "fetch", "download", "pull", "add", "create", "init", "refresh", "upgrade", "lock"), _BRINGS
     ),
@@ -24,6 +24,13 @@ _OTHER_WORDS = {
     **dict.fromkeys(("configure", "setup", "use", "install"), _TELLS),
     **dict.fromkeys(("check", "fsck", "repair", "audit"), "`pixi-mirror verify` hashes every file; --repair mends"),
     **dict.fromkeys(("login", "auth", "user"), "`pixi-mirror users` keeps the file of those who may read a mirror"),
+    **dict.fromkeys(("history", "generations", "snapshots"), "`pixi-mirror log` lists what the mirror offered before"),
+    **dict.fromkeys(
+        ("undo", "revert", "reset", "restore", "checkout"),
+        "`pixi-mirror rollback` has the mirror offer what it offered before",
+    ),
+    **dict.fromkeys(("compare", "changes"), "`pixi-mirror diff` says what differs between two generations"),
+    **dict.fromkeys(("tag", "keep"), "`pixi-mirror pin` gives a generation a name, so that prune keeps its files"),
     "version": "`pixi-mirror --version` says it",
 }
 

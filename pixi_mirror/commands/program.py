@@ -27,6 +27,11 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("verify", "Hash every file again, read every index back, say what differs; --repair fetches it."),
     ("forget", "Stop following a lock, or some of its environments."),
     ("prune", "Show what no followed lock wants any more; --apply removes it."),
+    ("log", "List the mirror's generations: what it offered after each complete change."),
+    ("diff", "Say what differs between two generations, or between one and a lock: packages, sizes."),
+    ("pin", "Give a generation a name, so that prune keeps its files."),
+    ("unpin", "Take the name away again."),
+    ("rollback", "Let the mirror offer again what it offered in an earlier generation."),
     ("cache", "Say what the shared cache holds; `cache prune` shows what of it can go."),
     ("serve", "Show the mirror over HTTP, read-only, for pixi, conda, mamba, pip and uv."),
     ("users", "Keep the file of those who may read a mirror that is served: add, remove, list."),
@@ -61,7 +66,8 @@ values are separated by commas.
 
 exit status: 0 done; 1 something found (verify, status --check, prune); 2 usage; 3 workspace, lock, environment or
 platform; 4 cannot be mirrored; 5 could not be fetched; 6 wrong bytes; 7 a program that was run failed; 8 a directory,
-disk or file of this machine; 75 another process is writing the mirror; 130, 143 interrupted."""
+disk or file of this machine; 10 files are missing that an earlier generation needs; 75 another process is writing the
+mirror; 130, 143 interrupted."""
 
 
 def main() -> NoReturn:

@@ -10,7 +10,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import counted, files_of, some
-from pixi_mirror.commands.values import days
+from pixi_mirror.commands.values import days, natural
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.mirror.changes import name_of_path
 from pixi_mirror.mirror.prune import PruneResult, prune
@@ -30,6 +30,14 @@ def _declare(parser: Parser) -> None:
         metavar="DAYS",
         help="how long a file stays after it was unlisted, for readers under way (default: 7; 0 removes now)",
     )
+    parser.value(
+        "--keep",
+        convert=natural,
+        default=0,
+        metavar="N",
+        help="keep the files of the last N generations too, for `rollback`; those of generations that have a name stay "
+        "in any case (default: 0)",
+    )
     parser.flag("--force", help="do it even if more than half of the mirror goes")
     shared.declare_lock_timeout(parser)
     shared.declare_output(parser)
@@ -41,6 +49,7 @@ def _run(options: Namespace) -> Outcome:
         apply=options.apply,
         grace_days=options.grace,
         force=options.force,
+        keep=options.keep,
         context=make_context(options, make_progress(options)),
     )
     status = FOUND if pruned.found and not pruned.applied else DONE
@@ -54,11 +63,15 @@ def _lines(pruned: PruneResult, *, verbose: bool) -> list[str]:
         ("unlisted" if done else "would unlist", pruned.unlisted),
         ("removed" if done else "would remove", pruned.removed),
         ("unlisted before, and waiting", pruned.waiting),
+        ("kept for generations that list them", pruned.kept),
     ):
         if paths:
             lines += [f"{title}:", *_named(paths, verbose=verbose)]
     if pruned.unknown:
         lines += ["not of this mirror, and left alone:", *some(pruned.unknown, at_most=_SHOWN)]
+    if pruned.replaced:
+        what = counted(len(pruned.replaced), "file")
+        lines.append(f"{what} that others have replaced, {'removed' if done else 'to be removed'}")
     if pruned.waiting:
         what = files_of(len(pruned.waiting), pruned.waiting_size)
         lines.append(f"waiting: {what}, which `pixi-mirror prune --apply` removes from {_first(pruned)} on")
@@ -68,7 +81,7 @@ def _lines(pruned: PruneResult, *, verbose: bool) -> list[str]:
     removed = counted(len(pruned.removed), "file")
     freed = f", which frees {format_size(pruned.size)}" if pruned.size else ""
     if done:
-        later = f", to be removed from {_first(pruned, pruned.unlisted)} on" if _left(pruned) else ""
+        later = f", to be removed from {_first(pruned, _left(pruned))} on" if _left(pruned) else ""
         return [*lines, f"unlisted {unlisted}{later}; removed {removed}{freed}"]
     return [*lines, f"would unlist {unlisted}, and remove {removed}{freed}; nothing was changed (--apply does it)"]
 
@@ -83,7 +96,7 @@ def _named(paths: Sequence[MirrorPath], *, verbose: bool) -> list[str]:
 
 
 def _left(pruned: PruneResult) -> Sequence[MirrorPath]:
-    return [path for path in pruned.unlisted if path not in pruned.removed]
+    return [path for path in pruned.unlisted if path in pruned.due and path not in pruned.removed]
 
 
 def _first(pruned: PruneResult, paths: Sequence[MirrorPath] | None = None) -> str:
@@ -100,6 +113,8 @@ def _json(pruned: PruneResult) -> Mapping[str, Json]:
         "removed": list(pruned.removed),
         "waiting": list(pruned.waiting),
         "unknown": list(pruned.unknown),
+        "kept": list(pruned.kept),
+        "replaced": list(pruned.replaced),
         "bytes": pruned.size,
         "unlisted_bytes": pruned.unlisted_size,
         "waiting_bytes": pruned.waiting_size,
@@ -128,7 +143,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         "verb": "prune",
         "mirror": str(options.dir),
         "applied": False,
-        **{key: [] for key in ("unlisted", "removed", "waiting", "unknown", "packages")},
+        **{key: [] for key in ("unlisted", "removed", "waiting", "unknown", "kept", "replaced", "packages")},
         **dict.fromkeys(("bytes", "unlisted_bytes", "waiting_bytes"), 0),
     }
 

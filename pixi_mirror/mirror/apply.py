@@ -34,7 +34,7 @@ from pixi_mirror.mirror.plan import Plan, recorded_indexes
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.write_indexes import GRACE_S, WrittenIndexes, overdue_parts, plan_sidecars, write_indexes
 from pixi_mirror.model.indexes import SidecarMaker
-from pixi_mirror.model.packages import GeneratedFile, Inventory, Listing, Package, PackageFile
+from pixi_mirror.model.packages import GeneratedFile, Inventory, Listing, Package, PackageFile, Stamp
 from pixi_mirror.model.values import MirrorPath
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not import a client
@@ -92,6 +92,7 @@ def apply_plan(
     source: PackageSource | None = None,
     unlisted: Mapping[MirrorPath, float] | None = None,
     grace_s: float = GRACE_S,
+    stamp: Stamp | None = None,
 ) -> ApplyResult:
     """Bring what a plan lacks, write the index files that are stale, and record the inventory.
 
@@ -102,6 +103,7 @@ def apply_plan(
         source: where packages come from; None: none is brought.
         unlisted: when files were unlisted, in seconds since 1970; None: as the state has it.
         grace_s: how long parts of sidecars stay that nothing names any more, in seconds.
+        stamp: the generation that the mirror goes back to; None: what is new is a generation.
 
     Raises:
         ProgramError: a program that the user named is needed and does not exist; nothing was changed.
@@ -121,7 +123,7 @@ def apply_plan(
         if failed and source.needs_all:
             return ApplyResult(failed=failed)
         new_listings = source.listings(tree, plan, stored)
-    step = _Step(tree, plan, {**present(tree, plan), **stored}, {**tree.inventory.relations, **relations})
+    step = _Step(tree, plan, {**present(tree, plan), **stored}, {**tree.inventory.relations, **relations}, stamp)
     listings = step.listings(new_listings)
     written, removed = step.write(listings, sidecar_maker, unlisted=unlisted, grace_s=grace_s)
     return ApplyResult(
@@ -148,7 +150,9 @@ class _Step:
         plan: Plan,
         stored: Mapping[MirrorPath, PackageFile],
         relations: Mapping[MirrorPath, Mapping[str, str]],
+        stamp: Stamp | None,
     ) -> None:
+        self._stamp = stamp
         self._tree = tree
         self._plan = plan
         self._stored = stored
@@ -207,6 +211,7 @@ class _Step:
             formats=plan.pins.formats,
             unlisted={path: at for path, at in {**waiting, **written.unlisted}.items() if path not in overdue},
             attempts=written.attempts,
+            stamp=self._stamp,
         )
         for path in tree.leftovers():
             tree.remove(path)
@@ -234,6 +239,7 @@ class _Step:
             manifests=plan.pins.manifests,
             formats=plan.pins.formats,
             unlisted=tree.state.unlisted,
+            is_complete=False,
         )
 
 

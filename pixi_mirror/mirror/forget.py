@@ -51,7 +51,7 @@ def forget(
     if sum(each is not None for each in (lock, manifest, name)) != 1:
         raise UsageError("name one subscription to forget: -m PATH, --lock PATH or --name NAME.")
     tree = open_mirror(mirror)
-    with tree.writing(timeout_s=context.lock_timeout_s, freeing=True):
+    with tree.writing(timeout_s=context.lock_timeout_s, verb="forget", freeing=True):
         subscription = subscription_of(_location(lock, manifest), name)
         snapshot = _found(tree.inventory, subscription, str(lock or manifest or name))
         left = _without(snapshot, environments) if environments else None

@@ -1,6 +1,7 @@
 """The inventory as a file: `pixi-mirror.json`, canonical, without clock and without any path of this machine."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from pixi_mirror.model.packages import (
     Request,
     Snapshot,
     SourceDirectory,
+    Stamp,
 )
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
 
@@ -29,6 +31,8 @@ FILE = "pixi-mirror.json"
 
 FORMAT = 1
 """Raised when an older program could misread the file."""
+
+_MIRROR = re.compile(r"[0-9a-f]{32}")
 
 
 def dump(inventory: Inventory) -> bytes:
@@ -41,7 +45,8 @@ def dump(inventory: Inventory) -> bytes:
     # An older program may not know the key, and brings what is deferred: so it is there only where it is needed.
     deferred = {"deferred": sorted(inventory.deferred)} if inventory.deferred else {}
     known = {path: dict(relations) for path, relations in inventory.relations.items()}
-    optional = {**deferred, **({"relations": known} if known else {})}
+    stamp = {"generation": asdict(inventory.stamp)} if inventory.stamp is not None else {}
+    optional = {**deferred, **({"relations": known} if known else {}), **stamp}
     head = _text({"format": FORMAT, "kept": kept, "layout": inventory.layout, **optional})[1:-1]
     return "\n".join(
         [
@@ -85,9 +90,22 @@ def parse(data: bytes) -> Inventory:
             listings=MappingProxyType({admitted[path]: _listing(row) for path, row in raw["listings"].items()}),
             deferred=frozenset(admitted[path] for path in waiting),
             relations=MappingProxyType({admit_path(path): row for path, row in raw.get("relations", {}).items()}),
+            stamp=_stamp(raw["generation"]) if "generation" in raw else None,
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"it lacks or misspells {error}") from error
+
+
+def _stamp(row: Mapping[str, Json]) -> Stamp:
+    if not _MIRROR.fullmatch(row["mirror"]) or not 1 <= row["number"] <= row["last"]:
+        raise ValueError(f"{str(row)[:60]!r} is no generation of a mirror")
+    return Stamp(
+        mirror=row["mirror"],
+        number=row["number"],
+        last=row["last"],
+        fingerprint=admit_sha256(row["fingerprint"]),
+        content=admit_sha256(row["content"]),
+    )
 
 
 def _text(value: Json) -> str:

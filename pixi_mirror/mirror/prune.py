@@ -15,8 +15,8 @@ from pixi_mirror.mirror.indexes import needed_indexes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.packages import GeneratedFile
-from pixi_mirror.model.values import DAY_S, MirrorPath
+from pixi_mirror.model.packages import GeneratedFile, PackageFile
+from pixi_mirror.model.values import DAY_S, MirrorPath, Sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,10 @@ class PruneResult:
     """Files that are unlisted and not yet due, without those of this run."""
     unknown: tuple[str, ...]
     """Files that the inventory does not know; they are never touched."""
+    kept: tuple[MirrorPath, ...]
+    """Files that no subscription wants and that stay, because a generation that is kept lists them."""
+    replaced: tuple[Sha256, ...]
+    """Files whose place others have taken, and that no generation that is kept lists; they are removed, too."""
     size: int
     """Bytes of the removed files."""
     unlisted_size: int
@@ -45,11 +49,19 @@ class PruneResult:
     @property
     def found(self) -> bool:
         """Whether there is anything to do now."""
-        return bool(self.unlisted or self.removed)
+        return bool(self.unlisted or self.removed or self.replaced)
 
 
-def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context: Context) -> PruneResult:
-    """Plan a prune, and carry it out if `apply` is true; `grace_days` is how long a file stays after it was unlisted.
+def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context: Context, keep: int = 0) -> PruneResult:
+    """Plan a prune, and carry it out if `apply` is true.
+
+    Args:
+        mirror: its directory.
+        apply: whether to change anything.
+        grace_days: how long a file stays after it was unlisted.
+        force: whether more than half of the mirror may go.
+        context: of the verb.
+        keep: how many of the last generations keep their files, besides those that have a name.
 
     Raises:
         UsageError: the grace time is negative.
@@ -62,16 +74,18 @@ def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context:
     grace_s = grace_days * DAY_S
     tree = open_mirror(mirror)
     if not apply:
-        return _plan_prune(tree, apply=False, grace_s=grace_s)[0]
-    with tree.writing(timeout_s=context.lock_timeout_s, freeing=True):
-        pruned, plan = _plan_prune(tree, apply=True, grace_s=grace_s)
+        return _plan_prune(tree, apply=False, grace_s=grace_s, keep=keep)[0]
+    with tree.writing(timeout_s=context.lock_timeout_s, verb="prune", freeing=True):
+        pruned, plan = _plan_prune(tree, apply=True, grace_s=grace_s, keep=keep)
         _refuse_most_of_mirror(tree, pruned, force=force)
         _unlist(tree, plan, pruned, context, grace_s=grace_s)
         _remove(tree, plan, pruned, context)
+        for sha256 in pruned.replaced:
+            tree.remove_replaced(sha256)
         return pruned
 
 
-def _plan_prune(tree: Tree, *, apply: bool, grace_s: float) -> tuple[PruneResult, Plan]:
+def _plan_prune(tree: Tree, *, apply: bool, grace_s: float, keep: int) -> tuple[PruneResult, Plan]:
     pins = recorded_pins(tree.inventory, tree.state.locks, sources={})
     if not pins.snapshots:
         raise MachineError(
@@ -89,8 +103,13 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float) -> tuple[PruneResult
     derived = (path for path in waiting_since if isinstance(tree.inventory.tree.get(path), GeneratedFile))
     surplus = (*plan.difference.surplus, *sorted(plan.gone), *sorted(derived))
     unlisted = tuple(path for path in surplus if path not in waiting_since)
-    due = tuple(path for path in surplus if waiting_since.get(path, now) + grace_s <= now)
-    waiting = tuple(path for path in surplus if path in waiting_since and path not in due)
+    listed = _listed_by_kept(tree, keep)
+    kept = frozenset(path for path in surplus if (path, tree.inventory.stored_at(path)) in listed)
+    due = tuple(path for path in surplus if waiting_since.get(path, now) + grace_s <= now and path not in kept)
+    shas = {file.sha256 for _, file in listed}
+    replaced = tuple(sha256 for sha256 in tree.all_replaced() if sha256 not in shas)
+    elsewhere = {*unlisted, *due, *kept}
+    waiting = tuple(path for path in surplus if path not in elsewhere)
     pruned = PruneResult(
         mirror=tree.root,
         applied=apply,
@@ -98,10 +117,12 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float) -> tuple[PruneResult
         removed=due,
         waiting=waiting,
         unknown=tree.unknown(),
+        kept=tuple(path for path in surplus if path in kept),
+        replaced=replaced,
         size=_size(tree, due),
         unlisted_size=_size(tree, unlisted),
         waiting_size=_size(tree, waiting),
-        due={path: waiting_since.get(path, now) + grace_s for path in (*unlisted, *waiting)},
+        due={path: waiting_since.get(path, now) + grace_s for path in (*unlisted, *waiting) if path not in kept},
     )
     return pruned, plan
 
@@ -110,9 +131,20 @@ def _size(tree: Tree, paths: Iterable[MirrorPath]) -> int:
     return sum(stored.size for path in paths if (stored := tree.inventory.stored_at(path)))
 
 
+def _listed_by_kept(tree: Tree, keep: int) -> frozenset[tuple[MirrorPath, PackageFile]]:
+    """The files that are listed by the last generations, so many as are to be kept, and by those that have a name."""
+    known = tree.generations
+    numbers = {*known.names().values()}
+    if keep and (stamp := tree.inventory.stamp) is not None:
+        # One that is missing below the last is an error. A mirror that was copied without its history begins later.
+        first = min(known.numbers(), default=stamp.last)
+        numbers.update(range(max(first, stamp.last - keep + 1), stamp.last + 1))
+    return frozenset(item for number in sorted(numbers) for item in known.inventory(number).stored.items())
+
+
 def _refuse_most_of_mirror(tree: Tree, pruned: PruneResult, *, force: bool) -> None:
     stored = tree.inventory.stored
-    going = {*pruned.unlisted, *pruned.removed}.intersection(stored)
+    going = ({*pruned.unlisted, *pruned.removed} - {*pruned.kept}).intersection(stored)
     if not force and len(going) * 2 > len(stored):
         raise MachineError(
             f"{len(going)} of {len(stored)} files would go, more than half of the mirror; nothing was changed. "

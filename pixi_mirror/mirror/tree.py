@@ -13,11 +13,12 @@ from types import MappingProxyType
 from pixi_mirror.disk import directories, files, links, reserve
 from pixi_mirror.disk.files import explain_errors, identity_of
 from pixi_mirror.disk.lock import WAITING, lock_file
-from pixi_mirror.errors import BusyError, MachineError
+from pixi_mirror.errors import BusyError, MachineError, WrongBytesError
 from pixi_mirror.mirror import inventory_file, state_file
+from pixi_mirror.mirror.generations import NAMES, dump_names
 from pixi_mirror.mirror.state_file import State
-from pixi_mirror.mirror.tree_view import INVENTORY, PRIVATE, STATE, TreeView
-from pixi_mirror.model.packages import GeneratedFile, Inventory
+from pixi_mirror.mirror.tree_view import GENERATIONS, INVENTORY, PRIVATE, REPLACED, STATE, TreeView
+from pixi_mirror.model.packages import GeneratedFile, Inventory, Stamp
 from pixi_mirror.model.values import MirrorPath, Sha256
 
 _MANY, _WRITING = 64, 4
@@ -37,12 +38,14 @@ class Tree(TreeView):
         self._temporary = self._private / "tmp"
         self._unsynced: set[Path] = set()
         self._holds: Callable[[], bool] = lambda: False
+        self._verb = ""
 
     @contextmanager
-    def writing(self, *, timeout_s: float, freeing: bool = False) -> Iterator[None]:
+    def writing(self, *, timeout_s: float, verb: str = "", freeing: bool = False) -> Iterator[None]:
         """Be the only writer for the whole block; what a killed writer left half-made is cleared first.
 
-        With `freeing`, the reserve that earlier writers left is removed first where the disk is full.
+        The generations that are recorded meanwhile have the name `verb` for people. With `freeing`, the reserve that
+        earlier writers left is removed first where the disk is full.
 
         Raises:
             BusyError: another process is writing and did not finish within `timeout_s` seconds.
@@ -50,12 +53,13 @@ class Tree(TreeView):
         """
         with explain_errors("prepare the mirror", self.root):
             self._unsynced |= directories.make_directory(self.root)
-            for private in (self._private, self._temporary):
+            for private in (self._private, self._temporary, self._private / GENERATIONS, self._private / REPLACED):
                 private.mkdir(mode=0o700, exist_ok=True)
                 directories.refuse_foreign(private)
         lock = self._private / "lock"
         with lock_file(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING) as holds:
             self._holds = holds
+            self._verb = verb
             with explain_errors("read the mirror", self.root):
                 self._read()
                 for leftover in self._temporary.iterdir():
@@ -105,10 +109,26 @@ class Tree(TreeView):
         target = self.path(path)
         with explain_errors("write", target):
             self._unsynced |= directories.make_directory(target.parent, below=self.root)
+            self._keep_replaced(path, sha256)
             temporary = self._temporary / files.fresh_name()
             status = links.link_or_copy(source, target, sha256=sha256, temporary=temporary)
         self._identities[path] = identity_of(status)
         self._unsynced.add(target.parent)
+
+    def _keep_replaced(self, path: MirrorPath, new: Sha256) -> None:
+        """Keep the file that another one is about to replace: an earlier generation lists it."""
+        old = self.inventory.stored_at(path)
+        if old is None or old.sha256 == new:
+            return
+        target, temporary = self.replaced(old.sha256), self._temporary / files.fresh_name()
+        with suppress(OSError, WrongBytesError):  # it is gone or damaged, so that no generation could use it
+            links.link_or_copy(self.path(path), target, sha256=old.sha256, temporary=temporary)
+        self._unsynced.add(target.parent)
+
+    def remove_replaced(self, sha256: Sha256) -> None:
+        """Remove a file that was replaced by another one with the same path."""
+        with explain_errors("remove", self._private), suppress(FileNotFoundError):
+            self.replaced(sha256).unlink()
 
     def write(self, path: MirrorPath, data: bytes) -> None:
         """Write a generated file, whole or not at all, so that it survives a power loss."""
@@ -191,6 +211,8 @@ class Tree(TreeView):
         manifests: Mapping[str, str] | None = None,
         formats: Mapping[str, str] | None = None,
         attempts: Mapping[MirrorPath, str] | None = None,
+        stamp: Stamp | None = None,
+        is_complete: bool = True,
     ) -> None:
         """Make `new` the inventory. With that, a change has happened.
 
@@ -201,6 +223,8 @@ class Tree(TreeView):
             manifests: subscription id -> path of its manifest, after an update; None: as they are.
             formats: subscription id -> format of its lock, where the user says it; None: as they are.
             attempts: failed attempts to make sidecars; None: as they are.
+            stamp: the generation that the mirror goes back to; None: what is new is a generation.
+            is_complete: whether the change is complete; else it is no generation yet.
         """
         self.sync()
         known = {path: self._identities[path] for path in sorted(new.tree) if path in self._identities}
@@ -219,12 +243,33 @@ class Tree(TreeView):
             # A recorded file is no longer a part of an update that is under way.
             placing=tuple(path for path in self.state.placing if path not in new.tree),
         )
-        if new != self.inventory or not (self.root / INVENTORY).exists():
+        if new != self.inventory or not (self.root / INVENTORY).exists() or stamp not in (None, self.inventory.stamp):
             # If we are killed between the two records, no identity may be that of a file with other bytes.
             same = {path: each for path, each in known.items() if self.inventory.tree.get(path) == new.tree[path]}
             self._write_state(replace(state_of_new, identities=same, placing=self.state.placing))
-            self._write_inventory(new)
+            stamp = stamp or (self._record_generation(new) if is_complete else self.inventory.stamp)
+            self._write_inventory(replace(new, stamp=stamp))
         self._write_state(state_of_new)
+
+    def _record_generation(self, new: Inventory) -> Stamp:
+        """Write what the mirror will hold as a generation; it is one as soon as the inventory names it."""
+        self._require_lock()
+        known, folder = self.generations, self._private / GENERATIONS
+        minted = known.mint(self.inventory, new, verb=self._verb)
+        with explain_errors("write", folder):
+            for name in known.unfinished():
+                (folder / name).unlink()
+            for name, data in minted.files.items():
+                files.write_synced(folder / name, data, temporary=self._temporary / files.fresh_name(), mode=0o600)
+            directories.sync_directories([folder, self._private])
+        return minted.stamp
+
+    def record_names(self, names: Mapping[str, int]) -> None:
+        """Record the names that people gave to generations."""
+        self._require_lock()
+        self.write_private(f"{GENERATIONS}/{NAMES}", dump_names(names))
+        with explain_errors("write", self._private):
+            directories.sync_directories([self._private / GENERATIONS])
 
     def _write_inventory(self, new: Inventory) -> None:
         self._require_lock()

@@ -12,6 +12,7 @@ from pixi_mirror.disk import directories, files
 from pixi_mirror.disk.files import FileIdentity, explain_errors, identity_of, is_same, read_bytes
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror import inventory_file, state_file
+from pixi_mirror.mirror.generations import Generations
 from pixi_mirror.mirror.state_file import State
 from pixi_mirror.model.packages import GeneratedFile, Inventory, PackageFile
 from pixi_mirror.model.values import MirrorPath, Sha256
@@ -21,6 +22,9 @@ INVENTORY = inventory_file.FILE
 PRIVATE = ".pixi-mirror"
 STATE = "state.json"
 ADDRESSES = "addresses"
+GENERATIONS = "generations"
+REPLACED = "replaced"
+"""Files that were replaced by others with the same path, by sha256; a rollback may need them."""
 
 LONGEST_INDEX = 1 << 28
 """In bytes. A `repodata.json` of 200 000 packages is shorter."""
@@ -109,6 +113,23 @@ class TreeView:
         if self._records.has_changed(self._private / STATE):
             self.state = read_record(self._private / STATE, state_file.parse, State()) if readable else State()
         self._identities = dict(self.state.identities)
+
+    @property
+    def generations(self) -> Generations:
+        """What the mirror held after each complete change."""
+        return Generations(self._private / GENERATIONS, self.inventory.stamp)
+
+    def replaced(self, sha256: Sha256) -> Path:
+        """Where a file is kept that was replaced by another one with the same path."""
+        return self._private / REPLACED / sha256
+
+    def all_replaced(self) -> tuple[Sha256, ...]:
+        """The files that are kept so."""
+        with explain_errors("look at the mirror", self.root):
+            try:
+                return tuple(sorted(map(Sha256, os.listdir(self._private / REPLACED))))
+            except FileNotFoundError:
+                return ()
 
     def path(self, path: MirrorPath) -> Path:
         """Where a file of the mirror is on disk."""

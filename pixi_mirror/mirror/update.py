@@ -100,7 +100,7 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         decision = early or _decide(request, tree, named, context)
         error = decision.refusal or decision.problem
         return _result(request, decision.plan, indexes=stale_indexes(tree, decision.plan), error=error)
-    with tree.writing(timeout_s=context.lock_timeout_s):
+    with tree.writing(timeout_s=context.lock_timeout_s, verb="update"):
         decision = early if early is not None and not tree.inventory.tree else _decide(request, tree, named, context)
         if decision.refusal is not None:
             indexes = stale_indexes(tree, decision.plan)

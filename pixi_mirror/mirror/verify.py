@@ -123,7 +123,7 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
         BusyError: another process is writing it, and it is to be repaired.
     """
     tree = open_mirror(mirror)
-    with tree.writing(timeout_s=context.lock_timeout_s) if repair else nullcontext():
+    with tree.writing(timeout_s=context.lock_timeout_s, verb="verify") if repair else nullcontext():
         if not tree.inventory.tree:
             raise MachineError(
                 f"{tree.root} holds nothing that could be verified: its first update has not ended, or its inventory "

@@ -191,6 +191,20 @@ class GeneratedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """Which generation of which mirror an inventory is."""
+
+    mirror: str
+    """The random name of the mirror, 32 hexadecimal digits."""
+    number: int
+    last: int
+    """The highest number that was given; after a rollback it is more than `number`."""
+    fingerprint: Sha256
+    content: Sha256
+    """Of what clients are offered in this generation. An update that is under way may have recorded more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """What a mirror holds and for whom: the pins and the tree."""
 
@@ -207,6 +221,8 @@ class Inventory:
     """Wanted packages that are listed and come when a client first asks for them; none of them is in the tree."""
     relations: Mapping[MirrorPath, Mapping[str, str]] = field(default_factory=dict)
     """Folder of a subdir -> its `channel_relations` upstream (CEP 42), maybe none. Not all were asked for."""
+    stamp: Stamp | None = field(default=None, compare=False)
+    """None: nothing was recorded yet, or by a program that knew no generations."""
 
     @property
     def stored(self) -> Mapping[MirrorPath, PackageFile]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ def identities(directory: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
+_GENERATION = re.compile(rb'"generation":\{[^}]*\},')
+"""The random name of a mirror and what depends on it, and how many generations it took to come here."""
+
+
 def contents(directory: Path) -> dict[str, bytes]:
     """Path below `directory` -> bytes, of every file."""
     return {
@@ -32,6 +37,15 @@ def contents(directory: Path) -> dict[str, bytes]:
         for path in directory.rglob("*")
         if path.is_file() and path.name not in DATES
     }
+
+
+def served_files(mirror: Path) -> dict[str, bytes]:
+    """What clients may see of a mirror, path -> bytes, without the generation that its inventory names."""
+    found = contents(mirror) if mirror.is_dir() else {}
+    shown = {path: data for path, data in found.items() if not path.startswith(".pixi-mirror/")}
+    if "pixi-mirror.json" in shown:
+        shown["pixi-mirror.json"] = _GENERATION.sub(b"", shown["pixi-mirror.json"])
+    return shown
 
 
 def archives(directory: Path) -> set[str]:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from harness import kill, oracle, program
 from harness.child import Completed
-from harness.looking import contents, identities, sha256
+from harness.looking import contents, identities, served_files, sha256
 from harness.world import World, small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
@@ -19,6 +20,7 @@ from pixi_mirror.demo.workspace import CondaLockEntry, PypiLockEntry
 
 _ALWAYS = ("rename", "replace", "link", "unlink")
 _PRIVATE = {f".pixi-mirror/{name}" for name in ("lock", "reserve", "state.json", "unchanged.json")}
+_HISTORY = re.compile(r"generations/(?:([0-9]+)\.gz|names\.json)|replaced/[0-9a-f]{64}")
 _CACHE = {"CACHEDIR.TAG", "identities", "lock", "partial", "sha256"}
 _FEW = 3
 """Writes that the counted run may have had more than others: the network decides in how many pieces a body comes."""
@@ -46,19 +48,26 @@ class Place:
     @property
     def served(self) -> dict[str, bytes]:
         """What clients may see."""
-        found = contents(self.mirror) if self.mirror.is_dir() else {}
-        return {path: data for path, data in found.items() if not path.startswith(".pixi-mirror/")}
+        return served_files(self.mirror)
 
     @property
     def litter(self) -> set[str]:
         """What no finished run leaves in the private part or in the cache."""
         found = contents(self.mirror / ".pixi-mirror")
-        names = {f".pixi-mirror/{path}" for path in found} - _PRIVATE
+        names = {f".pixi-mirror/{path}" for path in found if not _HISTORY.fullmatch(path)} - _PRIVATE
+        names |= self._generations_that_nobody_names(found)
         names |= {path.name for path in self.mirror.glob(".pixi-mirror/tmp/*")}
         if self.cache.is_dir():
             names |= {path.name for path in self.cache.iterdir()} - _CACHE
             names |= {path.name for path in (self.cache / "partial").iterdir()}
         return names
+
+    def _generations_that_nobody_names(self, private: Mapping[str, bytes]) -> set[str]:
+        numbers = {int(found[1]) for path in private if (found := _HISTORY.fullmatch(path)) and found[1]}
+        inventory = self.mirror / "pixi-mirror.json"
+        stamp = json.loads(inventory.read_bytes()).get("generation") if inventory.exists() else None
+        last = stamp["last"] if stamp else max(numbers, default=0)
+        return {f"generation {number}, and the last is {last}" for number in numbers if number > last}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +260,18 @@ def forget(world: World) -> Scenario:
     return Scenario(
         world=world, args=lambda mirror: ["forget", mirror, *args], rerun_statuses=(0, 2, 3), has_jobs=False
     )  # fmt: skip
+
+
+def rollback(world: World) -> Scenario:
+    """Going back to where a package had another record, another was not there, and one was wanted that is surplus now.
+
+    No path has other bytes: between a file and its index nobody can say which of them a client has read.
+    """
+    updating = first_update(world)
+    assert updating.run(updating.seed).status == 0
+    locked(world, hotfixed=True, without="pure", more=[build_package(name="added", subdir="linux-64")])
+    assert updating.run(updating.seed).status == 0
+    return Scenario(world=world, args=lambda mirror: ["rollback", "1", "-o", mirror], has_jobs=False)
 
 
 def repair(world: World) -> Scenario:

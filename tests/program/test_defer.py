@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from harness import scenario
-from harness.looking import archives, contents, identities, repodata
+from harness.looking import archives, identities, repodata, served_files
 from harness.python_index import PythonIndex
 from harness.world import small_packages
 
@@ -79,10 +79,9 @@ def test_a_later_update_brings_them_all_and_the_mirror_is_as_if_it_had_never_def
     done = update(deferred)
     assert "brought 5 files" in done.stdout
     assert "deferred" not in inventory(deferred)
-    once = {path: data for path, data in contents(deferred.mirror).items() if not path.startswith(".pixi-mirror")}
+    once = served_files(deferred.mirror)
     assert deferred.run(*LOCK, "-o", "other").status == 0
-    other = contents(deferred.directory / "other")
-    assert once == {path: data for path, data in other.items() if not path.startswith(".pixi-mirror")}
+    assert once == served_files(deferred.directory / "other")
 
 
 def test_deferring_in_a_mirror_that_has_files_drops_none_of_them(world):
@@ -194,9 +193,7 @@ def test_python_files_that_come_later_tell_the_rest_and_nobody_is_asked_again(py
     assert python.run("-o", "other", *LOCK).status == 0
     other = (python.directory / "other" / "simple" / "thing" / "index.v1_json").read_bytes()
     assert (python.mirror / "simple" / "thing" / "index.v1_json").read_bytes() == other
-    assert (python.mirror / "pixi-mirror.json").read_bytes() == (
-        python.directory / "other" / "pixi-mirror.json"
-    ).read_bytes()
+    assert served_files(python.mirror) == served_files(python.directory / "other")
 
 
 def test_sdists_whose_needs_are_asked_for_are_not_deferred(python):

@@ -54,7 +54,7 @@ class Recorder:
 
     def _record_all(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
         try:
-            with self.tree.writing(timeout_s=0):
+            with self.tree.writing(timeout_s=0, verb="serve"):
                 self._apply(waiting, store)
                 self._pins.update(self.tree.inventory)
         except BusyError:

@@ -18,6 +18,7 @@ VERBS = {
     "prune": scenario.prune,
     "forget": scenario.forget,
     "repair": scenario.repair,
+    "rollback": scenario.rollback,
     "prime": cases.prime,
     "pack": cases.pack,
     "pack as a folder": cases.pack_folder,

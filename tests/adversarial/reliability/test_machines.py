@@ -9,17 +9,12 @@ from pathlib import Path
 import pytest
 from harness import kill, mounts, oracle, program, scenario
 from harness.child import ROOT
-from harness.looking import contents
+from harness.looking import contents, served_files
 from harness.world import small_packages
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="what POSIX has")
 LOCK = ("--lock", "workspace/pixi.lock", "--all-environments")
 WORDS = [sys.executable, "-m", "pixi_mirror"]
-
-
-def served(mirror):
-    found = contents(mirror)
-    return {path: data for path, data in found.items() if not path.startswith(".pixi-mirror/")}
 
 
 def modes(mirror):
@@ -32,7 +27,7 @@ def usual(world):
     world.workspace()
     done = program.run([*LOCK, "-o", "usual"], env=world.environment, cwd=world.directory)
     assert done.status == 0, done.stderr
-    return served(world.directory / "usual")
+    return served_files(world.directory / "usual")
 
 
 def update(world, mirror="mirror", **options):
@@ -45,7 +40,7 @@ def update(world, mirror="mirror", **options):
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077], ids=oct)
 def test_every_umask_makes_the_same_bytes_readable_for_whom_it_lets_and_writable_for_nobody_else(world, usual, umask):
     update(world, umask=umask)
-    assert served(world.mirror) == usual
+    assert served_files(world.mirror) == usual
     found = modes(world.mirror)
     private = {path: mode for path, mode in found.items() if path.startswith(".pixi-mirror")}
     assert all(not mode & 0o7077 for mode in private.values()), private
@@ -65,7 +60,7 @@ def test_every_umask_makes_the_same_bytes_readable_for_whom_it_lets_and_writable
 def test_the_plain_locale_makes_the_same_bytes_also_where_paths_are_not_plain(world, usual, settings):
     done = world.run(*LOCK, "-o", "spiegel-ä-鏡", env=settings)
     assert done.status == 0, done.stderr
-    assert served(world.directory / "spiegel-ä-鏡") == usual
+    assert served_files(world.directory / "spiegel-ä-鏡") == usual
     done = world.run("status", "spiegel-ä-鏡", env=settings)
     assert (done.status, "Traceback" in done.stderr) == (0, False)
 
@@ -74,7 +69,7 @@ def test_without_a_home_nothing_is_missing_but_the_place_of_the_cache(world, usu
     bare = {key: world.environment[key] for key in ("PATH", "PYTHONPATH", "PYTHONUTF8", "PIXI_MIRROR_INDEX")}
     done = program.run([*LOCK, "--cache-dir", world.directory / "c"], env=bare, cwd=world.directory)
     assert done.status == 0, done.stderr
-    assert served(world.mirror) == usual
+    assert served_files(world.mirror) == usual
     for words in (["status"], ["verify"], ["prune"], ["config", "--for", "pip"]):
         done = program.run([*words, world.mirror], env={**bare, "HOME": ""}, cwd=world.directory)
         assert done.status == 0, (words, done.stderr)
@@ -99,7 +94,7 @@ def test_closed_streams_are_nothing_to_an_update(world, usual, redirection):
     done = streamed(world, redirection, *LOCK)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert served(world.mirror) == usual
+    assert served_files(world.mirror) == usual
     assert not any(b"bringing" in data or b"brought" in data for data in contents(world.mirror).values())
 
 
@@ -133,7 +128,7 @@ def test_the_clock_may_stand_anywhere(world, usual, tmp_path, seconds):
     env = {"PYTHONPATH": f"{tmp_path / 'clock'}{os.pathsep}{ROOT}", "PIXI_MIRROR_CACHE_DIR": f"{tmp_path}/c"}
     done = world.run(*LOCK, env=env)
     assert done.status == 0, done.stderr
-    assert served(world.mirror) == usual
+    assert served_files(world.mirror) == usual
     base = small_packages()["base"]
     world.lock("workspace", environments={"default": {"linux-64": [world.publish(base)]}})
     assert world.run("--lock", "workspace/pixi.lock", "-o", "mirror", env=env).status == 0
@@ -169,7 +164,7 @@ def test_every_path_that_the_system_allows_is_a_good_place(world, usual, name):
         done = program.run(words, env=env, cwd=place)
         assert (done.status, "Traceback" in done.stderr) == (0, False), (words, done.stderr)
     # A subscription is known by where its lock is.
-    ours, theirs = ({**each, "pixi-mirror.json": b""} for each in (served(place / "mirror"), usual))
+    ours, theirs = ({**each, "pixi-mirror.json": b""} for each in (served_files(place / "mirror"), usual))
     assert ours == theirs
 
 
@@ -179,7 +174,7 @@ def test_a_file_system_without_hard_links_gets_copies(world, usual):
     for error in ("EPERM", "EOPNOTSUPP", "EMLINK"):
         mirror = place.directory / error
         update(world, mirror, point=every_link, error=error, env={"PIXI_MIRROR_CACHE_DIR": str(place.cache)})
-        assert served(mirror).keys() >= {"pixi-mirror.json"}
+        assert served_files(mirror).keys() >= {"pixi-mirror.json"}
         assert {path.stat().st_nlink for path in mirror.rglob("*.conda")} == {1}
         assert oracle.problems(mirror) == []
 
@@ -195,7 +190,7 @@ def test_cache_and_mirror_may_be_on_different_disks(world, usual, which):
             done = namespace.run(*LOCK, "-o", world.mirror, env=env, cwd=world.directory)
             assert done.status == 0, done.stderr
         seen = namespace.seen(world.mirror)
-        assert served(seen) == usual
+        assert served_files(seen) == usual
         assert {path.stat().st_nlink for path in seen.rglob("*.conda")} == {1}
         assert len(world.requests) == 2 * len(small_packages())
     assert Path(world.mirror).is_dir()

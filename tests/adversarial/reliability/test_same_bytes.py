@@ -1,6 +1,6 @@
 """The same locks give the same bytes, whatever the clock's zone, the hash seed, the jobs and the order of the locks."""
 
-from harness.looking import contents
+from harness.looking import served_files
 from harness.world import small_packages
 
 
@@ -15,6 +15,5 @@ def test_records_and_indexes_are_the_same_bytes_on_every_machine(world):
         env = {"TZ": zone, "PYTHONHASHSEED": str(number + 1), "PIXI_MIRROR_CACHE_DIR": f"{world.home}/cache{number}"}
         done = world.run(*locks, "--jobs", jobs, "-o", output, env=env)
         assert done.status == 0, done.stderr
-        served = contents(world.directory / output)
-        found.append({path: data for path, data in served.items() if not path.startswith(".pixi-mirror/")})
+        found.append(served_files(world.directory / output))
     assert found[0] == found[1]

@@ -1,0 +1,219 @@
+"""Go back to what the mirror offered in an earlier generation.
+
+Every file that the generation lists is hashed before anything is changed. No file is removed, no generation is made,
+and what the mirror follows stays: the next update goes forward again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixi_mirror.context import Context
+from pixi_mirror.disk.files import explain_errors, hash_file
+from pixi_mirror.errors import IncompleteError
+from pixi_mirror.history.reference import CURRENT, find_generation
+from pixi_mirror.mirror.apply import apply_plan
+from pixi_mirror.mirror.blocked_paths import make_way
+from pixi_mirror.mirror.bring import BringResult
+from pixi_mirror.mirror.indexes import stale_indexes
+from pixi_mirror.mirror.pins import recorded_pins
+from pixi_mirror.mirror.plan import Plan, plan_changes
+from pixi_mirror.mirror.tree import Tree, open_mirror
+from pixi_mirror.model.packages import Inventory, Listing, PackageFile, Snapshot
+from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256
+from pixi_mirror.progress import format_size
+
+_NEVER_READ = admit_sha256("0" * 64)
+"""The digest of a source that has to be read again, whatever it is."""
+
+_SHOWN = 20
+"""Files that a message names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackResult:
+    """Where the mirror stood and stands."""
+
+    mirror: Path
+    was: int
+    number: int
+    fingerprint: Sha256
+    listed: tuple[MirrorPath, ...]
+    """Packages that indexes list again."""
+    unlisted: tuple[MirrorPath, ...]
+    """Packages that indexes list no longer; their files stay."""
+    restored: tuple[MirrorPath, ...]
+    """Files that have other bytes again."""
+
+
+def rollback(mirror: Path, generation: str, context: Context) -> RollbackResult:
+    """Let indexes list what they listed in an earlier generation, and nothing else.
+
+    Raises:
+        WorkspaceError: there is no such generation.
+        IncompleteError: files that it lists are not here any more, or are damaged; nothing was changed.
+        MachineError: there is no mirror, or it or its history cannot be read or written.
+        BusyError: another process is writing the mirror.
+    """
+    tree = open_mirror(mirror)
+    with tree.writing(timeout_s=context.lock_timeout_s, verb="rollback"):
+        number = find_generation(tree, generation)
+        head = tree.generations.generation(number)
+        then = tree.generations.inventory(number)
+        now = tree.inventory
+        was = find_generation(tree, CURRENT)
+        files = _EarlierFiles(then, context)
+        plan = files.plan(tree)
+        # A killed rollback may have left indexes of another generation.
+        if was != number or files.restored or stale_indexes(tree, plan):
+            unlisted = dict.fromkeys(sorted(_listed(now) - _listed(then)), time.time())
+            waiting = {path: at for path, at in tree.state.unlisted.items() if path not in _listed(then)}
+            apply_plan(tree, plan, context, source=files, unlisted={**unlisted, **waiting}, stamp=then.stamp)
+            files.tidy(tree)
+    return RollbackResult(
+        mirror=mirror,
+        was=was,
+        number=number,
+        fingerprint=head.fingerprint,
+        listed=tuple(sorted(_listed(then) - _listed(now))),
+        unlisted=tuple(sorted(_listed(now) - _listed(then))),
+        restored=files.restored,
+    )
+
+
+class _EarlierFiles:
+    """The files of an earlier generation, as a source for `apply_plan`; upstream is not asked anything."""
+
+    needs_all = True
+
+    def __init__(self, then: Inventory, context: Context) -> None:
+        self._then = then
+        self._context = context
+        self._replaced: dict[MirrorPath, Sha256] = {}
+
+    @property
+    def restored(self) -> tuple[MirrorPath, ...]:
+        """Files whose bytes have to be brought back."""
+        return tuple(sorted(self._replaced))
+
+    def plan(self, tree: Tree) -> Plan:
+        """Hash every file, and plan what has to be listed.
+
+        Raises:
+            IncompleteError: files of the generation are not here any more, or are damaged.
+            MachineError: a file cannot be read.
+        """
+        then = self._then
+        found, held = tree.hash_all(self._context.progress)
+        lacking = {
+            path: file for path, file in then.stored.items() if path not in found or found[path].sha256 != file.sha256
+        }
+        self._replaced = {path: file.sha256 for path, file in lacking.items() if _is_kept(tree, file.sha256)}
+        if missing := sorted(lacking.keys() - self._replaced.keys()):
+            raise _incomplete(tree, then, {path: lacking[path] for path in missing})
+        pins = replace(
+            recorded_pins(tree.inventory, tree.state.locks, sources={}), snapshots=_snapshots(tree.inventory, then)
+        )
+        plan = plan_changes(tree, pins, layout=then.layout, held=held, defer=bool(then.deferred))
+        return replace(plan, kept=then.kept, deferred=plan.deferred & then.deferred)
+
+    def bring(self, tree: Tree, _plan: Plan) -> BringResult:
+        """Put back the files whose place another one has taken.
+
+        Raises:
+            WrongBytesError: a file has changed since it was hashed.
+            MachineError: the disk refuses.
+        """
+        if self._replaced:
+            make_way(tree, self._replaced)
+            tree.announce(self._replaced)
+        for path, sha256 in self._replaced.items():
+            tree.place(path, tree.replaced(sha256), sha256=sha256)
+        tree.sync()
+        return BringResult(stored=self._then.stored, relations=self._then.relations)
+
+    def tidy(self, tree: Tree) -> None:
+        """Remove the second copies of the files that are back in their places.
+
+        Raises:
+            MachineError: the disk refuses.
+        """
+        for sha256 in {*self._replaced.values()}:
+            tree.remove_replaced(sha256)
+
+    def listings(
+        self, _tree: Tree, _plan: Plan, _stored: Mapping[MirrorPath, PackageFile]
+    ) -> Mapping[MirrorPath, Listing]:
+        """What the index pages said then."""
+        return self._then.listings
+
+
+def _is_kept(tree: Tree, sha256: Sha256) -> bool:
+    path = tree.replaced(sha256)
+    with explain_errors("read", path):
+        try:
+            return hash_file(path)[0] == sha256
+        except FileNotFoundError:
+            return False
+
+
+def _incomplete(tree: Tree, then: Inventory, missing: Mapping[MirrorPath, PackageFile]) -> IncompleteError:
+    number = then.stamp.number if then.stamp is not None else 0
+    size = format_size(sum(file.size for file in missing.values()))
+    lines = [f"{path}: expected sha256 {file.sha256}" for path, file in missing.items()]
+    return IncompleteError(
+        "\n".join(
+            [
+                f"{len(missing)} files ({size}) that generation g{number} of {tree.root} lists are not here any more, "
+                "or are damaged; nothing was changed. Put them back from a backup, or choose a generation that has all "
+                "its files. `pixi-mirror prune --keep N` and `pixi-mirror pin` keep files for later:",
+                *(f"  {line}" for line in lines[:_SHOWN]),
+                *([f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []),
+            ]
+        ),
+        items=lines,
+    )
+
+
+def _snapshots(now: Inventory, then: Inventory) -> tuple[Snapshot, ...]:
+    """The pins of then for the subscriptions of now.
+
+    * A subscription of both has the pins of then. If other things were requested then, its lock is read again by the
+      next update.
+    * One that is new since then is followed and has no pins, until the next update.
+    * One that was forgotten since then has its pins and no requests; the next update drops it again.
+    """
+    followed = {snapshot.id: snapshot for snapshot in now.snapshots if snapshot.requests}
+    earlier = {snapshot.id: snapshot for snapshot in then.snapshots}
+    found = {key: _restored(snapshot, followed.get(key)) for key, snapshot in earlier.items()}
+    found |= {key: _without_pins(snapshot) for key, snapshot in followed.items() if key not in earlier}
+    return tuple(found[key] for key in sorted(found))
+
+
+def _restored(earlier: Snapshot, followed: Snapshot | None) -> Snapshot:
+    if followed is None:
+        return replace(earlier, requests=())
+    source = earlier.source_sha256 if earlier.requests == followed.requests else _NEVER_READ
+    return replace(earlier, requests=followed.requests, source_sha256=source)
+
+
+def _without_pins(followed: Snapshot) -> Snapshot:
+    return replace(
+        followed,
+        source_sha256=_NEVER_READ,
+        newest_timestamp=0,
+        cells=(),
+        packages=(),
+        refused=(),
+        tools=(),
+        tools_for=None,
+        directories=(),
+    )
+
+
+def _listed(inventory: Inventory) -> set[MirrorPath]:
+    wanted = {package.path for snapshot in inventory.snapshots for package in snapshot.wanted}
+    return (wanted | {*inventory.kept}) & {*inventory.stored, *inventory.deferred}

@@ -1,0 +1,308 @@
+"""Read the generations of a mirror, and make the next one from what has changed.
+
+Each has a file of its own, with the difference to the one that it was made from. A generation is complete when the
+inventory names it, or a later one; a file with a higher number is what a killed run left.
+"""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from pixi_mirror.disk.files import explain_errors, read_bytes
+from pixi_mirror.errors import MachineError
+from pixi_mirror.mirror import generation_file, inventory_file
+from pixi_mirror.mirror.generation_file import Generation, parse_head, parse_rows
+from pixi_mirror.mirror.generation_rows import content_digest, document_of, rows_of, without_requests
+from pixi_mirror.model.packages import Inventory, Stamp
+from pixi_mirror.model.values import Sha256
+
+NAMES = "names.json"
+"""The file of the names that people gave to generations."""
+
+_FORMAT = 1
+_FILE = re.compile(r"([1-9][0-9]{0,8})\.gz")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NUMBER = re.compile(r"[gG]?[0-9]+")
+_LONGEST = 1 << 29
+_RESERVED = "current"
+
+Parsed = TypeVar("Parsed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MintedGenerations:
+    """What a change makes of a mirror's history."""
+
+    stamp: Stamp
+    """Of the inventory after the change."""
+    files: Mapping[str, bytes]
+    """Files to be written before the inventory, by name; empty: what clients are offered is the same."""
+
+
+class Generations:
+    """The history of one mirror, as it is on disk."""
+
+    def __init__(self, folder: Path, stamp: Stamp | None) -> None:
+        """Nothing is read yet. `stamp` is that of the mirror's inventory."""
+        self._folder = folder
+        self._stamp = stamp
+
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of all complete generations whose files are here, in order.
+
+        Raises:
+            MachineError: the history cannot be read.
+        """
+        found = self._all()
+        return found if self._stamp is None else tuple(number for number in found if number <= self._stamp.last)
+
+    def unfinished(self) -> tuple[str, ...]:
+        """The files that a killed run left."""
+        return tuple(_file(number) for number in self._all() if self._stamp and number > self._stamp.last)
+
+    def _all(self) -> tuple[int, ...]:
+        with explain_errors("read", self._folder):
+            try:
+                found = [_FILE.fullmatch(path.name) for path in self._folder.iterdir()]
+            except FileNotFoundError:
+                return ()
+        return tuple(sorted(int(each[1]) for each in found if each))
+
+    def generation(self, number: int) -> Generation:
+        """One generation, without what it holds.
+
+        Raises:
+            MachineError: its file cannot be read, or is not what it says.
+        """
+        return self._head(number, self._read(number))
+
+    def rows(self, number: int) -> frozenset[str]:
+        """What a generation holds; each is put together from the one that its file has in full.
+
+        Raises:
+            MachineError: a file that is needed for it cannot be read, or is not what it says.
+        """
+        chain: list[tuple[Generation, bytes]] = []
+        at: int | None = number
+        while at is not None:
+            data = self._read(at)
+            head = self._head(at, data)
+            if chain and chain[-1][0].parent != head.fingerprint:
+                raise self._damaged(chain[-1][0].number, f"it was not made from {at} as it is here")
+            chain.append((head, data))
+            at = head.base
+        rows: frozenset[str] = frozenset()
+        for head, data in reversed(chain):
+            added, removed = self._parsed(head.number, parse_rows, data)
+            rows = (without_requests(rows) - removed) | added
+        if content_digest(rows) != chain[0][0].content:
+            raise self._damaged(number, "what it holds is not what its fingerprint says")
+        return rows
+
+    def inventory(self, number: int) -> Inventory:
+        """What a generation holds, as an inventory without the files that are made; its stamp names it.
+
+        Raises:
+            MachineError: a file that is needed for it cannot be read, or is not what it says.
+        """
+        rows = self.rows(number)
+        head = self.generation(number)
+        found = self._parsed(number, lambda _data: inventory_file.parse(document_of(rows)), b"")
+        return replace(
+            found,
+            stamp=Stamp(
+                mirror=head.mirror,
+                number=number,
+                last=max(number, self._stamp.last if self._stamp else number),
+                fingerprint=head.fingerprint,
+                content=head.content,
+            ),
+        )
+
+    def names(self) -> Mapping[str, int]:
+        """The names that people gave to generations.
+
+        Raises:
+            MachineError: their file cannot be read or does not parse.
+        """
+        path = self._folder / NAMES
+        with explain_errors("read", path):
+            try:
+                return _parse_names(read_bytes(path, limit=_LONGEST))
+            except FileNotFoundError:
+                return {}
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise MachineError(
+                    f"{path} does not parse: {error}. Nothing was changed. Restore it from a backup, or remove it and "
+                    "pin the generations again."
+                ) from error
+
+    def mint(self, before: Inventory, after: Inventory, *, verb: str) -> MintedGenerations:
+        """The next generation, if `after` offers clients something else than the generation of `before`.
+
+        What stood in a mirror that knew no generations becomes one, too.
+
+        Raises:
+            MachineError: the history cannot be read.
+        """
+        new = _Content.of(rows_of(json.loads(inventory_file.dump(after))))
+        old = _Content.of(rows_of(json.loads(inventory_file.dump(before)))) if before.snapshots or before.tree else None
+        stamp = before.stamp
+        files: dict[str, bytes] = {}
+        if stamp is None:
+            line = self._new_line()
+            if old is None:
+                return MintedGenerations(stamp=_add(files, new, None, line, verb=verb), files=files)
+            stamp = _add(files, old, None, line, verb="")
+        elif new.digest != stamp.content:
+            old = self._recorded(old, stamp)
+        if new.digest != stamp.content:
+            base = None if old is None else stamp.number
+            line = _Line(mirror=stamp.mirror, number=stamp.last + 1, base=base, parent=stamp.fingerprint)
+            stamp = _add(files, new, old, line, verb=verb)
+        return MintedGenerations(stamp=stamp, files=files)
+
+    def _new_line(self) -> "_Line":
+        """Where the history of a mirror begins, or goes on after another program has written the mirror."""
+        last = max(self._all(), default=0)
+        known = self.generation(last) if last else None
+        return _Line(
+            mirror=known.mirror if known else secrets.token_hex(16),
+            number=last + 1,
+            base=None,
+            parent=known.fingerprint if known else None,
+        )
+
+    def _recorded(self, found: "_Content | None", stamp: Stamp) -> "_Content | None":
+        """The content of a generation; None: its file is missing or damaged, so the next one has all rows again.
+
+        Args:
+            found: what the inventory says, which is more than the generation if an update was killed.
+            stamp: of the generation.
+        """
+        if found is not None and found.digest == stamp.content:
+            return found if (self._folder / _file(stamp.number)).is_file() else None
+        try:
+            return _Content.of(self.rows(stamp.number))
+        except MachineError:
+            return None
+
+    def _read(self, number: int) -> bytes:
+        path = self._folder / _file(number)
+        with explain_errors("read", path):
+            try:
+                return read_bytes(path, limit=_LONGEST)
+            except FileNotFoundError:
+                raise MachineError(
+                    f"{path} is missing: what generation {number} held is not known here. Restore it from a backup."
+                ) from None
+            except ValueError as error:
+                raise self._damaged(number, str(error)) from error
+
+    def _head(self, number: int, data: bytes) -> Generation:
+        head = self._parsed(number, parse_head, data)
+        if head.number != number or (head.base is not None and head.base >= number):
+            raise self._damaged(number, "it is that of another generation")
+        return head
+
+    def _parsed(self, number: int, parse: Callable[[bytes], Parsed], data: bytes) -> Parsed:
+        try:
+            return parse(data)
+        except (ValueError, RecursionError) as error:
+            raise self._damaged(number, str(error)) from error
+
+    def _damaged(self, number: int, why: str) -> MachineError:
+        return MachineError(
+            f"{self._folder / _file(number)} cannot be used: {why}. Nothing was changed. Restore it from a backup; "
+            "updates go on without it."
+        )
+
+
+def _file(number: int) -> str:
+    return f"{number}.gz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """The rows of a generation and their digest, which takes a while."""
+
+    rows: frozenset[str]
+    digest: Sha256
+
+    @classmethod
+    def of(cls, rows: frozenset[str]) -> "_Content":
+        return cls(rows=rows, digest=content_digest(rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """Where a new generation stands in the history."""
+
+    mirror: str
+    number: int
+    base: int | None
+    parent: Sha256 | None
+
+
+def _add(files: dict[str, bytes], new: _Content, old: _Content | None, line: _Line, *, verb: str) -> Stamp:
+    """Add the file of a generation to `files`, and give its stamp."""
+    before = old.rows if old is not None else frozenset()
+    held, had = _sizes(new.rows), _sizes(before)
+    generation = Generation(
+        mirror=line.mirror,
+        number=line.number,
+        base=line.base,
+        parent=line.parent,
+        content=new.digest,
+        verb=verb,
+        made_at=int(time.time()),
+        files=len(held),
+        size=sum(held.values()),
+        files_added=len(held.keys() - had.keys()),
+        files_removed=len(had.keys() - held.keys()),
+    )
+    # What was requested of the locks is written in full: it may change without a generation.
+    plain, plain_before = without_requests(new.rows), without_requests(before)
+    added = (plain - plain_before) | (new.rows - plain)
+    files[_file(line.number)] = generation_file.dump(generation, added=added, removed=plain_before - plain)
+    return Stamp(
+        mirror=line.mirror,
+        number=line.number,
+        last=line.number,
+        fingerprint=generation.fingerprint,
+        content=new.digest,
+    )
+
+
+def _sizes(rows: Iterable[str]) -> Mapping[tuple[str, str], int]:
+    """The files of a generation, by path and sha256, with their sizes in bytes."""
+    files = (json.loads(row) for row in rows if row.startswith('["file",'))
+    return {(path, sha256): size for _, path, sha256, size in files}
+
+
+def admit_name(raw: str) -> str:
+    """A name for a generation.
+
+    Raises:
+        ValueError: it is none, or could be taken for a number or for `current`.
+    """
+    if not _NAME.fullmatch(raw) or _NUMBER.fullmatch(raw) or raw == _RESERVED:
+        raise ValueError(f"{raw[:80]!r} is no name for a generation")
+    return raw
+
+
+def _parse_names(data: bytes) -> Mapping[str, int]:
+    raw = json.loads(data)
+    if raw["format"] != _FORMAT:
+        raise ValueError(f"it has format {raw['format']}, and this program reads {_FORMAT}")
+    return {admit_name(name): int(number) for name, number in raw["names"].items()}
+
+
+def dump_names(names: Mapping[str, int]) -> bytes:
+    """The bytes of `NAMES`."""
+    return json.dumps({"format": _FORMAT, "names": dict(sorted(names.items()))}).encode() + b"\n"
