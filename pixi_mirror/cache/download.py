@@ -58,6 +58,7 @@ def download(package: Package, store: Store, fetcher: Fetcher, progress: Progres
             if complaint := _complaint(package, partial):
                 partial.discard()
                 raise WrongBytesError(complaint)
+            make_read_only(partial.descriptor)
             return VerifiedDownload(partial, admit_sha256(partial.sha256), partial.offset)
 
 
@@ -139,7 +140,6 @@ def admit_download(verified: VerifiedDownload, store: Store) -> None:
     partial = verified.partial
     try:
         with explain_errors("write", partial.path):
-            make_read_only(partial.descriptor)
             os.fsync(partial.descriptor)
             if sys.platform == "win32":
                 partial.close()  # an open file cannot be renamed there

@@ -33,8 +33,7 @@ class Partial:
         self._note = note_path(path)
         self._progress = progress
         self._with_md5 = with_md5
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
-        self.descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), PUBLIC)
+        self.descriptor = _open(path)
         if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
             os.close(self.descriptor)
             raise OSError(errno.EINVAL, "Not a regular file; remove it")
@@ -119,3 +118,15 @@ class Partial:
     def close(self) -> None:
         """Close the file, which unlocks it."""
         os.close(self.descriptor)
+
+
+def _open(path: Path) -> int:
+    """Open the file of a download, made if it is absent."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        return os.open(path, flags, PUBLIC)
+    except PermissionError:
+        # A run that was killed when it had made the file read-only, and had not yet named it.
+        os.chmod(path, PUBLIC, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
+        return os.open(path, flags, PUBLIC)

@@ -174,3 +174,13 @@ def test_a_stale_size_under_the_right_hash_is_a_warning(server, store):
     (outcome,) = batch(store, told).obtain([package(server, "a", size=7)])
     assert isinstance(outcome, ObtainedPackage)
     assert "the lock says 7 bytes" in told.warnings[0]
+
+
+def test_a_run_that_was_killed_before_it_named_a_read_only_file_stops_no_later_one(server, store):
+    wanted = package(server, "a")
+    list(batch(store, Count()).obtain([wanted]))
+    left = store.partial / wanted.sha256
+    store.path(wanted.sha256).rename(left)
+    assert not left.stat().st_mode & 0o222
+    (outcome,) = batch(store, Count()).obtain([wanted])
+    assert outcome.path.read_bytes() == DATA

@@ -114,7 +114,7 @@ def test_every_environment_and_platform_is_what_py_rattler_reads(slug):
     from rattler import LockFile
 
     lock = read_lock(data_of(slug), name=slug)
-    theirs = dict(LockFile.from_pathlock_path(slug).environments())
+    theirs = dict(LockFile.from_path(lock_path(slug)).environments())
     assert set(theirs) == set(lock.environments)
     for name, environment in theirs.items():
         ours = lock.environments[name]
