@@ -60,6 +60,10 @@ def _relocated(data: bytes, base: Path, runpath: str) -> bytes:
     return data.replace(old, new.ljust(len(old), b"\0"))
 
 
+_CONDA_NAMES = {"backports-zstd": "backports.zstd"}
+"""What conda-forge calls otherwise than by the normalised name of its distribution."""
+
+
 def packages_of_installed(names: Iterable[str]) -> Iterator[BuiltPackage]:
     """A package for each installed distribution of the names, and for each that these need."""
     waiting, seen = list(names), set()
@@ -89,7 +93,7 @@ def _package_of(found: Distribution, needs: Iterable[Requirement]) -> BuiltPacka
     } | dict(_commands(found))
     python = f"python {(found.metadata['Requires-Python'] or '').replace(' ', '')}".strip()
     return build_package(
-        name=canonicalize_name(found.metadata["Name"]),
+        name=_CONDA_NAMES.get(name := canonicalize_name(found.metadata["Name"]), name),
         version=found.version,
         build="py_0" if pure else f"py{_SERIES.replace('.', '')}_0",
         subdir="noarch" if pure else SUBDIR,
