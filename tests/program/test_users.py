@@ -288,3 +288,12 @@ def test_a_server_warns_of_a_right_that_leads_to_nothing(world, mirror):
         pass
     assert f"ada may read {channel}e, and the mirror holds nothing there" in said[1]
     assert f"ada may read {channel}," not in said[1]
+
+
+def test_metrics_are_for_those_who_may_read_everything(world, mirror):
+    added(world, "ada")
+    added(world, "bob", "--read", mirror["channel"].rsplit("/", 2)[0].strip("/"))
+    with serving(world) as (ask, _):
+        answers = [ask("/-/metrics", each)[0] for each in (None, basic("bob"), basic("ada"))]
+        assert answers == [401, 404, 200]
+        assert ask("/-/health")[0] == 200
