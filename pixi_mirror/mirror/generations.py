@@ -5,8 +5,8 @@ inventory names it, or a later one; a file with a higher number is what a killed
 """
 
 import json
+import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -172,7 +172,7 @@ class Generations:
         last = max(self._all(), default=0)
         known = self.generation(last) if last else None
         return _Line(
-            mirror=known.mirror if known else secrets.token_hex(16),
+            mirror=known.mirror if known else os.urandom(16).hex(),
             number=last + 1,
             base=None,
             parent=known.fingerprint if known else None,

@@ -10,7 +10,7 @@ from pixi_mirror.mirror.generation_file import dump, parse_head, parse_rows, sho
 from pixi_mirror.mirror.generations import Generations, admit_name
 from pixi_mirror.mirror.inventory_file import dump as dump_inventory
 from pixi_mirror.mirror.inventory_file import parse
-from pixi_mirror.model.packages import PackageFile
+from pixi_mirror.model.packages import PackageFile, Request
 
 FILES, CHANGES, EACH = 300, 20, 1
 
@@ -71,6 +71,17 @@ def test_the_stamp_is_read_back_and_is_no_part_of_equality(history):
     again = parse(dump_inventory(history.inventory))
     assert again.stamp == history.inventory.stamp
     assert again == replace(again, stamp=None)
+
+
+def test_what_was_requested_between_two_generations_is_known_once_and_as_it_was_last(history):
+    history.record(mirror_of(range(3)))
+    for count in (3, 4):
+        (subscription,) = mirror_of(range(count)).snapshots
+        later = replace(subscription, requests=(Request(environments=None, platforms=("linux-64",)),))
+        history.record(replace(mirror_of(range(count)), snapshots=(later,)))
+    assert history.generations.numbers() == (1, 2)
+    assert sum(row.startswith('["requests",') for row in history.generations.rows(2)) == 1
+    assert history.generations.inventory(2).snapshots == (later,)
 
 
 def test_an_update_under_way_is_no_generation_of_its_own(history):
