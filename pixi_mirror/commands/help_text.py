@@ -7,7 +7,7 @@ from functools import lru_cache
 
 _NARROWEST, _WIDEST = 40, 120
 _WITHOUT_TERMINAL = 100
-_COLUMNS = re.compile(r"(\s+\S.*?)(\s{2,})(\S.*)")
+_COLUMNS = r"(\s+\S.*?)(\s{2,})(\S.*)"
 """An indented line of two columns: an example or a name, and what it is."""
 
 
@@ -42,7 +42,7 @@ def _lines(text: str, width: int) -> Iterator[str]:
 def _indented(line: str, width: int) -> list[str]:
     if len(line) <= width:
         return [line]
-    found = _COLUMNS.fullmatch(line)
+    found = re.fullmatch(_COLUMNS, line)
     first, indent = (found[1] + found[2], len(found[1] + found[2])) if found else ("", len(line) - len(line.lstrip()))
     rest = found[3] if found else line.lstrip()
     if found and indent > width // 2:  # the second column is too far to the right: it goes under the first

@@ -3,15 +3,16 @@
 import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
-from pixi_mirror.commands.help_text import help_width, reflowed
 from pixi_mirror.commands.values import admitted
-from pixi_mirror.commands.variables import PREFIX
 from pixi_mirror.errors import UsageError
-from pixi_mirror.suggest import perhaps
 
 _TRUE = {"1", "true", "yes", "on"}
+PREFIX = "PIXI_MIRROR_"
+"""What the names of our environment variables begin with."""
+
 _FALSE = {"0", "false", "no", "off", ""}
 
 
@@ -132,6 +133,8 @@ class Parser:
                 f"{option} is no option of `{self._parser.prog}`: {advice}; see `{self._parser.prog} --help`."
             )
         if word.startswith("-"):
+            from pixi_mirror.suggest import perhaps  # only a failing run needs it
+
             known = [name for name in self._parser._option_string_actions if name.startswith("--")]  # noqa: SLF001
             problem = f"there is no option {option!r}{perhaps(option, known)}"
         elif advice := misplaced_file(word):
@@ -144,14 +147,23 @@ class Parser:
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """The help in the width of the terminal."""
 
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=help_width())
+    def __init__(self, prog: str, width: int = 80) -> None:
+        # argparse makes one for each option that is declared. Only one that prints needs the true width.
+        super().__init__(prog, width=width)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
+        from pixi_mirror.commands.help_text import reflowed  # most runs print no help
+
         return reflowed(text, width - len(indent))
 
 
 class _Strict(argparse.ArgumentParser):
+    def format_help(self) -> str:
+        from pixi_mirror.commands.help_text import help_width
+
+        self.formatter_class = partial(_Formatter, width=help_width())
+        return super().format_help()
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{_in_our_words(message)}; see `{self.prog} --help`.")
 

@@ -14,11 +14,9 @@ from typing import Any, NoReturn, TextIO
 
 from pixi_mirror import __version__
 from pixi_mirror.commands.command import Command, Outcome
-from pixi_mirror.commands.messages import say, say_error
 from pixi_mirror.commands.options import refuse_absent_files
-from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.parsing import PREFIX, Parser
 from pixi_mirror.commands.text import plain
-from pixi_mirror.commands.variables import unknown_variables
 from pixi_mirror.errors import DONE, Interrupted, MachineError, PixiMirrorError, UsageError
 
 VERBS: tuple[tuple[str, str], ...] = (
@@ -109,8 +107,7 @@ def run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         _print_error(error)
         return error.status
-    for sentence in unknown_variables(os.environ):
-        say("warning", sentence)
+    _warn_of_unknown_variables()
     try:
         refuse_absent_files(options)
         outcome = command.run(options)
@@ -143,6 +140,16 @@ def _choose_verb(arguments: list[str]) -> tuple[str | None, list[str]]:
 
     advice = verb_advice(arguments[0], names)
     raise UsageError(f"there is no verb {arguments[0]!r}{advice}; see `pixi-mirror --help`.")
+
+
+def _warn_of_unknown_variables() -> None:
+    if not any(name.startswith(PREFIX) for name in os.environ):
+        return
+    from pixi_mirror.commands.messages import say
+    from pixi_mirror.commands.variables import unknown_variables
+
+    for sentence in unknown_variables(os.environ):
+        say("warning", sentence)
 
 
 def _print_help() -> None:
@@ -181,6 +188,8 @@ def _json_of(outcome: Outcome, status: int) -> Mapping[str, Any]:
 
 
 def _print_error(error: PixiMirrorError) -> None:
+    from pixi_mirror.commands.messages import say_error  # most runs have none
+
     say_error(str(error))
 
 
@@ -200,6 +209,8 @@ def _leave_at_once(stop: Interrupted) -> NoReturn:
     number = stop.status - 128
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
     then = "" if sys.argv[1:2] == ["serve"] else "; run the same command again and it goes on from here"
+    from pixi_mirror.commands.messages import say
+
     say("error", f"stopped{by}{then}.")
     with suppress(OSError, ValueError):
         sys.stdout.flush()
@@ -219,6 +230,8 @@ def _status_unprinted(error: OSError) -> int:
     _discard(sys.stdout)
     if isinstance(error, BrokenPipeError):  # as `| head` does
         return DONE
+    from pixi_mirror.commands.messages import say
+
     say("error", f"the results cannot be printed: {error.strerror}.")
     return MachineError.status
 

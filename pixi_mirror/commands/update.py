@@ -14,9 +14,11 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import nothing_to_do
 from pixi_mirror.commands.values import path, word
-from pixi_mirror.lockfile.formats.detection import FORMATS
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.memo import decision_inputs, recall
+
+_LOCK_FORMATS = ("pixi", "pylock", "uv", "explicit", "conda-lock", "prefix")
+"""`FORMATS` of `lockfile.formats.detection`, which a run with nothing to do need not import."""
 
 _DESCRIPTION = """\
 Bring the mirror to hold what the locks pin: fetch what is missing, verify every byte, write the channel indexes.
@@ -47,7 +49,7 @@ def _declare_selection(parser: Parser) -> None:
     parser.values("--lock", convert=path, metavar="PATH", help="a lock, the directory of a pixi.lock, or a prefix")
     parser.value(
         "--lock-format",
-        choices=FORMATS,
+        choices=_LOCK_FORMATS,
         help="what format that lock has (default: by its name and content)",
     )
     parser.value(

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from pixi_mirror.errors import UsageError
-from pixi_mirror.suggest import perhaps
 
 _LAST_PORT = 65535
 _MOST_DIGITS = 18
 _HOURS_A_DAY = 24.0
 _UNITS = {"": 1.0, "d": 1.0, "h": 1 / _HOURS_A_DAY, "m": 1 / _HOURS_A_DAY / 60}
-_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)([dhm]?)", re.ASCII)
+_SPAN = r"(?a)([0-9]+(?:\.[0-9]+)?)([dhm]?)"
 
-_HOST_AND_PORT = re.compile(
-    r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/@?#:\[\]]+)(?::[0-9]{1,5})?"  # a name or an address, and a port
-    r"|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+",  # a bare address of IPv6
-    re.ASCII,
+_HOST_AND_PORT = (
+    r"(?a)(?:\[[0-9A-Fa-f:.]+\]|[^\s/@?#:\[\]]+)(?::[0-9]{1,5})?"  # a name or an address, and a port
+    r"|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+"  # a bare address of IPv6
 )
 
 
@@ -42,6 +40,8 @@ def admitted(name: str, raw: str, convert: Callable[[str], Value], choices: Sequ
     except ValueError:
         raise UsageError(f"{name} cannot be {raw!r}.") from None
     if choices and value not in choices:
+        from pixi_mirror.suggest import perhaps  # only a failing run needs it
+
         known = [str(choice) for choice in choices]
         raise UsageError(f"{name} cannot be {raw!r}{perhaps(raw, known)}; choose from {', '.join(known)}.")
     return value
@@ -86,7 +86,7 @@ def days(raw: str) -> float:
     Raises:
         Unfit: it is none.
     """
-    found = _SPAN.fullmatch(raw)
+    found = re.fullmatch(_SPAN, raw)
     if found is None or not math.isfinite(float(found[1])):
         raise Unfit("takes days, as 7, or 36h")
     return float(found[1]) * _UNITS[found[2]]
@@ -136,7 +136,7 @@ def host_and_port(raw: str) -> str:
     Raises:
         Unfit: it is none.
     """
-    if _HOST_AND_PORT.fullmatch(raw) is None:
+    if re.fullmatch(_HOST_AND_PORT, raw) is None:
         raise Unfit("takes HOST or HOST:PORT, as mirror.example or mirror.example:8443")
     return raw
 

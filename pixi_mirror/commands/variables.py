@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from pixi_mirror.suggest import perhaps
-
-PREFIX = "PIXI_MIRROR_"
+from pixi_mirror.commands.parsing import PREFIX
 
 _OPTIONS = """\
 access-log all-environments allow-host allow-md5 allow-private-redirects allow-unhashed apply auth-file
@@ -23,4 +21,6 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterable[str]:
     """A sentence for each variable that looks like one of ours and is none; no value is shown."""
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in VARIABLES:
+            from pixi_mirror.suggest import perhaps  # most runs have none
+
             yield f"no option reads the environment variable {name}{perhaps(name, VARIABLES)}"

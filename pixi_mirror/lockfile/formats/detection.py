@@ -12,18 +12,18 @@ FORMATS = (PIXI, "pylock", "uv", "explicit", "conda-lock", PREFIX)
 """What `--lock-format` takes."""
 
 _NAMES = (
-    (PIXI, re.compile(r"pixi\.lock|conda\.lock")),
-    ("pylock", re.compile(r"pylock(?:\.[^.]+)?\.toml")),
-    ("uv", re.compile(r"uv\.lock|.+\.py\.lock")),
-    ("explicit", re.compile(r"explicit\.txt|.+_conda_spec\.txt|conda-[a-z0-9]+-[a-z0-9]+\.lock")),
-    ("conda-lock", re.compile(r"(?:.+\.)?conda-lock\.ya?ml")),
+    (PIXI, r"pixi\.lock|conda\.lock"),
+    ("pylock", r"pylock(?:\.[^.]+)?\.toml"),
+    ("uv", r"uv\.lock|.+\.py\.lock"),
+    ("explicit", r"explicit\.txt|.+_conda_spec\.txt|conda-[a-z0-9]+-[a-z0-9]+\.lock"),
+    ("conda-lock", r"(?:.+\.)?conda-lock\.ya?ml"),
 )
-"""Names that a format's own tools give to its files."""
+"""Names that a format's own tools give to its files. They are compiled where one is looked at."""
 _CONTENTS = (
-    ("pylock", re.compile(rb"^lock-version[ \t]*=", re.MULTILINE)),
-    ("uv", re.compile(rb"\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*version[ \t]*=")),
-    ("explicit", re.compile(rb"^@EXPLICIT[ \t]*\r?$", re.MULTILINE)),
-    ("conda-lock", re.compile(rb"^(?:package:|[{].*\"package\":)", re.MULTILINE)),
+    ("pylock", rb"(?m)^lock-version[ \t]*="),
+    ("uv", rb"\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*version[ \t]*="),
+    ("explicit", rb"(?m)^@EXPLICIT[ \t]*\r?$"),
+    ("conda-lock", rb"(?m)^(?:package:|[{].*\"package\":)"),
 )
 """What a format alone has.
 
@@ -42,6 +42,6 @@ def format_of(name: str, data: bytes) -> str:
         data: the file.
     """
     for found, pattern in _NAMES:
-        if pattern.fullmatch(name):
+        if re.fullmatch(pattern, name):
             return found
-    return next((found for found, pattern in _CONTENTS if pattern.search(data)), PIXI)
+    return next((found for found, pattern in _CONTENTS if re.search(pattern, data)), PIXI)

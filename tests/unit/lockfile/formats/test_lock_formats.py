@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pixi_mirror.commands.update import _LOCK_FORMATS
 from pixi_mirror.errors import PixiMirrorError, WorkspaceError
 from pixi_mirror.lockfile.formats.detection import FORMATS, format_of
 from pixi_mirror.lockfile.source import LockSource
@@ -184,6 +185,7 @@ def paths(result):
 
 def test_every_format_is_tested():
     assert {"pixi", "prefix", *CASES} == {*FORMATS}, "of a prefix there is test_prefix.py"
+    assert _LOCK_FORMATS == FORMATS, "what the option takes"
 
 
 @pytest.mark.parametrize("name", ["pylock", "uv"])
