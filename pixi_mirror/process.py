@@ -1,14 +1,17 @@
 """Run another program, and give its exit status and output. Only this module starts processes."""
 
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.errors import ProgramError
 
 _PIECE = 1 << 20
+_MOST_OPEN_FILES = 1 << 20
 _QUOTED = 2000
 """Characters of a program's stderr that a message quotes."""
 
@@ -56,6 +59,30 @@ def run_program(command: Sequence[str], *, cwd: Path, environ: Mapping[str, str]
     except OSError as error:
         raise ProgramError(f"{command[0]} cannot be started: {error.strerror}.") from None
     return Output(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+@contextmanager
+def many_open_files() -> Iterator[None]:
+    """Let this process and the programs that it starts open as many files as the system lets its user, for the block.
+
+    The soft limit is often 1024. rattler-index opens a file for each shard at the same time: 3,000 packages of one
+    subdir needed more (seen with 0.34.5).
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard if hard != resource.RLIM_INFINITY else _MOST_OPEN_FILES
+    with suppress(OSError, ValueError):
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def stream(

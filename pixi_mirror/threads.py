@@ -1,7 +1,8 @@
 """Threads where the machine gives some: work goes on with those that there are, and without any in the calling thread.
 
 A machine limits the threads of a user (`ulimit -u`, the pids of a container). Python then raises RuntimeError while a
-thread is started. An executor of the standard library would lose the task, or run it twice.
+thread is started. An executor of the standard library would lose the task, or run it twice. The self-extracting file
+has this module, too, so it runs on Python 3.9.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # a run with nothing to do starts no thread, and must not pay for it
     from concurrent.futures import Future
+    from typing import Self
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from threading import Event
 from typing import TypeVar
+
+from pixi_mirror.threads import ThreadPool
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -48,7 +50,7 @@ class Threads:
                 self._stop.set()
                 raise
 
-        pool = ThreadPoolExecutor(self._jobs)
+        pool = ThreadPool(self._jobs)
         futures: deque[Future[_Result]] = deque(pool.submit(run, item) for item in items)
         try:
             while futures:

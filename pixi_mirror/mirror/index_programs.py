@@ -182,9 +182,10 @@ class IndexPrograms:
         return self._ran([*command, *options, "fs", str(job.channel)], job, environ)
 
     def _ran(self, command: list[str], job: IndexJob, environ: Mapping[str, str] | None = None) -> Output:
-        from pixi_mirror.process import run_program
+        from pixi_mirror.process import many_open_files, run_program
 
-        return run_program(command, cwd=job.channel, environ=environ or self._at.environ, timeout_s=_TIMEOUT_S)
+        with many_open_files():
+            return run_program(command, cwd=job.channel, environ=environ or self._at.environ, timeout_s=_TIMEOUT_S)
 
 
 def _words(*wanted: bool) -> list[str]:

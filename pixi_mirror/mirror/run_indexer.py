@@ -84,7 +84,8 @@ def run_indexer(
         job.config.write_text(_config(job), encoding="utf-8")
         done = run(job)
         if done.status != 0:
-            raise ProgramError(f"the indexer ended with status {done.status} and said: {done.last_words}")
+            advice = " Raise the limit of open files (ulimit -n)." if "os error 24" in done.stderr else ""
+            raise ProgramError(f"the indexer ended with status {done.status} and said: {done.last_words}{advice}")
         found = {order.main: _read_back(order, channel / order.subdir, records[order.main], warn) for order in orders}
     except OSError as error:
         raise ProgramError(f"the indexer's files cannot be written or read: {error.strerror}.") from error
