@@ -98,10 +98,13 @@ class Batch:
         for group in groups:
             self._groups.put(group)
         self._suspect = suspect
-        for _ in range(min(_SYNCING, len(groups))):
-            self._syncing += self._start(self._sync, "syncing")
-        for _ in range(min(self._jobs, len(groups), os.cpu_count() or 1)):
-            self._start_fetching()
+        syncing, fetching = min(_SYNCING, len(groups)), min(self._jobs, len(groups), os.cpu_count() or 1)
+        # One of each first: a machine may give no more than two threads.
+        for number in range(max(syncing, fetching)):
+            if number < syncing:
+                self._syncing += self._start(self._sync, "syncing")
+            if number < fetching:
+                self._start_fetching()
         if groups and not (self._fetching and self._syncing):
             self._stopped.set()
             for _ in range(self._syncing):

@@ -11,12 +11,13 @@ from harness.upstream import Upstream
 from pixi_mirror.cache.batch import Batch, FailedPackage, ObtainedPackage, obtain
 from pixi_mirror.cache.download import admit_download, download
 from pixi_mirror.cache.store import Store
-from pixi_mirror.errors import FetchError, WrongBytesError
+from pixi_mirror.errors import FetchError, MachineError, WrongBytesError
 from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.model.network import Network
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Url, admit_md5, admit_path, admit_sha256
 from pixi_mirror.progress import NoProgress
+from pixi_mirror.threads import start_thread
 
 DATA = bytes(range(256)) * 40
 
@@ -184,3 +185,33 @@ def test_a_run_that_was_killed_before_it_named_a_read_only_file_stops_no_later_o
     assert not left.stat().st_mode & 0o222
     (outcome,) = batch(store, Count()).obtain([wanted])
     assert outcome.path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("given", [2, 3, 5])
+def test_many_files_come_with_the_few_threads_that_a_machine_gives(server, store, monkeypatch, given):
+    threads_of_the_machine(monkeypatch, given)
+    wanted = [package(server, f"f{number}", DATA + bytes([number])) for number in range(30)]
+    outcomes = list(batch(store, Count()).obtain(wanted))
+    assert len(outcomes) == 30
+    assert all(isinstance(outcome, ObtainedPackage) for outcome in outcomes)
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_without_a_thread_to_fetch_with_it_is_said_what_to_do(server, store, monkeypatch, given):
+    threads_of_the_machine(monkeypatch, given)
+    with pytest.raises(MachineError, match="ulimit -u"):
+        list(batch(store, Count()).obtain([package(server, "a")]))
+    assert list(store.blobs()) == []
+
+
+def threads_of_the_machine(monkeypatch, number):
+    """Give the batch only so many threads; the server of the test has its own."""
+    left = [number]
+
+    def start(work, **others):
+        if not left[0]:
+            return False
+        left[0] -= 1
+        return start_thread(work, **others)
+
+    monkeypatch.setattr("pixi_mirror.cache.batch.start_thread", start)
