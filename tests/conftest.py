@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,10 @@ def _refuse_the_network(event: str, arguments: tuple) -> None:
 
 
 sys.addaudithook(_refuse_the_network)
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and every program that a test starts, too.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 unsynced.install()
 
 

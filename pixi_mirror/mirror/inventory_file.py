@@ -29,8 +29,8 @@ from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_pat
 FILE = "pixi-mirror.json"
 """Its name at the root of a mirror."""
 
-FORMAT = 1
-"""Raised when an older program could misread the file."""
+FORMAT = 2
+"""It goes up whenever an older program could not read what this one writes. All lower ones are read."""
 
 _MIRROR = re.compile(r"[0-9a-f]{32}")
 
@@ -71,8 +71,8 @@ def parse(data: bytes) -> Inventory:
     """
     try:
         raw = json.loads(data)
-        if raw["format"] != FORMAT:
-            raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
+        if raw["format"] not in range(1, FORMAT + 1):
+            raise ValueError(f"it has format {raw['format']}, and this program reads 1 to {FORMAT}: use a newer one")
         require_inventory(raw)
         if b"\\u" in data:
             _text(raw)  # half of a character, which only an escape can spell, has no bytes

@@ -10,7 +10,8 @@ from pixi_mirror.disk.files import FileIdentity
 from pixi_mirror.model.values import Json, MirrorPath, admit_path
 
 _CTIME = (int, type(None))
-FORMAT = 1
+FORMAT = 2
+"""It goes up whenever an older program could not read what this one writes. All lower ones are read."""
 """Goes up when an older program could misread the file."""
 
 
@@ -66,8 +67,8 @@ def parse(data: bytes) -> State:
     """
     try:
         raw = json.loads(data)
-        if raw["format"] != FORMAT:
-            raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
+        if raw["format"] not in range(1, FORMAT + 1):
+            raise ValueError(f"it has format {raw['format']}, and this program reads 1 to {FORMAT}: use a newer one")
         return State(
             locks=MappingProxyType({str(key): _path(path) for key, path in raw["locks"].items()}),
             manifests=MappingProxyType({str(key): _path(path) for key, path in raw.get("manifests", {}).items()}),

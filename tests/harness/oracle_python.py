@@ -123,7 +123,7 @@ def _inventory(mirror: Path) -> Mapping[str, Any]:
         document = json.loads((mirror / _INVENTORY).read_bytes())
     except (OSError, ValueError):
         return {}
-    return document if isinstance(document, dict) and document.get("format") == 1 else {}
+    return document if isinstance(document, dict) and document.get("format") in (1, 2) else {}
 
 
 def _pages_of_links(inventory: Mapping[str, Any]) -> frozenset[str]:
