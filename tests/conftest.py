@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from harness import oracle, unsynced
+from harness.examples import load_sample
 from harness.indexing import indexed  # noqa: F401 - pytest finds these here
 from harness.marks import pytest_addoption, pytest_configure, pytest_runtest_makereport  # noqa: F401
 from harness.saying import pytest_terminal_summary, said  # noqa: F401
@@ -40,6 +41,7 @@ sys.addaudithook(_refuse_the_network)
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 unsynced.install()
+load_sample()
 
 
 @pytest.fixture

@@ -263,6 +263,7 @@ def test_sidecars_that_are_not_made_again_are_gone_before_the_index_is_written(i
     assert changes == [("unlink", SHARDS), ("unlink", ZST), ("replace", "repodata.json")]
 
 
+@pytest.mark.slow
 def test_killed_before_any_change_that_readers_can_see_an_update_leaves_a_true_mirror(indexed, smaller, tmp_path):
     world = indexed.world
     indexed.update("--lock", smaller, "--shards", "always")

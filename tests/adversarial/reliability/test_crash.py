@@ -25,12 +25,18 @@ VERBS = {
     "unpack": cases.unpack,
 }
 ALL = [pytest.param(verb, verb, id=verb) for verb in VERBS]
-MARKS = {"unpack": pytest.mark.rattler, "first update": pytest.mark.strace, "pack as a folder": pytest.mark.strace}
-"""What is not always there, or is much like another: in the run of CI, but not in the unmarked one."""
-SOME = [pytest.param(verb, verb, id=verb, marks=MARKS.get(verb, ())) for verb in VERBS]
+KILLED = ("update", "prune", "prime", "pack", "rollback")
+FAILED = ("update", "prune")
+"""What the unmarked run tries; CI tries all."""
 SAMPLE = 12
 """Of so many points of a run that only the full matrix tries, the sample takes one, and one of each kind."""
 KILLS, FULL_KILLS = 10, 200
+
+
+def slow_but(usual):
+    """All verbs, of which some are in the unmarked run."""
+    marks = {verb: pytest.mark.slow for verb in VERBS if verb not in usual} | {"unpack": pytest.mark.rattler}
+    return [pytest.param(verb, verb, id=verb, marks=marks.get(verb, ())) for verb in VERBS]
 
 
 def sample(points, number):
@@ -50,7 +56,7 @@ def changing(world, request):
     return VERBS[request.param](world)
 
 
-@pytest.mark.parametrize(("verb", "changing"), SOME, indirect=["changing"])
+@pytest.mark.parametrize(("verb", "changing"), slow_but(KILLED), indirect=["changing"])
 def test_a_verb_killed_at_any_kind_of_call_goes_on_in_the_next_run(said, verb, changing):
     points = sample(changing.points(full=True), number=[*VERBS].index(verb))
     said(verb, "killed,", scenario.require_survival(changing, points))
@@ -110,7 +116,7 @@ def survived_failures(changing, points, errors):
     return f"{ends.total()} failures: {ends[8]} gave up, {ends[0]} did without"
 
 
-@pytest.mark.parametrize(("verb", "changing"), SOME, indirect=["changing"])
+@pytest.mark.parametrize(("verb", "changing"), slow_but(FAILED), indirect=["changing"])
 def test_a_call_that_fails_ends_a_verb_with_8_naming_the_file_and_the_mirror_is_served(said, verb, changing):
     points = sample(changing.points(full=True), number=[*VERBS].index(verb) + 3)[::2]
     said(verb, survived_failures(changing, points, lambda point: [ERRORS[point.number % len(ERRORS)]]))

@@ -55,7 +55,12 @@ def test_every_umask_makes_the_same_bytes_readable_for_whom_it_lets_and_writable
 
 
 @pytest.mark.parametrize(
-    "settings", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"LANG": "POSIX"}]
+    "settings",
+    [
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        pytest.param({"LC_ALL": "C"}, marks=pytest.mark.slow),
+        pytest.param({"LANG": "POSIX"}, marks=pytest.mark.slow),
+    ],
 )
 def test_the_plain_locale_makes_the_same_bytes_also_where_paths_are_not_plain(world, usual, settings):
     done = world.run(*LOCK, "-o", "spiegel-ä-鏡", env=settings)
@@ -121,7 +126,7 @@ time.time_ns = lambda: int(stopped_elsewhen() * 1e9)
 """
 
 
-@pytest.mark.parametrize("seconds", [0, 4_291_747_200], ids=["1970", "2106"])
+@pytest.mark.parametrize("seconds", [0, pytest.param(4_291_747_200, marks=pytest.mark.slow)], ids=["1970", "2106"])
 def test_the_clock_may_stand_anywhere(world, usual, tmp_path, seconds):
     (tmp_path / "clock").mkdir()
     (tmp_path / "clock/sitecustomize.py").write_text(CLOCK.format(seconds=seconds))

@@ -287,8 +287,9 @@ def lead(life: type[Life], *, lives: int, steps: int, derandomize: bool) -> None
     )
 
 
-def test_every_pinned_environment_stays_whole_whatever_is_done(life):
-    lead(life, lives=20, steps=20, derandomize=True)
+@pytest.mark.parametrize("lives", [10, pytest.param(20, marks=pytest.mark.slow)])
+def test_every_pinned_environment_stays_whole_whatever_is_done(life, lives):
+    lead(life, lives=lives, steps=20, derandomize=True)
 
 
 @pytest.mark.full

@@ -218,7 +218,7 @@ def run_shell(shell: Iterable[str], script: str, *, cwd: Path, env: Mapping[str,
     return run_program(*shell, script, cwd=cwd, env={**env, "PATH": path})
 
 
-@pytest.fixture(params=SYSTEMS)
+@pytest.fixture(params=["github", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gitlab", "azure"))])
 def runner(request: pytest.FixtureRequest, world: World) -> Runner:
     """The runner of each system."""
     return Runner(world=world, system=request.param, lock=world.workspace())

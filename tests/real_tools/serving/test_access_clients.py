@@ -91,7 +91,14 @@ def netrc(home, name, secret):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-@pytest.mark.parametrize("way", ["netrc", "token in netrc", "user", "bearer", "path", "wrong"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "netrc",
+        "wrong",
+        *(pytest.param(way, marks=pytest.mark.slow) for way in ("token in netrc", "user", "bearer", "path")),
+    ],
+)
 def test_curl_reads(world, url, token, tmp_path, way):
     channel = f"{world.authority_path}/conda-forge/noarch/repodata.json"
     words = {

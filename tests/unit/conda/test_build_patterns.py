@@ -4,6 +4,7 @@ import fnmatch
 import re
 
 import pytest
+from harness.examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +33,7 @@ def fits(pattern: str, build: str) -> bool:
     return read_build_pattern(pattern).matches(build)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(EXPRESSIONS, st.lists(BUILDS, min_size=1, max_size=5))
 def test_an_expression_finds_what_python_finds(text: str, builds: list[str]) -> None:
     pattern = f"^{text}$"
@@ -51,7 +52,7 @@ def test_an_expression_finds_what_python_finds(text: str, builds: list[str]) -> 
         assert found.matches(build) == bool(expected.search(build)), build
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.text("ab*?[]!-1", max_size=8), st.lists(BUILDS, min_size=1, max_size=5))
 def test_a_glob_finds_what_fnmatch_finds(text: str, builds: list[str]) -> None:
     pattern = text if "*" in text else f"{text}*"

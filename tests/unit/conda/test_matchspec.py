@@ -1,6 +1,7 @@
 """A match spec means the packages that pixi's solver takes for it, whoever spelled it, and nobody's hangs us."""
 
 import pytest
+from harness.examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -227,7 +228,7 @@ VERSIONS = (
 
 
 @pytest.mark.rattler
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(SPECS)
 def test_py_rattler_takes_the_same_packages(text):
     import rattler

@@ -8,6 +8,7 @@ import tracemalloc
 import zipfile
 
 import pytest
+from harness.examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -212,7 +213,7 @@ def test_a_conda_file_of_other_parts_is_refused(tmp_path, parts):
 
 
 @BOTH
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60), deadline=None)
 @given(share=st.floats(0, 0.999))
 def test_a_package_that_was_cut_anywhere_is_refused(tmp_path, extension, share):
     data = build_package(name="foo", build="h_0", subdir="linux-64", extension=extension).data
@@ -221,7 +222,7 @@ def test_a_package_that_was_cut_anywhere_is_refused(tmp_path, extension, share):
 
 
 @BOTH
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60), deadline=None)
 @given(share=st.floats(0, 0.999), bit=st.integers(0, 7))
 def test_a_package_with_one_bit_turned_is_refused_or_says_the_same(tmp_path, extension, share, bit):
     package = build_package(name="foo", build="h_0", subdir="linux-64", extension=extension)

@@ -116,7 +116,7 @@ def test_nothing_that_is_kept_of_any_kind_of_entry_holds_a_secret(tmp_path, vers
     assert quote(CANARY) not in kept
 
 
-@pytest.mark.parametrize("version", [6, 7])
+@pytest.mark.parametrize("version", [pytest.param(6, marks=pytest.mark.slow), 7])
 def test_no_message_about_a_damaged_lock_holds_a_secret(tmp_path, version):
     """Every value of a lock is taken away, or replaced by others, secret URLs among them."""
     whole = document(SECRETS["password"], version, f"?sig={CANARY}")

@@ -39,8 +39,15 @@ def sharded(indexed):
     return indexed
 
 
-@pytest.mark.parametrize("private", [True, False])
-@pytest.mark.parametrize("keeps_times", [True, False])
+@pytest.mark.parametrize(
+    ("private", "keeps_times"),
+    [
+        (True, True),
+        (False, False),
+        pytest.param(True, False, marks=pytest.mark.slow),
+        pytest.param(False, True, marks=pytest.mark.slow),
+    ],
+)
 def test_a_copy_is_current_and_is_hashed_once(sharded, keeps_times, private):
     copy = copy_of(sharded.world.mirror, keeps_times=keeps_times, private=private)
     before = identities(copy)

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 
 import pytest
+from harness.examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -223,7 +224,7 @@ def scratch(tmp_path_factory):
 
 @pytest.mark.parametrize("file_name", SMALL)
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_damage_is_refused_or_does_no_harm(scratch, file_name, data):
     changed = bytearray(SMALL[file_name])
     changed[data.draw(st.integers(0, len(changed) - 1))] ^= data.draw(st.integers(1, 255))

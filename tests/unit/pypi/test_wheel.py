@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from harness.examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -241,7 +242,7 @@ def test_no_truncation_gives_wrong_bytes(scratch):
 
 
 @given(position=st.integers(0, len(SMALL) - 1), mask=st.integers(1, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_flipped_byte_gives_wrong_bytes(scratch, position, mask):
     changed = bytearray(SMALL)
     changed[position] ^= mask

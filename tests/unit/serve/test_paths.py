@@ -4,6 +4,7 @@ import os
 from urllib.parse import quote
 
 import pytest
+from harness.examples import examples
 from harness.urls import SEGMENTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -186,7 +187,7 @@ _PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_PIECES | st.binary(max_size=8), max_size=20).map(b"".join))
 def test_whatever_is_sent_the_server_lives_and_tells_nothing_foreign(besieged, data):
     with Client(besieged.url) as client:

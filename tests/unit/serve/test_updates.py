@@ -27,6 +27,7 @@ for number in range(int(sys.argv[1])):
 """
 
 
+@pytest.mark.slow
 def test_fifty_updates_and_no_reader_sees_an_error(world):
     """Each update brings a package that the one before had not, and every other one a package of another subdir."""
     entries = {"linux-64": [], "noarch": []}

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
+from harness.examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import INDEX, conda, inventory, realistic, wheel
@@ -177,7 +178,7 @@ HOSTILE = st.text(max_size=30) | st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(name=HOSTILE, version=HOSTILE, workspace=HOSTILE, client=HOSTILE, text=HOSTILE)
 def test_no_name_or_text_becomes_markup(name, version, workspace, client, text):
     names = {"workspace": workspace, "environment": name, "platform": version}
