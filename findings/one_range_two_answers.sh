@@ -1,3 +1,4 @@
+#!/bin/sh
 # Guess: a plain range (`>1.7`, `<2.0`, `==1.7.*`, `>=1.0`) takes the same versions on PyPI and in conda, so a recipe
 #   can take it over from a pyproject.toml as it stands.
 # Truth: it does not. packaging leaves post releases out of `>1.7` and pre-releases of 2.0 out of `<2.0`, as the
@@ -5,6 +6,7 @@
 #   in py-rattler. And 1.0+cu118, a local version, is above 1.0 for packaging and below it for py-rattler, so that
 #   `>=1.0` refuses it.
 # Seen with packaging 26.4 and py-rattler 0.28.0, 2026-11-30.
+PYTHONPATH=$(dirname "$0") PYTHONDONTWRITEBYTECODE=1 exec python3 - <<'FINDING'
 """Ask packaging and py-rattler whether a range takes a version; pre-releases are allowed in both."""
 
 import json
@@ -47,3 +49,4 @@ compare(
         "==1.0    1.0+cu118  PyPI takes conda leaves",
     ],
 )
+FINDING

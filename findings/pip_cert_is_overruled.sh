@@ -1,9 +1,11 @@
+#!/bin/sh
 # Guess: an option on the command line counts more than a variable of another program. So `pip install --cert ca.pem`
 #   trusts ca.pem.
 # Truth: requests, inside pip, reads REQUESTS_CA_BUNDLE (and CURL_CA_BUNDLE) for each request, and puts it in the
 #   place of what `--cert`, PIP_CERT or pip.conf said. On a machine that sets the variable, as many behind a company's
 #   proxy do, `--cert` does nothing, and the message does not tell why.
 # Seen with pip 26.3, 2026-11-30.
+PYTHONPATH=$(dirname "$0") PYTHONDONTWRITEBYTECODE=1 exec python3 - <<'FINDING'
 """Install over TLS from a server whose authority is made here, with --cert, and with the variable beside it."""
 
 import ssl
@@ -59,3 +61,4 @@ compare(
         "--cert ca.pem REQUESTS_CA_BUNDLE=other.pem: refused",
     ],
 )
+FINDING

@@ -1,9 +1,11 @@
+#!/bin/sh
 # Guess: the two zstd libraries of Python give the same bytes for the same file.
 # Truth: a zstd file may be several frames in a row (RFC 8878, 3.1). `zstd.decompress` of the standard library's
 #   interface gives the content of all; `zstandard.decompress` gives that of the first, and no error. Of a frame that
 #   does not say its size, as a stream writes it, `zstandard.decompress` gives nothing but an error. zstandard's
 #   readers of streams give all of both.
 # Seen with backports.zstd 1.8.0 and zstandard 0.25.0, 2026-11-30.
+PYTHONPATH=$(dirname "$0") PYTHONDONTWRITEBYTECODE=1 exec python3 - <<'FINDING'
 """Give both libraries one frame, two frames, and a frame without a size."""
 
 import tempfile
@@ -54,3 +56,4 @@ compare(
         "without a size zstandard.open            b'one '",
     ],
 )
+FINDING

@@ -1,9 +1,11 @@
+#!/bin/sh
 # Guess: the two forms of the simple API say the same. A file that was yanked without a reason has the reason "" in
 #   both.
 # Truth: for pip `data-yanked=""` in HTML is yanked, since the attribute is there, and `"yanked": ""` in JSON is not,
 #   since an empty string is not true. uv takes both for yanked. Who writes pages writes `true` where there is no
 #   reason.
 # Seen with pip 26.3 and uv 0.13.9, 2026-11-30.
+PYTHONPATH=$(dirname "$0") PYTHONDONTWRITEBYTECODE=1 exec python3 - <<'FINDING'
 """Install a file that is yanked without a reason, from HTML and from JSON; a yanked file is not taken."""
 
 import tempfile
@@ -44,3 +46,4 @@ compare(
         'JSON, "yanked": true: pip leaves it, uv leaves it',
     ],
 )
+FINDING

@@ -1,8 +1,10 @@
+#!/bin/sh
 # Guess: the more validators a web server sends with an index page, the surer a client sees that the page has changed.
 # Truth: with an ETag alone uv asks each time. If Last-Modified stands beside it, as nginx, Apache and python's
 #   http.server send it, and no Cache-Control, uv takes the page for fresh and does not ask for some minutes: a
 #   release that was just uploaded is not there. pip asks each time. `Cache-Control: no-cache` makes uv ask, too.
 # Seen with uv 0.13.9 and pip 26.3, 2026-11-30.
+PYTHONPATH=$(dirname "$0") PYTHONDONTWRITEBYTECODE=1 exec python3 - <<'FINDING'
 """Add a release to an index that sends one header more or less, and see which version each client takes."""
 
 import re
@@ -45,3 +47,4 @@ compare(
         "both, and no-cache  the index has 1.0 2.0: uv takes 2.0, pip 2.0",
     ],
 )
+FINDING

@@ -1,8 +1,10 @@
+#!/bin/sh
 # Guess: `-q` and `-v` of mkdocs change what is printed. So `mkdocs build -q --strict` is the quiet check for CI.
 # Truth: --strict counts the warnings that are logged. With -q none is logged, so none is counted: a link to a page
 #   that does not exist ends with status 0. With -v anchors are not looked at at all, so a link to a heading that does
 #   not exist ends with status 0, too. Check with neither.
 # Seen with mkdocs 1.6.1, 2026-11-30.
+PYTHONPATH=$(dirname "$0") PYTHONDONTWRITEBYTECODE=1 exec python3 - <<'FINDING'
 """`mkdocs build --strict` with and without -q and -v, over a page with a broken link and one with a broken anchor."""
 
 import tempfile
@@ -39,3 +41,4 @@ compare(
         "other.md#missing  -v       status 0",
     ],
 )
+FINDING
