@@ -129,15 +129,8 @@ def _pools(sockets: OpenSockets) -> dict[str, type[urllib3.HTTPConnectionPool]]:
             with sockets.deadline(_connected(self.sock)):
                 return super().getresponse()
 
-    class TlsConnection(urllib3.connection.HTTPSConnection):
-        def connect(self) -> None:
-            with _connecting():
-                super().connect()
-            sockets.add(_connected(self.sock))
-
-        def getresponse(self) -> Any:  # noqa: ANN401 - another class in each major version of urllib3
-            with sockets.deadline(_connected(self.sock)):
-                return super().getresponse()
+    class TlsConnection(PlainConnection, urllib3.connection.HTTPSConnection):
+        pass
 
     class PlainPool(urllib3.HTTPConnectionPool):
         ConnectionCls = PlainConnection

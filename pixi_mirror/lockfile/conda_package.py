@@ -7,7 +7,7 @@ from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary
 from pixi_mirror.lockfile.mirrorable import missing_archive, shown_location
 from pixi_mirror.model.packages import Layout, Package
-from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, mask_secrets
+from pixi_mirror.model.values import Json, MirrorPath, Url, admit_path, mask_secrets
 from pixi_mirror.paths import channel, file_url, is_local, local_url, own_path, unsafe_file_name, url_path
 
 
@@ -33,20 +33,8 @@ def conda_package(entry: CondaBinary, *, layout: Layout, base: str, needs_place:
     url = Url(local_url(entry.location, base) if local else entry.location)
     record = _placed(entry)
     _refuse_name(entry, record)
-    sha256, md5 = record.get("sha256"), record.get("md5")
-    return Package(
-        path=_path(entry, record, layout) if needs_place else _path_or_own(entry, record, layout),
-        url=url,
-        sha256=admit_sha256(sha256) if sha256 is not None else None,
-        md5=admit_md5(md5) if md5 is not None else None,
-        size=record.get("size"),
-        kind="conda",
-        name=record["name"],
-        version=record["version"],
-        build=record["build"],
-        subdir=record["subdir"],
-        record=record,
-    )
+    path = _path(entry, record, layout) if needs_place else _path_or_own(entry, record, layout)
+    return Package.of_record(record, path=path, url=url)
 
 
 def _placed(entry: CondaBinary) -> Mapping[str, Json]:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from pixi_mirror.conda.resolve import CondaResolutionRequest, ResolvedPackage
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.model.packages import Layout, Package, Snapshot
-from pixi_mirror.model.values import Url, admit_md5, admit_path, admit_sha256
+from pixi_mirror.model.values import Url, admit_path
 from pixi_mirror.paths import channel
 
 
@@ -52,17 +52,4 @@ def _package(found: ResolvedPackage, layout: Layout) -> Package:
         path = admit_path(f"{top}{record['subdir']}/{file_name}")
     except ValueError as error:
         raise WorkspaceError(f"the build backend {Url(found.url)} cannot stand in a mirror: {error}") from None
-    sha256, md5 = record.get("sha256"), record.get("md5")
-    return Package(
-        path=path,
-        url=Url(found.url),
-        sha256=None if sha256 is None else admit_sha256(sha256),
-        md5=None if md5 is None else admit_md5(md5),
-        size=record.get("size"),
-        kind="conda",
-        name=record["name"],
-        version=record["version"],
-        build=record["build"],
-        subdir=record["subdir"],
-        record=MappingProxyType(dict(sorted(record.items()))),
-    )
+    return Package.of_record(MappingProxyType(dict(sorted(record.items()))), path=path, url=Url(found.url))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url
+from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url, admit_md5, admit_sha256
 
 Kind: TypeAlias = Literal["conda", "pypi", "git", "attestations"]
 Layout: TypeAlias = Literal["channels", "flat"]
@@ -33,6 +33,28 @@ class Package:
     record: Mapping[str, Json]
     """The conda record as it is in `repodata.json`; of a PyPI file `indexes` and `find-links`: the URLs, stripped,
     of those that its environments name, its own first. Both are empty for one that comes from no index."""
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Json], *, path: MirrorPath, url: Url) -> "Package":
+        """The conda package of a record, with the hashes and the size that the record has.
+
+        Raises:
+            ValueError: a hash is none.
+        """
+        sha256, md5 = record.get("sha256"), record.get("md5")
+        return cls(
+            path=path,
+            url=url,
+            sha256=None if sha256 is None else admit_sha256(sha256),
+            md5=None if md5 is None else admit_md5(md5),
+            size=record.get("size"),
+            kind="conda",
+            name=record["name"],
+            version=record["version"],
+            build=record["build"],
+            subdir=record["subdir"],
+            record=record,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from pixi_mirror.conda.records import read_record
 from pixi_mirror.disk.files import explain_errors, hash_file
 from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError
 from pixi_mirror.model.packages import Package
-from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256
+from pixi_mirror.model.values import Json, MirrorPath, Url, admit_path, admit_sha256
 from pixi_mirror.pack.obtain import ReadyFile
 from pixi_mirror.pypi.metadata import read_metadata
 from pixi_mirror.pypi.names import wheel_name
@@ -113,19 +113,7 @@ def _injected(path: Path) -> ReadyFile:
 
 def _conda(path: Path, name: str) -> ReadyFile:
     record = read_record(path, file_name=name)
-    package = Package(
-        path=_place(record["sha256"], name),
-        url=Url(path.as_uri()),
-        sha256=admit_sha256(record["sha256"]),
-        md5=admit_md5(record["md5"]),
-        size=record["size"],
-        kind="conda",
-        name=record["name"],
-        version=record["version"],
-        build=record["build"],
-        subdir=record["subdir"],
-        record=record,
-    )
+    package = Package.of_record(record, path=_place(record["sha256"], name), url=Url(path.as_uri()))
     return ReadyFile(package=package, path=path, sha256=admit_sha256(record["sha256"]), size=record["size"])
 
 
