@@ -1,6 +1,5 @@
 """Pin, once, what building the sources of a subscription needs and no lock names: tools for sdists, and submodules."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -11,7 +10,7 @@ from pixi_mirror.git.package import git_package, source_of
 from pixi_mirror.git.source import GitSource
 from pixi_mirror.mirror.build_backends import backend_requests, resolved_backends
 from pixi_mirror.model.packages import Layout, Listing, Package, Snapshot
-from pixi_mirror.model.values import Json, MirrorPath, Sha256, Url, admit_sha256, canonical
+from pixi_mirror.model.values import Json, MirrorPath, Sha256, Url, canonical, sha256_of
 from pixi_mirror.paths import url_path
 from pixi_mirror.pypi.build_requirements import ResolutionRequest
 from pixi_mirror.pypi.index_urls import index_urls
@@ -154,7 +153,7 @@ def _homes(snapshot: Snapshot) -> list[_Home]:
 
 
 def _digest(value: object) -> Sha256:
-    return admit_sha256(hashlib.sha256(canonical(value)).hexdigest())
+    return sha256_of(canonical(value))
 
 
 def _package(resolved: ResolvedFile, indexes: tuple[str, ...]) -> Package:

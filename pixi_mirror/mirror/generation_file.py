@@ -4,14 +4,13 @@ The file is compressed text: one line of JSON, then a line for each row that cam
 """
 
 import gzip
-import hashlib
 import io
 import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from pixi_mirror.model.values import Sha256, admit_sha256, canonical
+from pixi_mirror.model.values import Sha256, admit_sha256, canonical, sha256_of
 
 FORMAT = 1
 """Raised when an older program could misread the file."""
@@ -51,7 +50,7 @@ class Generation:
     def fingerprint(self) -> Sha256:
         """The digest of the mirror's name, the number, all that came before, and what the mirror held then."""
         known = {"mirror": self.mirror, "number": self.number, "parent": self.parent, "content": self.content}
-        return admit_sha256(hashlib.sha256(canonical(known)).hexdigest())
+        return sha256_of(canonical(known))
 
 
 def short(fingerprint: Sha256) -> str:

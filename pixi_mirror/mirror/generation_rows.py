@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from pixi_mirror.mirror.inventory_file import FORMAT
-from pixi_mirror.model.values import Json, Sha256, admit_sha256
+from pixi_mirror.model.values import Json, Sha256, sha256_of
 
 _REQUESTS = '["requests",'
 """How rows begin that are no part of the content: what was requested of a lock, which rolling back leaves alone."""
@@ -79,7 +79,7 @@ def without_requests(rows: Iterable[str]) -> frozenset[str]:
 def content_digest(rows: Iterable[str]) -> Sha256:
     """The digest of what clients are offered: two mirrors with the same digest offer the same."""
     text = "\n".join(sorted(without_requests(rows)))
-    return admit_sha256(hashlib.sha256(text.encode()).hexdigest())
+    return sha256_of(text.encode())
 
 
 def document_of(rows: Iterable[str]) -> bytes:

@@ -1,6 +1,5 @@
 """Collect what our index pages say about PyPI files: from upstream's pages, and from the files themselves."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -8,7 +7,7 @@ from pixi_mirror.git.index import pack_index
 from pixi_mirror.mirror.plan import Plan, pinned
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import Listing, Package, PackageFile
-from pixi_mirror.model.values import MirrorPath, admit_sha256
+from pixi_mirror.model.values import MirrorPath, sha256_of
 from pixi_mirror.progress import Progress
 from pixi_mirror.pypi.metadata import build_requirements, read_metadata
 from pixi_mirror.pypi.names import is_wheel_name
@@ -64,8 +63,8 @@ def _pack_listings(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, PackageF
     found = {}
     for path in brought:
         if path in plan.packages and plan.packages[path].kind == "git":
-            digest = hashlib.sha256(pack_index(plan.packages[path], tree.path(path))).hexdigest()
-            found[path] = replace(_unknown(), is_settled=True, metadata=admit_sha256(digest))
+            index = sha256_of(pack_index(plan.packages[path], tree.path(path)))
+            found[path] = replace(_unknown(), is_settled=True, metadata=index)
     return found
 
 
@@ -114,7 +113,7 @@ def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
         if is_wheel_name(file_name):
             data = read_wheel_metadata(path, file_name=file_name)
             requires_python = read_metadata(data).requires_python
-            metadata = admit_sha256(hashlib.sha256(data).hexdigest())
+            metadata = sha256_of(data)
             return replace(_unknown(), requires_python=requires_python, metadata=metadata)
         documents = read_sdist_documents(path, file_name=file_name)
         metadata_of_sdist = read_metadata(documents.pkg_info) if documents.pkg_info is not None else None

@@ -10,7 +10,6 @@ index what the archives say in place of what the channel says.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -30,7 +29,7 @@ from pixi_mirror.mirror.index_programs import Choice, IndexPrograms, ProgramEnvi
 from pixi_mirror.mirror.run_indexer import SidecarOrder, run_indexer
 from pixi_mirror.model.attestations import is_current_attestations
 from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarResult, SidecarRole
-from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256, canonical
+from pixi_mirror.model.values import MirrorPath, Sha256, canonical, sha256_of
 from pixi_mirror.progress import Progress
 
 Shards: TypeAlias = Literal["auto", "always", "never"]
@@ -176,4 +175,4 @@ def _attestations_beside(main: MirrorPath, files: Mapping[MirrorPath, IndexFile]
 
 
 def _recipe(file: IndexFile, *, with_shards: bool) -> Sha256:
-    return admit_sha256(hashlib.sha256(canonical([_RULES, file.recipe, with_shards])).hexdigest())
+    return sha256_of(canonical([_RULES, file.recipe, with_shards]))

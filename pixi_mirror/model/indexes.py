@@ -1,6 +1,5 @@
 """The interfaces of an index: files made from the packages that it lists, and sidecars that a program makes of them."""
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,7 +8,7 @@ from typing import Protocol, Self
 
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.model.packages import Channel, Listing, Package
-from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256
+from pixi_mirror.model.values import MirrorPath, Sha256, sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class IndexFile:
     @classmethod
     def of(cls, data: bytes) -> Self:
         """The file that has these bytes."""
-        return cls(admit_sha256(hashlib.sha256(data).hexdigest()), partial(bytes, data))
+        return cls(sha256_of(data), partial(bytes, data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

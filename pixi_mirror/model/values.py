@@ -1,5 +1,6 @@
 """Checked strings: hashes, paths inside a mirror, URLs. Only this module turns a raw string into one of them."""
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -47,6 +48,11 @@ def admit_sha256(raw: str) -> Sha256:
     if not _SHA256.fullmatch(lowered):
         raise ValueError(f"{raw!r} is not a sha256 of 64 hexadecimal digits")
     return Sha256(lowered)
+
+
+def sha256_of(data: bytes) -> Sha256:
+    """The sha256 of these bytes."""
+    return Sha256(hashlib.sha256(data).hexdigest())
 
 
 def admit_md5(raw: str) -> Md5:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
 from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.errors import UnmirrorableError
 from pixi_mirror.model.packages import Package
-from pixi_mirror.model.values import Json, Sha256, admit_sha256
+from pixi_mirror.model.values import Json, Sha256, sha256_of
 from pixi_mirror.pack import documents, parse
 from pixi_mirror.pack.obtain import ReadyFile
 
@@ -127,4 +126,4 @@ def _indexes(conda: Iterable[ReadyFile], subdir: str, *, is_strict: bool) -> Map
 
 
 def _made(name: str, data: bytes) -> Part:
-    return Part(name=name, size=len(data), sha256=admit_sha256(sha256(data).hexdigest()), source=data)
+    return Part(name=name, size=len(data), sha256=sha256_of(data), source=data)

@@ -10,7 +10,7 @@ import secrets
 import unicodedata
 from typing import NamedTuple
 
-from pixi_mirror.model.values import Sha256, admit_sha256
+from pixi_mirror.model.values import Sha256, sha256_of
 
 _SALT, _KEY = 16, 32
 """Bytes."""
@@ -88,7 +88,7 @@ def create_token() -> tuple[str, Sha256]:
 
 def digest_of(token: str) -> Sha256:
     """The digest of a token."""
-    return admit_sha256(hashlib.sha256(token.encode(errors="replace")).hexdigest())
+    return sha256_of(token.encode(errors="replace"))
 
 
 def is_digest(found: Sha256, kept: Sha256) -> bool:
