@@ -2,22 +2,23 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from pixi_mirror.conda.ask_rattler import ask_rattler
 from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.conda.repodata import repodata
 from pixi_mirror.conda.virtual_packages import assumed_virtual_packages, read_virtual_package
-from pixi_mirror.errors import MachineError, ProgramError
+from pixi_mirror.errors import ProgramError
 from pixi_mirror.model.packages import Cell, Package
 from pixi_mirror.model.values import Json, MirrorPath
-from pixi_mirror.process import run_program
 
 _TIMEOUT_S = 3600.0
+_ABSENT = (
+    "solving needs py-rattler, which is not installed for this Python. Install it beside pixi-mirror, for example with "
+    "`pip install py-rattler`, or from conda-forge."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,24 +57,15 @@ def solve_environments(
         ProgramError: py-rattler is not there, or failed.
         MachineError: no temporary file can be written.
     """
-    if find_spec("rattler") is None:
-        raise ProgramError(
-            "solving needs py-rattler, which is not installed for this Python. Install it beside pixi-mirror, for "
-            "example with `pip install py-rattler`, or from conda-forge."
-        )
     requested = list(requests)
-    try:
-        with TemporaryDirectory(prefix="pixi-mirror-") as name:
-            rows = [
-                _row(mirror, request.cell, packages, given=Path(name).resolve() / f"given-{number}")
-                for number, request in enumerate(requested)
-            ]
-            request_file = Path(name, "requests.json")
-            request_file.write_text(json.dumps(rows), encoding="utf-8")
-            command = [sys.executable, str(Path(__file__).with_name("solve_child.py")), str(request_file)]
-            done = run_program(command, cwd=Path(name), environ=_environ(), timeout_s=_TIMEOUT_S)
-    except OSError as error:
-        raise MachineError(f"a temporary directory cannot be used: {error.strerror}.") from error
+
+    def rows(folder: Path) -> list[Json]:
+        return [
+            _row(mirror, request.cell, packages, given=folder.resolve() / f"given-{number}")
+            for number, request in enumerate(requested)
+        ]
+
+    done = ask_rattler("solve", rows, environ=_environ(), timeout_s=_TIMEOUT_S, if_absent=_ABSENT)
     if done.status != 0:
         raise ProgramError(f"py-rattler ended with status {done.status} and said: {done.last_words}")
     answers = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""Solve environments with py-rattler: a program of its own, which imports nothing of pixi-mirror.
+"""Solve environments, and resolve match specs, with py-rattler: a program of its own, which imports nothing of ours.
 
 It leaves by `os._exit`: a process that ends right after an asynchronous call of py-rattler dies of SIGSEGV now and
 then, after success (pyo3-async-runtimes issue 40).
@@ -20,6 +20,12 @@ _Foreign: TypeAlias = Any
 
 _BUILD: _Foreign = getattr(rattler, "BuildString", str)
 """Before 0.28 a build was a plain string."""
+_NO_RECORD = ("fn", "url", "channel")
+
+
+async def _solved(requests: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    gateway = rattler.Gateway()
+    return [await _answer(request, gateway) for request in requests]
 
 
 async def _answer(request: Mapping[str, Any], gateway: _Foreign) -> Mapping[str, Any]:
@@ -35,8 +41,7 @@ async def _answer(request: Mapping[str, Any], gateway: _Foreign) -> Mapping[str,
         # The specs say which file, so the order of channels has nothing to decide.
         found = await _solve(request, gateway, exact, channels=everywhere, strict=False)
     except Exception as error:  # noqa: BLE001 - py-rattler's own, of no common kind
-        shown = " ".join(str(error).split())[:1000]
-        return {"problem": shown, "otherwise": [], "strict": [] if is_ranked else None}
+        return {"problem": _shown(error, 1000), "otherwise": [], "strict": [] if is_ranked else None}
     lacking, extra = sorted(wanted - found.keys()), sorted(found.keys() - wanted)
     problem = None
     if lacking or extra:
@@ -57,7 +62,7 @@ async def _otherwise(request: Mapping[str, Any], gateway: _Foreign, *, strict: b
     try:
         found = await _solve(request, gateway, specs, channels=request["channels"], strict=strict)
     except Exception as error:  # noqa: BLE001 - py-rattler's own, of no common kind
-        return [f"no solution: {' '.join(str(error).split())[:300]}"]
+        return [f"no solution: {_shown(error, 300)}"]
     chosen = {name: f"{version} {build}" for name, version, build in found.values()}
     return [
         f"{name} {chosen.get(name, 'nothing')} instead of {locked.get(name, 'nothing')}"
@@ -98,23 +103,45 @@ def _path(url: str, request: Mapping[str, Any]) -> str:
     return url.removeprefix(unquote(Path(request["root"]).as_uri()) + "/")
 
 
+async def _resolved(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    records = await rattler.solve(
+        sources=[rattler.Channel(channel) for channel in request["channels"]],
+        specs=[rattler.MatchSpec(spec) for spec in request["specs"]],
+        gateway=rattler.Gateway(),
+        platforms=list(dict.fromkeys([request["subdir"], "noarch"])),
+        virtual_packages=[_virtual(text) for text in request["virtual_packages"]],
+    )
+    return [_row(record, request["channels"]) for record in records]
+
+
+def _row(record: _Foreign, channels: list[str]) -> Mapping[str, Any]:
+    fields = {key: value for key, value in json.loads(record.to_json()).items() if value is not None}
+    home = next((channel for channel in channels if record.url.startswith(f"{channel}/")), "")
+    return {
+        "url": record.url,
+        "channel": home,
+        "record": {key: value for key, value in fields.items() if key not in _NO_RECORD},
+    }
+
+
 def _virtual(text: str) -> _Foreign:
     name, version, build = text.split("=")
     return rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), _BUILD(build))
 
 
-async def _main(requests: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    gateway = rattler.Gateway()
-    return [await _answer(request, gateway) for request in requests]
+def _shown(error: Exception, at_most: int) -> str:
+    """In one line of so many characters."""
+    return " ".join(str(error).split())[:at_most]
 
 
 if __name__ == "__main__":
     status = 0
+    question, details = json.loads(Path(sys.argv[1]).read_bytes())
     try:
-        answers = asyncio.run(_main(json.loads(Path(sys.argv[1]).read_bytes())))
-        sys.stdout.write(json.dumps(answers))
+        sys.stdout.write(json.dumps(asyncio.run(_solved(details) if question == "solve" else _resolved(details))))
     except Exception as error:  # noqa: BLE001 - the parent shows it
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        shown = f"{type(error).__name__}: {error}" if question == "solve" else _shown(error, 1000)
+        sys.stderr.write(f"{shown}\n")
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()
