@@ -6,22 +6,10 @@ import tomllib
 import pytest
 from harness.python_index import PythonIndex
 from harness.serving import served
-from harness.world import small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
 
 LOCK = ("--lock", "workspace/pixi.lock")
-
-
-@pytest.fixture
-def mirror(world):
-    """A mirror of conda packages and of a wheel."""
-    index = PythonIndex(world)
-    wheel = index.publish(build_wheel(name="thing", version="1.0"), name="thing", version="1.0")
-    conda = world.publish(small_packages()["base"])
-    world.lock("workspace", environments={"default": {"linux-64": [conda, wheel]}}, indexes=[index.url], version=7)
-    assert world.run(*LOCK).status == 0
-    return world.mirror
 
 
 def test_every_url_of_the_mirror_is_led_to_a_file_that_is_there(world, mirror):

@@ -21,17 +21,6 @@ LOCK = ("--lock", "workspace/pixi.lock")
 URL = "http://127.0.0.1:8765"
 
 
-@pytest.fixture
-def mirror(world):
-    """A mirror of a conda package and of a wheel."""
-    index = PythonIndex(world)
-    wheel = index.publish(build_wheel(name="thing", version="1.0"), name="thing", version="1.0")
-    conda = world.publish(small_packages()["base"])
-    world.lock("workspace", environments={"default": {"linux-64": [conda, wheel]}}, indexes=[index.url], version=7)
-    assert world.run(*LOCK).status == 0
-    return world.mirror
-
-
 def config(world, *words, **options):
     return world.run("config", world.mirror, *words, **options)
 

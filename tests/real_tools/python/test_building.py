@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from harness.python_index import PythonIndex
-from harness.python_tools import Installation, PythonTools, StaticServer, pinned, uv_program
+from harness.python_tools import Installation, StaticServer, pinned, uv_program
 from harness.upstream import status
 
 from pixi_mirror.demo import distributions
@@ -39,13 +39,6 @@ def user(request, tmp_path):
     if not uv_program().exists():
         pytest.skip("needs uv beside this Python: the extra `python-tools`")
     return Installation.made(tmp_path / "bin", with_uv=request.param == "uv")
-
-
-@pytest.fixture
-def tools(tmp_path):
-    folder = tmp_path / "client"
-    folder.mkdir()
-    return PythonTools(directory=folder)
 
 
 @pytest.fixture

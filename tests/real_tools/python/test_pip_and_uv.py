@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from harness.python_index import PythonIndex
-from harness.python_tools import PythonTools, StaticServer, pinned, uv_program
+from harness.python_tools import StaticServer, pinned, uv_program
 from harness.world import small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
@@ -22,13 +22,6 @@ CLIENTS = ["pip", "uv"]
 def _programs():
     if not uv_program().exists():
         pytest.skip("needs uv beside this Python: the extra `python-tools`")
-
-
-@pytest.fixture
-def tools(tmp_path):
-    folder = tmp_path / "client"
-    folder.mkdir()
-    return PythonTools(directory=folder)
 
 
 @pytest.fixture
