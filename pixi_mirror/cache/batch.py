@@ -197,8 +197,8 @@ class Batch:
         verified = download(package, self._store, self._fetcher, self._progress)
         if verified is not None:
             self._verified.put((group, verified))
-        else:  # another process was quicker
-            self._delivered_from_store(group, frozenset())
+        elif not self._delivered_from_store(group, frozenset()):  # another process was quicker
+            raise _gone_again(package)
 
     def _delivered_from_store(self, group: _Group, suspect: frozenset[Sha256]) -> bool:
         sha256 = group[0].sha256
@@ -260,5 +260,9 @@ def obtain(
         return ObtainedPackage(package, store.path(sha256), verified.sha256, verified.size), True
     size = store.verified(sha256, suspect=False)  # another process was quicker
     if size is None:
-        raise FetchError(f"{package.url}: another process fetched it, and it is gone again; ask once more.")
+        raise _gone_again(package)
     return ObtainedPackage(package, store.path(sha256), sha256, size), False
+
+
+def _gone_again(package: Package) -> FetchError:
+    return FetchError(f"{package.url}: another process fetched it, and it is gone again; ask once more.")

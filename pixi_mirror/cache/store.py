@@ -50,7 +50,7 @@ class Store:
         self.partial = directory / "partial"
         self._blobs = directory / "sha256"
         self._log = directory / "identities"
-        self._identities: dict[str, FileIdentity] | None = None
+        self._identities: dict[Sha256, FileIdentity] | None = None
 
     def used(self) -> AbstractContextManager[Callable[[], bool]]:
         """Hold off `cache prune` while files are taken from the store; many may use it at once.
@@ -149,16 +149,16 @@ class Store:
         identity = identity_of(status)._replace(ctime_ns=None)
         self._recorded()[sha256] = identity
         with suppress(OSError):
-            append_line(self._log, f"{sha256} {identity.size} {identity.mtime_ns} {identity.inode}")
+            append_line(self._log, _log_line(sha256, identity))
 
-    def _recorded(self) -> dict[str, FileIdentity]:
+    def _recorded(self) -> dict[Sha256, FileIdentity]:
         if self._identities is None:
-            found: dict[str, FileIdentity] = {}
+            found: dict[Sha256, FileIdentity] = {}
             with suppress(OSError):
                 for line in read_bytes(self._log).decode("ascii", "replace").splitlines():
                     with suppress(ValueError):  # a line torn by a power loss
                         sha256, size, mtime_ns, inode = line.split(" ")
-                        found[sha256] = FileIdentity(int(size), int(mtime_ns), int(inode), None)
+                        found[admit_sha256(sha256)] = FileIdentity(int(size), int(mtime_ns), int(inode), None)
             self._identities = found
         return self._identities
 
@@ -195,11 +195,15 @@ class Store:
         """Write the log anew with what is still in the store; else it would only grow."""
         recorded = self._recorded()
         lines = [
-            f"{sha256} {identity.size} {identity.mtime_ns} {identity.inode}\n"
+            f"{_log_line(sha256, identity)}\n"
             for sha256, identity in sorted(recorded.items())
-            if self.path(admit_sha256(sha256)).exists()
+            if self.path(sha256).exists()
         ]
         temporary = self._log.with_suffix(".new")
         with explain_errors("write the cache's log", self._log):
             temporary.unlink(missing_ok=True)  # a killed prune has left it; the lock keeps others out
             write_synced(self._log, "".join(lines).encode(), temporary=temporary, mode=0o600)
+
+
+def _log_line(sha256: Sha256, identity: FileIdentity) -> str:
+    return f"{sha256} {identity.size} {identity.mtime_ns} {identity.inode}"

@@ -187,6 +187,29 @@ def test_a_run_that_was_killed_before_it_named_a_read_only_file_stops_no_later_o
     assert outcome.path.read_bytes() == DATA
 
 
+class Fleeting(Store):
+    """Its file comes from another process while the download is prepared, and is gone again before it is taken."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.sizes = iter([None, len(DATA), None])
+
+    def verified(self, sha256, *, suspect):
+        return next(self.sizes)
+
+
+def test_what_another_process_fetched_and_lost_again_is_a_failure_and_not_forgotten(server, store):
+    wanted = package(server, "a")
+    message = "another process fetched it, and it is gone again"
+    (outcome,) = batch(Fleeting(store.directory), Count()).obtain([wanted])
+    assert isinstance(outcome, FailedPackage)
+    assert isinstance(outcome.error, FetchError)
+    assert message in str(outcome.error)
+    with pytest.raises(FetchError, match=message):
+        obtain(wanted, wanted.sha256, Fleeting(store.directory), fetcher(), Count())
+    assert server.requests == []
+
+
 @pytest.mark.parametrize("given", [2, 3, 5])
 def test_many_files_come_with_the_few_threads_that_a_machine_gives(server, store, monkeypatch, given):
     threads_of_the_machine(monkeypatch, given)

@@ -81,6 +81,16 @@ def test_a_rewritten_log_names_what_is_still_there(store):
     assert line.startswith(SHA256)
 
 
+def test_a_log_with_a_line_that_begins_with_no_hash_can_be_rewritten(store):
+    admit(store)
+    with (store.directory / "identities").open("a") as log:
+        log.write(f"{SHA256[:9]}{SHA256} 8 1 2\n")  # a torn line, and the next one behind it
+    fresh = Store(store.directory)
+    fresh.forget_identities()
+    (line,) = (store.directory / "identities").read_text().splitlines()
+    assert line.startswith(f"{SHA256} ")
+
+
 def test_a_prune_waits_for_nobody_and_nobody_uses_it_meanwhile(store):
     with pytest.raises(BusyError), Store(store.directory).pruned():
         pass
