@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -21,6 +22,7 @@ from pixi_mirror.serve.connection import Connection, Log, TimeLimits
 from pixi_mirror.serve.files import FetchAbsent, MirrorFiles
 from pixi_mirror.serve.homepage import HomePage
 from pixi_mirror.serve.open_connections import OpenConnections
+from pixi_mirror.threads import start_thread
 
 MOST_CONNECTIONS = 512
 """Further ones wait in the kernel's queue until one ends."""
@@ -180,12 +182,9 @@ class _Listener(socketserver.TCPServer):
         began_s = time.monotonic()
         while True:
             self.connections.add(connection)
-            try:
-                threading.Thread(target=self._handle, args=(connection, client), daemon=True).start()
-            except RuntimeError:
-                self.connections.remove(connection)
-            else:
+            if start_thread(partial(self._handle, connection, client)):
                 return True
+            self.connections.remove(connection)
             # If no connection is open, the thread of the last one may still be about to end.
             most_s = _WAIT_FOR_THREAD_S if self.connections.lower_limit() else _WAIT_FOR_LAST_THREAD_S
             if time.monotonic() > began_s + most_s:

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ from pixi_mirror.serve.access_log import timestamp
 from pixi_mirror.serve.files import FileUnavailable, WaitForUpstream
 from pixi_mirror.serve.pull_through.pins import PinnedPackages
 from pixi_mirror.serve.pull_through.record import Recorder
+from pixi_mirror.threads import start_thread
 
 _FAILURE_LASTS_S = 5.0
 """How long clients get the same failure before upstream is asked again."""
@@ -165,16 +167,18 @@ class PullThrough:
 
     def _start_thread(self, name: str, origin: _Origin) -> bool:
         """Start one more thread for an origin; whether the system gave one. The lock is held."""
-        try:
-            threading.Thread(target=self._download_all, args=(name,), daemon=True).start()
-        except RuntimeError:
+        if not start_thread(partial(self._download_all, name)):
             return False
         origin.threads += 1
         return True
 
     def _download_all(self, name: str) -> None:
         while (download := self._next_download(name)) is not None:
-            self._download(download)
+            try:
+                self._download(download)
+            except BaseException as error:  # noqa: BLE001 - it is shown, and the next downloads need this thread
+                shown = (type(error), error, error.__traceback__, threading.current_thread())
+                threading.excepthook(threading.ExceptHookArgs(shown))
 
     def _next_download(self, name: str) -> _Download | None:
         """The next download from an origin that a client waits for; None: there is none, and this thread ends."""

@@ -4,9 +4,13 @@ import hashlib
 import json
 import socket
 import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from harness import upstream as steps
+from harness.directly import Directly
 from harness.python_index import PythonIndex
 from harness.serving import running, served
 from harness.world import small_packages
@@ -15,6 +19,8 @@ from serving import Client
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.serve.files import FileUnavailable
+from pixi_mirror.serve.pull_through.pull import PullThrough
 
 BASE = "noarch/base-2024.1-0.conda"
 TOOL = "linux-64/tool-1.0-h12_1.conda"
@@ -259,3 +265,33 @@ def test_a_user_whose_mirrors_lead_to_this_very_server_is_served_from_upstream(d
     with serving(deferred, "--port", port, "--config-file", config) as url, Client(url) as client:
         assert client.ask(f"/{place(deferred, BASE)}").body == small_packages()["base"].data
     assert asked(deferred, BASE) == 1
+
+
+@contextmanager
+def waiting_ten_seconds():
+    end = time.monotonic() + 10
+    yield lambda: time.monotonic() > end
+
+
+def test_a_download_that_fails_by_a_bug_is_shown_and_does_not_hold_up_the_next_ones(deferred, monkeypatch):
+    shown = []
+    monkeypatch.setattr(threading, "excepthook", shown.append)
+    context = Directly(world=deferred).context
+    one_at_a_time = replace(context, settings=lambda workspace: replace(context.settings(workspace), jobs=1))
+    lines = []
+
+    def log(fetch):
+        lines.append(fetch)
+        if len(lines) == 1:
+            raise LookupError("the bug")
+
+    fetch = PullThrough(deferred.mirror, one_at_a_time, log=log)
+    with pytest.raises(FileUnavailable) as failed:
+        fetch(place(deferred, BASE), waiting_ten_seconds)
+    assert failed.value.status == 500
+    where = fetch(place(deferred, TOOL), waiting_ten_seconds)
+    assert where.read_bytes() == small_packages()["tool-linux"].data
+    (hidden,) = shown
+    assert (hidden.exc_type, str(hidden.exc_value)) == (LookupError, "the bug")
+    assert hidden.exc_traceback is not None
+    assert hidden.thread is not threading.main_thread()
