@@ -148,7 +148,7 @@ def leads_to(url: object, bases: Collection[str]) -> bool:
 
 
 def _upstream(inventory: Inventory) -> set[str]:
-    packages = (package.url.stripped for snapshot in inventory.snapshots for package in snapshot.wanted)
+    packages = (package.url.stripped for package in inventory.wanted)
     urls = {*_channels(inventory, ""), *packages, *(index.url for index in _index_urls(inventory))}
     parts = map(urlsplit, urls)
     return {f"{each.scheme}://{each.netloc}" for each in parts if each.scheme in _LEADS}
@@ -212,8 +212,7 @@ def _known(inventory: Inventory) -> Iterator[Package]:
 
 def _held(inventory: Inventory) -> Iterator[tuple[Package, bool]]:
     """Packages that are there or deferred; and whether an environment wants them."""
-    wanted = [package for snapshot in inventory.snapshots for package in snapshot.wanted]
-    for packages, is_wanted in ((wanted, True), (inventory.kept.values(), False)):
+    for packages, is_wanted in ((inventory.wanted, True), (inventory.kept.values(), False)):
         for package in packages:
             is_here = package.path in inventory.deferred or inventory.stored_at(package.path)
             if is_here and package.kind != "attestations":  # a client that has the package finds it beside that

@@ -144,14 +144,14 @@ def _side_of_generation(tree: Tree, named: str, *, beside: LockSource | None) ->
         label = f"g{number}"
     snapshots = inventory.snapshots
     if beside is not None:
-        followed = _followed(snapshots, beside)
+        followed = _followed(inventory, beside)
         snapshots = () if followed is None else (followed,)
     return _Side(label=label, snapshots=snapshots, inventory=inventory)
 
 
 def _side_of_lock(tree: Tree, named: str, lock: LockSource) -> _Side:
     """What an update would pin of the lock; all of it, if the mirror follows none that could be meant."""
-    followed = _followed(tree.inventory.snapshots, lock)
+    followed = _followed(tree.inventory, lock)
     answer = lock.select(
         (_ALL,) if followed is None else followed.requests,
         subscription=subscription_of(lock.location, None),
@@ -161,13 +161,13 @@ def _side_of_lock(tree: Tree, named: str, lock: LockSource) -> _Side:
     return _Side(label=named, snapshots=(answer.snapshot,), inventory=None)
 
 
-def _followed(snapshots: tuple[Snapshot, ...], lock: LockSource) -> Snapshot | None:
+def _followed(inventory: Inventory, lock: LockSource) -> Snapshot | None:
     """The subscription that a lock is compared with: its own, one of its workspace's name, or the only one.
 
     Raises:
         UsageError: there are several.
     """
-    followed = [snapshot for snapshot in snapshots if snapshot.requests]
+    followed = inventory.followed
     own = [each for each in followed if each.id == subscription_of(lock.location, None)]
     named = [each for each in followed if each.workspace == lock.location.parent.name]
     found = own or named or followed

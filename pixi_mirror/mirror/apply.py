@@ -225,7 +225,7 @@ class _Step:
         tree, plan = self._tree, self._plan
         if self._deferred <= tree.inventory.deferred:
             return
-        generated = {path: each for path, each in tree.inventory.tree.items() if isinstance(each, GeneratedFile)}
+        generated = tree.inventory.generated
         tree.record(
             replace(
                 tree.inventory,

@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 from pixi_mirror.errors import UnmirrorableError
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import GeneratedFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index import possible_pages
 
@@ -54,10 +53,10 @@ def make_way(tree: Tree, paths: Iterable[MirrorPath]) -> None:
     new = [path for path in paths if path not in tree.inventory.tree]
     if not new:
         return
-    generated = [path for path, content in tree.inventory.tree.items() if isinstance(content, GeneratedFile)]
+    generated = tree.inventory.generated
     below = _by_folder(generated)
     for path in new:
-        in_the_way = [folder for folder in _folders(path) if isinstance(tree.inventory.tree.get(folder), GeneratedFile)]
+        in_the_way = [folder for folder in _folders(path) if folder in generated]
         for each in (*in_the_way, *below.get(path, ())):
             tree.remove(each)
 

@@ -12,7 +12,7 @@ from pixi_mirror.mirror.compare import compare
 from pixi_mirror.mirror.plan import Plan, pinned, recorded_indexes, sized, wanted_channels
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.indexes import Contents, Index, IndexFile
-from pixi_mirror.model.packages import GeneratedFile, Listing, Package, PackageFile
+from pixi_mirror.model.packages import Listing, Package, PackageFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index import PypiIndex
 from pixi_mirror.pypi.mapping_index import MappingIndex
@@ -75,8 +75,8 @@ def stale_indexes(tree: Tree, plan: Plan) -> tuple[MirrorPath, ...]:
     files = planned_index_files(tree, plan)
     damaged = (
         path
-        for path, content in tree.inventory.tree.items()
-        if isinstance(content, GeneratedFile) and path not in files and plan.held.get(path) != content.recipe
+        for path, content in tree.inventory.generated.items()
+        if path not in files and plan.held.get(path) != content.recipe
     )
     return (*outdated(tree, plan, files), *damaged)
 

@@ -68,7 +68,7 @@ def renew_pins(
     Raises:
         WorkspaceError: a source that the user names cannot be read, or no chosen environment has a named platform.
     """
-    snapshots = _followed(inventory)
+    snapshots = {snapshot.id: snapshot for snapshot in inventory.followed}
     known_locks = dict(locks)
     known_manifests = dict(manifests)
     known_formats = dict(formats)
@@ -114,11 +114,6 @@ def _remember(known: dict[str, str], subscription: str, value: str | None) -> No
     known.pop(subscription, None)
     if value is not None:
         known[subscription] = value
-
-
-def _followed(inventory: Inventory) -> dict[str, Snapshot]:
-    """The subscriptions, by id, without those that a rollback brought back though they had been forgotten."""
-    return {snapshot.id: snapshot for snapshot in inventory.snapshots if snapshot.requests}
 
 
 def _missing_platforms(answers: Iterable[SelectionResult]) -> Iterable[str]:

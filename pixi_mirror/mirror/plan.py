@@ -9,7 +9,7 @@ from pixi_mirror.mirror.compare import TreeDifference, compare
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.pins import RenewedPins
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Channel, GeneratedFile, Layout, Listing, Package, PackageFile, Snapshot, Target
+from pixi_mirror.model.packages import Channel, Layout, Listing, Package, PackageFile, Snapshot, Target
 from pixi_mirror.model.values import MirrorPath, Sha256
 from pixi_mirror.pypi.index import repeated_file_names
 from pixi_mirror.pypi.index_urls import indexes_without_place
@@ -47,6 +47,11 @@ class Plan:
         """Missing and changed packages, those of noarch first."""
         wanted = [self.packages[path] for path in (*self.difference.missing, *self.difference.changed)]
         return tuple(sorted(wanted, key=lambda package: (package.subdir != "noarch", package.path)))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of it: of the locks, of their disagreements, of the index pages."""
+        return (*self.pins.warnings, *self.disagreements, *self.page_warnings)
 
     @property
     def size(self) -> int:
@@ -204,4 +209,4 @@ def lacks_listings(tree: Tree, plan: Plan) -> bool:
 
 def recorded_indexes(tree: Tree) -> tuple[MirrorPath, ...]:
     """The generated files of the recorded tree: index files and sidecars."""
-    return tuple(path for path, content in tree.inventory.tree.items() if isinstance(content, GeneratedFile))
+    return tuple(tree.inventory.generated)

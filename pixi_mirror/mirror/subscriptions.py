@@ -83,7 +83,7 @@ def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, Worksp
 def is_refresh(selection: SourceSelection, tree: Tree) -> bool:
     """Whether an update renews the subscriptions that the mirror has, and names no other."""
     named = selection.manifests or selection.locks or selection.request is not None
-    return not named and any(snapshot.requests for snapshot in tree.inventory.snapshots)
+    return not named and bool(tree.inventory.followed)
 
 
 def named_sources(
@@ -130,9 +130,7 @@ def followed_sources(selection: SourceSelection, tree: Tree, *, environ: Mapping
         WorkspaceError: no subscription has that name.
     """
     snapshots = [
-        each
-        for each in tree.inventory.snapshots
-        if each.requests and (selection.name is None or each.id == f"name:{selection.name}")
+        each for each in tree.inventory.followed if selection.name is None or each.id == f"name:{selection.name}"
     ]
     if not snapshots:
         names = [snapshot.workspace for snapshot in tree.inventory.snapshots]

@@ -18,7 +18,7 @@ from pixi_mirror.mirror import inventory_file, state_file
 from pixi_mirror.mirror.generations import NAMES, dump_names
 from pixi_mirror.mirror.state_file import State
 from pixi_mirror.mirror.tree_view import GENERATIONS, INVENTORY, PRIVATE, REPLACED, STATE, TreeView
-from pixi_mirror.model.packages import GeneratedFile, Inventory, Stamp
+from pixi_mirror.model.packages import Inventory, Stamp
 from pixi_mirror.model.values import MirrorPath, Sha256
 
 _MANY, _WRITING = 64, 4
@@ -71,8 +71,7 @@ class Tree(TreeView):
 
     def _rewritable(self) -> int:
         """Bytes of what has to be written anew where files are unlisted: indexes and, about as long, the records."""
-        derived = (path for path, made in self.inventory.tree.items() if isinstance(made, GeneratedFile))
-        sizes = sum(self._identities[path].size for path in derived if path in self._identities)
+        sizes = sum(self._identities[path].size for path in self.inventory.generated if path in self._identities)
         with suppress(OSError):
             sizes += (self.root / INVENTORY).stat().st_size * 2
         return sizes

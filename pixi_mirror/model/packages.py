@@ -1,6 +1,6 @@
 """What a mirror is made of: packages, what subscriptions want, and the inventory that records both."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -250,6 +250,21 @@ class Inventory:
     def stored(self) -> Mapping[MirrorPath, PackageFile]:
         """The files of the tree that were brought."""
         return {path: content for path, content in self.tree.items() if isinstance(content, PackageFile)}
+
+    @property
+    def generated(self) -> Mapping[MirrorPath, GeneratedFile]:
+        """The files of the tree that were made."""
+        return {path: content for path, content in self.tree.items() if isinstance(content, GeneratedFile)}
+
+    @property
+    def followed(self) -> tuple[Snapshot, ...]:
+        """The subscriptions, without those that a rollback brought back though they had been forgotten."""
+        return tuple(snapshot for snapshot in self.snapshots if snapshot.requests)
+
+    @property
+    def wanted(self) -> Iterator[Package]:
+        """All packages that the snapshots want; a path comes once for each snapshot that wants it, or more often."""
+        return (package for snapshot in self.snapshots for package in snapshot.wanted)
 
     def stored_at(self, path: MirrorPath) -> PackageFile | None:
         """The file at a path, if it was brought; None: there is none, or it was made."""

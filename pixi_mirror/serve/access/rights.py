@@ -76,8 +76,7 @@ class ListingPages:
 
 def _listing_pages(inventory: Inventory) -> Iterator[tuple[str, tuple[str, ...]]]:
     found: dict[str, set[str]] = {}
-    pinned = (package for snapshot in inventory.snapshots for package in snapshot.wanted)
-    for package in (*pinned, *inventory.kept.values()):
+    for package in (*inventory.wanted, *inventory.kept.values()):
         if package.kind == "pypi":
             found.setdefault(package.path, set()).update(_pages_of(package, inventory))
     for path, pages in found.items():

@@ -87,10 +87,9 @@ def contents_of(inventory: Inventory) -> MirrorContents:
 
 
 def _available(inventory: Inventory) -> dict[MirrorPath, Package]:
-    pinned = (package for snapshot in inventory.snapshots for package in snapshot.wanted)
     return {
         package.path: package
-        for package in (*inventory.kept.values(), *pinned)
+        for package in (*inventory.kept.values(), *inventory.wanted)
         if package.kind != "attestations" and (package.path in inventory.deferred or inventory.stored_at(package.path))
     }
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from pixi_mirror.mirror.blocked_paths import blocked_paths_error, make_way, without_displaced
-from pixi_mirror.model.packages import GeneratedFile, Package, PackageFile
+from pixi_mirror.model.packages import GeneratedFile, Inventory, Package, PackageFile
 from pixi_mirror.model.values import Sha256, Url, admit_path
 
 SHA = Sha256("ab" * 32)
@@ -53,7 +53,7 @@ class RecordedTree:
     def __init__(self, *, generated=(), stored=()):
         tree = {admit_path(path): GeneratedFile(recipe=SHA) for path in generated}
         tree |= {admit_path(path): PackageFile(sha256=SHA, size=1) for path in stored}
-        self.inventory = SimpleNamespace(tree=tree)
+        self.inventory = Inventory(layout="channels", snapshots=(), kept={}, tree=tree)
         self.removed = []
 
     def remove(self, path):
