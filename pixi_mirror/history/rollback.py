@@ -63,14 +63,15 @@ def rollback(mirror: Path, generation: str, context: Context) -> RollbackResult:
         number = find_generation(tree, generation)
         head = tree.generations.generation(number)
         then = tree.generations.inventory(number)
-        now = tree.inventory
         was = find_generation(tree, CURRENT)
+        before, after = _listed(tree.inventory), _listed(then)
+        no_longer = tuple(sorted(before - after))
         files = _EarlierFiles(then, context)
         plan = files.plan(tree)
         # A killed rollback may have left indexes of another generation.
         if was != number or files.restored or stale_indexes(tree, plan):
-            unlisted = dict.fromkeys(sorted(_listed(now) - _listed(then)), time.time())
-            waiting = {path: at for path, at in tree.state.unlisted.items() if path not in _listed(then)}
+            unlisted = dict.fromkeys(no_longer, time.time())
+            waiting = {path: at for path, at in tree.state.unlisted.items() if path not in after}
             apply_plan(tree, plan, context, source=files, unlisted={**unlisted, **waiting}, stamp=then.stamp)
             files.tidy(tree)
     return RollbackResult(
@@ -78,8 +79,8 @@ def rollback(mirror: Path, generation: str, context: Context) -> RollbackResult:
         was=was,
         number=number,
         fingerprint=head.fingerprint,
-        listed=tuple(sorted(_listed(then) - _listed(now))),
-        unlisted=tuple(sorted(_listed(now) - _listed(then))),
+        listed=tuple(sorted(after - before)),
+        unlisted=no_longer,
         restored=files.restored,
     )
 
@@ -186,7 +187,7 @@ def _snapshots(now: Inventory, then: Inventory) -> tuple[Snapshot, ...]:
     * One that is new since then is followed and has no pins, until the next update.
     * One that was forgotten since then has its pins and no requests; the next update drops it again.
     """
-    followed = {snapshot.id: snapshot for snapshot in now.snapshots if snapshot.requests}
+    followed = {snapshot.id: snapshot for snapshot in now.followed}
     earlier = {snapshot.id: snapshot for snapshot in then.snapshots}
     found = {key: _restored(snapshot, followed.get(key)) for key, snapshot in earlier.items()}
     found |= {key: _without_pins(snapshot) for key, snapshot in followed.items() if key not in earlier}
@@ -215,5 +216,5 @@ def _without_pins(followed: Snapshot) -> Snapshot:
 
 
 def _listed(inventory: Inventory) -> set[MirrorPath]:
-    wanted = {package.path for snapshot in inventory.snapshots for package in snapshot.wanted}
+    wanted = {package.path for package in inventory.wanted}
     return (wanted | {*inventory.kept}) & {*inventory.stored, *inventory.deferred}

@@ -15,7 +15,7 @@ from pixi_mirror.mirror.indexes import needed_indexes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.packages import GeneratedFile, PackageFile
+from pixi_mirror.model.packages import PackageFile
 from pixi_mirror.model.values import DAY_S, MirrorPath, Sha256
 
 
@@ -100,7 +100,7 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float, keep: int) -> tuple[
         )
     now = time.time()
     waiting_since = tree.state.unlisted
-    derived = (path for path in waiting_since if isinstance(tree.inventory.tree.get(path), GeneratedFile))
+    derived = tree.inventory.generated.keys() & waiting_since
     surplus = (*plan.difference.surplus, *sorted(plan.gone), *sorted(derived))
     unlisted = tuple(path for path in surplus if path not in waiting_since)
     listed = _listed_by_kept(tree, keep)
@@ -164,13 +164,10 @@ def _remove(tree: Tree, plan: Plan, pruned: PruneResult, context: Context) -> No
     """Remove the files that are due and the index files that list nothing any more, and record what is left."""
     sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
     needed = needed_indexes(tree, replace(plan, kept={}), {*pruned.removed})
-    idle = [
-        path
-        for path, content in tree.inventory.tree.items()
-        if isinstance(content, GeneratedFile) and path not in needed and sidecar_maker.role(path) is None
-    ]
-    left = {path: content for path, content in tree.inventory.tree.items() if path not in {*pruned.removed, *idle}}
-    for path in _without_other_names(tree, (*pruned.removed, *idle), left):
+    idle = [path for path in tree.inventory.generated if path not in needed and sidecar_maker.role(path) is None]
+    going = dict.fromkeys((*pruned.removed, *idle))
+    left = {path: content for path, content in tree.inventory.tree.items() if path not in going}
+    for path in _without_other_names(tree, going, left):
         tree.remove(path)
     tree.record(
         replace(

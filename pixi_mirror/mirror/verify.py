@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pixi_mirror.conda.closure import unmet
 from pixi_mirror.context import Context
@@ -22,11 +22,14 @@ from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile
 from pixi_mirror.mirror.upstream import UpstreamPackages
 from pixi_mirror.model.indexes import Contents, IndexFile
-from pixi_mirror.model.packages import Cell, GeneratedFile, Package, PackageFile, Snapshot
+from pixi_mirror.model.packages import Cell, Package, PackageFile, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path
 
 if TYPE_CHECKING:  # a run that needs them not must not pay for them
     from pixi_mirror.conda.solve import Solution
+
+_Recorded: TypeAlias = tuple[Contents, Mapping[MirrorPath, IndexFile]]
+"""What indexes should list of the recorded tree, and the index files that do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,25 +168,24 @@ def _look_quickly(tree: Tree) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[M
 
 def _judge(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], *, quick: bool) -> VerifyResult:
     stored = tree.inventory.stored
-    missing = tuple(sorted(path for path in tree.inventory.tree if path not in found and _is_needed(tree, plan, path)))
+    recorded = recorded_index_files(tree, plan)
     changed = tuple(
         ChangedFile(path=path, expected=content.sha256, found=found[path].sha256)
         for path, content in sorted(stored.items())
         if path in found and found[path].sha256 != content.sha256
     )
     whole = {path for path in stored if path in found} - {each.path for each in changed}
-    bad, read = _bad_indexes(tree, plan, found)
     return VerifyResult(
         mirror=tree.root,
         inventory_sha256=_inventory_sha256(tree),
         snapshots=plan.pins.snapshots,
         quick=quick,
         looked=found,
-        indexes_read=read,
-        missing=missing,
+        indexes_read=len(tree.inventory.generated.keys() & found.keys()),
+        missing=tuple(sorted(_missing(tree, plan, found, recorded[1]))),
         changed=changed,
         unknown=tree.unknown(),
-        indexes=bad,
+        indexes=_bad_indexes(tree, plan, found, recorded),
         closure=tuple(
             MissingPackage(
                 workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform, path=path
@@ -205,11 +207,11 @@ def _inventory_sha256(tree: Tree) -> Sha256 | None:
     return None if hashed is None else hashed[0]
 
 
-def _is_needed(tree: Tree, plan: Plan, path: MirrorPath) -> bool:
-    """Whether somebody lacks a recorded file that is not there; a killed prune has removed files that nobody does."""
-    if isinstance(tree.inventory.tree[path], GeneratedFile):
-        return not _half_unlisted(tree) or path in recorded_index_files(tree, plan)[1]
-    return path in plan.packages or path in tree.inventory.kept
+def _missing(tree: Tree, plan: Plan, found: Collection[MirrorPath], made: Collection[MirrorPath]) -> set[MirrorPath]:
+    """The recorded files that somebody lacks; a killed prune has removed files that nobody does."""
+    packages = {*plan.packages, *tree.inventory.kept}.intersection(tree.inventory.stored)
+    indexes = tree.inventory.generated.keys() & made if _half_unlisted(tree) else tree.inventory.generated
+    return {*packages, *indexes}.difference(found)
 
 
 def _half_unlisted(tree: Tree) -> Mapping[MirrorPath, Package]:
@@ -217,27 +219,27 @@ def _half_unlisted(tree: Tree) -> Mapping[MirrorPath, Package]:
     return {path: package for path, package in tree.inventory.kept.items() if path in tree.state.unlisted}
 
 
-def _bad_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile]) -> tuple[tuple[BadIndex, ...], int]:
-    """The index files that are wrong, and how many were read; after a killed prune, those that are wrong either way."""
-    bad, read = _wrong_indexes(tree, plan, found)
+def _bad_indexes(
+    tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], recorded: _Recorded
+) -> tuple[BadIndex, ...]:
+    """The index files that are wrong; after a killed prune, those that are wrong either way."""
+    bad = _wrong_indexes(tree, found, recorded)
     if bad and (packages := _half_unlisted(tree)):
-        before, _ = _wrong_indexes(tree, replace(plan, kept={**plan.kept, **packages}), found)
-        wrong_before = {each.path for each in before}
+        listed = replace(plan, kept={**plan.kept, **packages})
+        wrong_before = {each.path for each in _wrong_indexes(tree, found, recorded_index_files(tree, listed))}
         bad = tuple(each for each in bad if each.path in wrong_before)
-    return bad, read
+    return bad
 
 
-def _wrong_indexes(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile]) -> tuple[tuple[BadIndex, ...], int]:
-    contents, made = recorded_index_files(tree, plan)
-    bad = []
-    read = 0
-    for path, content in sorted(tree.inventory.tree.items()):
-        if isinstance(content, GeneratedFile) and path in found:
-            read += 1
-            if problem := _too_long(found[path]) or _problem(tree, path, made.get(path), contents):
-                bad.append(BadIndex(path=path, problem=problem))
+def _wrong_indexes(tree: Tree, found: Mapping[MirrorPath, FoundFile], recorded: _Recorded) -> tuple[BadIndex, ...]:
+    contents, made = recorded
+    bad = [
+        BadIndex(path=path, problem=problem)
+        for path in sorted(tree.inventory.generated.keys() & found.keys())
+        if (problem := _too_long(found[path]) or _problem(tree, path, made.get(path), contents))
+    ]
     bad += [BadIndex(path=path, problem="it is missing") for path in made if path not in found]
-    return tuple(bad), read
+    return tuple(bad)
 
 
 def _too_long(looked: FoundFile) -> str | None:

@@ -106,18 +106,20 @@ def write_indexes(
         tree.announce(announced)
     # A sidecar that a killed run has left may be older or newer than the index that is written now.
     left = {path: role for path in tree.leftovers() if (role := sidecars.maker.role(path)) is not None}
-    obsolete = {
-        path: role for path, role in {**sidecars.recorded, **left}.items() if path not in {*sidecars.fresh, *new}
-    }
+    current = sidecars.fresh | new
+    obsolete = {path: role for path, role in {**sidecars.recorded, **left}.items() if path not in current}
+    heads: dict[MirrorPath, list[MirrorPath]] = {}
+    for path, role in sorted(obsolete.items(), key=lambda item: item[1].rank):
+        if not role.is_part:
+            heads.setdefault(role.main, []).append(path)
     _write_parts(tree, {path: files[path] for path in stale if files[path].is_part}, result)
     unwritten = {*stale} - {*result.written}
     for main in dict.fromkeys([*files, *(role.main for role in obsolete.values())]):
         _renew_sidecars(tree, plan, sidecars, made, main=main, result=result)
-        heads = [path for path, role in obsolete.items() if role.main == main and not role.is_part]
-        for path in sorted(heads, key=lambda path: obsolete[path].rank):
+        for path in heads.get(main, ()):
             tree.remove(path)
             result.removed.append(path)
-        if main in unwritten and (main in sidecars.recipes or heads):
+        if main in unwritten and (main in sidecars.recipes or main in heads):
             tree.write(main, files[main].content())
             result.written.append(main)
             unwritten.remove(main)
