@@ -38,7 +38,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
     )
 
     def announce(plan: Plan) -> None:
-        for message in (*plan.pins.warnings, *plan.disagreements, *plan.page_warnings):
+        for message in plan.warnings:
             report.warn(message)
         for line in (*_refused(plan), *_from_checkout(plan)):
             report.note(line)
@@ -48,7 +48,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
 
     updated = update(request, make_context(options, report), announce=announce)
     if options.dry_run:
-        for message in (*updated.plan.pins.warnings, *updated.plan.disagreements, *updated.plan.page_warnings):
+        for message in updated.plan.warnings:
             report.warn(message)
     return Outcome(json=_json(updated), lines=_lines(updated, verbose=options.verbose), error=updated.error)
 
@@ -183,7 +183,7 @@ def _json(updated: UpdateResult) -> Mapping[str, Json]:
         **sources_json(
             checkout_sources(plan.pins.snapshots, plan.packages.values()), outside_sources(plan.pins.snapshots)
         ),
-        "warnings": [*plan.pins.warnings, *plan.disagreements, *plan.page_warnings],
+        "warnings": list(plan.warnings),
         "bytes": plan.size,
         "bytes_unknown": sum(package.size is None for package in plan.to_bring),
         "indexes": list(updated.indexes),

@@ -12,7 +12,6 @@ from pixi_mirror.model.values import Json, MirrorPath, admit_path
 _CTIME = (int, type(None))
 FORMAT = 2
 """It goes up whenever an older program could not read what this one writes. All lower ones are read."""
-"""Goes up when an older program could misread the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,7 +154,7 @@ class TreeView:
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 recorded = self._identities.get(path)
-                found[path] = content.sha256 if isinstance(content, PackageFile) else content.recipe
+                found[path] = _promised(content)
                 if recorded is None or not stat.S_ISREG(status.st_mode) or not is_same(recorded, status):
                     unknown.append(path)
         if unknown:
@@ -173,7 +173,7 @@ class TreeView:
         tree = self.inventory.tree
         found: dict[MirrorPath, Sha256 | None] = {}
         for path, each in hashed.items():
-            promised = self._promised(path)
+            promised = _promised(tree[path])
             if each is None or each[0] == promised or isinstance(tree[path], PackageFile):
                 found[path] = None if each is None else each[0]
             else:
@@ -183,10 +183,6 @@ class TreeView:
             if each is not None and found[path] == promised:
                 self._identities[path] = identity_of(each[1])
         return found
-
-    def _promised(self, path: MirrorPath) -> Sha256:
-        content = self.inventory.tree[path]
-        return content.sha256 if isinstance(content, PackageFile) else content.recipe
 
     def _read_recorded(self, path: MirrorPath) -> bytes | None:
         """The bytes of a sidecar, or of a `repodata.json` that is as it is recorded; None: it is not, or is absent."""
@@ -267,6 +263,10 @@ class TreeView:
         """Whether a file there can be linked here instead of being copied."""
         with explain_errors("look at the disk of", self.root):
             return self.root.stat().st_dev == directory.stat().st_dev
+
+
+def _promised(content: PackageFile | GeneratedFile) -> Sha256:
+    return content.sha256 if isinstance(content, PackageFile) else content.recipe
 
 
 class RecordCache:

@@ -171,7 +171,7 @@ def _memo(request: UpdateRequest, tree: Tree, decision: _Decision) -> bytes:
 def _is_silent(plan: Plan) -> bool:
     """Whether an unchanged run would have no warning to repeat, and its memo covers every input."""
     pins = plan.pins
-    if pins.warnings or pins.problems or plan.disagreements or plan.page_warnings:
+    if plan.warnings or pins.problems:
         return False
     if any(each.refused for each in pins.snapshots):
         return False
