@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from pixi_mirror.conda.closure import unjudged, unmet
 from pixi_mirror.conda.names import SUFFIXES
 from pixi_mirror.conda.records import read_record
@@ -14,13 +12,12 @@ from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_path, admit_sha256
 from pixi_mirror.pack.obtain import ReadyFile
 from pixi_mirror.pypi.metadata import read_metadata
-from pixi_mirror.pypi.names import wheel_name
+from pixi_mirror.pypi.names import canonical_name, projects_in_purls, wheel_name
 from pixi_mirror.pypi.requirements import accepts, is_conditional, required_name
 from pixi_mirror.pypi.wheel import read_wheel_metadata
 from pixi_mirror.pypi.wheel_tags import fits
 
 _WHEEL = ".whl"
-_PURL = "pkg:pypi/"
 
 
 def read_injected(paths: Iterable[Path]) -> tuple[ReadyFile, ...]:
@@ -160,14 +157,12 @@ def _held(packages: Iterable[Package]) -> Mapping[str, str]:
     return held
 
 
-def projects_of(record: Mapping[str, Json]) -> Iterator[str]:
+def projects_of(record: Mapping[str, Json]) -> list[str]:
     """The Python projects that a conda package stands for, by its purls, else by its name."""
     purls = record.get("purls")
     if purls is None:  # nobody has looked it up: the names mostly agree
-        yield canonicalize_name(record["name"])
-    for purl in purls or ():
-        if purl.startswith(_PURL):
-            yield canonicalize_name(purl.removeprefix(_PURL).partition("@")[0].partition("?")[0])
+        return [canonical_name(record["name"])]
+    return projects_in_purls(purls)
 
 
 def _of_wheel(ready: ReadyFile, held: Mapping[str, str], *, python: str | None, subdir: str) -> Iterator[str]:

@@ -9,12 +9,11 @@ from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, admit_path, canonical
 from pixi_mirror.paths import MAPPING_HOST
-from pixi_mirror.pypi.names import canonical_name
+from pixi_mirror.pypi.names import projects_in_purls
 
 _BY_HASH = f"{MAPPING_HOST}/hash-v0"
 MAPPING_BY_NAME = f"{MAPPING_HOST}/compressed-v0/compressed_mapping.json"
 """The file of all names."""
-_PURL = "pkg:pypi/"
 
 
 class MappingIndex:
@@ -52,17 +51,10 @@ def _is_known(package: Package) -> bool:
     return package.kind == "conda" and package.sha256 is not None and package.record.get("purls") is not None
 
 
-def _names(package: Package) -> list[str]:
-    """The normalised names in the purls, without qualifiers and versions."""
-    purls = (purl for purl in package.record["purls"] if purl.startswith(_PURL))
-    bare = (purl.removeprefix(_PURL).partition("?")[0].partition("#")[0].partition("@")[0] for purl in purls)
-    return sorted({canonical_name(name) for name in bare if name})
-
-
 def _of_package(package: Package) -> Json:
     return {
         # null: it is known not to be on PyPI.
-        "pypi_normalized_names": _names(package) or None,
+        "pypi_normalized_names": projects_in_purls(package.record["purls"]) or None,
         "versions": None,
         "conda_name": package.name,
         "package_name": package.path.rpartition("/")[2],
@@ -73,7 +65,7 @@ def _of_package(package: Package) -> Json:
 def _of_names(packages: Iterable[Package]) -> Json:
     projects: dict[str, set[str]] = {}
     for package in packages:
-        projects.setdefault(package.name, set()).update(_names(package))
+        projects.setdefault(package.name, set()).update(projects_in_purls(package.record["purls"]))
     return {name: _one_or_many(sorted(names)) for name, names in sorted(projects.items())}
 
 

@@ -1,6 +1,7 @@
 """Read what a location in a lock names, and the file names of wheels and sdists; pure."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -30,6 +31,7 @@ ARCHIVES = (WHEEL, *_SDIST)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _SLASHES = re.compile(r"[/\\]")
 _CANONICAL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_PURL = "pkg:pypi/"
 _LONGEST_NAME = 255
 """Characters; no file system holds more, and tags multiply: a name of 20,000 would have millions of combinations."""
 # No white space, no two separators in a row: the library passes over both in some versions.
@@ -59,6 +61,13 @@ def canonical_name(name: str) -> str:
     from packaging.utils import canonicalize_name
 
     return canonicalize_name(name)
+
+
+def projects_in_purls(purls: Iterable[str]) -> list[str]:
+    """The normalised names of the projects of PyPI in package URLs, sorted, each once."""
+    ours = (purl.removeprefix(_PURL) for purl in purls if purl.startswith(_PURL))
+    bare = (purl.partition("?")[0].partition("#")[0].partition("@")[0] for purl in ours)
+    return sorted({canonical_name(name) for name in bare if name})
 
 
 def form_of(location: str) -> Form:
