@@ -139,8 +139,8 @@ def _with_users_own(settings: dict[str, Any], before: Mapping[str, Any]) -> dict
         settings = {**settings, _MULTICHANNELS: {**own, **settings[_MULTICHANNELS]}}
     aliases = before.get("migrated_channel_aliases")
     if "migrated_channel_aliases" in settings and isinstance(aliases, list):
-        merged = list(dict.fromkeys([*aliases, *settings["migrated_channel_aliases"]]))
-        settings = {**settings, "migrated_channel_aliases": merged}
+        added = [each for each in settings["migrated_channel_aliases"] if each not in aliases]
+        settings = {**settings, "migrated_channel_aliases": [*aliases, *added]}
     return settings
 
 

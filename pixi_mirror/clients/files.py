@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pixi_mirror.clients.toml import parse_toml
+from pixi_mirror.clients.toml import parse_toml, table
 from pixi_mirror.errors import WorkspaceError
 
 _MANIFESTS = ("pixi.toml", "mojoproject.toml")
@@ -53,4 +53,4 @@ def _has_manifest(folder: Path) -> bool:
         found = parse_toml((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return "pixi" in found.get("tool", {})
+    return "pixi" in table(found, "tool")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pixi_mirror.clients.files import home, pixi_workspace
 from pixi_mirror.clients.marked_lines import drop_lines, insert_lines
 from pixi_mirror.clients.offer import Offer, leads_to
-from pixi_mirror.clients.toml import Statement, parse_toml, statements
+from pixi_mirror.clients.toml import Statement, members, parse_toml, statements, table
 
 _TABLE = "[mirrors]"
 
@@ -39,10 +39,10 @@ class PixiClient:
         header = _header(found)
         if header is None and "mirrors" in before:
             raise ValueError("it has `mirrors` in another form than as a table [mirrors]")
+        own = {url.rstrip("/") for url in ours}
         if header is None:
             result = insert_lines(text, [_TABLE, *_lines(offer)], at=None, replacing=())
         else:
-            own = {url.rstrip("/") for url in ours}
             replaced = {
                 number
                 for each in found
@@ -50,8 +50,7 @@ class PixiClient:
                 for number in each.lines
             }
             result = insert_lines(text, _lines(offer), at=header.lines.stop, replacing=replaced)
-        mine = {url.rstrip("/") for url in ours}
-        kept = {url: to for url, to in before.get("mirrors", {}).items() if url.rstrip("/") not in mine}
+        kept = {url: to for url, to in before.get("mirrors", {}).items() if url.rstrip("/") not in own}
         if parse_toml(result) != {**before, "mirrors": {**kept, **ours}}:
             raise ValueError("its table [mirrors] is written in a way that cannot be added to safely")
         return result
@@ -71,16 +70,15 @@ class PixiClient:
     def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
         """Longer keys, which outweigh ours, and a proxy without an exception for the mirror."""
         found = parse_toml(text)
-        mirrors = found.get("mirrors", {})
         ours = parse_toml(self.configuration(offer))["mirrors"]
         longer = (
             f"[mirrors] has a longer key, which pixi prefers: {key} leads elsewhere."
-            for key, targets in (mirrors.items() if isinstance(mirrors, dict) else ())
+            for key, targets in table(found, "mirrors").items()
             if any(key.startswith(f"{our}/") and key.rstrip("/") != our for our in ours)
             and key.rstrip("/") not in ours
             and not _leads_only_to(targets, [offer.url])
         )
-        return (*longer, *_proxy_conflicts(found.get("proxy-config", {}), offer))
+        return (*longer, *_proxy_conflicts(table(found, "proxy-config"), offer))
 
     def variables(self) -> tuple[str, ...]:
         """None that outweighs `[mirrors]`."""
@@ -109,10 +107,9 @@ def _host(url: str) -> str:
 
 
 def _proxy_conflicts(proxies: Mapping[str, Any], offer: Offer) -> Iterator[str]:
-    host = urlsplit(offer.url).hostname or ""
-    exempt = proxies.get("non-proxy-hosts", ())
-    if (proxies.get("http") or proxies.get("https")) and host not in exempt:
-        hosts = json.dumps([*exempt, host])
+    exempt = members(proxies, "non-proxy-hosts", str)
+    if (proxies.get("http") or proxies.get("https")) and offer.host not in exempt:
+        hosts = json.dumps([*exempt, offer.host])
         yield f"[proxy-config] sends requests to the mirror through a proxy: set non-proxy-hosts = {hosts} there."
 
 

@@ -3,9 +3,11 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pixi_mirror.clients.marked_lines import lines_of
+
+T = TypeVar("T")
 
 _HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
 
@@ -26,9 +28,24 @@ def parse_toml(text: str) -> Mapping[str, Any]:
     """Parse a TOML text.
 
     Raises:
-        ValueError: it does not parse.
+        ValueError: it does not parse, or is nested too deeply for that.
     """
-    return tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def table(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The table under a key; an empty one where there is something else, which the client itself refuses."""
+    value = found.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def members(found: Mapping[str, Any], key: str, kind: type[T]) -> list[T]:
+    """Those members of the list under a key that are of a kind; none where there is something else."""
+    value = found.get(key)
+    return [each for each in value if isinstance(each, kind)] if isinstance(value, list) else []
 
 
 def statements(text: str) -> Iterator[Statement]:
@@ -56,6 +73,6 @@ def statements(text: str) -> Iterator[Statement]:
 
 def _values(lines: list[str]) -> Mapping[str, Any] | None:
     try:
-        return tomllib.loads("".join(lines).replace("\r\n", "\n"))
+        return parse_toml("".join(lines))
     except ValueError:
         return None

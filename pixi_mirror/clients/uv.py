@@ -8,7 +8,7 @@ from typing import Any
 from pixi_mirror.clients.files import find_workspace, users_config_folder
 from pixi_mirror.clients.marked_lines import drop_lines, insert_lines
 from pixi_mirror.clients.offer import Offer, leads_to
-from pixi_mirror.clients.toml import Statement, parse_toml, statements
+from pixi_mirror.clients.toml import Statement, members, parse_toml, statements, table
 from pixi_mirror.pypi.simple import SIMPLE
 
 _TABLE = "[[index]]"
@@ -46,23 +46,21 @@ class UvClient:
         """The indexes below a base."""
         gone: set[int] = set()
         for block in _blocks(text):
-            if block[0].table == _TABLE and any(
-                leads_to(each.values.get("url", "").rstrip("/"), bases) for each in block
-            ):
+            if block[0].table == _TABLE and any(leads_to(each.values.get("url"), bases) for each in block):
                 gone.update(number for each in block for number in each.lines)
         return drop_lines(text, gone)
 
     def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
         """Other indexes, `no-index`, and a proxy without an exception for the mirror."""
         found = parse_toml(text)
-        pip = found.get("pip", {})
+        pip = table(found, "pip")
         notes = [
             f"`{key}` keeps uv from the mirror, or sends it elsewhere too." for key in _OUTWEIGH[1:] if found.get(key)
         ]
         notes += [f"`[pip] {key}` outweighs the mirror for `uv pip`." for key in _OUTWEIGH if pip.get(key)]
         notes += [
             f"the index {index.get('url')} is asked as well, before the mirror."
-            for index in found.get("index", [])
+            for index in members(found, "index", dict)
             if not index.get("default") and not index.get("explicit")
         ]
         return (*notes, *_proxy_conflicts(found, offer))
@@ -97,9 +95,10 @@ def _blocks(text: str) -> Iterator[list[Statement]]:
 
 
 def _proxy_conflicts(found: Mapping[str, Any], offer: Offer) -> Iterator[str]:
-    if any(found.get(key) for key in ("http-proxy", "https-proxy")) and offer.host not in found.get("no-proxy", ()):
-        exempt = json.dumps([*found.get("no-proxy", ()), offer.host])
-        yield f"`http-proxy` sends requests to the mirror through a proxy: set no-proxy = {exempt}."
+    exempt = members(found, "no-proxy", str)
+    if any(found.get(key) for key in ("http-proxy", "https-proxy")) and offer.host not in exempt:
+        hosts = json.dumps([*exempt, offer.host])
+        yield f"`http-proxy` sends requests to the mirror through a proxy: set no-proxy = {hosts}."
 
 
 def _expected(before: Mapping[str, Any], ours: Mapping[str, Any]) -> Mapping[str, Any]:

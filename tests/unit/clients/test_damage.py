@@ -5,12 +5,14 @@ import subprocess
 import sys
 import tomllib
 from configparser import RawConfigParser
+from dataclasses import replace
 
 import pytest
 from harness.world import small_packages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pixi_mirror.clients.files import pixi_workspace
 from pixi_mirror.clients.marked_lines import remove_lines
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.registry import CLIENTS
@@ -146,6 +148,60 @@ def test_any_uv_toml_survives_or_is_refused(top, tables, end):
     assert after["index"][:-1] == [each for each in data.get("index", []) if not each.get("default")]
     ours = {"index", "index-url"}
     assert {k: v for k, v in after.items() if k not in ours} == {k: v for k, v in data.items() if k not in ours}
+
+
+PROXIES = 'http-proxy = "http://p.example"\nno-proxy = '
+
+
+@pytest.mark.parametrize(
+    ("client", "text"),
+    [
+        ("uv", "pip = 1\n"), ("uv", "[[pip]]\nno-index = true\n"), ("uv", "[index]\nurl = 'x'\n"),
+        ("uv", "index = 3\n"), ("uv", "index = 'x'\n"), ("uv", "index = [3, 'x']\n"), ("pixi", "proxy-config = 1\n"),
+        ("pixi", "mirrors = 1\n"), ("pixi", "[[proxy-config]]\nhttp = 'http://p.example'\n"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_no_conflict_and_no_crash(client, text):
+    assert CLIENTS[client].conflicts(text, OFFER) == ()
+
+
+@pytest.mark.parametrize("exempt", ["1", "[1]", "[1979-05-27]", "{ a = 1 }"])
+def test_hosts_that_are_no_list_of_texts_exempt_nothing(exempt):
+    (told,) = CLIENTS["uv"].conflicts(f"{PROXIES}{exempt}\n", OFFER)
+    assert told.endswith('set no-proxy = ["mirror.lan"].')
+    (told,) = CLIENTS["pixi"].conflicts(
+        f"[proxy-config]\nhttp = 'http://p.example'\nnon-proxy-hosts = {exempt}\n", OFFER
+    )
+    assert told.endswith('set non-proxy-hosts = ["mirror.lan"] there.')
+    assert CLIENTS["uv"].conflicts(f"{PROXIES}['mirror.lan', {exempt}]\n", OFFER) == ()
+
+
+def test_an_index_whose_url_is_no_text_does_not_lead_to_the_mirror():
+    text = f'[[index]]\nurl = 3\n[[index]]\nurl = "{URL}/simple/"\n'
+    assert CLIENTS["uv"].remove(text, [URL]) == "[[index]]\nurl = 3\n"
+
+
+def test_an_alias_of_conda_s_that_is_a_list_is_passed_on():
+    of_default_host = f"{URL}/conda.anaconda.org/c"
+    offer = replace(OFFER, channels={"https://conda.anaconda.org/c": of_default_host})
+    written = CLIENTS["conda"].merge("migrated_channel_aliases: [[x], https://conda.anaconda.org]\n", offer)
+    assert '  - ["x"]\n  - "https://conda.anaconda.org"\n' in written
+
+
+@pytest.mark.parametrize("client", ["pixi", "uv"])
+def test_a_file_that_is_nested_too_deeply_is_refused_as_one_that_does_not_parse(client):
+    text = f"a = {'[' * 100_000}{']' * 100_000}\n"
+    for change in (CLIENTS[client].merge, CLIENTS[client].conflicts):
+        with pytest.raises(ValueError, match="nested"):
+            change(text, OFFER)
+
+
+@pytest.mark.parametrize("text", ["tool = 1\n", "tool = 'pixi'\n", "[[tool]]\npixi = 1\n"])
+def test_a_pyproject_toml_of_another_shape_is_no_workspace(tmp_path, text):
+    (tmp_path / "pixi.toml").touch()
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "pyproject.toml").write_text(text, encoding="utf-8")
+    assert pixi_workspace(tmp_path / "below") == tmp_path
 
 
 def test_a_damaged_file_and_a_loop_of_links_are_status_8_and_left_alone(world):
