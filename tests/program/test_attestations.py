@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness.child import run_python
+from harness.serving import served
 from harness.world import small_packages
 
 from pixi_mirror.demo.packages import build_package
@@ -100,31 +101,88 @@ def test_an_indexer_keeps_the_hash_in_every_kind_of_index(world):
 
 
 REQUIRE = """
-import asyncio, os, sys, rattler
-from rattler.sigstore import ChannelCheck, TrustedRoot, VerificationPolicy, verify_attestation
+import asyncio, json, os, sys, rattler
+from pathlib import Path
+from rattler.sigstore import Issuer, Publisher, TrustedRoot, VerificationPolicy, verify_attestation
+
 async def main():
-    found = await rattler.Gateway().query([rattler.Channel(sys.argv[1])], ["linux-64"], ["tool"], recursive=False)
-    (record,) = [record for records in found for record in records]
-    print(record.attestations_sha256.hex())
-    policy = VerificationPolicy.require(channel_check=ChannelCheck.IGNORE)
-    try:
-        await verify_attestation(record, policy, trusted_root=TrustedRoot.embedded())
-    except Exception as error:
-        print(error)
-asyncio.run(main())
+    asked = json.loads(sys.argv[1])
+    client = rattler.networking.Client.from_config(rattler.Config.from_toml(asked["config"]))
+    gateway = rattler.Gateway(client=client, cache_dir=Path(asked["cache"]))
+    channel = rattler.Channel(asked["channel"])
+    records = await rattler.solve([channel], ["tool"], gateway=gateway, platforms=["linux-64", "noarch"])
+    policy = VerificationPolicy.require(Publisher(asked["identity"], Issuer(asked["issuer"])))
+    root = TrustedRoot.from_json(asked["root"])
+    (record,) = [each for each in records if each.name.normalized == "tool"]
+    found = await verify_attestation(record, policy, client, root)
+    print(found.attestation.identity, found.attestation.target_channel, found.attestation.checks)
+    await rattler.install(records, asked["prefix"], client=client, platform=rattler.Subdir("linux-64"))
+
+try:
+    asyncio.run(main())
+except Exception as error:
+    print(f"refused: {error}")
 sys.stdout.flush()
 os._exit(0)
 """
+UPSTREAM = "https://conda.example/conda-forge"
+
+
+@pytest.fixture
+def signed(world):
+    """A mirror of a package whose attestation a Sigstore of the test's own has signed, and the client that asks it.
+
+    The client has pixi's `[mirrors]`, as `config` prints it, so its channel is upstream's, as the attestation says.
+    """
+    sigstore_bundles = pytest.importorskip("harness.sigstore")
+    sigstore = sigstore_bundles.Sigstore()
+    tool = build_package(name="tool", subdir="linux-64", depends=["base >=2024"], files={"share/tool.txt": b"tool"})
+    bundles = sigstore.attestations(tool.file_name, tool.record["sha256"], channel=UPSTREAM)
+    digest = hashlib.sha256(bundles).hexdigest()
+    entry = world.publish(tool, base=UPSTREAM.rpartition("/")[0])
+    (world.root / f"conda-forge/linux-64/{tool.file_name}.sigs.{digest}").write_bytes(bundles)
+    entry = replace(entry, record={**entry.record, "attestations_sha256": digest})
+    base = world.publish(small_packages()["base"], base=UPSTREAM.rpartition("/")[0])
+    lock = world.lock("workspace", environments={"default": {"linux-64": [entry, base]}}, version=7)
+    config = world.directory / "config.toml"
+    config.write_text(f'[mirrors]\n"https://conda.example" = ["{world.upstream.url}"]\n')
+    world.run_json("update", "--lock", lock, "--config-file", config)
+
+    def install(url, name, *, root=sigstore.trusted_root):
+        asked = {
+            "config": world.run("config", "--url", url, "--only").stdout,
+            "cache": str(world.directory / f"cache-{name}"),
+            "channel": UPSTREAM,
+            "identity": sigstore_bundles.IDENTITY,
+            "issuer": sigstore_bundles.ISSUER,
+            "root": root,
+            "prefix": str(world.directory / name),
+        }
+        env = world.environment | {"RATTLER_CACHE_DIR": asked["cache"]}
+        done = run_python("-c", REQUIRE, json.dumps(asked), env=env, cwd=world.directory)
+        assert done.status == 0, done.stderr
+        return done.stdout
+
+    return install
 
 
 @pytest.mark.rattler
-def test_a_client_that_requires_attestations_gets_those_that_the_record_names(world):
-    """They are no true signatures, so the client refuses them for what they say: it has found them."""
-    world.run_json("update", "--lock", attested(world))
-    for expected in ("is not a valid Sigstore bundle", "failed to read local attestation sidecar"):
-        done = run_python("-c", REQUIRE, channel(world).as_uri(), env=world.environment, cwd=world.directory)
-        said, refused = done.stdout.split("\n", 1)
-        assert said == SHA256, done.stderr
-        assert expected in refused
-        for path in world.mirror.rglob("*.sigs*"):
+def test_a_client_that_requires_attestations_verifies_them_and_installs_from_the_mirror(world, signed):
+    sigstore = pytest.importorskip("rattler.sigstore")  # since py-rattler 0.28
+    with served(world.mirror, env=world.environment) as url:
+        told = signed(url, "prefix")
+        assert told.startswith(
+            f"https://git.example/org/feedstock/.github/workflows/build.yml@refs/heads/main {UPSTREAM} "
+        )
+        checks = sigstore.VerifiedChecks(
+            certificate_chain=True, signed_certificate_timestamp=True, transparency_log=True, inclusion_proof=True
+        )
+        assert str(checks) in told
+        assert (world.directory / "prefix/share/tool.txt").read_bytes() == b"tool"
+        other = pytest.importorskip("harness.sigstore").Sigstore()
+        assert "refused" in signed(url, "strangers", root=other.trusted_root)
+        for path in world.mirror.rglob("*.sigs.*"):
             path.unlink()
+        assert "sidecar" in signed(url, "without")
+    assert not (world.directory / "strangers").exists()
+    assert not (world.directory / "without").exists()
