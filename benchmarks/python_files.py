@@ -30,7 +30,7 @@ import yaml
 from bringing import _remove, _run, _seconds, nginx
 
 from pixi_mirror.demo.distributions import build_wheel
-from pixi_mirror.demo.workspace import LockDescription, LockEnvironment, PypiLockEntry, lock_text
+from pixi_mirror.lockfile.writer import LockDescription, LockEnvironment, PypiLockEntry, lock_text
 from pixi_mirror.pypi.names import wheel_name
 
 MEDIAN, SIGMA, LARGEST = 200_000, 1.7, 40_000_000

@@ -3,22 +3,22 @@
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 from pixi_mirror.demo.distributions import BuiltDistribution, build_wheel
 from pixi_mirror.demo.packages import BuiltPackage, build_package
-from pixi_mirror.demo.workspace import (
+from pixi_mirror.errors import MachineError
+from pixi_mirror.lockfile.writer import (
     CondaLockEntry,
     LockDescription,
     LockEntry,
     LockEnvironment,
     PypiLockEntry,
     lock_text,
-    manifest_text,
+    platforms_of,
 )
-from pixi_mirror.errors import MachineError
 from pixi_mirror.model.values import Json
 
 CHANNEL = "https://conda.anaconda.org/conda-forge"
@@ -199,3 +199,32 @@ def _environment(version: str, platform: str) -> tuple[LockEntry, ...]:
 def _entry(key: str) -> CondaLockEntry:
     package = _packages()[key]
     return CondaLockEntry(url=f"{CHANNEL}/{package.record['subdir']}/{package.file_name}", record=package.record)
+
+
+def manifest_text(description: LockDescription, *, name: str) -> str:
+    """A `pixi.toml` that the lock satisfies: its dependencies are the packages that no other package needs."""
+    platforms = platforms_of(description)
+    subdirs = {platform.name: platform.subdir for platform in platforms}
+    channels = list(dict.fromkeys(url for env in description.environments.values() for url in env.channels))
+    lines = [
+        "[workspace]",
+        f"name = {json.dumps(name)}",
+        f"channels = {json.dumps(channels)}",
+        f"platforms = {json.dumps(list(dict.fromkeys(subdirs.values())))}",
+    ]
+    for environment, content in description.environments.items():
+        table = "" if environment == "default" else f"feature.{environment}."
+        for platform, entries in content.packages.items():
+            lines += ["", f"[{table}target.{subdirs[platform]}.dependencies]"]
+            lines += [f'{json.dumps(root)} = "*"' for root in _roots(entries)]
+    others = [environment for environment in description.environments if environment != "default"]
+    if others:
+        lines += ["", "[environments]"]
+        lines += [f'{each} = {{ features = ["{each}"], no-default-feature = true }}' for each in others]
+    return "\n".join([*lines, ""])
+
+
+def _roots(entries: Iterable[LockEntry]) -> list[str]:
+    records = [entry.record for entry in entries if isinstance(entry, CondaLockEntry)]
+    needed = {spec.split()[0] for record in records for spec in record["depends"]}
+    return sorted({record["name"] for record in records} - needed)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from harness.world import World
 
 from pixi_mirror.demo.distributions import BuiltDistribution
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 JSON = "application/vnd.pypi.simple.v1+json"
 

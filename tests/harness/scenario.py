@@ -16,7 +16,7 @@ from harness.world import World, small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaLockEntry, PypiLockEntry
+from pixi_mirror.lockfile.writer import CondaLockEntry, PypiLockEntry
 
 _ALWAYS = ("rename", "replace", "link", "unlink")
 _PRIVATE = {f".pixi-mirror/{name}" for name in ("lock", "reserve", "state.json", "unchanged.json")}

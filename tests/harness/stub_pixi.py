@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.demo.workspace import CondaLockEntry, LockEntry, PypiLockEntry
+from pixi_mirror.lockfile.writer import CondaLockEntry, LockEntry, PypiLockEntry
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 """Answers of the real pixi about a small workspace."""

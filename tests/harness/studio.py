@@ -9,7 +9,7 @@ from harness.child import Completed
 from harness.stub_pixi import StubPixi, info_of, rows_of
 from harness.world import World, small_packages
 
-from pixi_mirror.demo.workspace import LockEntry, LockPlatform
+from pixi_mirror.lockfile.writer import LockEntry, LockPlatform
 
 
 @dataclass(kw_only=True)

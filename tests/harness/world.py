@@ -11,14 +11,14 @@ from harness.child import Completed, user_environment
 from harness.upstream import Request, Upstream
 
 from pixi_mirror.demo.packages import BuiltPackage, build_package
-from pixi_mirror.demo.workspace import (
+from pixi_mirror.demo.scene import manifest_text
+from pixi_mirror.lockfile.writer import (
     CondaLockEntry,
     LockDescription,
     LockEntry,
     LockEnvironment,
     LockPlatform,
     lock_text,
-    manifest_text,
 )
 
 CHANNEL = "conda-forge"

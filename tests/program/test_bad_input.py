@@ -8,7 +8,7 @@ from harness.looking import archives, contents, identities, repodata
 from harness.upstream import answer, endless, html200, status, truncate
 
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaLockEntry
+from pixi_mirror.lockfile.writer import CondaLockEntry
 
 LOCK = "workspace/pixi.lock"
 ONE = "/conda-forge/noarch/one-1.0-0.conda"

@@ -5,7 +5,7 @@ from harness.several import run_several
 from harness.world import small_packages
 
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaLockEntry
+from pixi_mirror.lockfile.writer import CondaLockEntry
 
 LOCK = "workspace/pixi.lock"
 

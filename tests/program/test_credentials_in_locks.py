@@ -9,7 +9,7 @@ from harness.upstream import Upstream, demand_basic
 from harness.world import World, small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 CANARY = "cAnArY7"
 USER = ("index-user", f"p:w/{CANARY}")

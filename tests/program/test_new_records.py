@@ -7,7 +7,7 @@ import pytest
 from harness.world import small_packages
 
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaLockEntry
+from pixi_mirror.lockfile.writer import CondaLockEntry
 
 DEPENDS = ['base[version=">=2024"]', 'nowhere[when="python<3"]']
 

@@ -10,7 +10,7 @@ from harness.upstream import answer
 from harness.world import World, small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 WHEEL = build_wheel(name="demo", version="1.0")
 SERVERS = {

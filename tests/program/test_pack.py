@@ -23,8 +23,8 @@ from harness.world import small_packages
 from pixi_mirror.commands.program import run
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import CondaLockEntry, LockPlatform, PypiLockEntry
 from pixi_mirror.environments.platform import own_subdir
+from pixi_mirror.lockfile.writer import CondaLockEntry, LockPlatform, PypiLockEntry
 from pixi_mirror.pack.parse import read_checksums
 
 LINUX = ("-p", "linux-64")

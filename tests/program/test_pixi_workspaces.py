@@ -11,7 +11,7 @@ import pytest
 from harness.stub_pixi import StubPixi, info_of, rows_of
 from harness.world import small_packages
 
-from pixi_mirror.demo.workspace import LockPlatform
+from pixi_mirror.lockfile.writer import LockPlatform
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stub is started by its first line")
 

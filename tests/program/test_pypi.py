@@ -11,7 +11,7 @@ from harness.upstream import status
 from harness.world import small_packages
 
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 LOCK = ("--lock", "workspace/pixi.lock")
 TIME = "2024-06-07T18:52:13.582000Z"

@@ -9,7 +9,7 @@ from harness.upstream import redirect
 from harness.world import small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 LOCK = ("--lock", "workspace/pixi.lock")
 INDEX = "https://pypi.example/simple"

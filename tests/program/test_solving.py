@@ -102,7 +102,7 @@ def test_strict_priority_is_reported_apart_from_what_names_alone_would_take(worl
 def test_the_microarchitecture_that_a_lock_names_is_one_for_the_solver(world):
     """A lock has the version 0 there, and packages ask for 1."""
     from pixi_mirror.demo.packages import build_package
-    from pixi_mirror.demo.workspace import LockPlatform
+    from pixi_mirror.lockfile.writer import LockPlatform
 
     needy = world.publish(build_package(name="fast", subdir="linux-64", depends=["__archspec 1.* x86_64_v3"]))
     plain = world.publish(build_package(name="plain", subdir="linux-64", depends=["__archspec 1 x86_64"]))

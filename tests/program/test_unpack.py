@@ -15,7 +15,7 @@ from harness.world import CHANNEL
 from pixi_mirror.commands.program import run
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 SITE_PACKAGES = "lib/python3.12/site-packages"
 PYTHON = build_package(

@@ -8,7 +8,7 @@ from harness.looking import archives, contents, identities, repodata, sha256
 from harness.world import small_packages
 
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import LockPlatform
+from pixi_mirror.lockfile.writer import LockPlatform
 
 BASE = "noarch/base-2024.1-0.conda"
 PURE = "noarch/pure-1.0-pyhd8ed1ab_0.conda"

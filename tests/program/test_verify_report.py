@@ -8,7 +8,7 @@ from harness.several import run_several
 from harness.world import small_packages
 
 from pixi_mirror import __version__
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 LOCK = "workspace/pixi.lock"
 TOOL = "conda-forge/linux-64/tool-1.0-h12_1.conda"

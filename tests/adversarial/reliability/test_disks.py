@@ -12,7 +12,7 @@ from harness.world import small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 needs_mounts = pytest.mark.skipif(not mounts.possible(), reason="this machine does not let us mount")
 MARGIN = 16 << 20

@@ -21,8 +21,8 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import LockEntry
 from pixi_mirror.errors import MachineError, PixiMirrorError
+from pixi_mirror.lockfile.writer import LockEntry
 
 LOCKS = ("one", "two")
 ENVIRONMENTS = ("default", "prod")

@@ -12,7 +12,7 @@ from harness.runnable import python_package
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 pytestmark = [
     pytest.mark.real,

@@ -10,7 +10,7 @@ from harness.upstream import status
 from pixi_mirror.demo import distributions
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 pytestmark = pytest.mark.python_tools
 

@@ -12,7 +12,7 @@ from harness.world import small_packages
 
 from pixi_mirror.demo import distributions
 from pixi_mirror.demo.distributions import build_wheel
-from pixi_mirror.demo.workspace import PypiLockEntry
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 pytestmark = pytest.mark.python_tools
 

@@ -13,8 +13,8 @@ from harness.packs import pack_files, tar_of, write_folder
 from pixi_mirror.archives.self_extracting import Unpacker, write_unix_executable, write_windows_executable
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package, zstd_frame
-from pixi_mirror.demo.workspace import CondaLockEntry, LockDescription, LockEnvironment, lock_text
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WrongBytesError
+from pixi_mirror.lockfile.writer import CondaLockEntry, LockDescription, LockEnvironment, lock_text
 from pixi_mirror.pack.locate import locate_files
 from pixi_mirror.pack.read import read_pack
 

@@ -15,17 +15,9 @@ from pathlib import Path
 
 from pixi_mirror.demo.distributions import build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
+from pixi_mirror.demo.scene import manifest_text
 from pixi_mirror.demo.upstream import Upstream
-from pixi_mirror.demo.workspace import (
-    CondaEntry,
-    Entry,
-    Environment,
-    LockDescription,
-    Platform,
-    PypiEntry,
-    lock_text,
-    manifest_text,
-)
+from pixi_mirror.lockfile.writer import CondaEntry, Entry, Environment, LockDescription, Platform, PypiEntry, lock_text
 
 FORGE, TEAM = "https://conda.anaconda.org/conda-forge", "https://conda.example/team"
 INDEX, FILES = "https://pypi.example/simple", "https://files.pypi.example"

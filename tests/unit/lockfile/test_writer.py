@@ -9,14 +9,14 @@ import yaml
 from harness.corpus import LOCKS
 
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.demo.workspace import (
+from pixi_mirror.demo.scene import manifest_text
+from pixi_mirror.lockfile.writer import (
     CondaLockEntry,
     LockDescription,
     LockEnvironment,
     LockPlatform,
     PypiLockEntry,
     lock_text,
-    manifest_text,
 )
 
 CHANNEL = "https://conda.anaconda.org/conda-forge/"

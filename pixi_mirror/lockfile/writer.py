@@ -1,6 +1,5 @@
-"""Write a `pixi.lock` (version 6 or 7) and its `pixi.toml` as text, in the style of pixi; it reads nothing."""
+"""Write a `pixi.lock` of version 6 or 7 as text, byte for byte as pixi does; pure."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -84,36 +83,8 @@ def lock_text(description: LockDescription) -> str:
     return "\n".join([*_lock_lines(description), ""])
 
 
-def manifest_text(description: LockDescription, *, name: str) -> str:
-    """A `pixi.toml` that the lock satisfies: its dependencies are the packages that no other package needs."""
-    platforms = _platforms(description)
-    subdirs = {platform.name: platform.subdir for platform in platforms}
-    channels = list(dict.fromkeys(url for env in description.environments.values() for url in env.channels))
-    lines = [
-        "[workspace]",
-        f"name = {json.dumps(name)}",
-        f"channels = {json.dumps(channels)}",
-        f"platforms = {json.dumps(list(dict.fromkeys(subdirs.values())))}",
-    ]
-    for environment, content in description.environments.items():
-        table = "" if environment == "default" else f"feature.{environment}."
-        for platform, entries in content.packages.items():
-            lines += ["", f"[{table}target.{subdirs[platform]}.dependencies]"]
-            lines += [f'{json.dumps(root)} = "*"' for root in _roots(entries)]
-    others = [environment for environment in description.environments if environment != "default"]
-    if others:
-        lines += ["", "[environments]"]
-        lines += [f'{each} = {{ features = ["{each}"], no-default-feature = true }}' for each in others]
-    return "\n".join([*lines, ""])
-
-
-def _roots(entries: Iterable[LockEntry]) -> list[str]:
-    records = [entry.record for entry in entries if isinstance(entry, CondaLockEntry)]
-    needed = {spec.split()[0] for record in records for spec in record["depends"]}
-    return sorted({record["name"] for record in records} - needed)
-
-
-def _platforms(description: LockDescription) -> list[LockPlatform]:
+def platforms_of(description: LockDescription) -> list[LockPlatform]:
+    """The platforms of a lock: those that it describes, and those that packages alone name."""
     described = {platform.name: platform for platform in description.platforms}
     named = dict.fromkeys(name for env in description.environments.values() for name in env.packages)
     plain = {name: LockPlatform(name=name, subdir=name) for name in named}
@@ -125,7 +96,7 @@ def _lock_lines(description: LockDescription) -> Iterator[str]:
     yield f"version: {version}"
     if version >= _PLATFORM_NAMES:
         yield "platforms:"
-        for platform in _platforms(description):
+        for platform in platforms_of(description):
             yield f"- name: {_scalar(platform.name)}"
             if platform.subdir != platform.name:
                 yield f"  subdir: {_scalar(platform.subdir)}"
