@@ -26,8 +26,15 @@ class Output:
 
     @property
     def last_words(self) -> str:
-        """The end of its stderr, or of its stdout if it wrote nothing there: for messages."""
-        return (self.stderr.strip() or self.stdout.strip())[-_QUOTED:] or "it said nothing"
+        """The end of its stderr, or of its stdout if it wrote nothing there: for messages.
+
+        It begins with a whole word, so that no URL is torn in which a secret would have to be found.
+        """
+        text = self.stderr.strip() or self.stdout.strip()
+        if len(text) <= _QUOTED:
+            return text or "it said nothing"
+        _, *words = text[-_QUOTED:].split(maxsplit=1)
+        return words[0] if words else f"one word of {len(text)} characters"
 
 
 def run_program(command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeout_s: float) -> Output:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pixi_mirror.conda.ask_rattler import ask_rattler
 from pixi_mirror.conda.virtual_packages import assumed_virtual_packages
 from pixi_mirror.errors import ProgramError
-from pixi_mirror.model.values import Json
+from pixi_mirror.model.values import Json, mask_secrets
 
 _TIMEOUT_S = 1800.0
 _ABSENT = (
@@ -59,6 +59,7 @@ def resolve_conda_packages(request: CondaResolutionRequest, environ: Mapping[str
     done = ask_rattler("resolve", lambda _: details, environ=environ, timeout_s=_TIMEOUT_S, if_absent=_ABSENT)
     if done.status != 0:
         raise ProgramError(
-            f"what building needs ({', '.join(request.specs)}) was not found for {request.subdir}: {done.last_words}"
+            f"what building needs ({', '.join(request.specs)}) was not found for {request.subdir}: "
+            f"{mask_secrets(done.last_words)}"
         )
     return tuple(ResolvedPackage(**row) for row in json.loads(done.stdout))

@@ -143,6 +143,6 @@ def _virtual_packages(cell: Cell, packages: Iterable[Package]) -> list[str]:
     if cell.virtual_packages:
         return [read_virtual_package(text).text for text in cell.virtual_packages]
     with_cuda = any(
-        spec.split()[0].startswith("__cuda") for package in packages for spec in package.record.get("depends") or ()
+        spec.lstrip().startswith("__cuda") for package in packages for spec in package.record.get("depends") or ()
     )
     return [package.text for package in assumed_virtual_packages(cell.subdir, with_cuda=with_cuda)]

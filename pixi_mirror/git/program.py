@@ -1,20 +1,19 @@
 """Run the real git in surroundings in which it asks nobody back, and runs nothing that a repository brings."""
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from pixi_mirror.errors import FetchError, MachineError, ProgramError
+from pixi_mirror.model.values import mask_secrets
 from pixi_mirror.process import Output, run_program, stream
 
 _TIMEOUT_S = 3600.0
 _PASSED_ON = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "SSH_AUTH_SOCK", "TMPDIR", "TEMP", "LANG")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _OF_GIT = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "XDG_CONFIG_HOME")
-_USERINFO = re.compile(r"(?<=://)[^/\s@]*@")
 
 _SETTINGS = {
     "core.hooksPath": os.devnull,
@@ -75,7 +74,7 @@ class Git:
         """
         done = self.run(*words, directory=directory)
         if done.status != 0:
-            raise MachineError(f"`git {words[0]}` failed in {directory}: {_without_users(done.last_words)}")
+            raise MachineError(f"`git {words[0]}` failed in {directory}: {mask_secrets(done.last_words)}")
         return done.stdout
 
     def pack(self, commit: str, *, directory: Path, write: Callable[[bytes], None]) -> None:
@@ -93,7 +92,7 @@ class Git:
             write=write,
         )
         if done.status != 0:
-            raise MachineError(f"git cannot pack {commit} of {directory}: {_without_users(done.last_words)}")
+            raise MachineError(f"git cannot pack {commit} of {directory}: {mask_secrets(done.last_words)}")
 
     def _surroundings(self, header: tuple[str, str] | None) -> Mapping[str, str]:
         settings = dict(_SETTINGS)
@@ -132,12 +131,8 @@ def check_repository(repository: Path) -> str | None:
 
 
 def explain_fetch(done: Output, url: str, *, commit: str) -> FetchError:
-    """Why a commit could not be fetched, without a user or a password of any URL."""
+    """Why a commit could not be fetched, without the secrets of any URL."""
     return FetchError(
-        f"git could not fetch the commit {commit} of {url}: {_without_users(done.last_words)}\n"
+        f"git could not fetch the commit {commit} of {url}: {mask_secrets(done.last_words)}\n"
         "If the server wants a user, log in with `git credential` or `pixi auth login`."
     )
-
-
-def _without_users(text: str) -> str:
-    return _USERINFO.sub("***@", text)

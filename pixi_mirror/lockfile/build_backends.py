@@ -45,7 +45,7 @@ def _manifest(folder: Path, read: Callable[[Path], bytes | None]) -> Mapping[str
     for name, keys in (("pixi.toml", ()), ("pyproject.toml", ("tool", "pixi"))):
         try:
             document = tomllib.loads((read(folder / name) or b"").decode())
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if found := _table(document, *keys):
             return found

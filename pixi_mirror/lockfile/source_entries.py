@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pixi_mirror.disk.files import read_bytes
-from pixi_mirror.errors import MachineError, UnmirrorableError, WorkspaceError
+from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.git.source import GitSource, git_source, read_git_location
 from pixi_mirror.lockfile.build_backends import read_build_backend
 from pixi_mirror.lockfile.entries import CondaSource, Entry, PypiEntry
@@ -96,8 +96,8 @@ def _build_requires(directory: Path, read: Callable[[Path], bytes | None]) -> tu
 
 
 def read_manifest(path: Path) -> bytes | None:
-    """The bytes of a small file of a source directory; None: it is not there, or cannot be read."""
+    """The bytes of a small file of a source directory; None: it is not there, is too large, or cannot be read."""
     try:
         return read_bytes(path, limit=_LARGEST_MANIFEST)
-    except (MachineError, OSError):
+    except (OSError, ValueError):
         return None

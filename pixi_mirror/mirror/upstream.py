@@ -276,7 +276,7 @@ def _is_itself(base: str, known: frozenset[str], network: Network, tree: Tree, p
     fetcher = Fetcher(replace(network, mirrors={}, retries=0), progress, connections=1)
     try:
         health = json.loads(fetcher.read(Url(f"{base}/{HEALTH}"), accept="application/json", limit=_LARGEST).data)
-    except (PixiMirrorError, ValueError):
+    except (PixiMirrorError, ValueError, RecursionError):
         return base in known
     finally:
         fetcher.close()

@@ -26,7 +26,7 @@ from pixi_mirror.pack.unpackers import find_unpacker, make_self_extracting
 from pixi_mirror.pack.write import Fill, write_parts
 from pixi_mirror.pixi.discovery import lock_of
 
-_SECRET = re.compile(rb"://(?!git@)[^/\s\"'@]+@|://[^/\s\"']+/t/[^/\s\"']+/")
+_SECRET = re.compile(rb"://(?!git@)[^\s/?#]*@|://[^/\s\"']+/t/[^/\s\"']+/")
 """A user or a token in a URL; `git@` is everybody's."""
 
 

@@ -58,7 +58,7 @@ def read_workspace_info(pixi: PixiProgram, *, manifest: Path | None, cwd: Path) 
                 {each["name"]: tuple(map(_platform, each["platforms"])) for each in answer["environments_info"]}
             ),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise WorkspaceError(
             f"what {pixi.program} answers to `pixi info --json` is not what pixi-mirror reads. Is it pixi? "
             f"{WITHOUT_PIXI}"
@@ -112,6 +112,6 @@ def read_cache_directory(environ: Mapping[str, str]) -> Path | None:
         with empty_directory() as empty:
             output = pixi.run(("info", "--json"), cwd=empty)
         found = json.loads(output.stdout)["cache_dir"] if output.status == 0 else None
-    except (WorkspaceError, ValueError, KeyError, TypeError):
+    except (WorkspaceError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return Path(found) if isinstance(found, str) and found else None

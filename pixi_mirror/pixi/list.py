@@ -51,7 +51,7 @@ def _rows(pixi: PixiProgram, manifest: Path, place: EnvironmentPlatform, *, cwd:
         raise WorkspaceError(f"pixi cannot list {called}: {reason_of(output.stderr, status=output.status)}.")
     try:
         rows = json.loads(output.stdout)
-    except ValueError:
+    except (ValueError, RecursionError):
         rows = None
     if not isinstance(rows, list) or not all(isinstance(row, dict) and _is_row(row) for row in rows):
         raise WorkspaceError(

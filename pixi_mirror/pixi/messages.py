@@ -9,7 +9,8 @@ _START = re.compile(r"^\s*error:\s*(?:\u00d7\s*)?", re.IGNORECASE)
 _CAUSE = re.compile(r"^\s*(?:\u00d7|[├╰]─▶)\s*")
 _PLACE = re.compile(r"^\s*[╭┌][─-]+\[(?P<place>[^\]]+)\]")
 _END = re.compile(r"^\s*(?:help:|tip:|Usage:|For more information|\d+\s*│|·|[╰╭]─|\[possible values)")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"`<>]+")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/?#]*@)?[^\s'\"`<>]+")
+"""A quote ends it, but a password may have one."""
 _WIDTH = 78
 """A line of at least so many characters was broken because it was full, perhaps inside a word."""
 _LONGEST = 600

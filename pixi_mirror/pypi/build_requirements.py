@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pixi_mirror.errors import MachineError, ProgramError
+from pixi_mirror.model.values import mask_secrets
 from pixi_mirror.process import Output, run_program
 from pixi_mirror.pypi.names import file_name_of, wheel_name
 from pixi_mirror.pypi.requirements import admit_for_resolver
@@ -144,7 +145,7 @@ def _read(
     if output.status != 0:
         raise ProgramError(
             f"{program} cannot resolve {lines} for Python {request.python} on {request.subdir}; it ended with status "
-            f"{output.status} and said: {output.last_words}"
+            f"{output.status} and said: {mask_secrets(output.last_words)}"
         )
     try:
         return reader(output.stdout)

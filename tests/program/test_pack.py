@@ -445,8 +445,9 @@ def test_packages_of_this_machine_are_packed_however_the_lock_spells_them(world,
     assert packed_files(world.directory / "environment.tar")[f"channel/linux-64/{package.file_name}"] == package.data
 
 
-def test_a_lock_with_a_secret_in_it_is_not_carried(world, pack):
-    entry = world.publish(small_packages()["base"], base=world.upstream.url.replace("//", "//user:hunter2@"))
+@pytest.mark.parametrize("user", ["user:hunter2", "user:hun'ter2", "user:hunt@er2"])
+def test_a_lock_with_a_secret_in_it_is_not_carried(world, pack, user):
+    entry = world.publish(small_packages()["base"], base=world.upstream.url.replace("//", f"//{user}@"))
     world.lock("workspace", environments={"default": {"linux-64": [entry]}}, channels=[world.upstream.url])
     told = pack("workspace", *LINUX)
     assert "pixi.lock has a user or a token in a URL" in told.err

@@ -277,12 +277,19 @@ def test_platforms_may_be_plain_names_as_before_pixi_0_71(studio):
 
 @pytest.mark.parametrize(
     ("stdout", "says"),
-    [("[", "not what pixi-mirror reads"), ("{}", "not what pixi-mirror reads"), ('{"version": "0.77.0"}', "not what")],
+    [
+        ("[", "not what pixi-mirror reads"),
+        ("[" * 100_000, "not what pixi-mirror reads"),
+        ("{}", "not what pixi-mirror reads"),
+        ('{"version": "0.77.0"}', "not what"),
+    ],
+    ids=range(4),
 )
 def test_a_program_that_is_no_pixi_is_status_3(studio, stdout, says):
     workspace = studio.workspace()
     program = studio.stub.program
-    program.write_text(f"#!/bin/sh\necho '{stdout}'\n")
+    program.with_name("answer").write_text(stdout)
+    program.write_text('#!/bin/sh\nexec cat "$(dirname "$0")/answer"\n')
     done = studio.done("-m", workspace, status=3)
     assert says in done.stderr
     assert str(program) in done.stderr

@@ -211,3 +211,14 @@ def test_without_py_rattler_solving_is_refused_with_what_to_do(world, tmp_path):
     done = world.run("verify", "--solve", env=env)
     assert done.status == 7
     assert "pip install py-rattler" in done.stderr
+
+
+@pytest.mark.parametrize("spec", ["", " "])
+def test_an_empty_dependency_is_a_problem_of_its_environment_and_no_crash(world, spec):
+    entry = world.publish(small_packages()["base"]).hotfixed(depends=["replaced"])
+    lock = world.lock("odd", environments={"default": {"linux-64": [entry]}}, version=7)
+    lock.write_text(lock.read_text().replace("- replaced\n", f"- '{spec}'\n"))
+    world.run_json("update", "--lock", lock)
+    done = world.run("verify", "--solve", "--json")
+    assert [each["environment"] for each in done.json["solved"]] == ["default"]
+    assert "Traceback" not in done.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pixi_mirror.disk.files import read_bytes
-from pixi_mirror.errors import MachineError, WorkspaceError
+from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, Lock, LockedEnvironment
 from pixi_mirror.lockfile.fields import Malformed, mapping, optional_text, shortened, text
 from pixi_mirror.lockfile.formats.choices import locked_platforms
@@ -35,15 +35,24 @@ def read_records(prefix: Path) -> bytes:
     try:
         for path in sorted((prefix / RECORDS).iterdir()):
             if path.suffix == ".json":
-                record = json.loads(read_bytes(path, limit=_LARGEST_RECORD))
-                found[path.name] = {key: record[key] for key in (*_KEYS, "url") if key in record}
+                found[path.name] = _read_record(path)
     except (FileNotFoundError, NotADirectoryError):
         raise WorkspaceError(f"there is no prefix at {prefix}: it has no folder {RECORDS}.") from None
-    except (OSError, MachineError) as error:
+    except OSError as error:
         raise WorkspaceError(f"the prefix {prefix} cannot be read: {error}.") from None
+    return json.dumps(found, sort_keys=True).encode()
+
+
+def _read_record(path: Path) -> Json:
+    try:
+        data = read_bytes(path, limit=_LARGEST_RECORD)
+    except ValueError as error:
+        raise WorkspaceError(f"{path} is damaged: {error}. Install its package anew.") from None
+    try:
+        record = json.loads(data)
+        return {key: record[key] for key in (*_KEYS, "url") if key in record}
     except (ValueError, TypeError, RecursionError):
         raise WorkspaceError(f"{path} is damaged: it is no record in JSON. Install its package anew.") from None
-    return json.dumps(found, sort_keys=True).encode()
 
 
 def read_prefix(data: bytes, *, name: str) -> Lock:

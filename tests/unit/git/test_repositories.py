@@ -15,13 +15,14 @@ from harness.repository import IDENTITY, Repository
 
 from pixi_mirror.errors import FetchError, MachineError, ProgramError
 from pixi_mirror.git.index import GitIndex, pack_index
-from pixi_mirror.git.program import Git, index_pack
+from pixi_mirror.git.program import Git, explain_fetch, index_pack
 from pixi_mirror.git.repositories import GitRepositories
 from pixi_mirror.git.source import GitSource, git_source
 from pixi_mirror.model.indexes import Contents
 from pixi_mirror.model.network import Network
 from pixi_mirror.model.packages import Listing, Package
 from pixi_mirror.model.values import Url, admit_path, admit_sha256
+from pixi_mirror.process import Output
 from pixi_mirror.progress import NoProgress
 
 
@@ -253,6 +254,31 @@ def test_git_fetches_a_commit_and_its_history_from_a_server_of_files(upstream, r
             clone.git("fetch", "-q", "https://git.example/r.git", commit, **led)
             assert clone.git("rev-parse", "FETCH_HEAD") == commit
     assert clone.git("show", f"{commits[1]}:a") == "1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:cAnArY7@git.example/r.git",
+        "https://me:p@cAnArY7@git.example/r.git",
+        "https://me:a/cAnArY7@git.example/r.git",
+        "https://me:a cAnArY7@git.example/r.git",
+        "https://git.example/t/cAnArY7/r.git",
+        "https://git.example/r.git?token=cAnArY7",
+    ],
+)
+def test_no_secret_of_a_url_is_in_what_git_is_quoted_with(url):
+    said = f"fatal: unable to access '{url}/': Could not resolve host"
+    error = explain_fetch(Output(status=128, stdout="", stderr=said), "https://git.example/r.git", commit="a" * 40)
+    assert "cAnArY7" not in str(error)
+    assert "Could not resolve host" in str(error)
+
+
+def test_no_secret_of_a_remote_is_in_what_a_failed_question_says(git, upstream):
+    upstream.commit({"a": "1"})
+    with pytest.raises(MachineError) as caught:
+        git.ask("ls-tree", "https://me:a/cAnArY7@git.example/r.git", directory=upstream.path)
+    assert "cAnArY7" not in str(caught.value)
 
 
 @contextmanager

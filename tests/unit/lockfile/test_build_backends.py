@@ -72,6 +72,7 @@ def test_a_recipe_without_manifest_has_the_backend_that_pixi_takes_for_it(file, 
     [
         "",
         "[package.build]\n",
+        "[package.build]\nbackend = " + "[" * 100_000,
         '[package.build]\nbackend = "b"',
         "[package.build]\nbackend = { name = 1 }",
         '[package.build]\nbackend = { name = "b", path = "../b" }',
@@ -80,6 +81,7 @@ def test_a_recipe_without_manifest_has_the_backend_that_pixi_takes_for_it(file, 
         '[package.build]\nbackend = { name = "b", channels = [1] }',
         '[package.build]\nbackend = { name = "b", additional-dependencies = [1] }',
     ],
+    ids=range(10),
 )
 def test_what_is_not_known_is_none(build):
     assert backend_of(manifest(build)) is None

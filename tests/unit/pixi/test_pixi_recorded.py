@@ -177,8 +177,23 @@ def test_an_error_that_was_only_logged_is_not_the_reason():
     assert reason_of(logged, status=1) == "the one that counts"
 
 
+@pytest.mark.parametrize("quote", ["'", '"', "`", "<"])
+def test_a_password_with_a_quote_in_it_is_not_shown(quote):
+    said = f"Error:   \u00d7 failed to fetch 'https://me:a{quote}cAnArY7@c.example/x/repodata.json': not found\n"
+    assert reason_of(said, status=1) == "failed to fetch 'https://***@c.example/x/repodata.json': not found"
+
+
 def test_a_failure_without_words_is_said_to_be_one():
     assert reason_of("", status=-9) == "it ended with status -9 and gave no reason"
+
+
+@pytest.mark.parametrize("answer", ["[", "[" * 100_000, "{}", '[{"name": 1}]'], ids=range(4))
+def test_a_list_that_is_none_is_refused(stub, manifest, tmp_path, answer):
+    path = tmp_path / "rows"
+    path.write_text(answer)
+    know(stub, manifest, lists={"prod linux-64": path})
+    with pytest.raises(WorkspaceError, match="is not what pixi-mirror reads"):
+        ask(PixiSource(manifest, stub.environ({})), "prod", "linux-64")
 
 
 def test_a_refusal_of_one_place_is_told_in_pixis_words(stub, manifest):

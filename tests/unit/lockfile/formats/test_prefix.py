@@ -1,6 +1,7 @@
 """An installed prefix is read by its records under `conda-meta`."""
 
 import json
+import os
 
 import pytest
 
@@ -110,3 +111,10 @@ def test_a_prefix_without_packages_of_one_platform_is_refused(tmp_path):
         selected(prefix(tmp_path))
     with pytest.raises(WorkspaceError, match="linux-64, osx-64"):
         selected(prefix(tmp_path / "two", record(), record("b", "osx-64")))
+
+
+def test_a_record_that_is_too_large_is_refused_by_name_and_size(tmp_path):
+    path = prefix(tmp_path, record(), "{}")
+    os.truncate(path / "conda-meta" / "x-1-0.json", 65 << 20)
+    with pytest.raises(WorkspaceError, match=r"x-1-0\.json is damaged: it is 68157440 bytes long"):
+        selected(path)
