@@ -9,11 +9,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from pixi_mirror.errors import MachineError
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Listing, Package
-from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256
 from pixi_mirror.pypi.index_urls import index_of, index_urls
 from pixi_mirror.pypi.names import WHEEL
@@ -75,7 +75,8 @@ class _PageLinks:
         link = _link(package, listing)
         if (place := _place_of(package, listing)) is not None:
             self._put(place, link)
-        self._put(_PagePlace(SIMPLE, package.name), replace(link, url="../../" + request_path(package.path, keep="")))
+        # As it is spelled on the disk: every web server finds it so, and no client that resolves `//` to `/` loses it.
+        self._put(_PagePlace(SIMPLE, package.name), replace(link, url="../../" + quote(package.path)))
 
     def _put(self, place: _PagePlace, link: FileLink) -> None:
         # The same bytes under one name from two hosts are one file; other bytes are another file.

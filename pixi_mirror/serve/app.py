@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
 
@@ -94,8 +95,11 @@ class App:
         self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream, access: AccessControl
     ) -> Response:
         # This comes before any file is looked at: neither the response nor its time may show what the mirror has.
-        path = "" if target is None else "/".join(target.segments)
-        match access.check(request.fields.get("authorization"), None if target is None else target.token, path):
+        check = partial(access.check, request.fields.get("authorization"), None if target is None else target.token)
+        verdict = check("" if target is None else "/".join(target.segments))
+        if target is not None and target.spelled and verdict in (Verdict.MAY_READ, Verdict.NOT_ENTITLED):
+            target, verdict = _entitled(target, verdict, check("/".join(target.spelled)))
+        match verdict:
             case Verdict.MAY_READ:
                 return _private(self._show(request, target, wait))
             case Verdict.NOT_ENTITLED:
@@ -115,9 +119,16 @@ class App:
         if self.homepage is not None and target is not None and target.is_folder and not target.segments:
             page = self.homepage.respond(request.fields)
             return Response(status=page.status, fields=page.fields, body=(page.body,) if page.body else ())
-        path = None if target is None else target.path
-        if target is None or path is None:
-            return _not_found()
+        if target is not None:
+            for path in target.paths:
+                if (response := self._find_at(request, target, path, wait)) is not None:
+                    return response
+        return _not_found()
+
+    def _find_at(
+        self, request: HttpRequest, target: RequestTarget, path: MirrorPath, wait: WaitForUpstream
+    ) -> Response | None:
+        """What is at a path of the mirror; None: nothing."""
         if target.is_folder:
             return self._find_page(request, target, path, wait)
         file = self.files.open(path, wait)
@@ -127,17 +138,17 @@ class App:
         if any(self.files.has(page) for page in pages if page is not None):
             return _redirect_to_folder(target)
         # pixi cannot lock without this file, so a mirror that has none (of an older version) knows no project.
-        return _json_response(b"{}") if path == MAPPING_BY_NAME else _not_found()
+        return _json_response(b"{}") if path == MAPPING_BY_NAME else None
 
     def _find_page(
         self, request: HttpRequest, target: RequestTarget, path: MirrorPath, wait: WaitForUpstream
-    ) -> Response:
-        """A folder's page, in the most preferred form that is there (PEP 691)."""
+    ) -> Response | None:
+        """A folder's page, in the most preferred form that is there (PEP 691); None: it has none."""
         for form in forms(request.fields.get("accept"), target.query):
             page = _below(path, form.file_name)
             if page is not None and (file := self.files.open(page, wait)) is not None:
                 return _file_response(request, file, form.content_type, {"Vary": "Accept"})
-        return _not_found()
+        return None
 
 
 def _is_allowed(host: str | None, allowed: Collection[str]) -> bool:
@@ -152,6 +163,15 @@ def _is_allowed(host: str | None, allowed: Collection[str]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _entitled(target: RequestTarget, verdict: Verdict, of_spelled: Verdict) -> tuple[RequestTarget, Verdict]:
+    """The target with those of its two paths alone that the user may read, and whether that is any."""
+    if of_spelled is not Verdict.MAY_READ:
+        return target._replace(spelled=()), verdict
+    if verdict is not Verdict.MAY_READ:
+        return target._replace(segments=target.spelled, spelled=()), Verdict.MAY_READ
+    return target, verdict
 
 
 def _private(response: Response) -> Response:

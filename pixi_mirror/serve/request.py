@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
-from pixi_mirror.model.segments import requested_segment
+from pixi_mirror.model.segments import is_portable, requested_segment
 from pixi_mirror.model.values import MirrorPath, admit_path
 
 LONGEST_HEAD = 32 * 1024
@@ -124,21 +125,25 @@ class RequestTarget(NamedTuple):
     """As it was sent, without its question mark."""
     token: str | None = None
     """Of `/t/TOKEN`; None: there is none."""
+    spelled: tuple[str, ...] = ()
+    """The segments as they are spelled, where they may be the names of a mirror's own files; empty: they are not."""
 
     @property
-    def path(self) -> MirrorPath | None:
-        """The path inside a mirror; None: no mirror can have such a path."""
-        try:
-            return admit_path("/".join(self.segments))
-        except ValueError:
-            return None
+    def paths(self) -> tuple[MirrorPath, ...]:
+        """The paths inside a mirror that are meant, the likelier one first; empty: no mirror can have them."""
+        paths = []
+        for segments in (self.segments, self.spelled):
+            with suppress(ValueError):
+                paths.append(admit_path("/".join(segments)))
+        return tuple(paths)
 
 
 def parse_target(raw: str) -> RequestTarget | None:
     """Parse a request's target; None: no mirror can have it.
 
     The path is split first, then each segment is decoded once and named by the rule that names files in a mirror. So a
-    slash or backslash that is percent-encoded stays a part of a name, and no dots lead anywhere.
+    slash or backslash that is percent-encoded stays a part of a name, and no dots lead anywhere. Links of `simple/`
+    spell the paths of files as they are on the disk, with their `=XX`, because every web server finds them so.
     """
     path, _, query = _origin_form(raw).partition("?")
     if not path.startswith("/"):
@@ -152,7 +157,12 @@ def parse_target(raw: str) -> RequestTarget | None:
         token = unquote(parts[1])
         del parts[:2]
     segments = tuple(name for part in parts if (name := requested_segment(part)) is not None)
-    return RequestTarget(segments, is_folder, query, token) if len(segments) == len(parts) else None
+    if len(segments) != len(parts):
+        return None
+    spelled = (
+        tuple(unquote(part, errors="replace") for part in parts) if any("=3D" in each for each in segments) else ()
+    )
+    return RequestTarget(segments, is_folder, query, token, spelled if all(map(is_portable, spelled)) else ())
 
 
 def masked(raw: str) -> str:

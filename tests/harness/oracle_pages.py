@@ -318,8 +318,10 @@ def inside(place: str, link: str) -> str:
     """
     parts = urlsplit(link)
     if not (parts.scheme or parts.netloc or parts.path.startswith("/")):
-        # `..` are folders to leave; all else names files by the rule.
-        segments = [each if each in {".", ".."} else named(each) for each in parts.path.removesuffix("/").split("/")]
+        # Every web server has to find it, so it spells what is on the disk.
+        segments = [unquote_to_bytes(each).decode("utf-8", "replace") for each in parts.path.rstrip("/").split("/")]
+        if any("/" in each for each in segments):
+            raise Unreadable(f"the link {link!r} has a slash within a name")
     else:
         segments = [named(each) for each in parts.path.removeprefix("/").removesuffix("/").split("/")]
     segments = [] if parts.path in {"", "/"} else segments

@@ -3,8 +3,10 @@
 import re
 import tomllib
 import urllib.request
+from urllib.parse import urljoin
 
 import pytest
+from harness.python_tools import StaticServer
 from harness.serving import served
 from harness.upstream import answer
 from harness.world import World, small_packages
@@ -71,5 +73,6 @@ def test_an_index_and_its_files_are_mirrored_packed_and_led_to(world: World, ser
             body = get(leads[key][0] + wanted[len(key) :])
             assert kind in body, (wanted, leads[key])
         (link,) = re.findall(rb'href="([^"#]+)', get(f"{url}/simple/demo/"))
-        # Not urljoin, which pip uses: of two slashes it makes one.
-        assert get(f"{url}/{link.decode().removeprefix('../../')}") == WHEEL.data
+        assert get(urljoin(f"{url}/simple/demo/", link.decode())) == WHEEL.data
+    with StaticServer(world.mirror) as another:  # it knows nothing of our rule
+        assert get(urljoin(f"{another.url}/simple/demo/", link.decode())) == WHEEL.data

@@ -8,9 +8,11 @@ from harness.examples import examples
 from harness.urls import SEGMENTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from people import PASSWORD, basic, user, users
 from serving import Client, descriptors, written
 
 from pixi_mirror.model.segments import is_portable, request_path
+from pixi_mirror.serve.access.control import AccessControl
 from pixi_mirror.serve.app import App
 from pixi_mirror.serve.files import MirrorFiles
 from pixi_mirror.serve.request import HttpRequest, masked, parse_target
@@ -43,13 +45,53 @@ def test_a_request_is_mapped_by_the_rule_that_makes_paths_of_urls(tmp_path, spel
     mirror = written(tmp_path / "mirror", {path: b"the file"}, {f"h.example/{name}/page/index.html": b"<html>"})
     app = App(files=MirrorFiles(mirror))
     sent = quote(spelled, safe="%/~@$&'()*+,;=!:", encoding="utf-8")
-    for target in (f"/h.example/{sent}/x-1.0.tar.gz", f"/{request_path(path)}", f"/t/tk/h.example/{sent}/x-1.0.tar.gz"):
+    spellings = (f"h.example/{sent}/x-1.0.tar.gz", request_path(path), quote(path))  # the last one is that of `simple/`
+    for target in [f"/{each}" for each in spellings] + [f"/t/tk/{each}" for each in spellings]:
         response = app.respond(HttpRequest(method="GET", target=target, fields={}, keeps_alive=False))
         assert response.status == 200, target
         assert os.pread(response.file.descriptor, 20, 0) == b"the file"
         response.close()
     redirect = app.respond(HttpRequest(method="GET", target=f"/h.example/{sent}/page", fields={}, keeps_alive=False))
     assert (redirect.status, redirect.fields["Location"]) == (301, "page/")
+
+
+def test_what_the_rule_names_comes_before_what_is_spelled_so(tmp_path):
+    files = {"h.example/=3D41/x-1-0.conda": b"of =41", "h.example/=41/x-1-0.conda": b"of nothing that a mirror names"}
+    app = App(files=MirrorFiles(written(tmp_path / "mirror", files, {})))
+    response = app.respond(HttpRequest(method="GET", target="/h.example/=41/x-1-0.conda", fields={}, keeps_alive=False))
+    assert os.pread(response.file.descriptor, 20, 0) == b"of =41"
+    response.close()
+
+
+RULE, SPELLED = "h.example/a=3D3Ab/x-1-0.conda", "h.example/a=3Ab/x-1-0.conda"
+
+
+@pytest.mark.parametrize(
+    ("rights", "files", "found"),
+    [
+        (["h.example"], (SPELLED,), SPELLED),
+        (["h.example"], (RULE, SPELLED), RULE),
+        (["h.example/a=3Ab"], (RULE, SPELLED), SPELLED),
+        (["h.example/a=3D3Ab"], (RULE, SPELLED), RULE),
+        (["h.example/a=3D3Ab"], (SPELLED,), None),
+        (["h.example/a=3Ab"], (RULE,), None),
+        (["other"], (RULE, SPELLED), None),
+    ],
+)
+def test_of_two_paths_that_one_request_may_mean_only_one_that_the_user_may_read_is_shown(
+    tmp_path, rights, files, found
+):
+    mirror = written(tmp_path / "mirror", {path: path.encode() for path in files}, {})
+    known = users(user("ada", read=rights))
+    app = App(files=MirrorFiles(mirror), access=AccessControl(lambda: known))
+    fields = {"authorization": basic("ada", PASSWORD)}
+    response = app.respond(
+        HttpRequest(method="GET", target="/h.example/a=3Ab/x-1-0.conda", fields=fields, keeps_alive=False)
+    )
+    assert response.status == (404 if found is None else 200)
+    if found is not None:
+        assert os.pread(response.file.descriptor, 50, 0) == found.encode()
+    response.close()
 
 
 TRAVERSALS = [
@@ -174,9 +216,9 @@ def test_the_log_tells_of_each_request(client, log):
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=40).map(lambda tail: f"/{tail}"))
 def test_whatever_a_target_is_it_means_a_path_of_a_mirror_or_nothing(raw):
     target = parse_target(raw)
-    if target is not None and target.path is not None:
-        assert all(map(is_portable, target.path.split("/")))
-        assert not target.path.startswith(".")
+    for path in () if target is None else target.paths:
+        assert all(map(is_portable, path.split("/")))
+        assert not path.startswith(".")
 
 
 _PIECES = st.sampled_from([
