@@ -5,11 +5,15 @@ from collections.abc import Iterable
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is most like another; None: none is like it."""
+    return next(iter(similar(word, known, at_most=1)), None)
+
+
+def similar(word: str, known: Iterable[str], *, at_most: int) -> tuple[str, ...]:
+    """The known words that are like another, the nearest first."""
     from difflib import get_close_matches  # only a failing run needs it
 
     words = {each.lower(): each for each in known}
-    close = get_close_matches(word.lower(), list(words), n=1)
-    return words[close[0]] if close else None
+    return tuple(words[each] for each in get_close_matches(word.lower(), list(words), n=at_most))
 
 
 def perhaps(word: str, known: Iterable[str]) -> str:

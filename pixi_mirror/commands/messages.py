@@ -21,10 +21,11 @@ def has_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
         return False
     if environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
         return True
-    return _is_terminal(stream) and environ.get("TERM") != "dumb"
+    return is_terminal(stream) and environ.get("TERM") != "dumb"
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person reads the stream."""
     try:
         return stream.isatty()
     except (OSError, ValueError, AttributeError):
@@ -36,13 +37,13 @@ def marked(kind: Kind, message: str, stream: TextIO) -> str:
     text = plain(message)
     if has_colours(stream, os.environ):
         return f"{_COLOURS[kind]}{kind}:{_OFF} {text}"
-    return f"{kind}: {text}" if _is_terminal(stream) else f"{_PLAIN[kind]}{text}"
+    return f"{kind}: {text}" if is_terminal(stream) else f"{_PLAIN[kind]}{text}"
 
 
 def say_error(message: str) -> None:
     """Print an error; on a terminal the command that tells more is a hint on a line of its own."""
     head, _, command = message.rpartition("; see ")
-    if head and command.startswith("`") and (_is_terminal(sys.stderr) or has_colours(sys.stderr, os.environ)):
+    if head and command.startswith("`") and (is_terminal(sys.stderr) or has_colours(sys.stderr, os.environ)):
         say("error", f"{head}.")
         say("hint", f"see {command}")
     else:

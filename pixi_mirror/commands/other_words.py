@@ -13,7 +13,9 @@ _PACKS = "`pixi-mirror pack` puts one environment into one file"
 _SERVES = "`pixi-mirror serve` shows the mirror over HTTP"
 _TELLS = "`pixi-mirror config` prints what a client needs to use the mirror"
 _OTHER_WORDS = {
-    **dict.fromkeys(("list", "ls", "info", "show", "search", "tree"), _HOLDS),
+    **dict.fromkeys(("list", "search", "dir"), "`pixi-mirror ls` lists the packages that the mirror holds"),
+    **dict.fromkeys(("tree", "depends", "whoneeds", "explain"), "`pixi-mirror why PACKAGE` says who wants a package"),
+    **dict.fromkeys(("info", "show"), _HOLDS),
     **dict.fromkeys(
         ("sync", "mirror", "fetch", "download", "pull", "add", "create", "init", "refresh", "upgrade", "lock"), _BRINGS
     ),

@@ -86,16 +86,23 @@ class Parser:
             help=help,
         )
 
-    def values(self, *names: str, help: str, metavar: str, convert: Callable[[str], Any] = str) -> None:  # noqa: A002
+    def values(
+        self,
+        *names: str,
+        help: str,  # noqa: A002
+        metavar: str,
+        convert: Callable[[str], Any] = str,
+        choices: Sequence[str] | None = None,
+    ) -> None:
         """Declare an option that may be given several times, one value each."""
         variable, longest = _variable(names), max(names, key=len)
         raw = self._environ.get(variable)
-        known = [admitted(variable, part, convert) for part in raw.split(",") if part] if raw else []
+        known = [admitted(variable, part, convert, choices) for part in raw.split(",") if part] if raw else []
         self._group.add_argument(
             *names,
             action=_Append,
             default=known,
-            type=lambda raw: admitted(longest, raw, convert),
+            type=lambda raw: admitted(longest, raw, convert, choices),
             metavar=metavar,
             help=f"{help}; repeatable",
         )

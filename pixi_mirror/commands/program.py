@@ -22,6 +22,8 @@ from pixi_mirror.errors import DONE, Interrupted, MachineError, PixiMirrorError,
 VERBS: tuple[tuple[str, str], ...] = (
     ("update", "Bring the mirror to hold what the locks pin. Never removes a package."),
     ("status", "Say what the mirror holds, which locks it follows, and what is out of date."),
+    ("ls", "List the packages that the mirror holds, by name, channel, environment, platform or kind."),
+    ("why", "Say who wants a package: locks, environments, platforms, and the packages that need it."),
     ("verify", "Hash every file again, read every index back, say what differs; --repair fetches it."),
     ("forget", "Stop following a lock, or some of its environments."),
     ("prune", "Show what no followed lock wants any more; --apply removes it."),
@@ -62,10 +64,10 @@ options:
 Every option can be set by an environment variable too: PIXI_MIRROR_<OPTION>, for example PIXI_MIRROR_CACHE_DIR; several
 values are separated by commas.
 
-exit status: 0 done; 1 something found (verify, status --check, prune); 2 usage; 3 workspace, lock, environment or
-platform; 4 cannot be mirrored; 5 could not be fetched; 6 wrong bytes; 7 a program that was run failed; 8 a directory,
-disk or file of this machine; 10 files are missing that an earlier generation needs; 75 another process is writing the
-mirror; 130, 143 interrupted."""
+exit status: 0 done; 1 something found (verify, status --check, prune), or nothing (why); 2 usage; 3 workspace, lock,
+environment or platform; 4 cannot be mirrored; 5 could not be fetched; 6 wrong bytes; 7 a program that was run failed;
+8 a directory, disk or file of this machine; 10 files are missing that an earlier generation needs; 75 another process
+is writing the mirror; 130, 143 interrupted."""
 
 
 def main() -> NoReturn:
@@ -155,7 +157,7 @@ def _warn_of_unknown_variables() -> None:
 def _print_help() -> None:
     from pixi_mirror.commands.help_text import help_width, reflowed
 
-    verbs = "\n".join(f"  {name:<9}{sentence}" for name, sentence in VERBS)
+    verbs = "\n".join(f"  {name:<11}{sentence}" for name, sentence in VERBS)
     print(reflowed(_HELP.format(verbs=verbs), help_width()))
 
 

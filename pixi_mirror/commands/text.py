@@ -1,7 +1,7 @@
 """How numbers, lists and what others have written read to people."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from pixi_mirror.progress import format_size
@@ -26,15 +26,20 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def table(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines with aligned columns: the first to the left, the others to the right."""
+def table(rows: Iterable[Sequence[str]], *, right: Collection[int] | None = None) -> list[str]:
+    """Lines with aligned columns.
+
+    Args:
+        rows: of one length.
+        right: the columns that are aligned to the right, from 0; None: all but the first.
+    """
     rows = list(rows)
     if not rows:
         return []
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
+            cell.rjust(width) if (column > 0 if right is None else column in right) else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

@@ -30,6 +30,20 @@ def is_conditional(line: str) -> bool:
     return ";" in line if requirement is None else requirement.marker is not None
 
 
+def marker_of(line: str) -> str | None:
+    """The marker of a requirement line; None: it has none, or cannot be read."""
+    requirement = _requirement(line) if ";" in line else None
+    return None if requirement is None or requirement.marker is None else str(requirement.marker)
+
+
+def extras_of(line: str) -> frozenset[str]:
+    """The normalised names of the extras that a requirement line asks for."""
+    from packaging.utils import canonicalize_name
+
+    requirement = _requirement(line)
+    return frozenset() if requirement is None else frozenset(map(canonicalize_name, requirement.extras))
+
+
 def accepts(line: str, version: str) -> bool:
     """Whether an installed `version` is one that a requirement line asks for.
 

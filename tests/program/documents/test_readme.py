@@ -127,6 +127,8 @@ def test_the_documented_json_has_the_keys_of_a_real_run(world):
         world.run_json("--lock", "pixi.lock", "-e", "prd", "--dry-run", status=3),
         world.run_json("--lock", "pixi.lock", "--all-environments"),
         world.run_json("status"),
+        world.run_json("ls"),
+        world.run_json("why", "base"),
     ]
     next(world.mirror.rglob("tool-*.conda")).unlink()
     runs.append(world.run_json("verify", status=1))
