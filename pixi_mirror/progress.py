@@ -1,4 +1,4 @@
-"""The interface by which the parts of the program report progress, and how a number of bytes reads to people."""
+"""The interface by which the parts of the program report progress, and how numbers read to people."""
 
 from typing import Protocol
 
@@ -17,13 +17,14 @@ class Progress(Protocol):
     def warn(self, message: str) -> None:
         """Show a sentence that a person should act on; the run goes on."""
 
-    def begin(self, task: str, *, files: int, size: int) -> None:
+    def begin(self, task: str, *, files: int, size: int, unknown: int = 0) -> None:
         """Show that a task begins.
 
         Args:
             task: its name.
             files: how many files it will handle.
             size: their bytes in all, as far as they are known.
+            unknown: of how many files the size is not known.
         """
 
     def advance(self, *, files: int = 0, size: int = 0) -> None:
@@ -39,11 +40,16 @@ class NoProgress:
     def warn(self, message: str) -> None:
         """Ignore it."""
 
-    def begin(self, task: str, *, files: int, size: int) -> None:
+    def begin(self, task: str, *, files: int, size: int, unknown: int = 0) -> None:
         """Ignore it."""
 
     def advance(self, *, files: int = 0, size: int = 0) -> None:
         """Ignore it."""
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def format_size(size: int) -> str:

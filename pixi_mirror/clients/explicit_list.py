@@ -5,6 +5,7 @@ from urllib.parse import quote
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.model.packages import Cell, Inventory, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.progress import counted
 from pixi_mirror.suggest import suggested
 
 
@@ -27,8 +28,8 @@ def explicit_list(inventory: Inventory, *, url: str, environment: str, platform:
     missing = [package.path for package in conda if not _is_there(package.path, inventory)]
     if missing:
         raise WorkspaceError(
-            f"{len(missing)} packages of {environment} on {platform} are not in the mirror, such as {missing[0]}; run "
-            "`pixi-mirror update`."
+            f"the mirror lacks {counted(len(missing), 'package')} of {environment} on {platform}, such as "
+            f"{missing[0]}; run `pixi-mirror update`."
         )
     lines = [
         f"# {environment} of {snapshot.workspace} for {cell.subdir}; for conda, mamba or micromamba:",

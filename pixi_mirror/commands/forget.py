@@ -8,10 +8,10 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.text import counted
 from pixi_mirror.commands.values import path, word
 from pixi_mirror.mirror.forget import ForgetResult, forget
 from pixi_mirror.model.values import Json
+from pixi_mirror.progress import counted
 
 
 def _declare(parser: Parser) -> None:

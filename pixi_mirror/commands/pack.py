@@ -9,7 +9,6 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.text import counted
 from pixi_mirror.commands.values import path, word
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.errors import UsageError
@@ -21,7 +20,7 @@ from pixi_mirror.pack.contents import Style, place_of
 from pixi_mirror.pack.file_names import STDOUT, Form
 from pixi_mirror.pack.pack import PackRequest, PackResult, PackSummary, pack
 from pixi_mirror.pack.parse import COMPATIBLE
-from pixi_mirror.progress import format_size
+from pixi_mirror.progress import counted, format_size
 
 
 def _declare(parser: Parser) -> None:

@@ -8,13 +8,14 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.text import counted, files_of
+from pixi_mirror.commands.text import files_of
 from pixi_mirror.commands.values import path, positive, word
 from pixi_mirror.environments.package_cache import Waiting
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.environments.prime import Choice, Primed, prime
 from pixi_mirror.lockfile.selection import SUBDIR_PREFIX
 from pixi_mirror.model.values import Json
+from pixi_mirror.progress import counted
 
 _JOBS = 4
 _LOCK_TIMEOUT_S = 60.0

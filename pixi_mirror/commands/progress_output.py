@@ -44,7 +44,7 @@ class Notes:
         with self._lock, suppress(OSError, ValueError):
             print(line, file=self._stream, flush=True)
 
-    def begin(self, task: str, *, files: int, size: int) -> None:
+    def begin(self, task: str, *, files: int, size: int, unknown: int = 0) -> None:
         """Do nothing."""
 
     def advance(self, *, files: int = 0, size: int = 0) -> None:
@@ -68,14 +68,16 @@ class Plain(Notes):
         super().__init__(stream, verbose=verbose)
         self._heartbeat_s = heartbeat_s
         self._task = ""
-        self._files = self._of_files = self._size = self._of_size = 0
+        self._files = self._of_files = self._size = 0
+        self._of_all = ""
         self._beating = False
 
-    def begin(self, task: str, *, files: int, size: int) -> None:
+    def begin(self, task: str, *, files: int, size: int, unknown: int = 0) -> None:
         """Print what begins."""
         with self._lock:
-            self._task, self._files, self._of_files, self._size, self._of_size = task, 0, files, 0, size
-            self._print(f"{task} {files_of(files, size)}")
+            self._task, self._files, self._of_files, self._size = task, 0, files, 0
+            self._of_all = "" if unknown else f" of {format_size(size)}"
+            self._print(f"{task} {files_of(files, size, unknown=unknown)}")
             if not self._beating:
                 self._beating = start_thread(self._beat)
 
@@ -90,8 +92,8 @@ class Plain(Notes):
             time.sleep(self._heartbeat_s)
             with self._lock:
                 if self._files < self._of_files:
-                    done, total = format_size(self._size), format_size(self._of_size)
-                    self._print(f"{self._task}: {self._files} of {self._of_files} files, {done} of {total}")
+                    done = f"{format_size(self._size)}{self._of_all}"
+                    self._print(f"{self._task}: {self._files} of {self._of_files} files, {done}")
 
 
 class Bar(Notes):
@@ -102,7 +104,7 @@ class Bar(Notes):
         self._bar: Any = None
         self._files = self._of_files = 0
 
-    def begin(self, task: str, *, files: int, size: int) -> None:
+    def begin(self, task: str, *, files: int, size: int, unknown: int = 0) -> None:  # noqa: ARG002 - shows what is known
         """Draw it."""
         from tqdm import tqdm
 

@@ -9,13 +9,13 @@ from pixi_mirror.commands.change_lines import moment, moment_json, name_lines
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.text import counted, files_of, some
+from pixi_mirror.commands.text import files_of, some
 from pixi_mirror.commands.values import days, natural
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.mirror.changes import name_of_path
 from pixi_mirror.mirror.prune import PruneResult, prune
 from pixi_mirror.model.values import Json, MirrorPath
-from pixi_mirror.progress import format_size
+from pixi_mirror.progress import counted, format_size
 
 _SHOWN = 20
 
@@ -63,7 +63,7 @@ def _lines(pruned: PruneResult, *, verbose: bool) -> list[str]:
         ("unlisted" if done else "would unlist", pruned.unlisted),
         ("removed" if done else "would remove", pruned.removed),
         ("unlisted before, and waiting", pruned.waiting),
-        ("kept for generations that list them", pruned.kept),
+        ("kept, since a generation with a name, or one of --keep, lists them (see `pixi-mirror log`)", pruned.kept),
     ):
         if paths:
             lines += [f"{title}:", *_named(paths, verbose=verbose)]
@@ -76,7 +76,7 @@ def _lines(pruned: PruneResult, *, verbose: bool) -> list[str]:
         what = files_of(len(pruned.waiting), pruned.waiting_size)
         lines.append(f"waiting: {what}, which `pixi-mirror prune --apply` removes from {_first(pruned)} on")
     if not pruned.found:
-        return [*lines, f"nothing to do: {pruned.mirror} lists nothing that no subscription wants"]
+        return [*lines, f"nothing to do: every file that {pruned.mirror} lists is wanted"]
     unlisted = files_of(len(pruned.unlisted), pruned.unlisted_size)
     removed = counted(len(pruned.removed), "file")
     freed = f", which frees {format_size(pruned.size)}" if pruned.size else ""

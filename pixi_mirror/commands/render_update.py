@@ -7,14 +7,14 @@ from typing import Any
 from pixi_mirror.commands.change_lines import change_json, change_lines
 from pixi_mirror.commands.command import Outcome
 from pixi_mirror.commands.options import make_context, make_progress
-from pixi_mirror.commands.text import counted, files_of, nothing_to_do, table
+from pixi_mirror.commands.text import files_of, nothing_to_do, table
 from pixi_mirror.mirror.checkout import checkout_sources, outside_sources, sources_json
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.subscriptions import SourceSelection
 from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
 from pixi_mirror.model.packages import Package, Request, Target
 from pixi_mirror.model.values import Json
-from pixi_mirror.progress import format_size
+from pixi_mirror.progress import counted, format_size
 
 
 def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
@@ -149,11 +149,10 @@ def _lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
             *_refused(plan),
             *_from_checkout(plan),
         ]
+        bring = files_of(len(plan.to_bring), plan.size, unknown=plan.unknown_sizes)
         if plan.pins.unacceptable:
-            bring = files_of(len(plan.to_bring), plan.size)
             return [*lines, f"would bring nothing, since something cannot be mirrored; the rest would be {bring}"]
         if plan.to_bring or updated.indexes:
-            bring = files_of(len(plan.to_bring), plan.size)
             return [*lines, f"would bring {bring}, and write {indexes}; nothing was changed in {updated.mirror}"]
         return [*lines, nothing]
     if updated.failed or updated.error is not None:
@@ -185,7 +184,7 @@ def _json(updated: UpdateResult) -> Mapping[str, Json]:
         ),
         "warnings": list(plan.warnings),
         "bytes": plan.size,
-        "bytes_unknown": sum(package.size is None for package in plan.to_bring),
+        "bytes_unknown": plan.unknown_sizes,
         "indexes": list(updated.indexes),
         "fetched": list(updated.fetched),
         "failed": [

@@ -7,10 +7,10 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.text import counted
 from pixi_mirror.history.rollback import RollbackResult, rollback
 from pixi_mirror.mirror.generation_file import short
 from pixi_mirror.model.values import Json
+from pixi_mirror.progress import counted
 
 
 def _declare(parser: Parser) -> None:

@@ -9,18 +9,18 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.change_lines import moment
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.text import counted, files_of
+from pixi_mirror.commands.text import files_of
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.mirror.checkout import CheckoutSource, sources_json
 from pixi_mirror.mirror.dates import dates_json
 from pixi_mirror.mirror.status import SourceSummary, Status, SubscriptionStatus, status
 from pixi_mirror.model.values import Json
-from pixi_mirror.progress import format_size
+from pixi_mirror.progress import counted, format_size
 from pixi_mirror.pypi.simple import PAGES_OF_LINKS
 
 _STATES = {
     "current": "current",
-    "changed": "the lock has changed since: run `pixi-mirror update`",
+    "changed": "the lock wants something other than the mirror offers: run `pixi-mirror update`",
     "missing": "the lock is not there; what it wanted last stays",
     "unreadable": "the lock cannot be read; what it wanted last stays",
 }
@@ -58,9 +58,19 @@ def _lines(found: Status) -> list[str]:
         lines.append(f"{waiting} deferred: `pixi-mirror serve --upstream` fetches each when it is first asked for")
     if found.stale_indexes:
         lines.append(f"{counted(len(found.stale_indexes), 'index', 'indexes')} out of date: {_advice(found)}")
-    if difference.surplus:
-        lines.append(f"{counted(len(difference.surplus), 'file')} no longer wanted: see `pixi-mirror prune`")
-    return lines
+    return [*lines, *_surplus_lines(found)]
+
+
+def _surplus_lines(found: Status) -> Iterator[str]:
+    """What is here and wanted by no lock: what prune takes out of the indexes, what waits, and what stays."""
+    apart = {*found.waiting, *found.kept}
+    if listed := sum(path not in apart for path in found.plan.difference.surplus):
+        yield f"{counted(listed, 'file')} no longer wanted: see `pixi-mirror prune`"
+    if found.waiting:
+        yield f"{counted(len(found.waiting), 'file')} unlisted, and waiting to be removed: see `pixi-mirror prune`"
+    if found.kept:
+        kept = counted(len(found.kept), "file")
+        yield f"{kept} no longer wanted, and kept for a generation with a name: see `pixi-mirror log`"
 
 
 def _doubt(source: CheckoutSource) -> str:
@@ -148,6 +158,8 @@ def _json(found: Status) -> Mapping[str, Json]:
         "changed": list(found.plan.difference.changed),
         "deferred": sorted(found.plan.deferred),
         "surplus": list(found.plan.difference.surplus),
+        "waiting": list(found.waiting),
+        "kept": list(found.kept),
         "stale_indexes": list(found.stale_indexes),
         "files": found.files,
         "bytes": found.size,
@@ -184,6 +196,8 @@ _LISTS = (
     "changed",
     "deferred",
     "surplus",
+    "waiting",
+    "kept",
     "stale_indexes",
 )
 

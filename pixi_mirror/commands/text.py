@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from pixi_mirror.progress import format_size
+from pixi_mirror.progress import counted, format_size
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What a terminal would obey, what turns the order of writing, and halves of characters, which no stream takes."""
@@ -15,15 +15,15 @@ def plain(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def files_of(number: int, size_of_all: int) -> str:
-    """`3 files, 1.2 MB`; the size is left out where it is not known."""
+def files_of(number: int, size_of_all: int, *, unknown: int = 0) -> str:
+    """`3 files, 1.2 MB`, without the size where that is 0.
+
+    With `unknown`, the number of files whose size is not known: `3 files, 1.2 MB and more`, or `3 files, size unknown`.
+    """
     count = counted(number, "file")
+    if unknown:
+        return f"{count}, {format_size(size_of_all)} and more" if number > unknown else f"{count}, size unknown"
     return f"{count}, {format_size(size_of_all)}" if size_of_all else count
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def table(rows: Iterable[Sequence[str]], *, right: Collection[int] | None = None) -> list[str]:

@@ -11,7 +11,6 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_progress
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.text import counted
 from pixi_mirror.commands.values import path, positive
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.environments.platform import own_subdir
@@ -19,6 +18,7 @@ from pixi_mirror.environments.shells import SHELLS
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import Json
 from pixi_mirror.pack.unpack import UnpackDestination, UnpackedPack, unpack
+from pixi_mirror.progress import counted
 
 _PACK = Path("environment.tar")
 _STDIN = Path("-")

@@ -13,6 +13,7 @@ from pixi_mirror.model.attestations import ATTESTATIONS, attestations_of
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, admit_path
+from pixi_mirror.progress import counted
 
 _NOARCH = "noarch"
 
@@ -68,7 +69,7 @@ def _json_problem(place: str, data: bytes, expected: Mapping[str, Mapping[str, J
     wrong = sorted(file for file in found.keys() | expected.keys() if found.get(file) != expected.get(file))
     if not wrong:
         return None
-    return f"{len(wrong)} of its records are not what the inventory says, the first is {wrong[0]}"
+    return f"{counted(len(wrong), 'record')} not as the inventory has it, the first is {wrong[0]}"
 
 
 def _sidecar_problem(

@@ -9,6 +9,7 @@ from pixi_mirror.conda.matchspec_spelling import normal_record
 from pixi_mirror.conda.repodata import read_relations, read_repodata
 from pixi_mirror.conda.shards import read_shard, read_shard_index
 from pixi_mirror.model.values import Json, Sha256
+from pixi_mirror.progress import counted
 
 _RECORD = 1 << 14
 """Bytes that a record may take; most take a tenth of it."""
@@ -80,4 +81,4 @@ def _difference(subdir_found: str, found: Records, subdir: str, expected: Record
         return None
     one, other = normal_record(found[wrong[0]]), normal_record(expected[wrong[0]])
     keys = ", ".join(sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key)))
-    return f"{len(wrong)} of its records are not what the inventory says, the first is {wrong[0]} ({keys})"
+    return f"{counted(len(wrong), 'record')} not as the inventory has it, the first is {wrong[0]} ({keys})"

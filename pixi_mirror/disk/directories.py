@@ -30,6 +30,22 @@ def make_directory(directory: Path, *, below: Path | None = None) -> set[Path]:
     return {*unsynced, directory.parent}
 
 
+def require_writable(directory: Path) -> None:
+    """Look whether a directory can be written, or made if it is not there; nothing is made.
+
+    Raises:
+        OSError: this user may not, the disk is read-only, or a file stands where a directory has to be.
+    """
+    while not os.path.lexists(directory) and directory != directory.parent:
+        directory = directory.parent
+    if not directory.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(directory, os.W_OK | os.X_OK):
+        is_read_only = hasattr(os, "statvfs") and os.statvfs(directory).f_flag & os.ST_RDONLY
+        reason = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(reason, os.strerror(reason))
+
+
 def is_true_directory(directory: Path) -> bool:
     """Whether there is a directory of that name that is no link.
 

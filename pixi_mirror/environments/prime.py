@@ -16,6 +16,7 @@ from pixi_mirror.model.packages import Cell, Inventory, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pixi.discovery import lock_of
 from pixi_mirror.pixi.info import read_cache_directory
+from pixi_mirror.progress import counted
 from pixi_mirror.settings.files import default_pixi_cache, named_pixi_cache
 from pixi_mirror.suggest import suggested
 
@@ -57,7 +58,7 @@ class Primed:
         """Why it is not all there; None: it is."""
         if not self.failed:
             return None
-        summary = f"{len(self.failed)} packages are not in the package cache {self.cache}:"
+        summary = f"the package cache {self.cache} lacks {counted(len(self.failed), 'package')}:"
         return self.failed[0] if len(self.failed) == 1 else SeveralErrors(summary, self.failed)
 
 

@@ -24,7 +24,7 @@ def find_generation(tree: Tree, named: str) -> int:
     names = tree.generations.names()
     number = int(named.removeprefix("g")) if _NUMBER.fullmatch(named) else names.get(named)
     if number is None or number not in known:
-        named_so = f", and the names {', '.join(names)}" if names else ""
+        named_so = f", and the {'name' if len(names) == 1 else 'names'} {', '.join(names)}" if names else ""
         raise WorkspaceError(
             f"{tree.root} has no generation {named!r}; it has {_ranges(known)}{named_so} (see `pixi-mirror log`)."
         )

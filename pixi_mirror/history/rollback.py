@@ -24,7 +24,7 @@ from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.packages import Inventory, Listing, PackageFile, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256
-from pixi_mirror.progress import format_size
+from pixi_mirror.progress import counted, format_size
 
 _NEVER_READ = admit_sha256("0" * 64)
 """The digest of a source that has to be read again, whatever it is."""
@@ -168,8 +168,8 @@ def _incomplete(tree: Tree, then: Inventory, missing: Mapping[MirrorPath, Packag
     return IncompleteError(
         "\n".join(
             [
-                f"{len(missing)} files ({size}) that generation g{number} of {tree.root} lists are not here any more, "
-                "or are damaged; nothing was changed. Put them back from a backup, or choose a generation that has all "
+                f"generation g{number} of {tree.root} lacks {counted(len(missing), 'file')} ({size}), gone or damaged; "
+                "nothing was changed. Put them back from a backup, or choose a generation that has all "
                 "its files. `pixi-mirror prune --keep N` and `pixi-mirror pin` keep files for later:",
                 *(f"  {line}" for line in lines[:_SHOWN]),
                 *([f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []),

@@ -7,6 +7,7 @@ from pixi_mirror.errors import UnmirrorableError
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.progress import counted
 from pixi_mirror.pypi.index import possible_pages
 
 
@@ -30,9 +31,9 @@ def blocked_paths_error(plan: Plan) -> UnmirrorableError | None:
     return UnmirrorableError(
         "\n".join(
             [
-                f"{len(lines)} paths would have to be a file and a directory at once; nothing was changed. Mirror what "
-                "they come from into different directories. If one is no longer wanted, `pixi-mirror prune --apply "
-                "--grace 0` removes it:",
+                f"{counted(len(lines), 'path')} would have to be a file and a directory at once; nothing was changed. "
+                "Mirror what they come from into different directories. If one is no longer wanted, `pixi-mirror prune "
+                "--apply --grace 0` removes it:",
                 *(f"  {line}" for line in lines),
             ]
         ),

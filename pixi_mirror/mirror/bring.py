@@ -56,7 +56,7 @@ def bring_packages(
     _refuse_equal_names(tree, plan)
     with store.used():
         _refuse_small_disks(tree, store, packages)
-        progress.begin("bringing", files=len(packages), size=plan.size)
+        progress.begin("bringing", files=len(packages), size=plan.size, unknown=plan.unknown_sizes)
         suspect = frozenset(sha for path in plan.difference.changed if (sha := plan.packages[path].sha256))
         obtained: dict[MirrorPath, ObtainedPackage] = {}
         failed: list[FailedPackage] = []

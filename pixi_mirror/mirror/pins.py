@@ -105,6 +105,7 @@ def renew_pins(
         warnings=(
             *(note for answer in answers.values() for note in answer.notes),
             *_missing_platforms(answers.values()),
+            *_nothing_chosen(snapshots.values()),
             *outside_warnings(snapshots.values()),
         ),
     )
@@ -121,6 +122,20 @@ def _missing_platforms(answers: Iterable[SelectionResult]) -> Iterable[str]:
         workspace = answer.snapshot.workspace
         for missing in answer.missing_platforms:
             yield f"{workspace}: environment {missing.environment!r} has no platform {missing.platform!r}"
+
+
+def _nothing_chosen(snapshots: Iterable[Snapshot]) -> Iterable[str]:
+    """Say of a lock that none of its chosen environments has a package: an unusual wish, and often a mistake."""
+    for snapshot in snapshots:
+        if not snapshot.cells or snapshot.packages or snapshot.refused or snapshot.directories:
+            continue
+        names = sorted({cell.environment for cell in snapshot.cells})
+        whose = "environment" if len(names) == 1 else "environments"
+        kind = "packages" if all(request.pypi for request in snapshot.requests) else "conda packages"
+        yield (
+            f"{snapshot.workspace}: nothing to mirror, since its lock has no {kind} for the {whose} "
+            f"{', '.join(names)}; -e names another environment, --all-environments takes all"
+        )
 
 
 def recorded_pins(

@@ -59,6 +59,11 @@ class Plan:
         return sum(package.size or 0 for package in self.to_bring)
 
     @property
+    def unknown_sizes(self) -> int:
+        """Number of packages to bring whose size is not known."""
+        return sum(package.size is None for package in self.to_bring)
+
+    @property
     def deferred_size(self) -> int:
         """Known bytes of the deferred packages."""
         return sum(self.packages[path].size or 0 for path in self.deferred)

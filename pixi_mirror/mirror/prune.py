@@ -17,6 +17,7 @@ from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.packages import PackageFile
 from pixi_mirror.model.values import DAY_S, MirrorPath, Sha256
+from pixi_mirror.progress import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,15 +96,15 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float, keep: int) -> tuple[
     plan = plan_changes(tree, pins, layout=tree.inventory.layout)
     if wrong := (*plan.difference.missing, *plan.difference.changed):
         raise MachineError(
-            f"{len(wrong)} files that subscriptions want are missing or wrong, the first is {wrong[0]}; nothing was "
-            "changed. Run `pixi-mirror verify --repair` or `pixi-mirror update` first."
+            f"{counted(len(wrong), 'file')} missing or wrong of what subscriptions want, the first is {wrong[0]}; "
+            "nothing was changed. Run `pixi-mirror verify --repair` or `pixi-mirror update` first."
         )
     now = time.time()
     waiting_since = tree.state.unlisted
     derived = tree.inventory.generated.keys() & waiting_since
     surplus = (*plan.difference.surplus, *sorted(plan.gone), *sorted(derived))
     unlisted = tuple(path for path in surplus if path not in waiting_since)
-    listed = _listed_by_kept(tree, keep)
+    listed = files_of_generations(tree, keep=keep)
     kept = frozenset(path for path in surplus if (path, tree.inventory.stored_at(path)) in listed)
     due = tuple(path for path in surplus if waiting_since.get(path, now) + grace_s <= now and path not in kept)
     shas = {file.sha256 for _, file in listed}
@@ -131,8 +132,12 @@ def _size(tree: Tree, paths: Iterable[MirrorPath]) -> int:
     return sum(stored.size for path in paths if (stored := tree.inventory.stored_at(path)))
 
 
-def _listed_by_kept(tree: Tree, keep: int) -> frozenset[tuple[MirrorPath, PackageFile]]:
-    """The files that are listed by the last generations, so many as are to be kept, and by those that have a name."""
+def files_of_generations(tree: Tree, *, keep: int = 0) -> frozenset[tuple[MirrorPath, PackageFile]]:
+    """The files that the last `keep` generations list, and those that have a name; prune removes none of them.
+
+    Raises:
+        MachineError: the history cannot be read.
+    """
     known = tree.generations
     numbers = {*known.names().values()}
     if keep and (stamp := tree.inventory.stamp) is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.errors import MachineError, WorkspaceError
 from pixi_mirror.git.package import repository_path, repository_url
 from pixi_mirror.lockfile.interface import WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
@@ -20,8 +20,9 @@ from pixi_mirror.mirror.dates import Dates, read_dates
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes, wanted_channels
+from pixi_mirror.mirror.prune import files_of_generations
 from pixi_mirror.mirror.subscriptions import known_sources
-from pixi_mirror.mirror.tree import open_mirror
+from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.home_channels import home_channels
 from pixi_mirror.model.packages import Cell, Channel, Inventory, Package, PackageFile, Snapshot, SourceDirectory
 from pixi_mirror.model.values import MirrorPath
@@ -94,6 +95,10 @@ class Status:
     outside: tuple[SourceDirectory, ...]
     """Source directories that belong to no workspace."""
     plan: Plan
+    waiting: tuple[MirrorPath, ...]
+    """Of the surplus: what no index lists any more, until prune removes it."""
+    kept: tuple[MirrorPath, ...]
+    """Of the surplus: what prune leaves there, since a generation that has a name lists it."""
     stale_indexes: tuple[MirrorPath, ...]
     files: int
     size: int
@@ -135,6 +140,7 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
     if remember:
         tree.remember_identities()
     stored = tree.inventory.stored
+    kept = _kept(tree, plan)
     listed = (*plan.packages.values(), *plan.kept.values())
     return Status(
         mirror=mirror,
@@ -150,12 +156,26 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
         ),
         outside=outside_sources(tree.inventory.snapshots),
         plan=plan,
+        waiting=tuple(path for path in plan.difference.surplus if path in tree.state.unlisted and path not in kept),
+        kept=tuple(path for path in plan.difference.surplus if path in kept),
         stale_indexes=stale_indexes(tree, plan),
         files=len(stored),
         size=sum(content.size for content in stored.values()),
         dates=read_dates(mirror),
         is_moved=tree.is_moved,
     )
+
+
+def _kept(tree: Tree, plan: Plan) -> frozenset[MirrorPath]:
+    """What a generation that has a name lists of the surplus; nothing where this user cannot read the history."""
+    surplus = plan.difference.surplus
+    if not surplus:
+        return frozenset()
+    try:
+        files = files_of_generations(tree)
+    except MachineError:
+        return frozenset()
+    return frozenset(path for path in surplus if (path, tree.inventory.stored_at(path)) in files)
 
 
 def _subscription(

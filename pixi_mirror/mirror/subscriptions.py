@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.errors import UsageError, WorkspaceError
+from pixi_mirror.errors import MachineError, ProgramError, UsageError, WorkspaceError
 from pixi_mirror.lockfile.interface import WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.memo import sha256_of
@@ -37,6 +37,11 @@ class SourceSelection:
     """None: no environment or platform was named."""
     locked: bool = False
     """Whether pixi is to check that the locks are current."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a workspace, a lock, an environment or a platform is named; if not, a refresh is meant."""
+        return bool(self.manifests or self.locks) or self.request is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +87,45 @@ def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, Worksp
 
 def is_refresh(selection: SourceSelection, tree: Tree) -> bool:
     """Whether an update renews the subscriptions that the mirror has, and names no other."""
-    named = selection.manifests or selection.locks or selection.request is not None
-    return not named and bool(tree.inventory.followed)
+    return not selection.chooses and bool(tree.inventory.followed)
 
 
-def named_sources(
-    selection: SourceSelection, tree: Tree, *, directory: Path, environ: Mapping[str, str]
+def chosen_sources(
+    selection: SourceSelection, tree: Tree, *, names_mirror: bool, directory: Path, environ: Mapping[str, str]
 ) -> SourcesToRenew:
-    """The workspaces and locks that the user names, or the workspace that pixi finds from `directory`.
+    """The workspaces and locks that the user names; where nothing is named, the workspace around the user.
+
+    They are found before anything is made on disk. `names_mirror`: whether the user names the mirror's directory; if
+    not, it is the default one.
 
     Raises:
         UsageError: the choices exclude each other.
+        MachineError: nothing is named, no workspace is found, and the mirror that is named is not there.
         WorkspaceError: a manifest does not exist, no workspace is found, or a lock is not current though the user
             wants that.
+        ProgramError: pixi failed.
     """
+    try:
+        return _sources(selection, tree, directory=directory, environ=environ)
+    except (WorkspaceError, ProgramError) as error:
+        if selection.chooses:
+            raise
+        if tree.exists:
+            raise type(error)(
+                f"there is nothing to refresh, since {tree.root} follows no lock (-o names another mirror); and for "
+                f"the workspace around you: {error}"
+            ) from None
+        if not names_mirror or tree.root.exists():
+            raise
+        # No workspace is here that could fill it, so a refresh was meant, and its directory is misspelled.
+        raise MachineError(
+            f"there is no mirror at {tree.root} to refresh; nothing was changed. Name the directory of one. To "
+            "make one there, say what it is to hold, too: `--lock pixi.lock`, or `-e default` in a workspace."
+        ) from None
+
+
+def _sources(selection: SourceSelection, tree: Tree, *, directory: Path, environ: Mapping[str, str]) -> SourcesToRenew:
+    """The workspaces and locks that the user names, or the workspace that pixi finds from `directory`."""
     _refuse_contradiction(selection)
     here = None
     if selection.manifests or selection.locks:

@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pixi_mirror.context import Context
-from pixi_mirror.errors import MachineError, PixiMirrorError, ProgramError, SeveralErrors, WorkspaceError
+from pixi_mirror.disk.directories import require_writable
+from pixi_mirror.disk.files import explain_errors
+from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.blocked_paths import blocked_paths_error
 from pixi_mirror.mirror.dates import record_date
@@ -22,10 +24,10 @@ from pixi_mirror.mirror.plan import Plan, lacks_listings, plan_changes, undeferr
 from pixi_mirror.mirror.subscriptions import (
     SourceSelection,
     SourcesToRenew,
+    chosen_sources,
     followed_sources,
     hash_inputs,
     is_refresh,
-    named_sources,
 )
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.upstream import (
@@ -93,11 +95,16 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         BusyError: another process is writing the mirror.
     """
     tree = Tree(request.mirror)
-    named = None if is_refresh(request.selection, tree) else _named(request, tree, context)
+    named = None
+    if not is_refresh(request.selection, tree):
+        cwd, environ, names = context.directory(), context.environ, request.names_mirror
+        named = chosen_sources(request.selection, tree, names_mirror=names, directory=cwd, environ=environ)
     # What is impossible is refused before a directory is made for it.
     early = None if tree.exists else _decide(request, tree, named, context)
     if request.dry_run or (early is not None and early.refusal is not None):
         decision = early or _decide(request, tree, named, context)
+        if request.dry_run:
+            _look_whether_writable(tree, context)
         error = decision.refusal or decision.problem
         return _result(request, decision.plan, indexes=stale_indexes(tree, decision.plan), error=error)
     with tree.writing(timeout_s=context.lock_timeout_s, verb="update"):
@@ -282,20 +289,19 @@ def _problem(plan: Plan, problems: tuple[WorkspaceError, ...]) -> PixiMirrorErro
     )
 
 
-def _named(request: UpdateRequest, tree: Tree, context: Context) -> SourcesToRenew:
-    """The sources that the user names; they are found before anything is made on disk."""
+def _look_whether_writable(tree: Tree, context: Context) -> None:
+    """Refuse in a dry run what the run itself would refuse; of a mirror that is there, only warn, and show the plan.
+
+    Raises:
+        MachineError: the directory of a new mirror cannot be made.
+    """
     try:
-        return named_sources(request.selection, tree, directory=context.directory(), environ=context.environ)
-    except (WorkspaceError, ProgramError):
-        chosen = request.selection
-        chooses = bool(chosen.manifests or chosen.locks) or chosen.request is not None
-        if chooses or not request.names_mirror or request.mirror.exists():
+        with explain_errors("prepare the mirror", tree.root):
+            require_writable(tree.root)
+    except MachineError as error:
+        if not tree.exists:
             raise
-        # No workspace is here that could fill it, so a refresh was meant, and its directory is misspelled.
-        raise MachineError(
-            f"there is no mirror at {request.mirror} to refresh; nothing was changed. Name the directory of one. To "
-            "make one there, say what it is to hold, too: `--lock pixi.lock`, or `-e default` in a workspace."
-        ) from None
+        context.progress.warn(f"the update itself would end with status {error.status}: {error}")
 
 
 def _layout(request: UpdateRequest, tree: Tree) -> Layout:

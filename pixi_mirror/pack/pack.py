@@ -243,7 +243,9 @@ def _obtained(request: PackRequest, lock: LockSource, plans: Iterable[PackPlan],
         return
     supply = open_upstream(context, wanted, None, workspace=lock.location.parent, sources=[lock])
     with supply.store.used():
-        context.progress.begin("bringing", files=len(waiting), size=sum(each.size or 0 for each in waiting))
+        unknown = sum(each.size is None for each in waiting)
+        size = sum(each.size or 0 for each in waiting)
+        context.progress.begin("bringing", files=len(waiting), size=size, unknown=unknown)
         ready, failed = take_from_store(waiting, supply.batch)
         if failed:
             raise _failure([each.error for each in failed], of=len(waiting))

@@ -9,6 +9,7 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, PypiEntry
 from pixi_mirror.model.values import Json, Url
 from pixi_mirror.pixi.list import Rows
+from pixi_mirror.progress import counted
 from pixi_mirror.pypi.names import canonical_name
 
 _Key: TypeAlias = tuple[str, str, str]
@@ -46,7 +47,9 @@ def refuse_disagreement(rows: Rows, entries: Iterable[Entry], *, place: str) -> 
     for entry in entries:
         locked.setdefault(_key_of_entry(entry), []).append(entry)
     if locked and not rows:
-        raise WorkspaceError(f"pixi lists nothing for {place}, where the lock has {len(locked)} packages. {_ADVICE}")
+        raise WorkspaceError(
+            f"pixi lists nothing for {place}, where the lock has {counted(len(locked), 'package')}. {_ADVICE}"
+        )
     seen: set[_Key] = set()
     for row in rows:
         key = _key_of_row(row)

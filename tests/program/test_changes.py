@@ -92,3 +92,25 @@ def test_prune_names_what_goes_and_says_when_and_what_it_frees(changed):
 def test_a_grace_time_beyond_all_calendars_has_no_date():
     assert moment(1e15) == "a day that no calendar has"
     assert moment_json(1e15) is None
+
+
+def without_size(lock, number):
+    """Take the size of so many packages out of a lock."""
+    lines = lock.read_text().splitlines(keepends=True)
+    sizes = [index for index, line in enumerate(lines) if line.strip().startswith("size: ")]
+    lock.write_text("".join(line for index, line in enumerate(lines) if index not in sizes[:number]))
+
+
+@pytest.mark.parametrize(("number", "told"), [(1, " kB and more"), (4, ", size unknown")])
+def test_a_size_that_is_not_whole_is_not_told_as_the_whole(world, number, told):
+    locked(world, one="1.0", two="1.0")
+    without_size(world.directory / LOCK, number)
+    planned = world.run("--lock", LOCK, "--dry-run")
+    (last,) = [line for line in planned.stdout.splitlines() if line.startswith("would bring")]
+    assert f"{told}, and write" in last
+    assert planned.status == 0
+    brought = world.run("--lock", LOCK)
+    (begun,) = [line for line in brought.stderr.splitlines() if line.startswith("bringing ")]
+    assert begun.endswith(told)
+    assert "and more" not in brought.stdout.splitlines()[-1]
+    assert "unknown" not in brought.stdout.splitlines()[-1]

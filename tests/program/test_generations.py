@@ -346,3 +346,39 @@ def test_history_costs_in_proportion_to_what_changed(world):
         ["package", "wanted", "in", "file", "requests"]
     )
     assert [line for line in lines if line[0] == "-"] == []
+
+
+def test_status_and_prune_say_the_same_of_files_that_a_generation_with_a_name_keeps(world, three):
+    run(world, "pin", "2", "release-2")
+    run(world, "rollback", "1")
+    told = run(world, "status")
+    assert told["surplus"] == [path(world, "base"), path(world, "base", "2.0")]
+    assert (told["kept"], told["waiting"]) == ([path(world, "base")], [path(world, "base", "2.0")])
+    lines = world.run("status").stdout.splitlines()
+    assert "1 file no longer wanted, and kept for a generation with a name: see `pixi-mirror log`" in lines
+    assert "1 file unlisted, and waiting to be removed: see `pixi-mirror prune`" in lines
+    assert f"  {world.directory / LOCK}: the lock wants something other than the mirror offers: run " in "\n".join(
+        lines
+    )
+    planned = run(world, "prune")
+    assert (planned["kept"], planned["waiting"]) == (told["kept"], told["waiting"])
+    title = "kept, since a generation with a name, or one of --keep, lists them (see `pixi-mirror log`):"
+    assert title in world.run("prune").stdout.splitlines()
+    run(world, "prune", "--apply", "--grace", "0")
+    left = run(world, "status")
+    assert (left["surplus"], left["kept"], left["waiting"]) == ([path(world, "base")], [path(world, "base")], [])
+
+
+def test_status_is_told_where_the_history_cannot_be_read(world, three):
+    run(world, "pin", "1", "release-1")
+    (world.mirror / ".pixi-mirror" / "generations" / "1.gz").write_bytes(b"torn")
+    told = run(world, "status")
+    assert (told["kept"], len(told["surplus"])) == ([], 2)
+
+
+@pytest.mark.parametrize(("names", "told"), [(["a"], "and the name a"), (["a", "b"], "and the names a, b")])
+def test_a_generation_that_is_not_there_is_answered_with_those_that_are(world, three, names, told):
+    for name in names:
+        run(world, "pin", "1", name)
+    done = world.run("rollback", "9")
+    assert (done.status, f"it has g1 to g3, {told} (see" in done.stderr) == (3, True), done.stderr

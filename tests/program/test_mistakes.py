@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from harness import mounts
 from harness.looking import identities
 
 from pixi_mirror.commands.help_text import reflowed
@@ -69,6 +70,70 @@ def refused(world, *words, status, env=None):
 def test_a_mistake_is_answered_and_makes_nothing(world, words, status, answer):
     world.workspace()
     assert answer in refused(world, *words, status=status)
+
+
+@pytest.mark.parametrize("words", [("-o", "mirror"), (), ("--dry-run",)])
+def test_a_refresh_of_a_mirror_that_follows_nothing_says_so_first(world, words):
+    world.workspace()
+    assert world.run("--lock", LOCK).status == 0
+    assert world.run("forget", "--lock", LOCK).status == 0
+    said = refused(world, *words, status=3)
+    assert said.startswith(
+        "pixi-mirror: there is nothing to refresh, since mirror follows no lock (-o names another mirror); "
+        "and for the workspace around you: no pixi was found"
+    )
+    named = refused(world, "-e", "prod", *words, status=3)
+    assert named.startswith("pixi-mirror: no pixi was found")
+
+
+def test_environments_without_a_package_are_warned_of_on_every_run(world):
+    channel = f"{world.upstream.url}/conda-forge"
+    empty = {"linux-64": [], "osx-arm64": []}
+    world.lock("workspace", environments={"default": empty, "docs": empty}, channels=[channel])
+    warning = "warning: workspace: nothing to mirror, since its lock has no packages for the "
+    for words in (("--dry-run",), (), ()):
+        assert f"{warning}environment default; -e names another" in world.run("--lock", LOCK, *words).stderr
+    assert f"{warning}environments default, docs; -e" in world.run("--lock", LOCK, "-e", "docs").stderr
+
+
+def test_one_empty_environment_among_others_is_no_reason_to_warn(world):
+    world.workspace()
+    assert "nothing to mirror" not in world.run("--lock", LOCK, "-e", "prod").stderr
+
+
+@pytest.mark.skipif(not mounts.possible(), reason="this machine does not let us mount")
+def test_a_dry_run_refuses_a_directory_that_the_run_could_not_make(world):
+    world.workspace()
+    closed = world.directory / "closed"
+    closed.mkdir()
+    with mounts.mounted(mounts.read_only(closed)) as namespace:
+        for where in (closed / "mirror", closed / "deep" / "mirror", closed):
+            words = ("--lock", LOCK, "-o", where)
+            planned, done = (
+                namespace.run(*words, *more, env=world.environment, cwd=world.directory) for more in (["--dry-run"], [])
+            )
+            assert (planned.status, planned.stdout) == (8, "")
+            assert planned.stderr == done.stderr
+            assert "Read-only file system" in planned.stderr
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "file/far/below"])
+def test_a_dry_run_refuses_a_file_as_the_run_does(world, where):
+    world.workspace()
+    (world.directory / "file").write_text("1")
+    planned = refused(world, "--lock", LOCK, "-o", where, "--dry-run", status=8)
+    assert planned == refused(world, "--lock", LOCK, "-o", where, status=8)
+
+
+@pytest.mark.skipif(not mounts.possible(), reason="this machine does not let us mount")
+def test_a_dry_run_of_a_mirror_that_this_user_cannot_write_shows_the_plan_and_warns(world):
+    world.workspace()
+    assert world.run("--lock", LOCK).status == 0
+    with mounts.mounted(mounts.read_only(world.mirror)) as namespace:
+        words = ("--lock", LOCK, "-e", "prod", "--dry-run", "-o", world.mirror)
+        planned = namespace.run(*words, env=world.environment, cwd=world.directory)
+    assert (planned.status, "nothing to do" in planned.stdout) == (0, True)
+    assert "warning: the update itself would end with status 8: cannot prepare the mirror" in planned.stderr
 
 
 def test_a_variable_of_a_missing_file_counts_as_the_option_does(world):
@@ -204,6 +269,8 @@ def test_elsewhere_a_message_is_plain_unless_colours_are_forced(world):
     assert forced.startswith("\x1b[1;31merror:\x1b[0m there is no mirror at gone")
     both = world.run("status", "gone", env={"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}).stderr
     assert both.startswith("pixi-mirror: there is no mirror at gone")
+    warned = world.run("status", "gone", env={"PIXI_MIRROR_X": "1"}).stderr
+    assert warned.startswith("warning: no option reads")
 
 
 @pytest.mark.parametrize("verb", ["update", "status", "verify", "prune", "forget"])

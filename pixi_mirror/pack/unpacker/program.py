@@ -87,7 +87,7 @@ class _Spoken:
         if self._loudness >= 0:
             _say(f"note: {message}")
 
-    def begin(self, task: str, *, files: int, size: int) -> None:  # noqa: ARG002 - packages are counted
+    def begin(self, task: str, *, files: int, size: int, unknown: int = 0) -> None:  # noqa: ARG002 - packages are counted
         """Say how many packages are going to be installed; reading a pack takes no time that is worth a line."""
         if self._loudness >= 0 and task == INSTALLING and files:
             _say(f"⏳ Extracting and {task} {files} packages to {self._prefix}...")

@@ -16,6 +16,7 @@ from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.progress import counted
 from pixi_mirror.serve.pull_through.pins import PinnedPackages
 
 
@@ -60,7 +61,7 @@ class Recorder:
         except BusyError:
             pass  # probably an update; the files stay in the cache
         except PixiMirrorError as error:
-            self._context.progress.warn(f"{len(waiting)} fetched files stay in the cache: {error}")
+            self._context.progress.warn(f"{counted(len(waiting), 'fetched file')} left in the cache: {error}")
 
     def _apply(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
         tree = self.tree
