@@ -77,13 +77,13 @@ def _lines(pruned: PruneResult, *, verbose: bool) -> list[str]:
         lines.append(f"waiting: {what}, which `pixi-mirror prune --apply` removes from {_first(pruned)} on")
     if not pruned.found:
         return [*lines, f"nothing to do: every file that {pruned.mirror} lists is wanted"]
-    unlisted = files_of(len(pruned.unlisted), pruned.unlisted_size)
+    later = f", to be removed from {_first(pruned, _left(pruned))} on" if _left(pruned) else ""
+    unlisted = f"{files_of(len(pruned.unlisted), pruned.unlisted_size)}{later}"
     removed = counted(len(pruned.removed), "file")
     freed = f", which frees {format_size(pruned.size)}" if pruned.size else ""
     if done:
-        later = f", to be removed from {_first(pruned, _left(pruned))} on" if _left(pruned) else ""
-        return [*lines, f"unlisted {unlisted}{later}; removed {removed}{freed}"]
-    return [*lines, f"would unlist {unlisted}, and remove {removed}{freed}; nothing was changed (--apply does it)"]
+        return [*lines, f"unlisted {unlisted}; removed {removed}{freed}"]
+    return [*lines, f"would unlist {unlisted}; would remove {removed}{freed}; nothing was changed (--apply does it)"]
 
 
 def _named(paths: Sequence[MirrorPath], *, verbose: bool) -> list[str]:

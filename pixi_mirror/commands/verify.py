@@ -83,7 +83,7 @@ def _lines(found: VerifyResult) -> list[str]:
     lines += _solved_lines(found)
     read = counted(found.indexes_read, "index", "indexes")
     looked = "looked (--quick) at" if found.quick else "hashed"
-    checked = f"{found.mirror}: {looked} {files_of(found.files, found.size)}, read back {read}"
+    checked = f"{found.mirror}: {looked} {files_of(found.files, found.size)}, and read back {read} among them"
     if not found.left:
         return [*lines, f"{checked}; all is as recorded"]
     remedy = "" if mended or found.error else " (`pixi-mirror verify --repair` fetches what is wrong)"

@@ -11,8 +11,8 @@ from pixi_mirror.model.values import Json, mask_secrets
 
 _TIMEOUT_S = 1800.0
 _ABSENT = (
-    "resolving build backends needs py-rattler, which is not installed for this Python. Install the extra `rattler`, "
-    "for example with `pip install pixi-mirror[rattler]`, or leave --with-build-requirements out."
+    "resolving build backends needs py-rattler, which is not installed for this Python. Install it beside pixi-mirror: "
+    "`pip install py-rattler`, or py-rattler from conda-forge; or leave --with-build-requirements out."
 )
 
 

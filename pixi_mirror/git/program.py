@@ -44,7 +44,7 @@ class Git:
         if program is None:
             raise ProgramError(
                 "git is not installed, and a source that is pinned to a commit can only be mirrored with it. "
-                "Install git, for example with `pixi global install git`, or leave such sources out with "
+                "Install git as your system has it, or with `pixi global install git`; or leave such sources out with "
                 "--skip-unmirrorable."
             )
         self._program = program

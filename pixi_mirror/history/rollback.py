@@ -169,8 +169,8 @@ def _incomplete(tree: Tree, then: Inventory, missing: Mapping[MirrorPath, Packag
         "\n".join(
             [
                 f"generation g{number} of {tree.root} lacks {counted(len(missing), 'file')} ({size}), gone or damaged; "
-                "nothing was changed. Put them back from a backup, or choose a generation that has all "
-                "its files. `pixi-mirror prune --keep N` and `pixi-mirror pin` keep files for later:",
+                "nothing was changed. Put back what is missing from a backup, or choose a generation "
+                "that has all its files. `pixi-mirror prune --keep N` and `pixi-mirror pin` keep files for later:",
                 *(f"  {line}" for line in lines[:_SHOWN]),
                 *([f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []),
             ]

@@ -221,7 +221,10 @@ os._exit(status)
 """
 
 _ABSENT: Mapping[str, str] = {
-    "auto": "neither rattler-index nor py-rattler was found (`pixi global install rattler-index` brings one).",
+    "auto": (
+        "neither rattler-index nor py-rattler was found (`pip install py-rattler` brings one, or `pixi global install "
+        "rattler-index`)."
+    ),
     "task": (
         f"no pixi task `{TASK}` was found in an installed workspace. Define it as in docs/indexes.md, and install its "
         "environment with `pixi install`."
@@ -231,5 +234,7 @@ _ABSENT: Mapping[str, str] = {
         "`pixi global install rattler-index`, or choose another --index."
     ),
     "exec": "there is no pixi to run `pixi exec rattler-index` with. Install it, or choose another --index.",
-    "rattler": "py-rattler is not installed for this Python. Install the extra `rattler`, or choose another --index.",
+    "rattler": (
+        "py-rattler is not installed for this Python. Install it (`pip install py-rattler`), or choose another --index."
+    ),
 }

@@ -96,7 +96,7 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float, keep: int) -> tuple[
     plan = plan_changes(tree, pins, layout=tree.inventory.layout)
     if wrong := (*plan.difference.missing, *plan.difference.changed):
         raise MachineError(
-            f"{counted(len(wrong), 'file')} missing or wrong of what subscriptions want, the first is {wrong[0]}; "
+            f"{counted(len(wrong), 'file')} missing or wrong of those that the locks pin, the first is {wrong[0]}; "
             "nothing was changed. Run `pixi-mirror verify --repair` or `pixi-mirror update` first."
         )
     now = time.time()

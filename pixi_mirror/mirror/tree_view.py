@@ -218,6 +218,7 @@ class TreeView:
         """
         paths = list(self.inventory.tree)
         size = sum(content.size for content in self.inventory.stored.values())
+        size += sum(self._identities[path].size for path in self.inventory.generated if path in self._identities)
         progress.begin("verifying", files=len(paths), size=size)
 
         def look(path: MirrorPath) -> tuple[Sha256, os.stat_result] | None:

@@ -3,11 +3,13 @@
 import argparse
 import importlib
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 from harness import mounts
+from harness.child import ROOT
 from harness.looking import identities
 
 from pixi_mirror.commands.help_text import reflowed
@@ -303,3 +305,12 @@ def test_the_same_failure_of_many_files_is_told_once(world):
     assert line.startswith("  4 files could not be fetched: ")
     assert "    and 1 more\n" in done.stderr
     assert len(world.run_json("--lock", LOCK, "--retries", "0", status=5)["error"]["items"]) == 4
+
+
+def test_what_a_message_says_to_install_is_a_project_of_the_field():
+    """A project of our own name on a public index could be anybody's, and zsh takes brackets for a pattern."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "pixi_mirror").rglob("*.py"))
+    words = re.findall(r"(?:pip install|global install)[\s\"]+([^`]+)`", source)
+    assert {"py-rattler", "botocore", "rattler-index", "git"} <= set(words) <= {
+        "py-rattler", "botocore", "rattler-index", "git", "'packaging>=26'",
+    }  # fmt: skip

@@ -1,6 +1,7 @@
 """`prune` takes out what nobody wants, in two steps, and refuses wherever it cannot be sure."""
 
 import json
+import re
 
 import pytest
 from harness import kill, program
@@ -64,7 +65,16 @@ def test_a_plan_is_status_1_and_changes_nothing(world, surplus):
     before = identities(world.mirror)
     answer = world.run_json("prune", status=1)
     assert (answer["applied"], answer["unlisted"], answer["removed"]) == (False, [path(world, "extra")], [])
-    assert "nothing was changed" in run(world, "prune", status=1).stdout
+    said = run(world, "prune", status=1).stdout.splitlines()[-1]
+    assert re.fullmatch(
+        r"would unlist 1 file, [\d.]+ \w+, to be removed from \d{4}-\d\d-\d\d \d\d:\d\d UTC on; would remove 0 files; "
+        r"nothing was changed \(--apply does it\)",
+        said,
+    )
+    now = run(world, "prune", "--grace", "0", status=1).stdout.splitlines()[-1]
+    assert re.fullmatch(
+        r"would unlist (1 file, [\d.]+ \w+); would remove 1 file, which frees [\d.]+ \w+; nothing .*", now
+    )
     assert identities(world.mirror) == before
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 
 import pytest
 from harness.damage import writable
@@ -181,6 +183,17 @@ def test_it_needs_a_mirror(world, what):
         assert "place" in run(world, "verify", "place", *options, status=8).stderr
     assert identities(world.directory / "place") == before
     assert place.exists() == (what != "nothing")
+
+
+def test_it_counts_the_same_files_at_its_beginning_and_at_its_end(world):
+    world.workspace()
+    run(world, "--lock", "workspace/pixi.lock")
+    done = run(world, "verify")
+    begun = re.search(r"verifying (\d+ files, [\d.]+ kB)\n", done.stderr)
+    assert f"hashed {begun[1]}, and read back 4 indexes among them; all is as recorded" in done.stdout
+    copied = world.directory / "copy"
+    shutil.copytree(world.mirror, copied)
+    assert f"verifying {begun[1]}\n" in run(world, "verify", copied).stderr
 
 
 def test_surplus_is_verified_too(world, channel):
