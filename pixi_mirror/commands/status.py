@@ -24,6 +24,7 @@ _STATES = {
     "missing": "the lock is not there; what it wanted last stays",
     "unreadable": "the lock cannot be read; what it wanted last stays",
 }
+_UNKNOWN = "where its lock is, is not known on this machine; what it wanted last stays"
 
 
 def _declare(parser: Parser) -> None:
@@ -41,7 +42,7 @@ def _run(options: Namespace) -> Outcome:
 def _lines(found: Status) -> list[str]:
     lines = [f"{found.mirror}: {files_of(found.files, found.size)}", _dates(found)]
     for subscription in found.subscriptions:
-        lines += _subscription_lines(subscription)
+        lines += _subscription_lines(subscription, is_closed=found.is_closed)
     lines += _held_lines(found)
     for sdist in found.sdists:
         needs = ", ".join(sdist.build_requires)
@@ -95,6 +96,8 @@ def _held_lines(found: Status) -> Iterator[str]:
 
 def _dates(found: Status) -> str:
     refreshed, verified = found.dates
+    if found.is_closed:
+        return "when it was refreshed and verified is known to its owner alone"
     first = "when it was refreshed is not known" if refreshed is None else f"refreshed {moment(refreshed)}"
     return f"{first}, {'not verified yet' if verified is None else f'verified {moment(verified)}'}"
 
@@ -112,10 +115,12 @@ def _place(index: SourceSummary) -> str:
     return f"in {index.path}" if index.path.lower().endswith(PAGES_OF_LINKS) else f"in {index.path}/"
 
 
-def _subscription_lines(subscription: SubscriptionStatus) -> list[str]:
+def _subscription_lines(subscription: SubscriptionStatus, *, is_closed: bool) -> list[str]:
+    unknown = "its lock is known to the owner of the mirror alone" if is_closed else _UNKNOWN
+    lock = f"{subscription.lock}: {_STATES[subscription.state]}" if subscription.lock else unknown
     lines = [
         f"follows {subscription.workspace}{'' if subscription.contents else ': nothing'}",
-        f"  {subscription.lock or 'lock not known on this machine'}: {_STATES[subscription.state]}",
+        f"  {lock}",
     ]
     lines += [
         f"  {each.environment} on {', '.join(each.platforms)}: {files_of(each.files, each.size)}"

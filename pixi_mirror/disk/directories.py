@@ -68,14 +68,30 @@ def refuse_foreign(directory: Path) -> None:
         MachineError: it belongs to somebody else, others may write it, or it is no directory.
     """
     status = os.lstat(directory)
-    ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
-    # The sticky bit does not help: it keeps others from removing our files, but not from making files of their own.
-    open_to_others = sys.platform != "win32" and status.st_mode & 0o022
-    if not stat.S_ISDIR(status.st_mode) or not ours or open_to_others:
+    if not stat.S_ISDIR(status.st_mode):
+        raise MachineError(f"{directory} is not a directory, and one of ours is due there. Remove what stands there.")
+    if hasattr(os, "getuid") and status.st_uid != os.getuid():
+        owner = _user_name(status.st_uid)
         raise MachineError(
-            f"{directory} is not a directory that this user owns and nobody else can write, so others could plant "
-            "files in it. Run as its owner, take the others' right to write (chmod go-w), or choose another directory."
+            f"{directory} belongs to {owner}, and others could plant files in it, so nobody else writes there. "
+            f"Run this as {owner}, or choose another directory."
         )
+    # The sticky bit does not help: it keeps others from removing our files, but not from making files of their own.
+    if sys.platform != "win32" and status.st_mode & 0o022:
+        raise MachineError(
+            f"{directory} can be written by other users, so others could plant files in it. Take that right away "
+            "(chmod go-w), or choose another directory."
+        )
+
+
+def _user_name(number: int) -> str:
+    """The name of a user, as far as this machine knows it."""
+    try:
+        import pwd  # there is none on Windows
+
+        return f"the user {pwd.getpwuid(number).pw_name}"
+    except (ImportError, KeyError):
+        return f"the user {number}"
 
 
 @contextmanager

@@ -76,11 +76,18 @@ def explain_errors(what: str, where: Path | str) -> Iterator[None]:
             raise DiskFullError(
                 f"cannot {what} {where}: {error.strerror}. Free some space and run the same command again."
             ) from error
-        raise MachineError(f"cannot {what} {where}: {_reason(error)}") from error
+        reads = what.startswith(_READING) and not what.startswith("read or write")
+        raise MachineError(f"cannot {what} {where}: {_reason(error, reads=reads)}") from error
 
 
-def _reason(error: OSError) -> str:
+_READING = ("read", "look", "find")
+"""How those tasks begin that write nothing."""
+
+
+def _reason(error: OSError, *, reads: bool) -> str:
     text = error.strerror or str(error)
+    if reads and error.errno in (errno.EACCES, errno.EPERM):
+        return f"{text}. Run this as a user who may read it, or change its permissions."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{text}. Choose a directory that you may write, or change its permissions."
     if error.errno in (errno.EMFILE, errno.ENFILE):

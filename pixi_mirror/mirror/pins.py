@@ -1,6 +1,6 @@
 """Renew the pins: read each lock again, and keep what it wanted last where nothing has changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -102,12 +102,7 @@ def renew_pins(
         renewed=frozenset(answers),
         unacceptable=tuple(refusal for answer in answers.values() for refusal in answer.refusals),
         problems=tuple(problems),
-        warnings=(
-            *(note for answer in answers.values() for note in answer.notes),
-            *_missing_platforms(answers.values()),
-            *_nothing_chosen(snapshots.values()),
-            *outside_warnings(snapshots.values()),
-        ),
+        warnings=_warnings(answers.values(), snapshots.values()),
     )
 
 
@@ -115,6 +110,15 @@ def _remember(known: dict[str, str], subscription: str, value: str | None) -> No
     known.pop(subscription, None)
     if value is not None:
         known[subscription] = value
+
+
+def _warnings(answers: Collection[SelectionResult], snapshots: Collection[Snapshot]) -> tuple[str, ...]:
+    return (
+        *(note for answer in answers for note in answer.notes),
+        *_missing_platforms(answers),
+        *_nothing_chosen(snapshots),
+        *outside_warnings(snapshots),
+    )
 
 
 def _missing_platforms(answers: Iterable[SelectionResult]) -> Iterable[str]:

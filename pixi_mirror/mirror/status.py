@@ -105,6 +105,8 @@ class Status:
     dates: Dates
     is_moved: bool
     """Whether it was updated last in another directory or on another machine, where its locks may have stayed."""
+    is_closed: bool
+    """Whether dates, locks and history are for its owner alone, and this user is another one."""
 
     @property
     def has_locks(self) -> bool:
@@ -115,8 +117,10 @@ class Status:
     def is_current(self) -> bool:
         """Whether an update would find nothing to do, as far as that can be known here."""
         difference = self.plan.difference
-        may_be_missing = ("current", "missing") if self.is_moved else ("current",)
-        fresh = all(subscription.state in may_be_missing for subscription in self.subscriptions)
+        fresh = all(
+            each.state == "current" or (each.state == "missing" and (self.is_moved or each.lock is None))
+            for each in self.subscriptions
+        )
         return fresh and not (difference.missing or difference.changed or self.stale_indexes)
 
 
@@ -163,6 +167,7 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
         size=sum(content.size for content in stored.values()),
         dates=read_dates(mirror),
         is_moved=tree.is_moved,
+        is_closed=tree.is_closed,
     )
 
 

@@ -173,7 +173,7 @@ def followed_sources(selection: SourceSelection, tree: Tree, *, environ: Mapping
         source = sources.get(snapshot.id)
         try:
             if source is None:
-                raise _unknown_here(snapshot)
+                raise _unknown_here(snapshot, tree)
             if selection.locked:
                 _refuse_stale(source)
         except WorkspaceError as error:
@@ -185,7 +185,11 @@ def followed_sources(selection: SourceSelection, tree: Tree, *, environ: Mapping
     return SourcesToRenew(requests=tuple(requests), problems=tuple(problems))
 
 
-def _unknown_here(snapshot: Snapshot) -> WorkspaceError:
+def _unknown_here(snapshot: Snapshot, tree: Tree) -> WorkspaceError:
+    if tree.is_closed:
+        return WorkspaceError(
+            f"where the lock of {snapshot.workspace} is, the owner of {tree.root} alone can see; run this as that user."
+        )
     return WorkspaceError(
         f"the lock of {snapshot.workspace} is not known on this machine; "
         "name it with --lock PATH, or drop the subscription with `pixi-mirror forget`."

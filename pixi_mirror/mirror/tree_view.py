@@ -72,6 +72,11 @@ class TreeView:
         """Whether the last update of this mirror was made in another directory, or on another machine."""
         return bool(self.state.updated_as) and self.state.updated_as != self.identity
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether this user may not read the private part, as is the rule for all but the mirror's owner."""
+        return self._private.exists() and not os.access(self._private, os.R_OK | os.X_OK)
+
     def addresses(self) -> frozenset[str]:
         """The URLs at which the mirror is known to have been served, without trailing slash."""
         try:
@@ -108,10 +113,9 @@ class TreeView:
         if self._records.has_changed(self.root / INVENTORY):
             nothing = Inventory(layout="channels", snapshots=(), kept={}, tree={})
             self.inventory = read_record(self.root / INVENTORY, inventory_file.parse, nothing)
-        # Other users may read a mirror, but not its private part.
-        readable = os.access(self._private, os.R_OK | os.X_OK)
         if self._records.has_changed(self._private / STATE):
-            self.state = read_record(self._private / STATE, state_file.parse, State()) if readable else State()
+            closed = self.is_closed
+            self.state = State() if closed else read_record(self._private / STATE, state_file.parse, State())
         self._identities = dict(self.state.identities)
 
     @property

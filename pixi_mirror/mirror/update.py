@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pixi_mirror.context import Context
-from pixi_mirror.disk.directories import require_writable
+from pixi_mirror.disk.directories import refuse_foreign, require_writable
 from pixi_mirror.disk.files import explain_errors
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.mirror.apply import apply_plan
@@ -30,6 +30,7 @@ from pixi_mirror.mirror.subscriptions import (
     is_refresh,
 )
 from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.mirror.tree_view import PRIVATE
 from pixi_mirror.mirror.upstream import (
     UpstreamPackages,
     find_submodules,
@@ -298,6 +299,8 @@ def _look_whether_writable(tree: Tree, context: Context) -> None:
     try:
         with explain_errors("prepare the mirror", tree.root):
             require_writable(tree.root)
+            if tree.exists and (tree.root / PRIVATE).exists():
+                refuse_foreign(tree.root / PRIVATE)
     except MachineError as error:
         if not tree.exists:
             raise

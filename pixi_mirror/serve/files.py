@@ -237,7 +237,6 @@ class MirrorFiles:
 
     def _read(self, marks: tuple[FileIdentity | None, FileIdentity | None]) -> _Records:
         reading = TreeView(self._root)
-        private = self._root / PRIVATE
         tree, inventory = reading.inventory.tree, marks[0]
         announced = frozenset(reading.state.placing)
         return _Records(
@@ -247,7 +246,7 @@ class MirrorFiles:
             identities=reading.state.identities,
             announced=announced,
             is_under_way=not announced.issubset(tree),
-            is_closed=private.exists() and not os.access(private, os.R_OK | os.X_OK),
+            is_closed=reading.is_closed,
         )
 
 

@@ -1,9 +1,12 @@
 """Directories: made with those above them, refused where others could plant files, listed, removed."""
 
 import os
+import stat
+from types import SimpleNamespace
 
 import pytest
 
+from pixi_mirror.disk import directories
 from pixi_mirror.disk.directories import (
     free_bytes,
     is_true_directory,
@@ -61,8 +64,21 @@ def test_a_directory_that_others_may_write_is_refused(tmp_path, mode):
 
 def test_a_link_to_a_directory_is_refused(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
-    with pytest.raises(MachineError):
+    with pytest.raises(MachineError, match="is not a directory"):
         refuse_foreign(tmp_path / "link")
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "the user root"), (4_000_000_000, "the user 4000000000")])
+def test_a_directory_of_another_user_is_refused_with_the_name_of_its_owner(tmp_path, monkeypatch, number, name):
+    if not hasattr(os, "getuid"):
+        pytest.skip("users have no numbers here")
+    status = SimpleNamespace(st_mode=stat.S_IFDIR | 0o700, st_uid=number)
+    monkeypatch.setattr(directories.os, "lstat", lambda _path: status)
+    monkeypatch.setattr(directories.os, "getuid", lambda: 12345)
+    with pytest.raises(
+        MachineError, match=f"belongs to {name}, and others could plant files .* Run this as {name}, or"
+    ):
+        refuse_foreign(tmp_path)
 
 
 def test_every_file_and_link_is_listed_without_one_folder(tmp_path):
