@@ -73,7 +73,7 @@ def _add(options: Namespace, name: str) -> Outcome:
     added = add_user(
         options.file,
         name,
-        password=None if options.token else _password(name),
+        password=None if options.token else _password(name, is_needed=not _changes_rights(options, name)),
         with_token=options.token,
         read=options.read or None if not reads_all else None,
         reads_all=reads_all,
@@ -85,8 +85,15 @@ def _add(options: Namespace, name: str) -> Outcome:
     return Outcome(json=result, lines=[f"{verb} {name} in {options.file}; reads {_readable(added.user)}"])
 
 
-def _password(name: str) -> str:
+def _changes_rights(options: Namespace, name: str) -> bool:
+    """Whether a user who is there is given other rights, which is no reason to ask for a new password."""
+    return bool(options.read) and options.file.exists() and name in {user.name for user in list_users(options.file)}
+
+
+def _password(name: str, *, is_needed: bool) -> str | None:
     """Read a password: from stdin if that is no terminal, else from the terminal, twice and hidden.
+
+    Without `is_needed` no terminal is asked, and no line on stdin is None: the password stays.
 
     Raises:
         UsageError: there is none, or it was not the same twice.
@@ -94,9 +101,13 @@ def _password(name: str) -> str:
     if sys.stdin is not None and not sys.stdin.isatty():
         # It is read as bytes: with another locale than UTF-8, another password would be stored than clients send.
         line = sys.stdin.buffer.readline(_LONGEST_LINE).rstrip(b"\r\n")
+        if not line and not is_needed:
+            return None
         if not line:
             raise UsageError("there is no password on stdin; pipe one in, or give --token to have a token made.")
         return line.decode(errors="surrogateescape")
+    if not is_needed:
+        return None
     from getpass import getpass
 
     try:
@@ -150,7 +161,8 @@ COMMAND = Command(
     description="""\
 Keep the file of those who may read a mirror: `users add NAME --file FILE` asks for a password, or reads a line from
 stdin where that is no terminal; with --token it makes a token instead and prints it this once. For a user who is there
-already it changes what is given. A server that runs with `serve --users FILE` heeds a change at once.""",
+already it changes what is given: --read alone leaves the password as it is. A server that runs with `serve --users
+FILE` heeds a change at once.""",
     declare=_declare,
     run=_run,
     empty_json=_empty_json,

@@ -2,7 +2,10 @@
 
 import base64
 import http.client
+import os
 import stat
+import subprocess
+import sys
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -120,6 +123,30 @@ def test_what_is_not_given_stays_as_it_was(world):
     assert users(world, "list").stdout == "ada  password and token  reads everything\n"
     users(world, "remove", "ada")
     assert users(world, "list").stdout == "users has no users\n"
+
+
+def test_other_rights_alone_need_no_new_password(world):
+    added(world, "ada", "--read", "simple")
+    before = (world.directory / "users").read_text()
+    assert users(world, "add", "ada", "--read", "conda-forge").stdout == "changed ada in users; reads conda-forge\n"
+    assert (world.directory / "users").read_text() == before.replace('"simple"', '"conda-forge"')
+    assert "no password on stdin" in users(world, "add", "ada", status=2).stderr
+    assert "no password on stdin" in users(world, "add", "bob", "--read", "simple", status=2).stderr
+    added(world, "ada", "--read", "simple")
+    assert (world.directory / "users").read_text() != before
+
+
+def test_other_rights_alone_ask_no_terminal(world):
+    added(world, "ada", "--read", "simple")
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "pixi_mirror", "users", "add", "ada", "--file", "users", "--read", "/"]
+    done = subprocess.run(
+        command, cwd=world.directory, env=world.environment, stdin=theirs, capture_output=True, timeout=60, check=False
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert (done.returncode, done.stdout) == (0, b"changed ada in users; reads everything\n")
 
 
 @pytest.mark.parametrize(
