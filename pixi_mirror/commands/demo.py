@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
 from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.messages import say
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.program import run
 from pixi_mirror.demo.play import play
@@ -29,7 +30,7 @@ def _run(options: Namespace) -> Outcome:
     stopped = play(None if options.empty_dir is None else Path(options.empty_dir), run=_step, say=_say)
     if stopped is None:
         return Outcome(json={})
-    print(f"pixi-mirror: the demo stopped at `{stopped.command}`: {stopped.problem}.", file=sys.stderr)
+    say("error", f"the demo stopped at `{stopped.command}`: {stopped.problem}.")
     return Outcome(json={}, status=stopped.status)
 
 

@@ -10,12 +10,12 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.messages import is_terminal, say
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.text import counted, plain, table
+from pixi_mirror.commands.text import plain, table
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror.contents import ContentsFilter, ListedContents, ListedPackage, list_contents
 from pixi_mirror.model.packages import Kind, Target
 from pixi_mirror.model.values import Json
-from pixi_mirror.progress import format_size
+from pixi_mirror.progress import counted, format_size
 
 _SIZE = 4
 """The column of sizes."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.messages import say
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.values import host, path, port
 from pixi_mirror.errors import MachineError, UsageError
@@ -89,7 +90,7 @@ def _run(options: Namespace) -> Outcome:
             report=log_event,
             users=options.users,
             allowed_hosts=options.allow_host,
-            warn=_warn,
+            warn=partial(say, "warning"),
             create_fetch=partial(_create_fetch, options, log_event) if options.upstream else None,
         )
     raise MachineError("the server has ended without a signal; start it again.")
@@ -99,11 +100,6 @@ def _tls(options: Namespace) -> "Tls | None":
     from pixi_mirror.serve.transport import Tls
 
     return None if options.tls_cert is None else Tls(options.tls_cert, options.tls_key)
-
-
-def _warn(message: str) -> None:
-    with suppress(OSError, ValueError):
-        print(f"pixi-mirror: {message}", file=sys.stderr, flush=True)
 
 
 def _announce(url: str) -> None:

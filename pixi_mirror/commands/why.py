@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.text import counted
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.mirror.wants import KnownPackage, Want, Wants, find_wants
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json
+from pixi_mirror.progress import counted
 
 _SHOWN = 8
 """Dependants that are named in one place."""

@@ -313,7 +313,7 @@ def test_a_server_warns_of_a_right_that_leads_to_nothing(world, mirror):
     added(world, "ada", "--read", channel, "--read", f"{channel}e")
     with serving(world) as (_, said):
         pass
-    assert f"ada may read {channel}e, and the mirror holds nothing there" in said[1]
+    assert f"warning: ada may read {channel}e, and the mirror holds nothing there\n" in said[1]
     assert f"ada may read {channel}," not in said[1]
 
 
