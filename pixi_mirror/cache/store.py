@@ -20,6 +20,7 @@ from pixi_mirror.disk.files import (
     write_synced,
 )
 from pixi_mirror.disk.lock import lock_file
+from pixi_mirror.errors import DiskFullError
 from pixi_mirror.model.values import Sha256, admit_sha256
 
 TAG = "CACHEDIR.TAG"
@@ -192,7 +193,13 @@ class Store:
             path.unlink(missing_ok=True)
 
     def forget_identities(self) -> None:
-        """Write the log anew with what is still in the store; else it would only grow."""
+        """Write the log anew with what is still in the store; else it would only grow.
+
+        On a full disk it stays as it is: what was removed to make room is no file that it could be wrong about.
+
+        Raises:
+            MachineError: the disk refuses.
+        """
         recorded = self._recorded()
         lines = [
             f"{_log_line(sha256, identity)}\n"
@@ -200,7 +207,7 @@ class Store:
             if self.path(sha256).exists()
         ]
         temporary = self._log.with_suffix(".new")
-        with explain_errors("write the cache's log", self._log):
+        with suppress(DiskFullError), explain_errors("write the cache's log", self._log):
             temporary.unlink(missing_ok=True)  # a killed prune has left it; the lock keeps others out
             write_synced(self._log, "".join(lines).encode(), temporary=temporary, mode=0o600)
 

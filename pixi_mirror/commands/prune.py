@@ -80,10 +80,21 @@ def _lines(pruned: PruneResult, *, verbose: bool) -> list[str]:
     later = f", to be removed from {_first(pruned, _left(pruned))} on" if _left(pruned) else ""
     unlisted = f"{files_of(len(pruned.unlisted), pruned.unlisted_size)}{later}"
     removed = counted(len(pruned.removed), "file")
-    freed = f", which frees {format_size(pruned.size)}" if pruned.size else ""
+    freed = _freed(pruned)
     if done:
         return [*lines, f"unlisted {unlisted}; removed {removed}{freed}"]
     return [*lines, f"would unlist {unlisted}; would remove {removed}{freed}; nothing was changed (--apply does it)"]
+
+
+def _freed(pruned: PruneResult) -> str:
+    """How much room the removed files make, and what of them stays under other names."""
+    if not pruned.size:
+        return ""
+    own, shared = pruned.size - pruned.shared_size, pruned.shared_size
+    where = "in the cache or in other mirrors (see `pixi-mirror cache prune`)"
+    if not own:
+        return f", {format_size(shared)}, which stay {where}"
+    return f", which frees {format_size(own)}{f'; another {format_size(shared)} stay {where}' if shared else ''}"
 
 
 def _named(paths: Sequence[MirrorPath], *, verbose: bool) -> list[str]:
@@ -116,6 +127,7 @@ def _json(pruned: PruneResult) -> Mapping[str, Json]:
         "kept": list(pruned.kept),
         "replaced": list(pruned.replaced),
         "bytes": pruned.size,
+        "shared_bytes": pruned.shared_size,
         "unlisted_bytes": pruned.unlisted_size,
         "waiting_bytes": pruned.waiting_size,
         "packages": [
@@ -144,7 +156,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         "mirror": str(options.dir),
         "applied": False,
         **{key: [] for key in ("unlisted", "removed", "waiting", "unknown", "kept", "replaced", "packages")},
-        **dict.fromkeys(("bytes", "unlisted_bytes", "waiting_bytes"), 0),
+        **dict.fromkeys(("bytes", "shared_bytes", "unlisted_bytes", "waiting_bytes"), 0),
     }
 
 

@@ -19,6 +19,7 @@ _ADVICE = "Run the same command again when it is done."
 WAITING = "Run the same command again when it is done, or give --lock-timeout SECONDS to wait for it."
 """Advice of verbs that have this option."""
 _BEYOND = 1 << 20
+_SINCE = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def _still_there(descriptor: int, path: Path) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    since = time.strftime(_SINCE, time.gmtime())
     note = json.dumps({"pid": os.getpid(), "host": _host(), "since": since})
     with suppress(OSError):  # `prune` must also work on a full disk
         os.ftruncate(descriptor, 0)
@@ -125,8 +126,23 @@ def _host() -> str:
 
 
 def _holder(descriptor: int) -> str:
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         os.lseek(descriptor, 0, os.SEEK_SET)
         note = json.loads(os.read(descriptor, 4096))
-        return f"process {note['pid']} on {note['host']}, since {note['since']}"
-    return "it did not leave its name"
+        if note["host"] != _host() or _is_running(note["pid"]):
+            since = time.strptime(note["since"], _SINCE)
+            return f"process {note['pid']} on {note['host']}, since {time.strftime('%Y-%m-%d %H:%M UTC', since)}"
+    return "it did not leave its name, as the `flock` of a backup"
+
+
+def _is_running(number: int) -> bool:
+    """Whether there is a process of this number; the last one that wrote its name here may have ended since."""
+    if sys.platform == "win32":  # there it would be interrupted
+        return True
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True

@@ -15,7 +15,7 @@ from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.attestations import with_attestations
 from pixi_mirror.model.packages import Listing, Package, PackageFile
 from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.progress import Progress
+from pixi_mirror.progress import Progress, format_size
 
 _MARGIN = 16 << 20
 """Bytes left free for indexes, inventory and what other programs write meanwhile."""
@@ -143,9 +143,9 @@ def _refuse_small_disks(tree: Tree, store: Store, packages: tuple[Package, ...])
     for directory, need, free in needs:
         if need + _MARGIN > free:
             raise MachineError(
-                f"the disk of {directory} is too small: {need + _MARGIN} bytes are needed and {free} are free, so "
-                f"{need + _MARGIN - free} are missing. Nothing was fetched. Free some space, or choose another "
-                "directory (-o for the mirror, --cache-dir for the cache)."
+                f"the disk of {directory} has too little room: {format_size(need + _MARGIN)} are needed and "
+                f"{format_size(free)} are free, so {format_size(need + _MARGIN - free)} are missing. Nothing was "
+                "fetched. Free some space, or choose another directory (-o for the mirror, --cache-dir for the cache)."
             )
 
 

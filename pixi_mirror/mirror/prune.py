@@ -3,8 +3,10 @@
 Nothing is removed if a record cannot be read, or if a wanted file is missing.
 """
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +42,8 @@ class PruneResult:
     """Files whose place others have taken, and that no generation that is kept lists; they are removed, too."""
     size: int
     """Bytes of the removed files."""
+    shared_size: int
+    """Bytes of these that stay on the disk, since the cache or another mirror has the same file by a hard link."""
     unlisted_size: int
     """Bytes of the files that indexes listed until now."""
     waiting_size: int
@@ -121,6 +125,7 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float, keep: int) -> tuple[
         kept=tuple(path for path in surplus if path in kept),
         replaced=replaced,
         size=_size(tree, due),
+        shared_size=_size(tree, (path for path in due if _is_linked(tree, path))),
         unlisted_size=_size(tree, unlisted),
         waiting_size=_size(tree, waiting),
         due={path: waiting_since.get(path, now) + grace_s for path in (*unlisted, *waiting) if path not in kept},
@@ -130,6 +135,12 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float, keep: int) -> tuple[
 
 def _size(tree: Tree, paths: Iterable[MirrorPath]) -> int:
     return sum(stored.size for path in paths if (stored := tree.inventory.stored_at(path)))
+
+
+def _is_linked(tree: Tree, path: MirrorPath) -> bool:
+    with suppress(OSError):
+        return os.lstat(tree.path(path)).st_nlink > 1
+    return False
 
 
 def files_of_generations(tree: Tree, *, keep: int = 0) -> frozenset[tuple[MirrorPath, PackageFile]]:

@@ -1,5 +1,7 @@
 """A refresh, a dry run and a prune name the packages that come and go."""
 
+import re
+import shutil
 import time
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from pixi_mirror.commands.change_lines import moment, moment_json
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.model.values import DAY_S
+from pixi_mirror.progress import format_size
 
 LOCK = "workspace/pixi.lock"
 
@@ -86,7 +89,28 @@ def test_prune_names_what_goes_and_says_when_and_what_it_frees(changed):
     assert {row["change"] for row in told["packages"]} == {"waiting"}
     assert told["waiting_bytes"] == sum((changed.mirror / path).stat().st_size for path in told["waiting"])
     assert all(row["removable_from"].startswith(moment(time.time() + 7 * DAY_S)[:10]) for row in told["packages"])
-    assert "removed 6 files, which frees " in changed.run("prune", "--apply", "--grace", "0").stdout
+    for number, file in enumerate(told["waiting"]):
+        if number < 2:  # as on another disk than the cache's
+            data = (changed.mirror / file).read_bytes()
+            (changed.mirror / file).unlink()
+            (changed.mirror / file).write_bytes(data)
+    own = sum((changed.mirror / path).stat().st_size for path in told["waiting"][:2])
+    due = changed.run_json("prune", "--grace", "0", status=1)
+    assert (due["bytes"], due["bytes"] - due["shared_bytes"]) == (told["waiting_bytes"], own)
+    (last,) = changed.run("prune", "--apply", "--grace", "0").stdout.splitlines()[-1:]
+    where = "in the cache or in other mirrors (see `pixi-mirror cache prune`)"
+    frees = f"which frees {format_size(own)}; another {format_size(due['shared_bytes'])} stay {where}"
+    assert last == f"unlisted 0 files; removed 6 files, {frees}"
+
+
+def test_prune_does_not_say_that_it_frees_what_the_cache_holds(changed):
+    assert changed.run().status == 0
+    assert changed.run("prune", "--apply").status == 0
+    planned = changed.run("prune", "--grace", "0").stdout.splitlines()[-1]
+    assert re.search(r"would remove 6 files, [\d.]+ kB, which stay in the cache or in other mirrors \(see ", planned)
+    assert changed.run("cache", "prune", "--apply", "--grace", "0").status == 0
+    shutil.rmtree(changed.home)
+    assert " which stay in the cache" not in changed.run("prune", "--grace", "0").stdout
 
 
 def test_a_grace_time_beyond_all_calendars_has_no_date():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -35,6 +36,28 @@ def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path, holder):
     told = rf"writing the mirror \(process {holder.pid} on "
     with pytest.raises(BusyError, match=told), lock_file(tmp_path / "lock", timeout_s=0, what="the mirror"):
         pass
+
+
+def test_a_writer_that_has_ended_is_not_taken_for_who_holds_it_now(tmp_path):
+    """As while a backup holds the lock with `flock`: the file has the name of the last writer."""
+    lock = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    note = {"pid": ended.pid, "host": os.uname().nodename, "since": "2026-11-30T06:13:59Z"}
+    with lock_file(lock, timeout_s=0, what="it"):
+        for said, told in (
+            (note, "it did not leave its name, as the `flock` of a backup"),
+            (note | {"pid": os.getpid()}, f"process {os.getpid()} on {note['host']}, since 2026-11-30 06:13 UTC"),
+            (note | {"host": "another"}, f"process {ended.pid} on another, since 2026-11-30 06:13 UTC"),
+            (note | {"pid": 1 << 80}, "it did not leave its name"),
+            (note | {"since": "long ago"}, "it did not leave its name"),
+        ):
+            lock.write_text(json.dumps(said))
+            with (
+                pytest.raises(BusyError, match=re.escape(f"writing it ({told}")),
+                lock_file(lock, timeout_s=0, what="it"),
+            ):
+                pass
 
 
 def test_whoever_waits_gets_it_when_the_other_ends(tmp_path, holder):
