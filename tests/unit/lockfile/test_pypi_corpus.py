@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from harness.corpus import LOCKS, ROWS, lock_path, needs_corpus
+from harness.corpus import LOCKS, ROWS, lock_path, needs_corpus, sampled
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
@@ -43,7 +43,7 @@ def pages_of(packages):
     }
 
 
-@pytest.mark.parametrize("slug", ROWS)
+@pytest.mark.parametrize("slug", sampled(ROWS))
 def test_every_file_is_on_one_page_of_its_index_and_in_simple(slug):
     packages, _ = answer(slug)
     pages = pages_of(packages)
@@ -61,7 +61,7 @@ def test_every_file_is_on_one_page_of_its_index_and_in_simple(slug):
         assert len(on) == (index_of(package, None) is not None), (package.path, on)
 
 
-@pytest.mark.parametrize("slug", ROWS)
+@pytest.mark.parametrize("slug", sampled(ROWS))
 def test_only_what_has_no_archive_is_refused(slug):
     _, refused = answer(slug)
     for each in refused:
@@ -71,6 +71,7 @@ def test_only_what_has_no_archive_is_refused(slug):
         assert is_source_package or is_not_here or form_of(location) in ("git", "directory"), (name, each.reason)
 
 
+@pytest.mark.slow
 def test_the_largest_lock_has_all_of_its_wheels():
     packages, _ = answer(LARGEST)
     text = lock_path(LARGEST).read_text(encoding="utf-8")
