@@ -22,6 +22,7 @@ KEEPERS: dict[str, set[str]] = {
     "botocore": {"http"},
     "platformdirs": {"settings"},
     "tqdm": {"commands"},
+    "shtab": {"commands"},
     "argparse": {"commands", "pack"},
     "subprocess": {"environments", "process"},
     "threading": {"cache", "commands", "demo", "environments", "http", "serve", "settings", "threads"},
@@ -200,7 +201,7 @@ def test_hard_dependencies_are_those_of_the_design_card() -> None:
 
 def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() -> None:
     allowed = {"yaml", "requests", "urllib3", "tqdm", "platformdirs", "pixi_mirror"}
-    optional = {"rattler", "keyring", "compression", "packaging", "backports", "botocore"}
+    optional = {"rattler", "keyring", "compression", "packaging", "backports", "botocore", "shtab"}
     for path in modules():
         for name in imports(path):
             top = name.split(".")[0]

@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from pixi_mirror.commands.values import admitted
 from pixi_mirror.errors import UsageError
@@ -16,11 +16,25 @@ PREFIX = "PIXI_MIRROR_"
 _FALSE = {"0", "false", "no", "off", ""}
 
 
+class Declared(NamedTuple):
+    """One option or word, with what argparse does not keep of it."""
+
+    action: argparse.Action
+    convert: Callable[[str], Any]
+    choices: Sequence[str] | None
+
+
 class Parser:
     """argparse without abbreviations, with errors as `UsageError`, and an environment variable for every option."""
 
     def __init__(
-        self, program: str, description: str, environ: Mapping[str, str], *, foreign: Mapping[str, str] | None = None
+        self,
+        program: str,
+        description: str,
+        environ: Mapping[str, str],
+        *,
+        foreign: Mapping[str, str] | None = None,
+        argparse_parser: argparse.ArgumentParser | None = None,
     ) -> None:
         """Begin with no option.
 
@@ -29,11 +43,16 @@ class Parser:
             description: what it does.
             environ: the environment variables.
             foreign: options that other programs have for the same, with what to do here instead.
+            argparse_parser: what takes the options; None: a new one.
         """
         self._environ = environ
         self._foreign = foreign or {}
         self._settle: list[Callable[[argparse.Namespace], None]] = []
-        self._parser = _Strict(prog=program, description=description, allow_abbrev=False, formatter_class=_Formatter)
+        self._parser = argparse_parser or _Strict(
+            prog=program, description=description, allow_abbrev=False, formatter_class=_Formatter
+        )
+        self.declared: list[Declared] = []
+        """All options that take a value, and all words."""
         self._group: argparse._ArgumentGroup | argparse.ArgumentParser = self._parser
 
     def group(self, title: str) -> None:
@@ -51,7 +70,7 @@ class Parser:
     ) -> None:
         """Declare a word that may be left out."""
         what = "the first word" if choices else name.upper()
-        self._parser.add_argument(
+        action = self._parser.add_argument(
             name,
             nargs="?",
             default=default,
@@ -59,6 +78,7 @@ class Parser:
             type=lambda raw: admitted(what, raw, convert, choices),
             metavar=name.upper(),
         )
+        self.declared.append(Declared(action, convert, choices))
 
     def flag(self, *names: str, help: str) -> None:  # noqa: A002
         """Declare an option without a value."""
@@ -78,13 +98,14 @@ class Parser:
         variable, longest = _variable(names), max(names, key=len)
         if raw := self._environ.get(variable):
             default = admitted(variable, raw, convert, choices)
-        self._group.add_argument(
+        action = self._group.add_argument(
             *names,
             default=default,
             type=lambda raw: admitted(longest, raw, convert, choices),
             metavar=f"{{{','.join(choices)}}}" if choices else metavar,
             help=help,
         )
+        self.declared.append(Declared(action, convert, choices))
 
     def values(
         self,
@@ -98,7 +119,7 @@ class Parser:
         variable, longest = _variable(names), max(names, key=len)
         raw = self._environ.get(variable)
         known = [admitted(variable, part, convert, choices) for part in raw.split(",") if part] if raw else []
-        self._group.add_argument(
+        action = self._group.add_argument(
             *names,
             action=_Append,
             default=known,
@@ -106,6 +127,7 @@ class Parser:
             metavar=metavar,
             help=f"{help}; repeatable",
         )
+        self.declared.append(Declared(action, convert, choices))
 
     def settle(self, change: Callable[[argparse.Namespace], None]) -> None:
         """Have a function complete the options when all are read."""
@@ -184,7 +206,7 @@ def _in_our_words(message: str) -> str:
     return message
 
 
-class _Append(argparse.Action):
+class _Append(argparse._AppendAction):  # noqa: SLF001 - by this class shtab knows what may be repeated
     """Appends values; the first one replaces those of the environment variable."""
 
     def __call__(

@@ -39,6 +39,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("prime", "Put the mirror's conda packages into pixi's package cache, to install with no server."),
     ("pack", "Put one environment for one platform into one file, in the format of pixi-pack."),
     ("unpack", "Make the environment that a pack of this program or of pixi-pack holds; no network is used."),
+    ("completion", "Print a script that completes command lines in bash, zsh, fish or PowerShell."),
     ("demo", "Show all this on a small workspace that it makes itself; needs neither pixi nor network."),
 )
 """Every verb, each a module beside this one, with what it is for."""

@@ -46,7 +46,7 @@ class PasswordHash(NamedTuple):
     key: bytes
 
     def __repr__(self) -> str:
-        return "PasswordHash(***)"
+        return "Hashed(***)"
 
 
 def admit_cost(n: int, r: int, p: int) -> Cost:
