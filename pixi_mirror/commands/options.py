@@ -39,7 +39,7 @@ def declare_mirror(parser: Parser) -> None:
 
 
 def refuse_absent_files(options: Namespace) -> None:
-    """Refuse options that name files to read which are not there, before anything is done.
+    """Refuse options that name files to read which are not there, or a file to write in no directory.
 
     Raises:
         MachineError: one is not there.
@@ -48,6 +48,9 @@ def refuse_absent_files(options: Namespace) -> None:
         named: Path | None = getattr(options, option, None)
         if named is not None and not named.exists():
             raise MachineError(f"--{option.replace('_', '-')}: there is no file {named}; nothing was changed.")
+    report: Path | None = getattr(options, "report", None)
+    if report is not None and not report.parent.is_dir():
+        raise MachineError(f"--report: there is no directory {report.parent}; nothing was changed.")
 
 
 def declare_mirror_option(parser: Parser) -> None:

@@ -281,7 +281,7 @@ def _problem(plan: Plan, problems: tuple[WorkspaceError, ...]) -> PixiMirrorErro
     return WorkspaceError(
         "\n".join(
             [
-                f"{len(problems)} of {len(plan.pins.snapshots)} subscriptions could not be refreshed; what they "
+                f"{len(problems)} of {len(plan.pins.snapshots)} subscriptions could not be refreshed; what was "
                 "wanted last stays:",
                 *(f"  {problem}" for problem in problems),
             ]

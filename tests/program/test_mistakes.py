@@ -39,6 +39,7 @@ def refused(world, *words, status, env=None):
         (("--lock", LOCK, "--auth-file", "gone"), 8, "there is no file gone"),
         (("--lock", LOCK, "--config-file", "gone"), 8, "there is no file gone"),
         (("--lock", LOCK, "--ca-file", "gone"), 8, "there is no file gone"),
+        (("--lock", LOCK, "--report", "gone/run.json"), 8, "--report: there is no directory gone; nothing was changed"),
         (("--lock", "workspace/pixi.toml"), 3, "is a manifest, and --lock takes a lock"),
         (("--lock", LOCK, "-e", "prodd"), 3, "no environment 'prodd', perhaps 'prod' was meant; there are: "),
         (("--lock", LOCK, "-p", "linux64"), 3, "no chosen environment has the platform 'linux64', perhaps 'linux-64'"),
