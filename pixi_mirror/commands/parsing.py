@@ -157,7 +157,7 @@ class Parser:
         from pixi_mirror.commands.other_words import misplaced_file  # only a failing run needs it
 
         option = word.partition("=")[0]
-        if advice := self._foreign.get(option):
+        if advice := self._foreign.get(option) or _ALONE.get(option):
             return UsageError(
                 f"{option} is no option of `{self._parser.prog}`: {advice}; see `{self._parser.prog} --help`."
             )
@@ -165,12 +165,17 @@ class Parser:
             from pixi_mirror.suggest import perhaps  # only a failing run needs it
 
             known = [name for name in self._parser._option_string_actions if name.startswith("--")]  # noqa: SLF001
+            known += [name for name in _ALONE if name.startswith("--")]
             problem = f"there is no option {option!r}{perhaps(option, known)}"
         elif advice := misplaced_file(word):
             problem = f"{word!r} is one word too many: {advice}"
         else:
             problem = f"{word!r} is one word too many"
         return UsageError(f"{problem}; see `{self._parser.prog} --help`.")
+
+
+_ALONE = dict.fromkeys(("--version", "-V"), "`pixi-mirror --version` says it")
+"""Options of the program that stand alone."""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):

@@ -88,6 +88,8 @@ def _reason(error: OSError, *, reads: bool) -> str:
         return f"{text}. Run this as a user who may read it, or change its permissions."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{text}. Choose a directory that you may write, or change its permissions."
+    if error.errno == errno.EEXIST:
+        return f"{text}, and is no directory. Choose another name."
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{text}. Raise the limit of open files or use fewer --jobs."
     return f"{text}."
