@@ -39,15 +39,18 @@ def declare_mirror(parser: Parser) -> None:
 
 
 def refuse_absent_files(options: Namespace) -> None:
-    """Refuse options that name files to read which are not there, or a file to write in no directory.
+    """Refuse options that name files to read which are not there, a file to write in no directory, or a file as cache.
 
     Raises:
-        MachineError: one is not there.
+        MachineError: one is not as it has to be.
     """
     for option in ("auth_file", "config_file", "ca_file"):
         named: Path | None = getattr(options, option, None)
         if named is not None and not named.exists():
             raise MachineError(f"--{option.replace('_', '-')}: there is no file {named}; nothing was changed.")
+    cache: Path | None = getattr(options, "cache_dir", None)
+    if cache is not None and cache.exists() and not cache.is_dir():
+        raise MachineError(f"--cache-dir: {cache} is a file and no directory; nothing was changed.")
     report: Path | None = getattr(options, "report", None)
     if report is not None and not report.parent.is_dir():
         raise MachineError(f"--report: there is no directory {report.parent}; nothing was changed.")

@@ -55,7 +55,7 @@ def refused(world, *words, status, env=None):
         (("--verison",), 2, "perhaps '--version' was meant"),
         (("serve", "--version"), 2, "--version is no option of `pixi-mirror serve`: `pixi-mirror --version` says it"),
         (("--offline",), 2, "there is no option '--offline'; see"),
-        (("--lock", LOCK, "--cache-dir", LOCK), 8, f"cannot make the cache {LOCK}: File exists, and is no directory"),
+        (("--lock", LOCK, "--cache-dir", LOCK), 8, f"--cache-dir: {LOCK} is a file and no directory"),
         (("--lock", LOCK, "--jobs", "0"), 2, "--jobs takes a whole number above 0, not '0'"),
         (("--lock", LOCK, "--progress", "plian"), 2, "perhaps 'plain' was meant; choose from auto, bar, plain, none"),
         (("--lock", LOCK, "--json=yes"), 2, "--json takes no value"),
