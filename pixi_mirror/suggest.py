@@ -6,16 +6,20 @@ from collections.abc import Iterable
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is most like another, or that another is the beginning of; None: none is like it."""
+    return next(iter(similar(word, known, at_most=1)), None)
+
+
+def similar(word: str, known: Iterable[str], *, at_most: int) -> tuple[str, ...]:
+    """The known words that begin with another, then those that are like it, the nearest first."""
     from difflib import get_close_matches  # only a failing run needs it
 
     # All options begin with the same dashes, which make none of them more alike.
     words = {each.lower().lstrip("-"): each for each in known}
     typed = word.lower().lstrip("-")
     begun = [each for each in words if each.startswith(typed)] if len(typed) > 1 else []
-    close = get_close_matches(typed, list(words), n=1)
-    if begun:
-        return words[min(begun, key=lambda each: (not each.startswith(f"{typed}-"), len(each)))]
-    return words[close[0]] if close else None
+    begun.sort(key=lambda each: (not each.startswith(f"{typed}-"), len(each)))
+    found = dict.fromkeys((*begun, *get_close_matches(typed, list(words), n=at_most)))
+    return tuple(words[each] for each in found)[:at_most]
 
 
 def perhaps(word: str, known: Iterable[str]) -> str:

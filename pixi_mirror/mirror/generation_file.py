@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from pixi_mirror.mirror.inventory_schema import require_format
 from pixi_mirror.model.values import Sha256, admit_sha256, canonical, sha256_of
 
 FORMAT = 1
@@ -101,8 +102,7 @@ def parse_rows(data: bytes) -> tuple[frozenset[str], frozenset[str]]:
 def _head(line: bytes) -> Generation:
     try:
         raw = json.loads(line)
-        if raw["format"] != FORMAT:
-            raise ValueError(f"it has format {raw['format']}, and this program reads {FORMAT}")
+        require_format(raw["format"], newest=FORMAT)
         generation = Generation(
             mirror=str(raw["mirror"]),
             number=int(raw["number"]),

@@ -18,6 +18,7 @@ from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror import generation_file, inventory_file
 from pixi_mirror.mirror.generation_file import Generation, parse_head, parse_rows
 from pixi_mirror.mirror.generation_rows import content_digest, document_of, rows_of, without_requests
+from pixi_mirror.mirror.inventory_schema import NewerFormatError, require_format
 from pixi_mirror.model.packages import Inventory, Stamp
 from pixi_mirror.model.values import Sha256
 
@@ -136,6 +137,8 @@ class Generations:
                 return _parse_names(read_bytes(path, limit=_LONGEST))
             except FileNotFoundError:
                 return {}
+            except NewerFormatError as error:
+                raise error.about(path) from error
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise MachineError(
                     f"{path} does not parse: {error}. Nothing was changed. Restore it from a backup, or remove it and "
@@ -213,6 +216,8 @@ class Generations:
     def _parsed(self, number: int, parse: Callable[[bytes], Parsed], data: bytes) -> Parsed:
         try:
             return parse(data)
+        except NewerFormatError as error:
+            raise error.about(self._folder / _file(number)) from error
         except (ValueError, RecursionError) as error:
             raise self._damaged(number, str(error)) from error
 
@@ -298,8 +303,7 @@ def admit_name(raw: str) -> str:
 
 def _parse_names(data: bytes) -> Mapping[str, int]:
     raw = json.loads(data)
-    if raw["format"] != _FORMAT:
-        raise ValueError(f"it has format {raw['format']}, and this program reads {_FORMAT}")
+    require_format(raw["format"], newest=_FORMAT)
     return {admit_name(name): int(number) for name, number in raw["names"].items()}
 
 

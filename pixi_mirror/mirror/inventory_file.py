@@ -7,7 +7,7 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import get_args
 
-from pixi_mirror.mirror.inventory_schema import require_inventory
+from pixi_mirror.mirror.inventory_schema import require_format, require_inventory
 from pixi_mirror.model.packages import (
     Cell,
     Channel,
@@ -71,8 +71,7 @@ def parse(data: bytes) -> Inventory:
     """
     try:
         raw = json.loads(data)
-        if raw["format"] not in range(1, FORMAT + 1):
-            raise ValueError(f"it has format {raw['format']}, and this program reads 1 to {FORMAT}: use a newer one")
+        require_format(raw["format"], newest=FORMAT)
         require_inventory(raw)
         if b"\\u" in data:
             _text(raw)  # half of a character, which only an escape can spell, has no bytes

@@ -4,11 +4,38 @@ A mirror may come from somebody else, so its records are checked before they are
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from pixi_mirror.errors import MachineError
 from pixi_mirror.model.values import Json
 
 _SHOWN = 60
+
+
+class NewerFormatError(ValueError):
+    """A record was written by a newer program; it is not damaged."""
+
+    def about(self, path: Path) -> MachineError:
+        """The error for people of the record at a path."""
+        return MachineError(
+            f"{path} was written by a newer pixi-mirror: {self}. Nothing was changed. Upgrade pixi-mirror on this "
+            "machine."
+        )
+
+
+def require_format(found: Json, *, newest: int) -> None:
+    """Refuse a record of another format than this program reads, which are all from 1 to the newest.
+
+    Raises:
+        NewerFormatError: a later program has written it.
+        ValueError: it is no number of a format.
+    """
+    if type(found) is not int or found < 1:
+        raise ValueError(f"it has format {found!r}, which is none")
+    if found > newest:
+        known = f"1 to {newest}" if newest > 1 else "1"
+        raise NewerFormatError(f"it has format {found}, and the one here reads {known}")
 
 
 class Each(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pixi_mirror.disk.files import FileIdentity
+from pixi_mirror.mirror.inventory_schema import require_format
 from pixi_mirror.model.values import Json, MirrorPath, admit_path
 
 _CTIME = (int, type(None))
@@ -66,8 +67,7 @@ def parse(data: bytes) -> State:
     """
     try:
         raw = json.loads(data)
-        if raw["format"] not in range(1, FORMAT + 1):
-            raise ValueError(f"it has format {raw['format']}, and this program reads 1 to {FORMAT}: use a newer one")
+        require_format(raw["format"], newest=FORMAT)
         return State(
             locks=MappingProxyType({str(key): _path(path) for key, path in raw["locks"].items()}),
             manifests=MappingProxyType({str(key): _path(path) for key, path in raw.get("manifests", {}).items()}),

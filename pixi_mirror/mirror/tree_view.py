@@ -13,6 +13,7 @@ from pixi_mirror.disk.files import FileIdentity, explain_errors, identity_of, is
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror import inventory_file, state_file
 from pixi_mirror.mirror.generations import Generations
+from pixi_mirror.mirror.inventory_schema import NewerFormatError
 from pixi_mirror.mirror.state_file import State
 from pixi_mirror.model.packages import GeneratedFile, Inventory, PackageFile
 from pixi_mirror.model.values import MirrorPath, Sha256
@@ -304,6 +305,8 @@ def read_record(path: Path, parse: Callable[[bytes], Record], absent: Record) ->
         return parse(read_bytes(path, limit=_LONGEST_RECORD))
     except FileNotFoundError:
         return absent
+    except NewerFormatError as error:
+        raise error.about(path) from error
     except (ValueError, RecursionError) as error:
         why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         raise MachineError(

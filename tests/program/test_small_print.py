@@ -1,5 +1,6 @@
 """What is easily forgotten: the cache, status, silence, a reader that leaves, PyPI entries, empty environments."""
 
+import gzip
 import inspect
 import json
 import os
@@ -141,3 +142,31 @@ def test_an_inventory_that_says_something_else_is_refused_and_kept(mirrored, dam
     assert done.status == 8
     assert "pixi-mirror.json" in done.stderr
     assert contents(mirrored.mirror) == before
+
+
+@pytest.mark.parametrize("name", ["pixi-mirror.json", ".pixi-mirror/state.json"])
+@pytest.mark.parametrize("words", [("status",), (), ("verify", "--repair"), ("prune", "--apply")])
+def test_a_mirror_of_a_newer_program_is_left_alone_and_the_program_is_to_be_upgraded(mirrored, name, words):
+    path = mirrored.mirror / name
+    raw = json.loads(path.read_bytes())
+    raw["format"] += 1
+    path.write_text(json.dumps(raw))
+    before = contents(mirrored.mirror)
+    done = mirrored.run(*words)
+    found, newest = raw["format"], raw["format"] - 1
+    assert (done.status, done.stdout) == (8, "")
+    assert done.stderr == (
+        f"pixi-mirror: mirror/{name} was written by a newer pixi-mirror: it has format {found}, and the one here reads "
+        f"1 to {newest}. Nothing was changed. Upgrade pixi-mirror on this machine.\n"
+    )
+    assert contents(mirrored.mirror) == before
+
+
+def test_a_generation_of_a_newer_program_is_not_said_to_be_damaged(mirrored):
+    path = mirrored.mirror / ".pixi-mirror" / "generations" / "1.gz"
+    head, _, rows = gzip.decompress(path.read_bytes()).partition(b"\n")
+    path.write_bytes(gzip.compress(json.dumps(json.loads(head) | {"format": 2}).encode() + b"\n" + rows))
+    done = mirrored.run("log")
+    assert done.status == 8
+    assert "was written by a newer pixi-mirror: it has format 2, and the one here reads 1." in done.stderr
+    assert "backup" not in done.stderr

@@ -100,7 +100,12 @@ def broken(change):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda raw: raw.update(format=FORMAT + 1), f"it has format {FORMAT + 1}"),
+        (
+            lambda raw: raw.update(format=FORMAT + 1),
+            f"it has format {FORMAT + 1}, and the one here reads 1 to {FORMAT}",
+        ),
+        (lambda raw: raw.update(format=0), "it has format 0, which is none"),
+        (lambda raw: raw.update(format=True), "it has format True, which is none"),
         (lambda raw: raw.pop("tree"), "it lacks 'tree'"),
         (lambda raw: raw.update(layout="round"), "'round' is none of"),
         (lambda raw: raw["packages"][0].pop("url"), r"packages\.0 lacks 'url'"),
