@@ -14,7 +14,7 @@ KEEPERS: dict[str, set[str]] = {
     "requests": {"http"},
     "urllib3": {"http"},
     "yaml": {"lockfile"},
-    "packaging": {"lockfile", "pack", "pixi", "pypi"},
+    "packaging": {"lockfile", "pack", "pixi", "pypi", "sbom"},
     "tomllib": {"clients", "lockfile", "pypi", "settings"},
     "netrc": {"settings"},
     "keyring": {"settings"},

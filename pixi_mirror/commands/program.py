@@ -32,6 +32,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("pin", "Give a generation a name, so that prune keeps its files."),
     ("unpin", "Take the name away again."),
     ("rollback", "Let the mirror offer again what it offered in an earlier generation."),
+    ("sbom", "Write a bill of materials of the mirror, as CycloneDX or SPDX: hashes, licences, dependencies."),
     ("cache", "Say what the shared cache holds; `cache prune` shows what of it can go."),
     ("serve", "Show the mirror over HTTP, read-only, for pixi, conda, mamba, pip and uv."),
     ("users", "Keep the file of those who may read a mirror that is served: add, remove, list."),

@@ -22,7 +22,7 @@ _LEGACY = ("setuptools>=40.8.0",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreMetadata:
-    """Those core metadata that decide what is installed."""
+    """Those core metadata that decide what is installed, and those that say under which licence."""
 
     name: str
     """As written; not normalised."""
@@ -32,6 +32,11 @@ class CoreMetadata:
     """None: any version."""
     requires_dist: tuple[str, ...]
     """Requirement lines (PEP 508), in the order of the file."""
+    license_expression: str | None = None
+    """As written (PEP 639); None: there is none."""
+    license: str | None = None
+    """As written, perhaps the whole text of a licence; None: there is none."""
+    classifiers: tuple[str, ...] = ()
 
 
 def read_metadata(data: bytes) -> CoreMetadata:
@@ -59,6 +64,9 @@ def read_metadata(data: bytes) -> CoreMetadata:
         version=version,
         requires_python=next(iter(_lines("requires-python", pythons)), None),
         requires_dist=tuple(_lines("requires-dist", lines)),
+        license_expression=raw.get("license_expression"),
+        license=raw.get("license"),
+        classifiers=tuple(raw.get("classifiers", ())),
     )
 
 
