@@ -13,9 +13,10 @@ from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import files_of, some
 from pixi_mirror.commands.values import path
+from pixi_mirror.conda.closure import UnmetDependency
 from pixi_mirror.conda.solve import Solution
 from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, WrongBytesError
-from pixi_mirror.mirror.verify import ChangedFile, MissingPackage, UnmetDependency, VerifyResult, verify
+from pixi_mirror.mirror.verify import ChangedFile, MissingPackage, VerifyResult, verify
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import counted
 

@@ -7,7 +7,8 @@ from typing import Literal
 from pixi_mirror.conda.matchspec import MatchSpec
 from pixi_mirror.conda.version import CondaVersion
 from pixi_mirror.conda.virtual_packages import read_virtual_package
-from pixi_mirror.model.values import Json
+from pixi_mirror.model.packages import Cell, Package, Snapshot
+from pixi_mirror.model.values import Json, MirrorPath
 
 _VIRTUAL = "__"
 """What the names of packages that stand for the machine begin with."""
@@ -143,3 +144,52 @@ def _present(record: Mapping[str, Json]) -> _Present:
 def _virtual(text: str) -> _Present:
     package = read_virtual_package(text)
     return _present({"name": package.name, "version": package.version, "build": package.build, "build_number": 0})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmetDependency:
+    """A demand of a locked package that its environment does not meet."""
+
+    workspace: str
+    environment: str
+    platform: str
+    path: MirrorPath
+    """Of the package whose record makes the demand."""
+    problem: str
+    """What it requires and what there is, in the words of pixi's solver."""
+
+
+def unmet_dependencies(
+    snapshots: Iterable[Snapshot], packages: Mapping[MirrorPath, Package]
+) -> tuple[UnmetDependency, ...]:
+    """Every demand that is not met in an environment of the snapshots, on each platform that it is locked for.
+
+    `packages` have the records as the mirror's indexes show them. A lock holds what its solver chose, so that what
+    does not fit was made so upstream, by a hotfix or by hand, or was left out of the mirror on purpose. What packages
+    require of the machine (`__glibc`) is judged where the lock says what it was solved for.
+    """
+    return tuple(
+        UnmetDependency(
+            workspace=snapshot.workspace,
+            environment=cell.environment,
+            platform=cell.platform,
+            path=path,
+            problem=problem,
+        )
+        for snapshot in snapshots
+        for cell in snapshot.cells
+        for path, problem in _of_cell(cell, packages)
+    )
+
+
+def _of_cell(cell: Cell, packages: Mapping[MirrorPath, Package]) -> Iterator[tuple[MirrorPath, str]]:
+    # What only serves to build source packages is in prefixes of their own, of which the lock says no more.
+    paths = {*cell.packages} - {*cell.build_packages}
+    installed = [packages[path] for path in sorted(paths) if path in packages and packages[path].kind == "conda"]
+    for each in unmet([_record(package) for package in installed], virtual=cell.virtual_packages):
+        yield installed[each.number].path, each.text
+
+
+def _record(package: Package) -> Mapping[str, object]:
+    """The record of a package, with the keys that the closure needs."""
+    return {**package.record, "name": package.name, "version": package.version, "build": package.build}

@@ -6,7 +6,8 @@ of the repository are made from the pins. Clients read `info/refs`, or ask for a
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +16,8 @@ from pixi_mirror.git.package import repository_path, source_of
 from pixi_mirror.git.source import merge_references
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
-from pixi_mirror.model.values import MirrorPath, admit_path
+from pixi_mirror.model.values import MirrorPath, admit_path, sha256_of
 
-_LAST = "/info/refs"
 _CONFIG = b"[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
 _CONFIG_SHA256 = (
     b"[core]\n\trepositoryformatversion = 1\n\tfilemode = true\n\tbare = true\n[extensions]\n\tobjectFormat = sha256\n"
@@ -29,40 +29,64 @@ class GitIndex:
 
     def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
         """Every such file, those that others name first."""
-        repositories: dict[str, list[Package]] = {}
-        for package in contents.packages:
-            if package.kind == "git":
-                repositories.setdefault(repository_path(package), []).append(package)
         made: dict[MirrorPath, IndexFile] = {}
-        for place, packages in sorted(repositories.items()):
-            made |= _pack_indexes(packages, contents)
-            made |= {
-                admit_path(f"{place}/{name}"): IndexFile.of(data) for name, data in repository_files(packages).items()
-            }
+        for place, packages in _by_repository(contents.packages).items():
+            made |= _files_of(place, packages, contents)
         return made
 
     def problem(
         self, path: MirrorPath, data: bytes, contents: Contents, *, read: Callable[[MirrorPath], bytes | None]
     ) -> str | None:
-        """What is wrong with one of them: its bytes follow from the pins, so other bytes are wrong.
+        """What is wrong with one of them: its bytes follow from the pins, so other bytes are wrong."""
+        del read
+        packages = _by_repository(contents.packages)
+        made = {
+            name: file
+            for place in packages
+            if path.startswith(f"{place}/")
+            for name, file in _files_of(place, packages[place], contents).items()
+        }
+        if path not in made or made[path].recipe == sha256_of(data):
+            return None
+        return "it does not say what the pins of its repository say"
 
-        With `info/refs` git itself checks the repository, where it is installed: all objects, and all that they lead
-        to.
-        """
+
+def check_repositories(
+    packages: Iterable[Package], where: Callable[[MirrorPath], Path], *, is_whole: Callable[[str], bool]
+) -> Mapping[MirrorPath, str]:
+    """What git itself says of repositories: it hashes all objects of a commit, and all that they lead to.
+
+    Args:
+        packages: those of a mirror, of every kind.
+        where: gives the path on disk of a file of the mirror.
+        is_whole: whether all files below the path of a repository are as they are recorded. Git is asked of no other.
+
+    Returns:
+        The packs of wrong repositories, with what git says. Without git nobody can tell, and nothing is wrong.
+    """
+    found: dict[MirrorPath, str] = {}
+    for place, some in _by_repository(packages).items():
+        if not is_whole(place):
+            continue
         from pixi_mirror.git.program import check_repository  # a mirror without repositories runs no git
 
-        del read
-        made = self.files(contents).get(path)
-        if made is None:
-            return None
-        try:
-            if made.content() != data:
-                return "it does not say what the pins of its repository say"
-            return check_repository(contents.where(path).parent.parent) if path.endswith(_LAST) else None
-        except ProgramError:
-            return None  # without git nobody can tell
-        except MachineError as error:
-            return str(error)
+        with suppress(ProgramError):
+            if problem := check_repository(where(admit_path(place))):
+                found |= {package.path: problem for package in some}
+    return found
+
+
+def _by_repository(packages: Iterable[Package]) -> Mapping[str, Sequence[Package]]:
+    found: dict[str, list[Package]] = {}
+    for package in packages:
+        if package.kind == "git":
+            found.setdefault(repository_path(package), []).append(package)
+    return dict(sorted(found.items()))
+
+
+def _files_of(place: str, packages: Sequence[Package], contents: Contents) -> Mapping[MirrorPath, IndexFile]:
+    files = {admit_path(f"{place}/{name}"): IndexFile.of(data) for name, data in repository_files(packages).items()}
+    return {**_pack_indexes(packages, contents), **files}
 
 
 def repository_files(packages: Iterable[Package]) -> Mapping[str, bytes]:

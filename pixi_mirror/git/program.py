@@ -127,7 +127,7 @@ def check_repository(repository: Path) -> str | None:
         ProgramError: git is not there.
     """
     done = Git().run("fsck", "--no-dangling", "--no-progress", directory=repository)
-    return None if done.status == 0 else f"git fsck says: {done.last_words}"
+    return None if done.status == 0 else f"git fsck says: {mask_secrets(done.last_words)}"
 
 
 def explain_fetch(done: Output, url: str, *, commit: str) -> FetchError:

@@ -159,7 +159,7 @@ class TreeView:
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 recorded = self._identities.get(path)
-                found[path] = _promised(content)
+                found[path] = promised(content)
                 if recorded is None or not stat.S_ISREG(status.st_mode) or not is_same(recorded, status):
                     unknown.append(path)
         if unknown:
@@ -178,14 +178,14 @@ class TreeView:
         tree = self.inventory.tree
         found: dict[MirrorPath, Sha256 | None] = {}
         for path, each in hashed.items():
-            promised = _promised(tree[path])
-            if each is None or each[0] == promised or isinstance(tree[path], PackageFile):
+            known_by = promised(tree[path])
+            if each is None or each[0] == known_by or isinstance(tree[path], PackageFile):
                 found[path] = None if each is None else each[0]
             else:
                 from pixi_mirror.mirror.sidecars import is_intact
 
-                found[path] = promised if is_intact(path, self._read_recorded) else None
-            if each is not None and found[path] == promised:
+                found[path] = known_by if is_intact(path, self._read_recorded) else None
+            if each is not None and found[path] == known_by:
                 self._identities[path] = identity_of(each[1])
         return found
 
@@ -271,7 +271,8 @@ class TreeView:
             return self.root.stat().st_dev == directory.stat().st_dev
 
 
-def _promised(content: PackageFile | GeneratedFile) -> Sha256:
+def promised(content: PackageFile | GeneratedFile) -> Sha256:
+    """What a file of the tree is known by: the sha256 of a package, the recipe of a generated file."""
     return content.sha256 if isinstance(content, PackageFile) else content.recipe
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from pixi_mirror.conda.closure import unmet
+from pixi_mirror.conda.closure import UnmetDependency, unmet_dependencies
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors
+from pixi_mirror.git.index import check_repositories
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.indexes import INDEXES, recorded_index_files
@@ -19,10 +20,10 @@ from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, has_unsettled_listings, plan_changes
 from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile
+from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile, promised
 from pixi_mirror.mirror.upstream import UpstreamPackages
 from pixi_mirror.model.indexes import Contents, IndexFile
-from pixi_mirror.model.packages import Cell, Package, PackageFile, Snapshot
+from pixi_mirror.model.packages import Package, PackageFile, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path
 
 if TYPE_CHECKING:  # a run that needs them not must not pay for them
@@ -43,7 +44,7 @@ class ChangedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadIndex:
-    """An index file that does not say what the inventory says."""
+    """An index file that does not say what the inventory says, or a pack that is none of its commit."""
 
     path: MirrorPath
     problem: str
@@ -135,7 +136,10 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
         found, held = _look_quickly(tree) if quick else tree.hash_all(context.progress)
         pins = recorded_pins(tree.inventory, tree.state.locks, sources=known_sources(tree, context.environ))
         plan = plan_changes(tree, pins, layout=tree.inventory.layout, held=held)
-        verified = _judge(tree, plan, found, quick=quick)
+        broken = {} if quick else _broken_packs(tree, plan)
+        if broken:
+            plan = plan_changes(tree, pins, layout=tree.inventory.layout, held={**held, **dict.fromkeys(broken)})
+        verified = _judge(tree, plan, found, broken, quick=quick)
         if repair and (verified.left or has_unsettled_listings(tree)):
             verified = _repair(tree, plan, verified, context)
         elif repair:
@@ -166,7 +170,20 @@ def _look_quickly(tree: Tree) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[M
     return found, held
 
 
-def _judge(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], *, quick: bool) -> VerifyResult:
+def _broken_packs(tree: Tree, plan: Plan) -> Mapping[MirrorPath, str]:
+    """The packs with which git finds fault although every file of their repository is as it is recorded."""
+    wrong = [path for path, content in tree.inventory.tree.items() if plan.held.get(path) != promised(content)]
+    away = [path for path in plan.packages if path not in tree.inventory.tree]
+
+    def is_whole(place: str) -> bool:
+        return not any(path.startswith(f"{place}/") for path in (*wrong, *away))
+
+    return check_repositories((*plan.packages.values(), *plan.kept.values()), tree.path, is_whole=is_whole)
+
+
+def _judge(
+    tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], broken: Mapping[MirrorPath, str], *, quick: bool
+) -> VerifyResult:
     stored = tree.inventory.stored
     recorded = recorded_index_files(tree, plan)
     changed = tuple(
@@ -185,7 +202,10 @@ def _judge(tree: Tree, plan: Plan, found: Mapping[MirrorPath, FoundFile], *, qui
         missing=tuple(sorted(_missing(tree, plan, found, recorded[1]))),
         changed=changed,
         unknown=tree.unknown(),
-        indexes=_bad_indexes(tree, plan, found, recorded),
+        indexes=(
+            *_bad_indexes(tree, plan, found, recorded),
+            *(BadIndex(path=path, problem=problem) for path, problem in broken.items()),
+        ),
         closure=tuple(
             MissingPackage(
                 workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform, path=path
@@ -236,18 +256,15 @@ def _wrong_indexes(tree: Tree, found: Mapping[MirrorPath, FoundFile], recorded: 
     bad = [
         BadIndex(path=path, problem=problem)
         for path in sorted(tree.inventory.generated.keys() & found.keys())
-        if (problem := _too_long(found[path]) or _problem(tree, path, made.get(path), contents))
+        if (problem := _problem(tree, path, found[path], made.get(path), contents))
     ]
     bad += [BadIndex(path=path, problem="it is missing") for path in made if path not in found]
     return tuple(bad)
 
 
-def _too_long(looked: FoundFile) -> str | None:
-    """What is wrong with a file that is too long to be read as an index; None: nothing."""
-    return f"it is {looked.size} bytes long, longer than any index" if looked.size > LONGEST_INDEX else None
-
-
-def _problem(tree: Tree, path: MirrorPath, made: IndexFile | None, contents: Contents) -> str | None:
+def _problem(tree: Tree, path: MirrorPath, looked: FoundFile, made: IndexFile | None, contents: Contents) -> str | None:
+    if looked.size > LONGEST_INDEX:
+        return f"it is {looked.size} bytes long, longer than any index"
     data = tree.read(path) or b""
     if made is not None and hashlib.sha256(data).hexdigest() == made.recipe:
         return None
@@ -268,52 +285,3 @@ def _repair(tree: Tree, plan: Plan, verified: VerifyResult, context: Context) ->
         repaired=tuple(sorted({*done.stored, *done.written, *done.removed})),
         error=SeveralErrors(summary, [failure.error for failure in done.failed]) if done.failed else None,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnmetDependency:
-    """A demand of a locked package that its environment does not meet."""
-
-    workspace: str
-    environment: str
-    platform: str
-    path: MirrorPath
-    """Of the package whose record makes the demand."""
-    problem: str
-    """What it requires and what there is, in the words of pixi's solver."""
-
-
-def unmet_dependencies(
-    snapshots: Iterable[Snapshot], packages: Mapping[MirrorPath, Package]
-) -> tuple[UnmetDependency, ...]:
-    """Every demand that is not met in an environment of the snapshots, on each platform that it is locked for.
-
-    `packages` have the records as the mirror's indexes show them. A lock holds what its solver chose, so that what
-    does not fit was made so upstream, by a hotfix or by hand, or was left out of the mirror on purpose. What packages
-    require of the machine (`__glibc`) is judged where the lock says what it was solved for.
-    """
-    return tuple(
-        UnmetDependency(
-            workspace=snapshot.workspace,
-            environment=cell.environment,
-            platform=cell.platform,
-            path=path,
-            problem=problem,
-        )
-        for snapshot in snapshots
-        for cell in snapshot.cells
-        for path, problem in _of_cell(cell, packages)
-    )
-
-
-def _of_cell(cell: Cell, packages: Mapping[MirrorPath, Package]) -> Iterator[tuple[MirrorPath, str]]:
-    # What only serves to build source packages is in prefixes of their own, of which the lock says no more.
-    paths = {*cell.packages} - {*cell.build_packages}
-    installed = [packages[path] for path in sorted(paths) if path in packages and packages[path].kind == "conda"]
-    for each in unmet([_record(package) for package in installed], virtual=cell.virtual_packages):
-        yield installed[each.number].path, each.text
-
-
-def _record(package: Package) -> Mapping[str, object]:
-    """The record of a package, with the keys that the closure needs."""
-    return {**package.record, "name": package.name, "version": package.version, "build": package.build}

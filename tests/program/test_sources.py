@@ -1,5 +1,6 @@
 """Sources that a lock names: directories need no mirroring, commits of git are mirrored as repositories."""
 
+import hashlib
 import html
 import json
 import os
@@ -218,6 +219,41 @@ def test_verify_finds_a_damaged_repository_and_repairs_it(world, upstream, as_a_
     assert [each["path"] for each in told["changed"]] == [str(pack.relative_to(world.mirror))]
     assert "git.example/org/thing.git/info/refs" in {each["path"] for each in told["indexes"]}
     assert world.run("verify", "--repair", env=as_a_user).status == 0
+    assert world.run("verify").status == 0
+
+
+@needs_git
+@pytest.mark.broken_mirror(
+    "a pack of another commit stands in place of the pinned one, and the inventory says the same"
+)
+def test_verify_has_git_check_what_the_hashes_cannot_tell_and_repairs_it(world, upstream, as_a_user):
+    commit = upstream.commit({"a": "2"})
+    lock(world, commit_entry(commit))
+    assert world.run(*LOCK, env=as_a_user).status == 0
+    other = Repository(world.directory / "other")
+    other.commit({"x": "1"})
+    place = world.mirror / "git.example/org/thing.git/objects/pack"
+    old = {path.suffix: path for path in place.iterdir()}
+    made = other.git("pack-objects", "--all", "made")
+    inventory = world.mirror / "pixi-mirror.json"
+    text = inventory.read_text()
+    for suffix, path in old.items():
+        before, after = path.read_bytes(), (other.path / f"made-{made.strip()}{suffix}").read_bytes()
+        path.unlink()
+        path.write_bytes(after)
+        text = text.replace(hashlib.sha256(before).hexdigest(), hashlib.sha256(after).hexdigest())
+        text = text.replace(f'"size": {len(before)}', f'"size": {len(after)}')
+    inventory.write_text(text)
+    told = world.run_json("verify", status=1)
+    assert told["changed"] == told["missing"] == []
+    (row,) = told["indexes"]
+    assert row["path"] == f"git.example/org/thing.git/objects/pack/pack-{commit}.pack"
+    assert row["problem"].startswith("git fsck says: ")
+    assert commit in row["problem"]
+    assert world.run("verify", "--quick").status == 0
+    assert world.run("verify", env={"PATH": ""}).status == 0, "without git nobody can tell"
+    told = world.run_json("verify", "--repair", env=as_a_user)
+    assert row["path"] in told["repaired"]
     assert world.run("verify").status == 0
 
 
