@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 
-from pixi_mirror.errors import ProgramError
+from pixi_mirror.errors import MachineError, ProgramError
 
 _PIECE = 1 << 20
 _MOST_OPEN_FILES = 1 << 20
@@ -35,6 +35,20 @@ class Output:
             return text or "it said nothing"
         _, *words = text[-_QUOTED:].split(maxsplit=1)
         return words[0] if words else f"one word of {len(text)} characters"
+
+
+@contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """Make an empty directory that vanishes with the block.
+
+    Raises:
+        MachineError: it cannot be made, or something in the block could not use it.
+    """
+    try:
+        with TemporaryDirectory(prefix="pixi-mirror-") as name:
+            yield Path(name)
+    except OSError as error:
+        raise MachineError(f"a temporary directory cannot be used: {error.strerror}.") from error
 
 
 def run_program(command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeout_s: float) -> Output:
@@ -107,7 +121,7 @@ def stream(
     Raises:
         ProgramError: it cannot be started.
     """
-    with tempfile.TemporaryFile() as words:
+    with TemporaryFile() as words:
         try:
             program = subprocess.Popen(  # noqa: S603 - never a shell, and the words are ours
                 list(command), cwd=cwd, env=dict(environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words

@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from pixi_mirror.disk.files import PUBLIC, read_bytes
+from pixi_mirror.disk.files import NO_LINK, NO_WAIT, PUBLIC, read_bytes
 from pixi_mirror.progress import Progress
 
 _CHUNK = 1 << 20
@@ -122,8 +122,7 @@ class Partial:
 
 def _open(path: Path) -> int:
     """Open the file of a download, made if it is absent."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    flags = os.O_RDWR | os.O_CREAT | NO_LINK | NO_WAIT
     try:
         return os.open(path, flags, PUBLIC)
     except PermissionError:

@@ -5,12 +5,11 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
-from pixi_mirror.errors import MachineError, ProgramError
+from pixi_mirror.errors import ProgramError
 from pixi_mirror.model.values import Json
-from pixi_mirror.process import Output, run_program
+from pixi_mirror.process import Output, run_program, scratch_directory
 
 
 def ask_rattler(
@@ -37,12 +36,8 @@ def ask_rattler(
     """
     if find_spec("rattler") is None:
         raise ProgramError(if_absent)
-    try:
-        with TemporaryDirectory(prefix="pixi-mirror-") as name:
-            folder = Path(name)
-            file = folder / "question.json"
-            file.write_text(json.dumps([question, details(folder)]), encoding="utf-8")
-            command = [sys.executable, str(Path(__file__).with_name("rattler_child.py")), str(file)]
-            return run_program(command, cwd=folder, environ=environ, timeout_s=timeout_s)
-    except OSError as error:
-        raise MachineError(f"a temporary directory cannot be used: {error.strerror}.") from error
+    with scratch_directory() as folder:
+        file = folder / "question.json"
+        file.write_text(json.dumps([question, details(folder)]), encoding="utf-8")
+        command = [sys.executable, str(Path(__file__).with_name("rattler_child.py")), str(file)]
+        return run_program(command, cwd=folder, environ=environ, timeout_s=timeout_s)

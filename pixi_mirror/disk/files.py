@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 """Flags of `os.open` with which no symbolic link is followed and no byte is translated."""
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+"""With it, the opening of a FIFO does not wait for its other end."""
 
 PUBLIC = 0o644
 """The mode of a file that is served, before the umask."""
@@ -105,8 +107,7 @@ def open_regular(path: Path | str, *, follow_links: bool = False) -> int:
     Raises:
         OSError: as `open`; `ELOOP` for a symbolic link, `EINVAL` for another file that is not regular.
     """
-    # Without O_NONBLOCK, opening a FIFO would wait for a writer for ever.
-    flags = os.O_RDONLY | NO_LINK | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_RDONLY | NO_LINK | NO_WAIT
     descriptor = os.open(path, flags & ~getattr(os, "O_NOFOLLOW", 0) if follow_links else flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -148,7 +149,7 @@ def open_own(path: Path, flags: int, *, mode: int = 0o600) -> int:
             made to have us write into a file of theirs.
     """
     # The flags must not have O_TRUNC: it would empty a file with a second name before we can see that it has one.
-    descriptor = os.open(path, flags | os.O_CREAT | NO_LINK | getattr(os, "O_NONBLOCK", 0), mode)
+    descriptor = os.open(path, flags | os.O_CREAT | NO_LINK | NO_WAIT, mode)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         os.close(descriptor)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from pixi_mirror.disk.files import explain_errors
+from pixi_mirror.disk.files import NO_LINK, explain_errors
 from pixi_mirror.errors import BusyError, MachineError
 
 _POLL_S = 0.05
@@ -46,7 +46,7 @@ def lock_file(
     deadline = time.monotonic() + timeout_s
     while True:
         with explain_errors("open the lock file", path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
         try:
             _refuse_irregular(descriptor, path)
             if _acquired(descriptor, path, shared=shared) and _still_there(descriptor, path):

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pixi_mirror.disk.directories import free_bytes
+from pixi_mirror.disk.files import NO_LINK
 
 FILE = "reserve"
 _LEAST = 256 << 10
@@ -30,7 +31,7 @@ def keep_reserve(path: Path, *, size: int) -> None:
         pass
     _remove(path)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o600)
         try:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(descriptor, 0, need)

@@ -116,14 +116,13 @@ def pack_index(package: Package, pack: Path) -> bytes:
         MachineError: the pack is not there, or it is damaged.
         ProgramError: git is not there.
     """
-    import tempfile
-
     from pixi_mirror.git.program import index_pack
+    from pixi_mirror.process import scratch_directory
 
     if not pack.is_file():
         raise MachineError(f"{pack} is not there, so git can make no index of it: run `pixi-mirror verify --repair`.")
-    with tempfile.TemporaryDirectory() as folder:
-        return index_pack(pack, Path(folder), is_sha256=_is_sha256(package))
+    with scratch_directory() as folder:
+        return index_pack(pack, folder, is_sha256=_is_sha256(package))
 
 
 def _pack_indexes(packages: Iterable[Package], contents: Contents) -> Mapping[MirrorPath, IndexFile]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from pixi_mirror.model.values import Url
@@ -25,13 +25,6 @@ class GitSource:
     """40 hexadecimal digits, or 64 in a repository with sha256."""
     references: tuple[str, ...] = ()
     """Full names of branches and tags that the lock gives for this commit, such as `refs/tags/v1.0`."""
-    subdirectory: str = field(default="", compare=False)
-    """Where the source lies in the repository."""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the repository is a directory of this machine."""
-        return self.url.raw.startswith("file:")
 
 
 def read_git_location(location: str) -> GitSource:
@@ -59,7 +52,6 @@ def read_git_location(location: str) -> GitSource:
         branch=query.get("branch"),
         tag=query.get("tag"),
         revision=query.get("rev"),
-        subdirectory=query.get("subdirectory", ""),
     )
 
 
@@ -70,7 +62,6 @@ def git_source(
     branch: str | None = None,
     tag: str | None = None,
     revision: str | None = None,
-    subdirectory: str = "",
 ) -> GitSource:
     """A git source from its parts, as conda source packages of locks of version 7 have them.
 
@@ -80,7 +71,6 @@ def git_source(
         branch: the branch that the manifest names.
         tag: the tag that the manifest names.
         revision: a branch, a tag or a commit: the manifest does not say which.
-        subdirectory: where the source lies in the repository.
 
     Raises:
         ValueError: the commit is none, or the URL is of no kind that git can fetch.
@@ -94,7 +84,6 @@ def git_source(
         url=Url(_admit_repository(url)),
         commit=commit,
         references=tuple(sorted({head + name for head, name in names if name and _REFERENCE.fullmatch(name)})),
-        subdirectory=subdirectory,
     )
 
 

@@ -87,6 +87,15 @@ def number(value: Json, what: str) -> int:
     return int(value)
 
 
+def channel_url(value: Json) -> str:
+    """The URL of a channel, which stands alone or in a mapping.
+
+    Raises:
+        Malformed: it is neither.
+    """
+    return text(value if isinstance(value, str) else mapping(value, "a channel").get("url"), "the URL of a channel")
+
+
 def shortened(text: str, *, most: int = 80) -> str:
     """The beginning of a text for a message. The secrets of the URLs in it are masked before it is cut."""
     return mask_secrets(text)[:most]

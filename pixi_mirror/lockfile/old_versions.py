@@ -1,8 +1,6 @@
 """Read locks of the oldest versions through py-rattler, where it is installed. One temporary file is written for it."""
 
 import json
-import tempfile
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -42,9 +40,11 @@ def read_old_lock(data: bytes, *, version: int, name: str) -> Lock:
             "installed. Either `pip install py-rattler`, or write the lock anew with `pixi lock` of a "
             "newer pixi."
         ) from None
+    from pixi_mirror.process import scratch_directory  # a run that reads no such lock starts no program
+
     # py-rattler reads files only.
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "pixi.lock"
+    with scratch_directory() as directory:
+        path = directory / "pixi.lock"
         path.write_bytes(data)
         try:
             return _lock(LockFile.from_path(path), version)

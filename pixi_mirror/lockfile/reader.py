@@ -7,7 +7,7 @@ from typing import TypeAlias
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import Entry, Lock, LockedEnvironment, LockedPlatform
-from pixi_mirror.lockfile.fields import Malformed, mapping, number, optional_text, sequence, text, texts
+from pixi_mirror.lockfile.fields import Malformed, channel_url, mapping, number, optional_text, sequence, text, texts
 from pixi_mirror.lockfile.old_versions import read_old_lock
 from pixi_mirror.lockfile.package_index import Key, PackageIndex, index_packages
 from pixi_mirror.lockfile.versions import VERSIONS, LockVersion
@@ -132,7 +132,7 @@ def _environment(raw: dict[str, Json], index: PackageIndex, admit_platform: Call
         except Malformed as error:
             raise Malformed(f"platform {platform}: {error}") from None
     return LockedEnvironment(
-        channels=tuple(_channel(item) for item in sequence(raw["channels"], "channels")),
+        channels=tuple(channel_url(item) for item in sequence(raw["channels"], "channels")),
         indexes=texts(raw.get("indexes"), "indexes"),
         find_links=tuple(_find_link(item) for item in sequence(raw.get("find-links"), "find-links")),
         packages=MappingProxyType(packages),
@@ -155,10 +155,6 @@ def _closure(index: PackageIndex, installed: dict[Key, Entry], platform: str) ->
                 if key in index.needs:
                     waiting.append(key)
     return tuple(entry for key, entry in seen.items() if key not in installed)
-
-
-def _channel(item: Json) -> str:
-    return text(item if isinstance(item, str) else mapping(item, "a channel").get("url"), "the URL of a channel")
 
 
 def _find_link(item: Json) -> str:

@@ -88,6 +88,9 @@ class Generations:
         Raises:
             MachineError: a file that is needed for it cannot be read, or is not what it says.
         """
+        return self._head_and_rows(number)[1]
+
+    def _head_and_rows(self, number: int) -> tuple[Generation, frozenset[str]]:
         chain: list[tuple[Generation, bytes]] = []
         at: int | None = number
         while at is not None:
@@ -103,7 +106,7 @@ class Generations:
             rows = (without_requests(rows) - removed) | added
         if content_digest(rows) != chain[0][0].content:
             raise self._damaged(number, "what it holds is not what its fingerprint says")
-        return rows
+        return chain[0][0], rows
 
     def inventory(self, number: int) -> Inventory:
         """What a generation holds, as an inventory without the files that are made; its stamp names it.
@@ -111,8 +114,7 @@ class Generations:
         Raises:
             MachineError: a file that is needed for it cannot be read, or is not what it says.
         """
-        rows = self.rows(number)
-        head = self.generation(number)
+        head, rows = self._head_and_rows(number)
         found = self._parsed(number, lambda _data: inventory_file.parse(document_of(rows)), b"")
         return replace(
             found,

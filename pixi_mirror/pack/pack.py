@@ -127,8 +127,10 @@ def pack(request: PackRequest, context: Context, *, stdout: Callable[[], BinaryI
         SeveralErrors: several of these.
     """
     given = read_injected(request.inject)
-    plans = _plans(request, given, context)
-    workspace = lock_of(context.directory() / request.manifest).parent.name
+    path = lock_of(context.directory() / request.manifest)
+    lock = LockSource(path)
+    plans = _plans(request, path, lock, given, context)
+    workspace = path.parent.name
     if request.dry_run:
         packs = [
             PackSummary(output=output, plan=plan, files=len(plan.packages) + len(given), written=None)
@@ -137,7 +139,7 @@ def pack(request: PackRequest, context: Context, *, stdout: Callable[[], BinaryI
         return PackResult(dry_run=True, packs=tuple(packs), given=given, workspace=workspace)
     carried = {} if request.style.is_strict else _carried(request.manifest, context)
     packs = []
-    with _obtained(request, [plan for _, plan in plans], context) as hold:
+    with _obtained(request, lock, [plan for _, plan in plans], context) as hold:
         for _, plan in plans:
             refuse_what_unpack_refuses([*(hold.of(package) for package in plan.packages), *given], plan, request.style)
         press = _PackWriter(request=request, hold=hold, context=context, stdout=stdout)
@@ -166,13 +168,14 @@ def _key(package: Package) -> tuple[str, str | None]:
     return package.path, package.sha256
 
 
-def _plans(request: PackRequest, given: tuple[ReadyFile, ...], context: Context) -> list[tuple[str, PackPlan]]:
+def _plans(
+    request: PackRequest, path: Path, source: LockSource, given: tuple[ReadyFile, ...], context: Context
+) -> list[tuple[str, PackPlan]]:
     """What goes into each pack, beside what is injected, and what the pack is called."""
     manifest = context.directory() / request.manifest
     if not manifest.exists():
         raise WorkspaceError(f"manifest path does not exist at {manifest}. Name a pixi.toml, or its directory.")
-    path = lock_of(manifest)
-    lock = LockSource(path).read()
+    lock = source.read()
     names = names_of(given)
     rules = replace(request.rules, given=names, replaced=names if request.replace else frozenset())
     plans = [
@@ -215,7 +218,7 @@ def _carried(manifest: Path, context: Context) -> Mapping[str, bytes]:
 
 
 @contextmanager
-def _obtained(request: PackRequest, plans: Iterable[PackPlan], context: Context) -> Iterator[_Hold]:
+def _obtained(request: PackRequest, lock: LockSource, plans: Iterable[PackPlan], context: Context) -> Iterator[_Hold]:
     """Hold a verified file of each package, wherever it is to come from."""
     packages = tuple({_key(package): package for plan in plans for package in plan.packages}.values())
     unpacker = find_unpacker(request.unpacker, request.unpacker_sha256, directory=context.directory())
@@ -238,7 +241,6 @@ def _obtained(request: PackRequest, plans: Iterable[PackPlan], context: Context)
     if not waiting:
         yield _open_hold(held, unpacker, distrust=_nobody)
         return
-    lock = LockSource(lock_of(context.directory() / request.manifest))
     supply = open_upstream(context, wanted, None, workspace=lock.location.parent, sources=[lock])
     with supply.store.used():
         unknown = sum(each.size is None for each in waiting)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from pixi_mirror.errors import MachineError, ProgramError
+from pixi_mirror.errors import ProgramError
 from pixi_mirror.model.values import mask_secrets
-from pixi_mirror.process import Output, run_program
+from pixi_mirror.process import Output, run_program, scratch_directory
 from pixi_mirror.pypi.names import file_name_of, wheel_name
 from pixi_mirror.pypi.requirements import admit_for_resolver
 from pixi_mirror.pypi.resolver_output import ResolvedFile, read_pylock, read_report
@@ -70,14 +69,11 @@ def resolve_wheels(request: ResolutionRequest, environ: Mapping[str, str]) -> tu
     """
     lines = tuple(_admitted(line) for line in request.requirements)
     program = _find_uv(environ)
-    try:
-        with TemporaryDirectory(prefix="pixi-mirror-") as name:
-            if program is not None:
-                files = _resolve_with_uv(program, request, lines, Path(name), environ)
-            else:
-                files = _resolve_with_pip(request, lines, Path(name), environ)
-    except OSError as error:
-        raise MachineError(f"a temporary directory cannot be used: {error.strerror}.") from error
+    with scratch_directory() as folder:
+        if program is not None:
+            files = _resolve_with_uv(program, request, lines, folder, environ)
+        else:
+            files = _resolve_with_pip(request, lines, folder, environ)
     return _fitting(request, files)
 
 

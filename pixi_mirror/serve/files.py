@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from pixi_mirror.disk.files import FileIdentity, identity_of, is_same
+from pixi_mirror.disk.files import NO_LINK, NO_WAIT, FileIdentity, identity_of, is_same
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror.tree_view import INVENTORY, PRIVATE, STATE, TreeView
 from pixi_mirror.model.packages import GeneratedFile, PackageFile
@@ -42,7 +42,6 @@ _MOST_HASHES = 1 << 16
 _HASHING_AT_ONCE = 16
 _TRIES = 20
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # without the latter, opening a FIFO blocks
 _LINK_ERRORS = (errno.ELOOP, errno.EMLINK, errno.ENXIO)  # the last one is of a socket
 _HAS_DIR_FD = os.open in os.supports_dir_fd
 _SHARD = re.compile(r"(?:.*/)?shards/([0-9a-f]{64})\.msgpack\.zst")
@@ -69,7 +68,6 @@ class OpenFile(NamedTuple):
 
     descriptor: int
     size: int
-    path: MirrorPath
     validators: Validators
     may_change: bool
     """Whether other bytes may stand at the path tomorrow, so that clients must ask again."""
@@ -142,7 +140,7 @@ class MirrorFiles:
         descriptor = _open_below(self._root, path)
         if descriptor is None:
             where = self._fetch_absent(path, wait) if self._fetch_absent is not None else None
-            return None if where is None else self._opened(os.open(where, _READ_ONLY | _NO_LINK), path, None)
+            return None if where is None else self._opened(os.open(where, _READ_ONLY | NO_LINK | NO_WAIT), path, None)
         return self._opened(descriptor, path, records)
 
     def _opened(self, descriptor: int, path: MirrorPath, records: _Records | None) -> OpenFile | None:
@@ -160,7 +158,7 @@ class MirrorFiles:
                 content = None if records is None else records.tree.get(path)
                 is_replaced = isinstance(content, PackageFile) and content.sha256 != sha256
                 may_change = is_index(path) or is_replaced
-                opened = OpenFile(descriptor, found.st_size, path, _validators(sha256, found), may_change)
+                opened = OpenFile(descriptor, found.st_size, _validators(sha256, found), may_change)
             return opened
         finally:
             if opened is None:
@@ -291,10 +289,10 @@ def _open_below(root: Path, path: MirrorPath) -> int | None:
         folder = os.open(root, _READ_ONLY | os.O_DIRECTORY)
         try:
             for each in folders:
-                below = os.open(each, _READ_ONLY | _NO_LINK | os.O_DIRECTORY, dir_fd=folder)
+                below = os.open(each, _READ_ONLY | NO_LINK | NO_WAIT | os.O_DIRECTORY, dir_fd=folder)
                 os.close(folder)
                 folder = below
-            return os.open(name, _READ_ONLY | _NO_LINK, dir_fd=folder)
+            return os.open(name, _READ_ONLY | NO_LINK | NO_WAIT, dir_fd=folder)
         finally:
             os.close(folder)
     except (FileNotFoundError, NotADirectoryError):

@@ -10,7 +10,17 @@ from packaging.version import Version
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, Entry, Lock, LockedEnvironment, PypiEntry
-from pixi_mirror.lockfile.fields import Malformed, mapping, number, optional_text, sequence, shortened, text, texts
+from pixi_mirror.lockfile.fields import (
+    Malformed,
+    channel_url,
+    mapping,
+    number,
+    optional_text,
+    sequence,
+    shortened,
+    text,
+    texts,
+)
 from pixi_mirror.lockfile.formats.choices import choice_environment, locked_platforms
 from pixi_mirror.lockfile.formats.conda_locations import channels_of, from_location
 from pixi_mirror.lockfile.yaml_reader import load_yaml
@@ -67,7 +77,7 @@ def _lock(document: dict[str, Json], version: int) -> Lock:
     locked = [_locked(mapping(raw, "an entry of package")) for raw in sequence(document["package"], "package")]
     platforms = tuple(dict.fromkeys((*listed, *(each.platform for each in locked))))
     categories = sorted({category for each in locked for category in each.categories} - {_MAIN})
-    priorities = [_channel(item) for item in sequence(metadata.get("channels"), "metadata.channels")]
+    priorities = [channel_url(item) for item in sequence(metadata.get("channels"), "metadata.channels")]
     environments = {"default": _environment(locked, platforms, {_MAIN}, priorities)}
     for category in categories:
         chosen = {_MAIN, category}
@@ -79,10 +89,6 @@ def _lock(document: dict[str, Json], version: int) -> Lock:
         newest_timestamp=0,
         notes=tuple(_lacking(locked, categories)),
     )
-
-
-def _channel(item: Json) -> str:
-    return text(item if isinstance(item, str) else mapping(item, "a channel").get("url"), "the URL of a channel")
 
 
 def _environment(

@@ -7,7 +7,7 @@ from packaging.utils import canonicalize_name
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import Lock, LockedEnvironment
-from pixi_mirror.lockfile.fields import Malformed, mapping, optional_text, sequence, text, texts
+from pixi_mirror.lockfile.fields import Malformed, mapping, optional_text, text, texts
 from pixi_mirror.lockfile.formats.choices import choice_environment, locked_platforms
 from pixi_mirror.lockfile.formats.python_platforms import (
     PythonFiles,
@@ -16,7 +16,7 @@ from pixi_mirror.lockfile.formats.python_platforms import (
     python_environments,
 )
 from pixi_mirror.lockfile.formats.toml_reader import load_toml
-from pixi_mirror.lockfile.formats.uv_packages import UvPackage, read_packages
+from pixi_mirror.lockfile.formats.uv_packages import UvPackage, edges, read_packages
 from pixi_mirror.model.values import Json
 
 _ADVICE = "write it anew with `uv lock`"
@@ -60,9 +60,9 @@ class _UvLock:
         self._supported = texts(document.get("supported-markers"), "supported-markers")
         manifest = mapping(document.get("manifest"), "manifest")
         self._members = self._roots(manifest)
-        self._requirements = _edges(manifest.get("requirements"), "manifest.requirements")
+        self._requirements = edges(manifest.get("requirements"), "manifest.requirements")
         groups = mapping(manifest.get("dependency-groups"), "manifest.dependency-groups")
-        self._groups = {name: _edges(raw, f"manifest.dependency-groups.{name}") for name, raw in groups.items()}
+        self._groups = {name: edges(raw, f"manifest.dependency-groups.{name}") for name, raw in groups.items()}
 
     def _roots(self, manifest: dict[str, Json]) -> list[UvPackage]:
         members = texts(manifest.get("members"), "manifest.members")
@@ -162,7 +162,3 @@ class _UvLock:
             if not package.markers
             or any(self._holds(marker, platform, (("extra", each),)) for marker in package.markers for each in chosen)
         ]
-
-
-def _edges(raw: Json, what: str) -> tuple[Mapping[str, Json], ...]:
-    return tuple(mapping(item, f"an entry of {what}") for item in sequence(raw, what))

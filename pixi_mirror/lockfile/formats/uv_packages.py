@@ -68,18 +68,23 @@ def _package(entry: dict[str, Json], name: str) -> UvPackage:
         source=source,
         files=_files(entry, source, name, version),
         markers=texts(entry.get("resolution-markers"), "resolution-markers"),
-        dependencies=_edges(entry.get("dependencies"), "dependencies"),
+        dependencies=edges(entry.get("dependencies"), "dependencies"),
         extras=_groups(entry, "optional-dependencies"),
         groups=_groups(entry, "dev-dependencies"),
     )
 
 
-def _edges(raw: Json, what: str) -> tuple[Mapping[str, Json], ...]:
+def edges(raw: Json, what: str) -> tuple[Mapping[str, Json], ...]:
+    """The entries of a list of dependencies.
+
+    Raises:
+        Malformed: it is no list of mappings.
+    """
     return tuple(mapping(item, f"an entry of {what}") for item in sequence(raw, what))
 
 
 def _groups(entry: dict[str, Json], key: str) -> Mapping[str, tuple[Mapping[str, Json], ...]]:
-    return {name: _edges(raw, f"{key}.{name}") for name, raw in mapping(entry.get(key), key).items()}
+    return {name: edges(raw, f"{key}.{name}") for name, raw in mapping(entry.get(key), key).items()}
 
 
 def _files(entry: dict[str, Json], source: dict[str, Json], name: str, version: str | None) -> PythonFiles | None:

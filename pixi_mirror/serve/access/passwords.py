@@ -46,7 +46,7 @@ class PasswordHash(NamedTuple):
     key: bytes
 
     def __repr__(self) -> str:
-        return "Hashed(***)"
+        return "PasswordHash(***)"
 
 
 def admit_cost(n: int, r: int, p: int) -> Cost:

@@ -114,7 +114,7 @@ class AddedUser(NamedTuple):
     """In the clear, for this one time; None: none was made."""
 
     def __repr__(self) -> str:
-        return f"Added({self.user.name!r})"
+        return f"AddedUser({self.user.name!r})"
 
 
 def add_user(
