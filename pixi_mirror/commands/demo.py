@@ -11,8 +11,8 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.messages import say
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.program import run
-from pixi_mirror.demo.play import play
 from pixi_mirror.demo.scene import Stage
+from pixi_mirror.demo.story import play
 
 _DESCRIPTION = """\
 Show the main job on a small workspace: mirror a lock, verify, refresh, mend. Needs neither pixi nor a network;

@@ -17,7 +17,7 @@ from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json
 from pixi_mirror.pack.choose import PackRules
 from pixi_mirror.pack.contents import Style, place_of
-from pixi_mirror.pack.file_names import STDOUT, Form
+from pixi_mirror.pack.outputs import STDOUT, Form
 from pixi_mirror.pack.pack import PackRequest, PackResult, PackSummary, pack
 from pixi_mirror.pack.parse import COMPATIBLE
 from pixi_mirror.progress import counted, format_size

@@ -1,21 +1,24 @@
-"""Solve environments again from a mirror alone, with py-rattler in a process of its own."""
+"""Have py-rattler solve environments from a mirror alone, or resolve specs upstream, in a process of its own."""
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
-from pixi_mirror.conda.ask_rattler import ask_rattler
 from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.conda.repodata import repodata
 from pixi_mirror.conda.virtual_packages import assumed_virtual_packages, read_virtual_package
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.model.packages import Cell, Package
-from pixi_mirror.model.values import Json, MirrorPath
+from pixi_mirror.model.values import Json, MirrorPath, mask_secrets
+from pixi_mirror.process import Output, run_program, scratch_directory
 
-_TIMEOUT_S = 3600.0
-_ABSENT = (
+_SOLVING_S = 3600.0
+_CANNOT_SOLVE = (
     "solving needs py-rattler, which is not installed for this Python. Install it beside pixi-mirror, for example with "
     "`pip install py-rattler`, or from conda-forge."
 )
@@ -65,7 +68,7 @@ def solve_environments(
             for number, request in enumerate(requested)
         ]
 
-    done = ask_rattler("solve", rows, environ=_environ(), timeout_s=_TIMEOUT_S, if_absent=_ABSENT)
+    done = ask_rattler("solve", rows, environ=_environ(), timeout_s=_SOLVING_S, if_absent=_CANNOT_SOLVE)
     if done.status != 0:
         raise ProgramError(f"py-rattler ended with status {done.status} and said: {done.last_words}")
     answers = json.loads(done.stdout)
@@ -146,3 +149,90 @@ def _virtual_packages(cell: Cell, packages: Iterable[Package]) -> list[str]:
         spec.lstrip().startswith("__cuda") for package in packages for spec in package.record.get("depends") or ()
     )
     return [package.text for package in assumed_virtual_packages(cell.subdir, with_cuda=with_cuda)]
+
+
+_RESOLVING_S = 1800.0
+_CANNOT_RESOLVE = (
+    "resolving build backends needs py-rattler, which is not installed for this Python. Install it beside pixi-mirror: "
+    "`pip install py-rattler`, or py-rattler from conda-forge; or leave --with-build-requirements out."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaResolutionRequest:
+    """What is to be installed together in one environment on one platform."""
+
+    specs: tuple[str, ...]
+    """Match specs."""
+    channels: tuple[str, ...]
+    """URLs, in the order of their priority; at least one."""
+    subdir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedPackage:
+    """One package of the environment."""
+
+    url: str
+    channel: str
+    """Which of the requested channels it is from."""
+    record: Mapping[str, Json]
+    """As it belongs in `repodata.json`."""
+
+
+def resolve_conda_packages(request: CondaResolutionRequest, environ: Mapping[str, str]) -> tuple[ResolvedPackage, ...]:
+    """Resolve specs to packages under strict channel priority, dependencies included.
+
+    Args:
+        request: what is to be resolved.
+        environ: the user's environment variables; py-rattler finds credentials and proxies by them.
+
+    Raises:
+        ProgramError: py-rattler is not there, finds no such packages, or failed.
+        MachineError: no temporary file can be written.
+    """
+    virtual = assumed_virtual_packages(request.subdir, with_cuda=False)
+    details = {
+        "specs": request.specs,
+        "channels": request.channels,
+        "subdir": request.subdir,
+        "virtual_packages": [package.text for package in virtual],
+    }
+    done = ask_rattler("resolve", lambda _: details, environ=environ, timeout_s=_RESOLVING_S, if_absent=_CANNOT_RESOLVE)
+    if done.status != 0:
+        raise ProgramError(
+            f"what building needs ({', '.join(request.specs)}) was not found for {request.subdir}: "
+            f"{mask_secrets(done.last_words)}"
+        )
+    return tuple(ResolvedPackage(**row) for row in json.loads(done.stdout))
+
+
+def ask_rattler(
+    question: Literal["solve", "resolve"],
+    details: Callable[[Path], Json],
+    *,
+    environ: Mapping[str, str],
+    timeout_s: float,
+    if_absent: str,
+) -> Output:
+    """Run `rattler_child.py`, and give its output, whatever its exit status; after success that is JSON.
+
+    Args:
+        question: what is to be done.
+        details: what it is to be done with, as `rattler_child.py` takes it. It gets a folder that it can write to and
+            that vanishes with the process.
+        environ: all environment variables of the process.
+        timeout_s: the longest time that it may run, in seconds.
+        if_absent: what to say if py-rattler is not installed.
+
+    Raises:
+        ProgramError: py-rattler is not there, cannot be started, or did not end in time.
+        MachineError: no temporary file can be written.
+    """
+    if find_spec("rattler") is None:
+        raise ProgramError(if_absent)
+    with scratch_directory() as folder:
+        file = folder / "question.json"
+        file.write_text(json.dumps([question, details(folder)]), encoding="utf-8")
+        command = [sys.executable, str(Path(__file__).with_name("rattler_child.py")), str(file)]
+        return run_program(command, cwd=folder, environ=environ, timeout_s=timeout_s)

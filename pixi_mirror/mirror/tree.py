@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pixi_mirror.disk import directories, files, links, reserve
+from pixi_mirror.disk import directories, files, links
 from pixi_mirror.disk.files import explain_errors, identity_of
 from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, MachineError, WrongBytesError
@@ -65,9 +65,9 @@ class Tree(TreeView):
                 for leftover in self._temporary.iterdir():
                     directories.remove_leftover(leftover)
             if freeing:
-                reserve.release_reserve(self._private / reserve.FILE)
+                directories.release_reserve(self._private / directories.RESERVE)
             yield
-            reserve.keep_reserve(self._private / reserve.FILE, size=self._rewritable())
+            directories.keep_reserve(self._private / directories.RESERVE, size=self._rewritable())
 
     def _rewritable(self) -> int:
         """Bytes of what has to be written anew where files are unlisted: indexes and, about as long, the records."""

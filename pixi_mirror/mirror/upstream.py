@@ -21,7 +21,7 @@ from pixi_mirror.progress import Progress
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.cache.batch import Batch
     from pixi_mirror.cache.store import Store
-    from pixi_mirror.conda.resolve import CondaResolutionRequest, ResolvedPackage
+    from pixi_mirror.conda.solve import CondaResolutionRequest, ResolvedPackage
     from pixi_mirror.git.repositories import GitRepositories
     from pixi_mirror.git.source import GitSource
     from pixi_mirror.http.fetcher import Fetcher
@@ -185,7 +185,7 @@ def resolve_build_backends(
         ProgramError: they cannot be resolved.
         MachineError: a settings file does not parse, or no temporary file can be written.
     """
-    from pixi_mirror.conda.resolve import resolve_conda_packages
+    from pixi_mirror.conda.solve import resolve_conda_packages
     from pixi_mirror.http.mirrors import MirrorTable
 
     mirrors = MirrorTable(context.settings(workspace).network.mirrors)

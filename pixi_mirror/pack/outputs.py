@@ -1,23 +1,74 @@
-"""Put a pack where it was asked for: whole, synced and under its name, or not at all."""
+"""Name the file of a pack, and put it where it was asked for: whole and synced, or not at all."""
 
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 from pixi_mirror.disk.directories import make_directory, sync_directories
 from pixi_mirror.disk.files import explain_errors, fresh_name, write_synced
 from pixi_mirror.disk.links import link_or_copy
 from pixi_mirror.disk.lock import lock_file, wait_for_lock
-from pixi_mirror.errors import BusyError, MachineError
+from pixi_mirror.errors import BusyError, MachineError, UsageError
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.pack.contents import Part, folders
 from pixi_mirror.pack.parse import METADATA
 from pixi_mirror.pack.write import Fill, Tally, verified
+
+Form: TypeAlias = Literal["tar", "folder", "executable"]
+
+STDOUT = "-"
+_ENVIRONMENT, _PLATFORM = "{environment}", "{platform}"
+
+
+class PackTarget(NamedTuple):
+    """Whose pack a name is for."""
+
+    environment: str
+    platform: str
+    """Its name."""
+    subdir: str
+
+
+def output_names(template: str | None, form: Form, targets: Sequence[PackTarget]) -> tuple[str, ...]:
+    """A name for the pack of each target; None: pixi-pack's for a single one, else one that tells it apart.
+
+    A self-extracting file ends as its system wants it, whatever was asked for: pixi-pack does the same.
+
+    Raises:
+        UsageError: several packs would have one name.
+    """
+    if template is None:
+        template = "environment" if len(targets) == 1 else f"{_ENVIRONMENT}-{_PLATFORM}"
+        template += ".tar" if form == "tar" else ""
+    if template == STDOUT:
+        if len(targets) > 1:
+            raise UsageError(f"stdout takes one pack, and {len(targets)} are asked for: name files with -o.")
+        return (STDOUT,)
+    names = tuple(_name(template, form, target) for target in targets)
+    if len(set(names)) < len(names):
+        lacking = " and ".join(each for each in (_ENVIRONMENT, _PLATFORM) if each not in template)
+        raise UsageError(
+            f"-o {template} gives several packs one name. Put {lacking or 'something'} into it that tells them apart."
+        )
+    return names
+
+
+def _name(template: str, form: Form, target: PackTarget) -> str:
+    name = template.replace(_ENVIRONMENT, _plain(target.environment)).replace(_PLATFORM, _plain(target.platform))
+    if form != "executable":
+        return name
+    path = Path(name)
+    return str(path.with_suffix(".ps1" if target.subdir.startswith("win-") else ".sh")) if path.name else name
+
+
+def _plain(word: str) -> str:
+    return word.replace("/", "_").replace("\\", "_")
+
 
 _BUFFER = 1 << 20
 _LOCK, _NEW, _REPLACED = "lock", "new", "replaced"

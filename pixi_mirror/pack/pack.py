@@ -18,10 +18,20 @@ from pixi_mirror.model.packages import Package, Refusal, SourceDirectory
 from pixi_mirror.pack.choose import PackPlan, PackRules, choose_packages
 from pixi_mirror.pack.contents import Part, Style, list_parts
 from pixi_mirror.pack.examine import refuse_what_unpack_refuses
-from pixi_mirror.pack.file_names import STDOUT, Form, PackTarget, output_names
 from pixi_mirror.pack.inject import names_of, read_injected, refuse_doubles, refuse_misfits
 from pixi_mirror.pack.obtain import OldCache, ReadyFile, take_from_mirror, take_from_store
-from pixi_mirror.pack.outputs import WrittenPack, refuse_occupied, refuse_wrong, write_file, write_folder, write_stream
+from pixi_mirror.pack.outputs import (
+    STDOUT,
+    Form,
+    PackTarget,
+    WrittenPack,
+    output_names,
+    refuse_occupied,
+    refuse_wrong,
+    write_file,
+    write_folder,
+    write_stream,
+)
 from pixi_mirror.pack.unpackers import find_unpacker, make_self_extracting
 from pixi_mirror.pack.write import Fill, write_parts
 from pixi_mirror.pixi.discovery import lock_of

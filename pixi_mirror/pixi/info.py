@@ -9,8 +9,7 @@ from types import MappingProxyType
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.model.values import Json
-from pixi_mirror.pixi.messages import reason_of
-from pixi_mirror.pixi.run import WITHOUT_PIXI, PixiProgram, empty_directory, installed_pixi
+from pixi_mirror.pixi.run import WITHOUT_PIXI, PixiProgram, empty_directory, installed_pixi, reason_of
 
 _LOCKED_NAMES = {"macos": "osx", "windows": "win"}
 _LEAST = (0, 68)

@@ -9,8 +9,7 @@ from typing import TypeAlias
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.model.values import Json
-from pixi_mirror.pixi.messages import reason_of
-from pixi_mirror.pixi.run import WITHOUT_PIXI, PixiProgram
+from pixi_mirror.pixi.run import WITHOUT_PIXI, PixiProgram, reason_of
 
 EnvironmentPlatform: TypeAlias = tuple[str, str]
 """An environment and a platform of it, as pixi names them."""

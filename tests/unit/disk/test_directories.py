@@ -8,16 +8,18 @@ import pytest
 
 from pixi_mirror.disk import directories
 from pixi_mirror.disk.directories import (
+    RESERVE,
     free_bytes,
     is_true_directory,
+    keep_reserve,
     make_directory,
     refuse_foreign,
     relative_files,
+    release_reserve,
     remove_leftover,
     sync_directories,
     temporary_directory,
 )
-from pixi_mirror.disk.reserve import FILE, keep_reserve, release_reserve
 from pixi_mirror.errors import MachineError
 
 
@@ -113,7 +115,7 @@ def test_a_leftover_link_is_removed_and_not_what_it_leads_to(tmp_path):
 
 
 def test_a_reserve_grows_in_steps_and_is_kept_while_there_is_space(tmp_path):
-    reserve = tmp_path / FILE
+    reserve = tmp_path / RESERVE
     keep_reserve(reserve, size=1)
     first = reserve.stat()
     assert first.st_size >= 256 << 10
@@ -128,7 +130,7 @@ def test_a_reserve_grows_in_steps_and_is_kept_while_there_is_space(tmp_path):
 
 def test_a_link_is_no_reserve(tmp_path):
     (tmp_path / "theirs").write_bytes(b"bytes")
-    os.symlink(tmp_path / "theirs", tmp_path / FILE)
-    keep_reserve(tmp_path / FILE, size=1)
-    assert not (tmp_path / FILE).is_symlink()
+    os.symlink(tmp_path / "theirs", tmp_path / RESERVE)
+    keep_reserve(tmp_path / RESERVE, size=1)
+    assert not (tmp_path / RESERVE).is_symlink()
     assert (tmp_path / "theirs").read_bytes() == b"bytes"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pixi_mirror.lockfile.build_backends import BuildBackend, read_build_backend
+from pixi_mirror.lockfile.source_entries import BuildBackend, read_build_backend
 
 HERE, PACKAGE = Path("/workspace"), Path("/workspace/package")
 

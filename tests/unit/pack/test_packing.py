@@ -12,9 +12,8 @@ from pixi_mirror.errors import MachineError, UnmirrorableError, UsageError, Wron
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Url
 from pixi_mirror.pack.contents import Part, Style, list_parts
-from pixi_mirror.pack.file_names import PackTarget, output_names
 from pixi_mirror.pack.obtain import ReadyFile
-from pixi_mirror.pack.outputs import write_file, write_folder
+from pixi_mirror.pack.outputs import PackTarget, output_names, write_file, write_folder
 from pixi_mirror.pack.write import write_parts
 
 LINUX = PackTarget("default", "linux-64", "linux-64")

@@ -14,7 +14,7 @@ from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.packages import Request
 from pixi_mirror.model.values import canonical
 from pixi_mirror.pixi.discovery import find_workspace
-from pixi_mirror.pixi.messages import reason_of
+from pixi_mirror.pixi.run import reason_of
 from pixi_mirror.pixi.source import PixiSource
 
 ANSWERS = CORPUS / "answers" / "corpus"

@@ -12,7 +12,7 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.packages import Request
 from pixi_mirror.pixi.discovery import find_workspace
-from pixi_mirror.pixi.messages import reason_of
+from pixi_mirror.pixi.run import reason_of
 from pixi_mirror.pixi.source import PixiSource
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stub is started by its first line")

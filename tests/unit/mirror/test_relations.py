@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pixi_mirror.archives.compression import zstd_library
-from pixi_mirror.conda.upstream_relations import INDEXES_WITH_RELATIONS, index_relations
+from pixi_mirror.mirror.relations import INDEXES_WITH_RELATIONS, index_relations
 
 INFO = {"subdir": "noarch", "channel_relations": {"base": "../conda-forge", "later": "../x"}}
 
