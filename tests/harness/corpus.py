@@ -30,12 +30,12 @@ def lock_path(slug: str) -> Path:
 
 def sample_of(slugs: Iterable[str]) -> list[str]:
     """Some of these locks, which take no time."""
-    small = [slug for slug in slugs if lock_path(slug).stat().st_size <= _SMALL]
+    small = [slug for slug in sorted(slugs) if lock_path(slug).stat().st_size <= _SMALL]
     return small[:: max(1, len(small) // _SAMPLE)]
 
 
 def sampled(slugs: Iterable[str]) -> list:
     """The parameters of a test that takes each of these locks: all but a sample of them have the mark `slow`."""
-    slugs = list(slugs)
+    slugs = sorted(slugs)
     sample = set(sample_of(slugs))
     return [pytest.param(slug, marks=() if slug in sample else pytest.mark.slow) for slug in slugs]

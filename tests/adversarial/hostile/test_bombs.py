@@ -148,7 +148,7 @@ def test_an_index_or_a_record_without_end_is_not_read_into_memory(world):
     lock = world.lock("workspace", environments={"default": {"linux-64": [one]}})
     assert world.run("--lock", lock).status == 0
     name = f"{world.authority_path}/conda-forge/linux-64/repodata.json"
-    os.truncate(world.mirror / name, 600 << 20)
+    os.truncate(world.mirror / name, 300 << 20)
     (done,) = run_several([["verify", "--json"]], env=world.environment, cwd=world.directory, count_calls=True)
     assert done.status == 1, done
     assert [row["path"] for row in json.loads(done.stdout)["indexes"]] == [name]

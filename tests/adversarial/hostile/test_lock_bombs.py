@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+from harness.examples import examples
 from harness.several import run_several
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,7 +98,7 @@ def test_what_is_no_file_of_a_lock_size_ends_with_status_3_too(world):
     refused(world, [gone, loop, directory, fifo, gigabyte, zero])
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.text(max_size=40))
 def test_what_is_told_neither_commands_a_terminal_nor_breaks_its_encoding(text):
     told = plain(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from harness.conda_packages import Link, conda_package
+from harness.examples import examples
 from harness.packs import pack_files, write_folder
 from harness.unpacking import tree
 from hypothesis import HealthCheck, given, settings
@@ -92,7 +93,7 @@ def built(name, files, beside, *, unlisted, extension):
     return conda_package(name, made, listed=listed, extension=extension, noarch=noarch)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     one=archives,
     other=archives,

@@ -25,26 +25,30 @@ VERBS = {
     "unpack": cases.unpack,
 }
 ALL = [pytest.param(verb, verb, id=verb) for verb in VERBS]
-KILLED = ("update", "prune", "prime", "pack", "rollback")
-FAILED = ("update", "prune")
+KILLED = ("update", "prune", "prime")
+FAILED = ("update",)
 """What the unmarked run tries; CI tries all."""
-SAMPLE = 12
+SAMPLE, SMALL_SAMPLE = 12, 36
 """Of so many points of a run that only the full matrix tries, the sample takes one, and one of each kind."""
-KILLS, FULL_KILLS = 10, 200
+FULL_KILLS = 200
 
 
 def slow_but(usual):
-    """All verbs, of which some are in the unmarked run."""
-    marks = {verb: pytest.mark.slow for verb in VERBS if verb not in usual} | {"unpack": pytest.mark.rattler}
-    return [pytest.param(verb, verb, id=verb, marks=marks.get(verb, ())) for verb in VERBS]
+    """All verbs; some are in the unmarked run, too, with fewer points."""
+    marks = {"unpack": pytest.mark.rattler}
+    few = [pytest.param(verb, verb, SMALL_SAMPLE, id=verb) for verb in usual]
+    return few + [
+        pytest.param(verb, verb, SAMPLE, id=f"{verb}, more points", marks=marks.get(verb, pytest.mark.slow))
+        for verb in VERBS
+    ]
 
 
-def sample(points, number):
-    """Of every kind of call one, not always the first, and one of twelve of all; others for each number."""
+def sample(points, number, step=SAMPLE):
+    """Of every kind of call one, not always the first, and one of `step` of all; others for each number."""
     kinds = {}
     for point in points:
         kinds.setdefault(point.kind, []).append(point)
-    chosen = {same[number % len(same)] for same in kinds.values()} | {*points[number % SAMPLE :: SAMPLE]}
+    chosen = {same[number % len(same)] for same in kinds.values()} | {*points[number % step :: step]}
     return [point for point in points if point in chosen]
 
 
@@ -56,18 +60,19 @@ def changing(world, request):
     return VERBS[request.param](world)
 
 
-@pytest.mark.parametrize(("verb", "changing"), slow_but(KILLED), indirect=["changing"])
-def test_a_verb_killed_at_any_kind_of_call_goes_on_in_the_next_run(said, verb, changing):
-    points = sample(changing.points(full=True), number=[*VERBS].index(verb))
+@pytest.mark.parametrize(("verb", "changing", "step"), slow_but(KILLED), indirect=["changing"])
+def test_a_verb_killed_at_any_kind_of_call_goes_on_in_the_next_run(said, verb, changing, step):
+    points = sample(changing.points(full=True), [*VERBS].index(verb), step)
     said(verb, "killed,", scenario.require_survival(changing, points))
 
 
-def test_an_update_killed_after_any_rename_and_taken_back_leaves_a_true_mirror(world):
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
+def test_an_update_killed_after_any_rename_and_taken_back_leaves_a_true_mirror(world, step):
     """The next run need not want what the killed one did: no identity of a new file may stand for the old bytes."""
     changing = scenario.update(world)
     points = [point for point in changing.points(full=True) if point.kind in {"rename", "replace"}]
     assert len(points) > 5
-    places = [(point, changing.stopped(point)[0]) for point in points]
+    places = [(point, changing.stopped(point)[0]) for point in points[::step]]
     scenario.locked(world)
     for point, place in places:
         done = changing.run(place)
@@ -116,9 +121,9 @@ def survived_failures(changing, points, errors):
     return f"{ends.total()} failures: {ends[8]} gave up, {ends[0]} did without"
 
 
-@pytest.mark.parametrize(("verb", "changing"), slow_but(FAILED), indirect=["changing"])
-def test_a_call_that_fails_ends_a_verb_with_8_naming_the_file_and_the_mirror_is_served(said, verb, changing):
-    points = sample(changing.points(full=True), number=[*VERBS].index(verb) + 3)[::2]
+@pytest.mark.parametrize(("verb", "changing", "step"), slow_but(FAILED), indirect=["changing"])
+def test_a_call_that_fails_ends_a_verb_with_8_naming_the_file_and_the_mirror_is_served(said, verb, changing, step):
+    points = sample(changing.points(full=True), [*VERBS].index(verb) + 3, step)[::2]
     said(verb, survived_failures(changing, points, lambda point: [ERRORS[point.number % len(ERRORS)]]))
 
 
@@ -159,8 +164,9 @@ needs_fork = pytest.mark.skipif(not program.CAN_FORK, reason="a run cannot be ki
 
 
 @needs_fork
-def test_an_update_with_eight_jobs_killed_at_any_time_goes_on_in_the_next_run(world, said):
-    said(killed_at_random(world, "first update", KILLS))
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_an_update_with_eight_jobs_killed_at_any_time_goes_on_in_the_next_run(world, said, kills):
+    said(killed_at_random(world, "first update", kills))
 
 
 @needs_fork

@@ -90,6 +90,7 @@ def test_a_disk_that_is_a_little_too_small_is_refused_before_the_first_byte(worl
 
 
 @needs_mounts
+@pytest.mark.slow
 def test_a_disk_that_is_large_enough_is_enough(world, disk):
     small = disk(MARGIN + needed(world) + 200_000)
     done = small.update(locked(world))
@@ -123,6 +124,7 @@ def test_a_disk_that_is_full_midway_ends_with_8_and_what_it_had_brought_is_not_f
 
 
 @needs_mounts
+@pytest.mark.slow
 def test_whoever_reads_works_on_a_full_disk(world, disk):
     small = disk(MARGIN + 2 * MIB)
     lock = locked(world)

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,10 @@ def update(world, mirror="mirror", **options):
     return done
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077], ids=oct)
+slow = partial(pytest.param, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("umask", [slow(0o000), 0o022, slow(0o027), 0o077], ids=oct)
 def test_every_umask_makes_the_same_bytes_readable_for_whom_it_lets_and_writable_for_nobody_else(world, usual, umask):
     update(world, umask=umask)
     assert served_files(world.mirror) == usual
@@ -58,8 +62,8 @@ def test_every_umask_makes_the_same_bytes_readable_for_whom_it_lets_and_writable
     "settings",
     [
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        pytest.param({"LC_ALL": "C"}, marks=pytest.mark.slow),
-        pytest.param({"LANG": "POSIX"}, marks=pytest.mark.slow),
+        slow({"LC_ALL": "C"}),
+        slow({"LANG": "POSIX"}),
     ],
 )
 def test_the_plain_locale_makes_the_same_bytes_also_where_paths_are_not_plain(world, usual, settings):
@@ -94,7 +98,9 @@ def streamed(world, redirection, *words, env=None):
     )
 
 
-@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full", "--progress none 2>/dev/full"])
+@pytest.mark.parametrize(
+    "redirection", [slow(">&-"), slow("2>&-"), "<&- >&- 2>&-", "2>/dev/full", slow("--progress none 2>/dev/full")]
+)
 def test_closed_streams_are_nothing_to_an_update(world, usual, redirection):
     done = streamed(world, redirection, *LOCK)
     assert done.returncode == 0, done.stderr
@@ -104,7 +110,8 @@ def test_closed_streams_are_nothing_to_an_update(world, usual, redirection):
 
 
 @pytest.mark.parametrize(
-    "words", [["--version"], ["--help"], ["status", "usual", "--json"], ["verify", "usual", "--progress", "none"]]
+    "words",
+    [["--version"], slow(["--help"]), ["status", "usual", "--json"], slow(["verify", "usual", "--progress", "none"])],
 )
 def test_results_that_cannot_be_printed_are_status_8_in_one_line(world, usual, words):
     done = streamed(world, ">/dev/full", *words)
@@ -126,7 +133,7 @@ time.time_ns = lambda: int(stopped_elsewhen() * 1e9)
 """
 
 
-@pytest.mark.parametrize("seconds", [0, pytest.param(4_291_747_200, marks=pytest.mark.slow)], ids=["1970", "2106"])
+@pytest.mark.parametrize("seconds", [0, slow(4_291_747_200)], ids=["1970", "2106"])
 def test_the_clock_may_stand_anywhere(world, usual, tmp_path, seconds):
     (tmp_path / "clock").mkdir()
     (tmp_path / "clock/sitecustomize.py").write_text(CLOCK.format(seconds=seconds))
@@ -149,11 +156,11 @@ def test_the_clock_may_stand_anywhere(world, usual, tmp_path, seconds):
 @pytest.mark.parametrize(
     "name",
     [
-        "with spaces, 'quotes' and \"more\"",
+        slow("with spaces, 'quotes' and \"more\""),
         "with a\nnew line",
-        "nicht-nur-ascii-äß-鏡-🪞",
-        "-begins-with-a-dash",
-        "$HOME `id` %41 #x?y",
+        slow("nicht-nur-ascii-äß-鏡-🪞"),
+        slow("-begins-with-a-dash"),
+        slow("$HOME `id` %41 #x?y"),
         "/".join(["a-rather-long-name-of-a-directory-" * 2] * 4),
     ],
     ids=["spaces", "newline", "unicode", "dash", "shell", "260 characters"],
@@ -185,7 +192,7 @@ def test_a_file_system_without_hard_links_gets_copies(world, usual):
 
 
 @pytest.mark.skipif(not mounts.possible(), reason="this machine does not let us mount")
-@pytest.mark.parametrize("which", ["cache", "mirror"])
+@pytest.mark.parametrize("which", [slow("cache"), "mirror"])
 def test_cache_and_mirror_may_be_on_different_disks(world, usual, which):
     disk = world.directory / which
     cache = disk if which == "cache" else world.directory / "its cache"

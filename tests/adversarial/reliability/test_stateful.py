@@ -287,7 +287,7 @@ def lead(life: type[Life], *, lives: int, steps: int, derandomize: bool) -> None
     )
 
 
-@pytest.mark.parametrize("lives", [10, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lives", [5, pytest.param(20, marks=pytest.mark.slow)])
 def test_every_pinned_environment_stays_whole_whatever_is_done(life, lives):
     lead(life, lives=lives, steps=20, derandomize=True)
 

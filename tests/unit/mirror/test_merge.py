@@ -125,6 +125,7 @@ def test_hashes_and_size_come_from_whichever_lock_has_them():
 
 
 @pytest.mark.skipif(not LOCKS.is_dir(), reason="no corpus of real locks (PIXI_MIRROR_CORPUS)")
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_all_real_locks_in_one_mirror_contradict_each_other_only_where_channels_were_hotfixed():
     request = Request(environments=None, platforms=(), skip_unmirrorable=True)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness.corpus import CORPUS, lock_path
+from harness.corpus import CORPUS, lock_path, sampled
 from harness.stub_pixi import StubPixi, moved, unpacked
 
 from pixi_mirror.errors import WorkspaceError
@@ -83,7 +83,8 @@ def answer(source, places):
 
 
 @pytest.mark.parametrize(
-    "slug", [pytest.param(slug, marks=pytest.mark.rattler) if slug in OLD else slug for slug in LOADED]
+    "slug",
+    [*(pytest.param(slug, marks=pytest.mark.rattler) for slug in LOADED if slug in OLD), *sampled(set(LOADED) - OLD)],
 )
 def test_pixi_and_the_lock_want_the_same_of_a_real_workspace(asked, slug):
     source, lock, stub = asked(slug)

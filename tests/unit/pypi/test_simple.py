@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from urllib.parse import quote, urljoin
 
 import pytest
+from harness.examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,7 @@ def links(draw: st.DrawFn) -> FileLink:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(links(), max_size=3), st.sampled_from([(html_page, "text/html"), (json_page, JSON)]))
 def test_what_is_written_is_read_again(written, form):
     write, content_type = form
@@ -82,7 +83,7 @@ def test_what_is_written_is_read_again(written, form):
     assert read_page(page, url=PAGE, content_type=None) == expected
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(links())
 def test_a_written_page_has_one_line_a_file_and_says_to_the_standard_library_what_it_says_to_us(written):
     text = html_page("x", [written]).decode()
@@ -381,7 +382,7 @@ KEYS = ["filename", "url", "hashes", "sha256", "size", "yanked", "core-metadata"
 scalars = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(KEYS), inner), max_leaves=6)
 )
