@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pixi_mirror.lockfile.source import MANIFEST_NAMES
 from pixi_mirror.suggest import perhaps
 
+_MAKES = "`pixi-mirror init DIR NAME...` makes a workspace of package names and mirrors it"
 _HOLDS = "`pixi-mirror status` says what the mirror holds and which locks it follows"
 _BRINGS = "`pixi-mirror` alone refreshes the mirror, and `pixi-mirror --lock pixi.lock` makes one or adds to it"
 _REMOVES = "`pixi-mirror forget` stops following a lock, and `pixi-mirror prune` removes what no lock wants any more"
@@ -16,9 +17,8 @@ _OTHER_WORDS = {
     **dict.fromkeys(("list", "search", "dir"), "`pixi-mirror ls` lists the packages that the mirror holds"),
     **dict.fromkeys(("tree", "depends", "whoneeds", "explain"), "`pixi-mirror why PACKAGE` says who wants a package"),
     **dict.fromkeys(("info", "show"), _HOLDS),
-    **dict.fromkeys(
-        ("sync", "mirror", "fetch", "download", "pull", "add", "create", "init", "refresh", "upgrade", "lock"), _BRINGS
-    ),
+    **dict.fromkeys(("sync", "mirror", "fetch", "download", "pull", "add", "refresh", "upgrade", "lock"), _BRINGS),
+    **dict.fromkeys(("create", "new", "begin"), _MAKES),
     **dict.fromkeys(("remove", "rm", "delete", "uninstall", "clean", "gc", "unsubscribe"), _REMOVES),
     **dict.fromkeys(("archive", "bundle", "export", "package"), _PACKS),
     **dict.fromkeys(("extract", "import"), "`pixi-mirror unpack` makes the environment that a pack holds"),

@@ -54,6 +54,7 @@ class Parser:
         self.declared: list[Declared] = []
         """All options that take a value, and all words."""
         self._group: argparse._ArgumentGroup | argparse.ArgumentParser = self._parser
+        self._is_mixed = False
 
     def group(self, title: str) -> None:
         """Put the options that follow under a title."""
@@ -79,6 +80,11 @@ class Parser:
             metavar=name.upper(),
         )
         self.declared.append(Declared(action, convert, choices))
+
+    def words(self, name: str, *, help: str) -> None:  # noqa: A002
+        """Declare any number of words, which may stand before, between and behind the options."""
+        self._is_mixed = True
+        self._parser.add_argument(name, nargs="*", default=[], help=help, metavar=name.upper())
 
     def flag(self, *names: str, help: str) -> None:  # noqa: A002
         """Declare an option without a value."""
@@ -144,7 +150,8 @@ class Parser:
             UsageError: they cannot be understood.
         """
         try:
-            options, rest = self._parser.parse_known_args(arguments)
+            parse = self._parser.parse_known_intermixed_args if self._is_mixed else self._parser.parse_known_args
+            options, rest = parse(arguments)
         except SystemExit:
             return None
         if rest:

@@ -20,6 +20,7 @@ from pixi_mirror.commands.text import plain
 from pixi_mirror.errors import DONE, Interrupted, MachineError, PixiMirrorError, UsageError
 
 VERBS: tuple[tuple[str, str], ...] = (
+    ("init", "Make a workspace of package names and mirror it; in a workspace: add the tasks of a mirror."),
     ("update", "Bring the mirror to hold what the locks pin. Never removes a package."),
     ("status", "Say what the mirror holds, which locks it follows, and what is out of date."),
     ("ls", "List the packages that the mirror holds, by name, channel, environment, platform or kind."),
@@ -51,6 +52,7 @@ usage: pixi-mirror [VERB] [OPTIONS]        (with pixi installed also: pixi mirro
 Mirror exactly the packages that pixi.lock pins, of conda and of PyPI, into a directory: verified, indexed, ready for
 use without a network. The mirror remembers which locks it follows, so that the next run needs no options.
 
+  pixi-mirror init lab python=3.12 numpy     make a workspace of package names, its lock, and its mirror
   pixi-mirror --lock pixi.lock -e prod       make ./mirror, or add to it
   pixi-mirror -e prod                        the same for the workspace around you; needs pixi
   pixi-mirror                                refresh ./mirror: bring what is new in the locks that it follows

@@ -1,7 +1,7 @@
 """Carry out an update and tell what it found and did."""
 
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pixi_mirror.commands.change_lines import change_json, change_lines
@@ -14,7 +14,7 @@ from pixi_mirror.mirror.subscriptions import SourceSelection
 from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
 from pixi_mirror.model.packages import Package, Request, Target
 from pixi_mirror.model.values import Json
-from pixi_mirror.progress import counted, format_size
+from pixi_mirror.progress import Progress, counted, format_size
 
 
 def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
@@ -37,20 +37,27 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
         question=question,
     )
 
+    announce = announcer(report, verbose=options.verbose)
+    updated = update(request, make_context(options, report), announce=announce)
+    if options.dry_run:
+        for message in updated.plan.warnings:
+            report.warn(message)
+    return Outcome(json=_json(updated), lines=update_lines(updated, verbose=options.verbose), error=updated.error)
+
+
+def announcer(report: Progress, *, verbose: bool) -> Callable[[Plan], None]:
+    """What shows a plan before the first byte is fetched."""
+
     def announce(plan: Plan) -> None:
         for message in plan.warnings:
             report.warn(message)
         for line in (*_refused(plan), *_from_checkout(plan)):
             report.note(line)
         if plan.to_bring or plan.deferred:
-            for line in (*_plan_lines(plan), *change_lines(plan.changes, verbose=options.verbose)):
+            for line in (*_plan_lines(plan), *change_lines(plan.changes, verbose=verbose)):
                 report.note(line)
 
-    updated = update(request, make_context(options, report), announce=announce)
-    if options.dry_run:
-        for message in updated.plan.warnings:
-            report.warn(message)
-    return Outcome(json=_json(updated), lines=_lines(updated, verbose=options.verbose), error=updated.error)
+    return announce
 
 
 def _request(options: Namespace) -> Request | None:
@@ -130,7 +137,8 @@ def _from_checkout(plan: Plan) -> list[str]:
     ]
 
 
-def _lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
+def update_lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
+    """What an update did, or would do, for people."""
     plan = updated.plan
     held = sum(package.size or 0 for path, package in plan.packages.items() if path not in updated.fetched)
     nothing = nothing_to_do(

@@ -58,10 +58,11 @@ def _run(options: Namespace) -> Outcome:
         report.warn(str(error))
         status, error = FOUND, None
     result = {**_json(found, error, strict=options.strict), **(_evidence(found) if options.report else {})}
-    return Outcome(json=result, lines=_lines(found), status=status, error=error)
+    return Outcome(json=result, lines=verify_lines(found), status=status, error=error)
 
 
-def _lines(found: VerifyResult) -> list[str]:
+def verify_lines(found: VerifyResult) -> list[str]:
+    """What a verification found, for people."""
     lines = []
     mended = {*found.repaired}
     for title, items in (

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Literal
 
 from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.conda.repodata import repodata
-from pixi_mirror.conda.virtual_packages import assumed_virtual_packages, read_virtual_package
+from pixi_mirror.conda.virtual_packages import VirtualPackage, assumed_virtual_packages, read_virtual_package
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.model.packages import Cell, Package
 from pixi_mirror.model.values import Json, MirrorPath, mask_secrets
@@ -192,19 +192,58 @@ def resolve_conda_packages(request: CondaResolutionRequest, environ: Mapping[str
         MachineError: no temporary file can be written.
     """
     virtual = assumed_virtual_packages(request.subdir, with_cuda=False)
-    details = {
-        "specs": request.specs,
-        "channels": request.channels,
-        "subdir": request.subdir,
-        "virtual_packages": [package.text for package in virtual],
-    }
-    done = ask_rattler("resolve", lambda _: details, environ=environ, timeout_s=_RESOLVING_S, if_absent=_CANNOT_RESOLVE)
+    done = _ask_for_packages(request, virtual, environ, if_absent=_CANNOT_RESOLVE)
     if done.status != 0:
         raise ProgramError(
             f"what building needs ({', '.join(request.specs)}) was not found for {request.subdir}: "
             f"{mask_secrets(done.last_words)}"
         )
     return tuple(ResolvedPackage(**row) for row in json.loads(done.stdout))
+
+
+NEEDS_SOLVER = (
+    "a lock is made by pixi, or by py-rattler, and neither is here. Install pixi (https://pixi.sh), or py-rattler "
+    "beside pixi-mirror, for example with `pip install py-rattler`."
+)
+"""What to say where nothing can solve."""
+
+
+def solve_specs(
+    request: CondaResolutionRequest, virtual_packages: Sequence[VirtualPackage]
+) -> tuple[ResolvedPackage, ...]:
+    """Solve an environment under strict channel priority, from channels on this machine alone.
+
+    Args:
+        request: what is to be solved; the channels are `file:` URLs.
+        virtual_packages: what the solver takes for given.
+
+    Raises:
+        ValueError: there is no solution; the text is the solver's reason, in one line.
+        ProgramError: py-rattler is not there, or died.
+        MachineError: no temporary file can be written.
+    """
+    done = _ask_for_packages(request, virtual_packages, _environ(), if_absent=NEEDS_SOLVER)
+    if done.status == 1:
+        raise ValueError(done.last_words)
+    if done.status != 0:
+        raise ProgramError(f"py-rattler ended with status {done.status} and said: {done.last_words}")
+    return tuple(ResolvedPackage(**row) for row in json.loads(done.stdout))
+
+
+def _ask_for_packages(
+    request: CondaResolutionRequest,
+    virtual_packages: Sequence[VirtualPackage],
+    environ: Mapping[str, str],
+    *,
+    if_absent: str,
+) -> Output:
+    details = {
+        "specs": request.specs,
+        "channels": request.channels,
+        "subdir": request.subdir,
+        "virtual_packages": [package.text for package in virtual_packages],
+    }
+    return ask_rattler("resolve", lambda _: details, environ=environ, timeout_s=_RESOLVING_S, if_absent=if_absent)
 
 
 def ask_rattler(

@@ -39,6 +39,22 @@ _MICROARCHITECTURES: Mapping[str, str] = MappingProxyType(
 """A subdir -> the oldest microarchitecture that pixi assumes for it."""
 
 
+_DEFAULTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "linux": ("__unix=0=0", "__linux=4.18", "__glibc=2.28"),
+        "osx": ("__unix=0=0", "__osx=13.0"),
+        "win": ("__win=10.0",),
+        "emscripten": ("__unix=0=0",),
+        "wasi": (),
+        "zos": (),
+    }
+)
+"""The first part of a subdir -> what pixi solves for if a manifest names no virtual packages, as it is in a lock.
+
+pixi 0.77: crates/pixi_default_versions/src/lib.rs, and `subdir_default_virtual_packages` in pixi_manifest.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualPackage:
     """What stands for a property of the machine, such as `__glibc`."""
@@ -71,3 +87,10 @@ def assumed_virtual_packages(subdir: str, *, with_cuda: bool) -> tuple[VirtualPa
     if subdir in _MICROARCHITECTURES:
         texts.append(f"{_ARCHSPEC}=1={_MICROARCHITECTURES[subdir]}")
     return tuple(read_virtual_package(text) for text in texts)
+
+
+def default_virtual_packages(subdir: str) -> tuple[str, ...]:
+    """Return what pixi solves for where a manifest names no virtual packages, as its lock spells them."""
+    texts = _DEFAULTS.get(subdir.partition("-")[0], ("__unix=0=0",))
+    architecture = _MICROARCHITECTURES.get(subdir)
+    return texts if architecture is None else (*texts, f"__archspec=0={architecture}")

@@ -141,7 +141,7 @@ _WRITTEN_EMPTY = frozenset({"purls", "run_exports"})
 
 
 def _conda_lines(entry: CondaLockEntry, version: int) -> Iterator[str]:
-    derived = _derived(entry.url)
+    derived = _derived(entry)
     record = dict(entry.record)
     if isinstance(record.get("track_features"), str):
         record["track_features"] = record["track_features"].split()  # space-joined in repodata, a list in a lock
@@ -154,8 +154,9 @@ def _conda_lines(entry: CondaLockEntry, version: int) -> Iterator[str]:
             yield from _field(key, value)
 
 
-def _derived(url: str) -> dict[str, Json]:
-    """What a reader takes from the location where the entry is silent (rattler_lock, derived_fields.rs)."""
+def _derived(entry: CondaLockEntry) -> dict[str, Json]:
+    """What a reader derives where the entry is silent (rattler_lock, derived_fields.rs)."""
+    url = entry.url
     *_, subdir, file_name = unquote(urlsplit(url).path).split("/")
     name, version, build = file_name.removesuffix(".conda").removesuffix(".tar.bz2").rsplit("-", 2)
     derived = {
@@ -167,7 +168,7 @@ def _derived(url: str) -> dict[str, Json]:
     }
     if url.startswith(("http://", "https://", "file://")):
         derived |= {"subdir": subdir, "channel": url.rsplit("/", 2)[0] + "/"}
-    if subdir == "noarch":
+    if entry.record.get("subdir", subdir) == "noarch":
         derived["noarch"] = "python" if "py" in build else "generic"
     return derived
 

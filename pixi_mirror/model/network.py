@@ -126,3 +126,5 @@ class Settings:
     """The configuration files that were read, the highest first."""
     warnings: tuple[str, ...]
     """Sentences that every run shows."""
+    default_channels: tuple[str, ...] = ()
+    """The channels of new workspaces, as pixi's `default-channels` has them; empty: it has none."""

@@ -16,8 +16,6 @@ from pixi_mirror.pixi.run import WITHOUT_PIXI, empty_directory, needed_pixi
 if TYPE_CHECKING:  # a run that does not run pixi must not import it
     from pixi_mirror.pixi.info import WorkspaceInfo
 
-"""In pixi's order."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundWorkspace:
@@ -72,7 +70,7 @@ def find_workspace(directory: Path, environ: Mapping[str, str], *, known: tuple[
     if known is not None and _manifests_digest(directory, Path(known[0])) == known[1]:
         return FoundWorkspace(manifest=Path(known[0]), manifests_digest=known[1], workspace=None)
     pixi = needed_pixi(environ)
-    above = list(_manifests_above(directory))
+    above = list(manifests_above(directory))
     around = environ.get("PIXI_PROJECT_MANIFEST")
     if not above and around:
         # Only if there is no manifest above, pixi takes the workspace of the task that we run in.
@@ -95,7 +93,7 @@ def find_workspace(directory: Path, environ: Mapping[str, str], *, known: tuple[
     raise WorkspaceError(f"pixi does not load the workspace of {above[0]}: {reason}.")
 
 
-def _manifests_above(directory: Path) -> Iterator[Path]:
+def manifests_above(directory: Path) -> Iterator[Path]:
     """The files that may be manifests, the nearest first; a pyproject.toml without `tool.pixi` is none."""
     for folder in (directory, *directory.parents):
         for name in MANIFEST_NAMES:

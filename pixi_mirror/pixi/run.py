@@ -36,8 +36,8 @@ class PixiProgram:
     environ: Mapping[str, str] = field(repr=False)
     """The environment that it is run in."""
 
-    def run(self, arguments: Sequence[str], *, cwd: Path) -> Output:
-        """Run it to its end, whatever its exit status.
+    def run(self, arguments: Sequence[str], *, cwd: Path, timeout_s: float = _TIMEOUT_S) -> Output:
+        """Run it to its end, whatever its exit status; it may take so many seconds.
 
         Raises:
             WorkspaceError: it cannot be started, or does not end.
@@ -45,7 +45,7 @@ class PixiProgram:
         from pixi_mirror.process import run_program
 
         try:
-            return run_program([str(self.program), *arguments], cwd=cwd, environ=self.environ, timeout_s=_TIMEOUT_S)
+            return run_program([str(self.program), *arguments], cwd=cwd, environ=self.environ, timeout_s=timeout_s)
         except ProgramError as error:
             raise WorkspaceError(f"pixi cannot be asked: {error} {WITHOUT_PIXI}") from None
 

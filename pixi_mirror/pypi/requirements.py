@@ -6,7 +6,7 @@ Lines come from foreign files, and some are older than the specifications. What 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the library is imported where a line is read: start-up counts
     from packaging.requirements import Requirement
@@ -14,6 +14,42 @@ if TYPE_CHECKING:  # the library is imported where a line is read: start-up coun
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _UNSAFE_IN_FILES = (" -", "$", "#", "\\")
 """Where one stands in a line, a requirements file may take the line for an option, a variable or a comment."""
+
+
+class RequirementParts(NamedTuple):
+    """What a requirement line says."""
+
+    name: str
+    """Normalised."""
+    extras: tuple[str, ...]
+    specifier: str
+    """Empty: any version."""
+    marker: str | None
+    """None: it holds everywhere."""
+    url: str | None
+    """None: the project is on an index."""
+
+
+def read_requirement(line: str) -> RequirementParts:
+    """Read a requirement line that a person wrote.
+
+    Raises:
+        ValueError: it is none; the text says why, as part of a sentence.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    try:
+        found = Requirement(line)
+    except InvalidRequirement as error:
+        raise ValueError(str(error).partition("\n")[0].strip().rstrip(".")) from None
+    return RequirementParts(
+        name=canonicalize_name(found.name),
+        extras=tuple(sorted(found.extras)),
+        specifier=str(found.specifier),
+        marker=None if found.marker is None else str(found.marker),
+        url=found.url,
+    )
 
 
 def required_name(line: str) -> str:

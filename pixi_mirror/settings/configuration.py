@@ -19,6 +19,7 @@ T = TypeVar("T")
 _OLD_SPELLINGS = {
     "authentication-override-file": "authentication_override_file",
     "tls-no-verify": "tls_no_verify",
+    "default-channels": "default_channels",
 }
 _ROOTS = ("webpki", "system", "native", "all")
 _NOUNS: Mapping[type, str] = {
@@ -43,6 +44,8 @@ class PixiConfiguration:
     exempt: tuple[str, ...] = ()
     """Hosts that are reached without a proxy."""
     downloads: int | None = None
+    default_channels: tuple[str, ...] = ()
+    """Names and URLs, for new workspaces; empty: none are set."""
     unverified_by: Path | None = None
     """The file that turns TLS verification off; None: it stays on."""
     root_certificates: str | None = None
@@ -76,6 +79,7 @@ def read_configuration(paths: Sequence[Path], *, required: Path | None = None) -
         https_proxy=_highest(documents, "proxy-config.https", str),
         exempt=_exempt(documents),
         downloads=_downloads(documents),
+        default_channels=_first_list(documents, "default-channels"),
         unverified_by=_unverified_by(documents),
         root_certificates=_root_certificates(documents),
         auth_file=Path(auth_file) if auth_file else None,
@@ -193,6 +197,11 @@ def _exempt(documents: Sequence[_ConfigurationFile]) -> tuple[str, ...]:
         if document.value("proxy-config", dict)
     ]
     return lists[0] if lists else ()
+
+
+def _first_list(documents: Sequence[_ConfigurationFile], key: str) -> tuple[str, ...]:
+    """The list of the first file that has one with anything in it; empty: none has. All are checked."""
+    return next(iter([found for document in documents if (found := document.strings(key))]), ())
 
 
 def _downloads(documents: Sequence[_ConfigurationFile]) -> int | None:

@@ -58,15 +58,12 @@ def read_settings(
     configuration = read_configuration(files, required=named)
     mirrors = admit_mirrors(configuration.mirrors)
     proxies, proxy_warnings = choose_proxies(configuration, environ)
+    configured = configuration.root_certificates
     ca_file, trust_warnings = find_certificates(
-        option=options.ca_file,
-        environ=environ,
-        configured=configuration.root_certificates,
-        platform=platform,
-        system=etc,
+        option=options.ca_file, environ=environ, configured=configured, platform=platform, system=etc
     )
-    stored = credential_stores(environ=environ, home=home, option=options.auth_file, configured=configuration.auth_file)
-    lookup = CredentialLookup(inside=mirrors.credentials, stores=stored)
+    stores = credential_stores(environ=environ, home=home, option=options.auth_file, configured=configuration.auth_file)
+    lookup = CredentialLookup(inside=mirrors.credentials, stores=stores)
     insecure = frozenset(host.strip().lower() for host in options.insecure_hosts)
     network = Network(
         mirrors=mirrors.targets,
@@ -84,6 +81,7 @@ def read_settings(
         network=network if options.retries is None else replace(network, retries=options.retries),
         jobs=options.jobs or configuration.downloads or _JOBS,
         sources=tuple(str(path) for path in configuration.sources),
+        default_channels=configuration.default_channels,
         warnings=(*_verification_warnings(configuration, insecure), *trust_warnings, *proxy_warnings),
     )
 

@@ -38,17 +38,17 @@ answers = json.loads((HERE / "answers.json").read_text())
 inherited = sorted(name for name in os.environ if name.startswith("PIXI_") and name not in ALLOWED)
 if inherited:
     refuse("it inherits " + ", ".join(inherited))
-if words[:2] not in (["info", "--json"], ["list", "--json"]):
+if words[:2] not in (["info", "--json"], ["list", "--json"]) and words[:1] != ["lock"]:
     refuse("it is asked " + " ".join(words))
 manifest = option("--manifest-path")
 if manifest is not None and not os.path.isabs(manifest):
     refuse("its manifest path is relative: " + manifest)
-if (manifest is not None or words[0] == "list") and os.listdir():
+if (manifest is not None or words[0] != "info") and os.listdir():
     refuse("it is asked about a manifest from " + os.getcwd() + ", which is not empty")
 if words[0] == "list" and ("--frozen" in words) == ("--locked" in words):
     refuse("it needs --frozen or --locked, and not both")
-if words[0] == "list" and manifest is None:
-    refuse("it is asked to list without a manifest")
+if words[0] != "info" and manifest is None:
+    refuse("it is asked to " + words[0] + " without a manifest")
 
 def around():
     for folder in (Path.cwd(), *Path.cwd().parents):
@@ -68,6 +68,15 @@ def told(answer):
             text = file.read()
     end(answer.get("status", 0), text, answer.get("stderr", ""))
 
+if words[0] == "lock":
+    lock = known.get("lock", {"status": 1, "stderr": "Error:   \\u00d7 the stub knows no lock\\n"})
+    text = Path(manifest).read_text()
+    for word, stderr in lock.get("refused", {}).items():
+        if word in text:
+            end(1, stderr=stderr)
+    if "text" in lock:
+        Path(manifest).with_name("pixi.lock").write_text(lock["text"])
+    told(lock)
 if words[0] == "info":
     told(known.get("info") or {"stdout": json.dumps({"version": answers["version"], "project_info": None,
                                                      "environments_info": []})})
@@ -161,7 +170,31 @@ class StubPixi:
             answer["failure"] = dict(failure)
         if locked is not None:
             answer["locked"] = dict(locked)
-        self._answers["workspaces"][str(manifest)] = answer
+        known = self._answers["workspaces"].get(str(manifest), {})
+        self._answers["workspaces"][str(manifest)] = answer | {key: known[key] for key in ("lock",) if key in known}
+        self._write()
+
+    def locks(
+        self,
+        manifest: Path,
+        *,
+        text: str | None = None,
+        refused: Mapping[str, str] | None = None,
+        status: int = 0,
+        stderr: str = "",
+    ) -> None:
+        """Answer so to `pixi lock` about a manifest.
+
+        Args:
+            manifest: As it is asked for.
+            text: Of the lock that it writes; None: it writes none.
+            refused: A word -> what it says on stderr, with status 1, while the manifest has that word.
+            status: How it ends else.
+            stderr: What it says else.
+        """
+        answer = {"refused": dict(refused or {}), "status": status, "stderr": stderr}
+        answer |= {} if text is None else {"text": text}
+        self._answers["workspaces"].setdefault(str(manifest), {})["lock"] = answer
         self._write()
 
     def environ(self, base: Mapping[str, str]) -> dict[str, str]:

@@ -11,8 +11,8 @@ from harness.child import ROOT
 from harness.corpus import CORPUS
 
 TASKS = {
-    "develop", "mirror", "mirror-update", "mirror-index", "demo", "test", "test-full", "lint", "types", "check",
-    "build", "site",
+    "develop", "mirror", "mirror-update", "mirror-index", "mirror-serve", "demo", "test", "test-full", "lint",
+    "types", "check", "build", "site",
 }  # fmt: skip
 _SOLVED = ("workspace", "dependencies", "feature", "environments")
 

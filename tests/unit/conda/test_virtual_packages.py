@@ -1,8 +1,14 @@
 """Virtual packages are read as pixi gives them to its solver."""
 
 import pytest
+from harness.child import ROOT
 
-from pixi_mirror.conda.virtual_packages import assumed_virtual_packages, read_virtual_package
+from pixi_mirror.conda.virtual_packages import (
+    assumed_virtual_packages,
+    default_virtual_packages,
+    read_virtual_package,
+)
+from pixi_mirror.lockfile.source import LockSource
 
 
 @pytest.mark.parametrize(
@@ -35,6 +41,15 @@ def test_what_is_assumed_depends_on_the_subdir_and_names_its_oldest_microarchite
         "win-64": ["x86_64"],
         "noarch": [],
         "emscripten-wasm32": [],
+    }
+
+
+def test_the_defaults_are_those_that_pixi_writes_into_a_lock() -> None:
+    """The lock of this project was written by pixi; its manifest names no virtual packages."""
+    platforms = LockSource(ROOT / "pixi.lock").read().platforms
+    assert len(platforms) == 5
+    assert {name: default_virtual_packages(name) for name in platforms} == {
+        name: tuple(platform.virtual_packages) for name, platform in platforms.items()
     }
 
 

@@ -1,0 +1,1 @@
+"""Make a workspace of package names, and add the tasks of a mirror to one."""
