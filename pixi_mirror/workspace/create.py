@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pixi_mirror.conda.solve import NEEDS_SOLVER
@@ -16,6 +15,7 @@ from pixi_mirror.errors import MachineError, PixiMirrorError, ProgramError
 from pixi_mirror.mirror.subscriptions import SourceSelection
 from pixi_mirror.model.packages import Request
 from pixi_mirror.pixi.run import PixiProgram, installed_pixi
+from pixi_mirror.process import scratch_directory
 from pixi_mirror.workspace.channels import ChannelReader
 from pixi_mirror.workspace.describe import without_tool
 from pixi_mirror.workspace.manifest import WorkspaceDescription, workspace_manifest
@@ -126,10 +126,8 @@ def _is_left(directory: Path, description: WorkspaceDescription) -> bool:
 @contextmanager
 def _reading(description: WorkspaceDescription, directory: Path, context: Context) -> Iterator[ChannelReader]:
     """What reads the channels, in a folder that vanishes."""
-    with explain_errors("make a temporary directory for", directory):
-        folder = TemporaryDirectory(prefix="pixi-mirror-", ignore_cleanup_errors=True)
-    with folder as name:
-        reader = workspace_reader(description, context, workspace=directory, folder=Path(name).resolve())
+    with scratch_directory() as folder:
+        reader = workspace_reader(description, context, workspace=directory, folder=folder.resolve())
         try:
             yield reader
         finally:
