@@ -6,8 +6,7 @@ from pathlib import Path
 
 from pixi_mirror.context import Context
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.pixi.run import reason_of
-from pixi_mirror.pixi.run import PixiProgram, empty_directory
+from pixi_mirror.pixi.run import PixiProgram, empty_directory, reason_of
 from pixi_mirror.workspace.channels import ChannelReader
 from pixi_mirror.workspace.manifest import TOOL, WorkspaceDescription
 from pixi_mirror.workspace.solve import refuse_unknown_packages
