@@ -25,8 +25,9 @@ MAGIC = {
 LONGEST_MAGIC = 6
 
 _OUTPUT_SIZE = 1 << 16
-_INPUT_SIZE = 1 << 14
-"""A decompressor copies what follows a stream: with small pieces, many tiny streams cost little."""
+_SMALLEST_INPUT, _LARGEST_INPUT = 1 << 14, 1 << 16
+"""A decompressor copies what follows a stream: with small pieces, many tiny streams cost little. The pieces grow while
+one stream goes on, because each of them costs as much as a thread does to take its turn."""
 _SKIPPABLE_ZSTD = tuple(bytes((0x50 + number, 0x2A, 0x4D, 0x18)) for number in range(16))
 _XZ_MEMORY = 128 << 20
 """Bytes; `xz -9` needs 65 MiB to be read, and a file may announce that it needs 4 GiB."""
@@ -62,6 +63,7 @@ class Decompressor:
         self._error: type[Exception] = ValueError
         self._start = b""
         self._has_ended = False
+        self._input_size = _SMALLEST_INPUT
 
     @property
     def is_complete(self) -> bool:
@@ -74,8 +76,12 @@ class Decompressor:
         Raises:
             ValueError: the bytes are damaged, or need more memory than is allowed.
         """
-        for start in range(0, len(data), _INPUT_SIZE):
-            yield from self._feed(data[start : start + _INPUT_SIZE])
+        start = 0
+        while start < len(data):
+            end = start + self._input_size
+            self._input_size = min(2 * self._input_size, _LARGEST_INPUT)
+            yield from self._feed(data[start:end])
+            start = end
 
     def _feed(self, data: bytes) -> Iterator[bytes]:
         while not self._has_ended:
@@ -87,6 +93,7 @@ class Decompressor:
                     return
                 self._engine, self._error = _make_engine(self._kind)
                 data, self._start = self._start, b""
+                self._input_size = _SMALLEST_INPUT
             try:
                 piece = self._engine.decompress(data, _OUTPUT_SIZE)
             except self._error as error:
@@ -135,6 +142,16 @@ class DecompressedStream:
         Raises:
             ValueError: the data are of another kind, damaged, cut short, or longer than the limit.
         """
+        if size <= len(self._rest):  # as most headers and small files
+            data, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        else:
+            data = self._gather(size)
+        self.position += len(data)
+        if self._limit is not None and self.position > self._limit:
+            raise ValueError(f"it would become more than {self._limit} bytes, far more than its size allows for")
+        return data
+
+    def _gather(self, size: int) -> bytes:
         pieces, left = [], size
         while left:
             if not self._rest:
@@ -144,11 +161,7 @@ class DecompressedStream:
             piece, self._rest = self._rest[:left], self._rest[left:]
             pieces.append(piece)
             left -= len(piece)
-        data = b"".join(pieces)
-        self.position += len(data)
-        if self._limit is not None and self.position > self._limit:
-            raise ValueError(f"it would become more than {self._limit} bytes, far more than its size allows for")
-        return data
+        return b"".join(pieces)
 
     def drain(self) -> None:
         """Read to the end: a checksum stands behind the last byte.

@@ -32,7 +32,10 @@ def read_exactly(stream: ByteStream, size: int) -> bytes:
 
 def read_up_to(stream: ByteStream, size: int) -> bytes:
     """Return the next `size` bytes, or those up to the end; a pipe gives fewer at a time."""
-    pieces, left = [], size
+    start = stream.read(min(size, _PIECE_SIZE_OF_STREAMS)) if size else b""
+    if len(start) == size or not start:
+        return start
+    pieces, left = [start], size - len(start)
     while left and (piece := stream.read(min(left, _PIECE_SIZE_OF_STREAMS))):
         pieces.append(piece)
         left -= len(piece)

@@ -31,7 +31,7 @@ MOST_MEMBERS = 2_000_000
 LARGEST_EXTENDED_HEADER = 1 << 20
 """Bytes of a pax header or of a long name in GNU's dialect."""
 
-_PIECE_SIZE = 1 << 20
+_PIECE_SIZE = 1 << 17
 _MOST_EXTENDED_HEADERS = 16
 """For one member; real writers use three at most."""
 _MOST_EXTENTS = 100_000
@@ -82,7 +82,7 @@ class TarContent:
         self._seekable = seekable
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the content in pieces of at most 1 MiB. It can be iterated once.
+        """Yield the content in pieces of at most 128 KiB. It can be iterated once.
 
         Raises:
             ValueError: the archive ends before the content does.
@@ -162,6 +162,8 @@ def plain_path(raw: str) -> str:
     Raises:
         ValueError: it leads out of the folder that the archive is extracted into, or cannot be made on this system.
     """
+    if _is_plain(raw):
+        return raw
     parts = [part for part in raw.split("/") if part not in ("", ".")]
     if len(raw) > _LONGEST_PATH or len(parts) > _DEEPEST_PATH:
         raise ValueError(f"the name of the member {raw[:80]!r}... is {len(raw)} characters long")
@@ -169,6 +171,20 @@ def plain_path(raw: str) -> str:
     if is_strange or (os.name == "nt" and any(letter in raw for letter in '\\:<>"|?*')):
         raise ValueError(f"the member {raw!r} would lie outside, or has a name that cannot be made here")
     return "/".join(parts)
+
+
+def _is_plain(raw: str) -> bool:
+    """Whether a name can stay as it is, as nearly all can; what is not so simple is looked at closely."""
+    return (
+        0 < len(raw) <= _LONGEST_PATH
+        and raw[0] not in "/."
+        and raw[-1] != "/"
+        and "//" not in raw
+        and "/." not in raw
+        and "\0" not in raw
+        and raw.count("/") < _DEEPEST_PATH
+        and os.name != "nt"
+    )
 
 
 def _read_member(

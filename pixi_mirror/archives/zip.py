@@ -1,7 +1,8 @@
 """Read the directory of a zip archive and single members of it, in bounded memory, strictly after APPNOTE.TXT.
 
 The standard library's `zipfile` holds the whole directory as objects, and only recent patch releases notice members
-that overlap; here one entry is held at a time, and what two readers could understand in two ways is refused.
+that overlap; here one entry is held at a time, and what two readers could understand in two ways is refused. The
+unpacker of self-extracting packs contains this module, so it runs on Python 3.9.
 """
 
 import os
@@ -11,7 +12,6 @@ import zlib
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import BinaryIO
 
 from pixi_mirror.archives.streams import read_exactly
@@ -206,7 +206,7 @@ def _end_64(file: BinaryIO, end: int, short: tuple[int, ...]) -> tuple[tuple[int
     signature, length, _, _, *rest = _END_64.unpack(record)
     if signature != b"PK\6\6" or where != record_start or where_disk or disks > 1 or length != _END_64.size - 12:
         raise ValueError("its zip64 end record is not where its locator says")
-    for one, other, unsaid in zip(short, rest, (*(0xFFFF,) * 4, _IN_ZIP64, _IN_ZIP64), strict=True):
+    for one, other, unsaid in zip(short, rest, (*(0xFFFF,) * 4, _IN_ZIP64, _IN_ZIP64)):  # noqa: B905 - as below
         if one not in (other, unsaid):
             raise ValueError("its two zip end records contradict each other")
     return tuple(rest), record_start
@@ -278,8 +278,8 @@ def _extra_field(extra: bytes, wanted: int) -> bytes:
 
 
 def _refuse_overlaps(starts: "array[int]", ends: "array[int]") -> None:
-    spans = sorted(zip(starts, ends, strict=True))
-    if any(end > start for (_, end), (start, _) in pairwise(spans)):
+    spans = sorted(zip(starts, ends))  # noqa: B905 - `strict` is of Python 3.10, and so is `pairwise`
+    if any(end > start for (_, end), (start, _) in zip(spans, spans[1:])):  # noqa: B905, RUF007
         raise ValueError("two of its members overlap")
 
 

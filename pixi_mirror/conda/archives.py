@@ -1,4 +1,7 @@
-"""Open the tars that a conda package is made of: one in a `.tar.bz2`, two in a `.conda`."""
+"""Open the tars that a conda package is made of: one in a `.tar.bz2`, two in a `.conda`.
+
+The unpacker of self-extracting packs contains this module, so it runs on Python 3.9.
+"""
 
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -21,9 +24,18 @@ def open_tars(file: BinaryIO, *, file_name: str, limit: int) -> Iterator[Decompr
     if file_name.endswith(".tar.bz2"):
         yield DecompressedStream(file, kinds=("bzip2",), limit=limit)
         return
-    found = [member for member in read_members(file) if member.name.endswith(".tar.zst")]
-    for member in [_only(found, prefix) for prefix in ("pkg-", "info-")]:
+    for member in find_parts(file):
         yield DecompressedStream(StoredContent(file, member), kinds=("zstd",), limit=limit)
+
+
+def find_parts(file: BinaryIO) -> tuple[ZipMember, ZipMember]:
+    """Return where the two tars of a `.conda` are, compressed: `pkg-`, and then `info-`.
+
+    Raises:
+        ValueError: it has not exactly one of each, or is no zip archive.
+    """
+    found = [member for member in read_members(file) if member.name.endswith(".tar.zst")]
+    return _only(found, "pkg-"), _only(found, "info-")
 
 
 def open_info_tar(file: BinaryIO, *, file_name: str, limit: int) -> DecompressedStream:

@@ -6,6 +6,7 @@ links, when it is known that none of them leads outside; then wheels.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -139,7 +140,7 @@ def _make_links(planned: Sequence[PlannedPackage], placed: dict[str, PlacedPacka
     links = map_links((owner, link.path, link.leads_to) for owner, link in found)
     folders = NewFolders(prefix.here)
     for _, link in found:
-        folders.file(link.path).symlink_to(link.leads_to)
+        os.symlink(link.leads_to, folders.file(link.path))
     return links
 
 

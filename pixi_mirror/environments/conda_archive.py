@@ -5,9 +5,7 @@ No member and no link may lie or lead outside of the package, and none may lie b
 
 from __future__ import annotations
 
-import posixpath
-import zipfile
-import zlib
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +14,8 @@ from typing import Any, NamedTuple
 from pixi_mirror.archives.compression import DecompressedStream
 from pixi_mirror.archives.streams import ByteStream
 from pixi_mirror.archives.tar import TarContent, TarMember, plain_path, read_tar
+from pixi_mirror.archives.zip import StoredContent
+from pixi_mirror.conda.archives import find_parts
 from pixi_mirror.environments.links import refuse_link_out
 from pixi_mirror.environments.stored_file import StoredFile
 from pixi_mirror.environments.zstd_program import decompress_zstd_stream
@@ -24,6 +24,9 @@ from pixi_mirror.errors import WrongBytesError
 LARGEST_CONTENT = 64 << 30
 """Bytes that one package may become; the largest that there are have about 5 GiB."""
 
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_PARTS = ("pkg", "info")
+_PIECE_SIZE = 1 << 17
 _LARGEST_DOCUMENT = 256 << 20
 _INDEX, _PATHS, _LINK = "info/index.json", "info/paths.json", "info/link.json"
 _DOCUMENTS = frozenset({_INDEX, _PATHS, _LINK, "info/files", "info/has_prefix"})
@@ -77,7 +80,7 @@ def explain_damage(file_name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except ValueError as error:
         raise WrongBytesError(
             f"{file_name} is damaged, or no package that can be installed: {error}. Copy the pack again, or make it "
             "again with another build of this package."
@@ -126,7 +129,7 @@ def read_members(archive: CondaArchive, part: str, scratch: Path) -> Generator[C
             path = names.admit(header)
             if path:
                 yield CheckedMember(path, header, content)
-        while stream.read(1 << 20):
+        while stream.read(_PIECE_SIZE):
             pass  # a checksum stands behind the last byte
 
 
@@ -136,12 +139,9 @@ def _open_part(archive: CondaArchive, part: str, scratch: Path) -> Iterator[Byte
         if not archive.is_new:
             yield DecompressedStream(file, kinds=("bzip2",), limit=LARGEST_CONTENT)
             return
-        with zipfile.ZipFile(file) as whole:
-            found = [each for each in whole.infolist() if each.filename.startswith(f"{part}-")]
-            if len(found) != 1 or not found[0].filename.endswith(".tar.zst"):
-                raise ValueError(f"it has {len(found)} members {part}-*.tar.zst, and a conda package has one")
-            with whole.open(found[0]) as member, decompress_zstd_stream(member, scratch, LARGEST_CONTENT) as stream:
-                yield stream
+        member = find_parts(file)[_PARTS.index(part)]
+        with decompress_zstd_stream(StoredContent(file, member), scratch, LARGEST_CONTENT) as stream:
+            yield stream
 
 
 class _MemberNames:
@@ -155,14 +155,14 @@ class _MemberNames:
     def admit(self, header: TarMember) -> str:
         """Return the path of a file or a link; the empty text: the member is a folder, of which nothing is made."""
         path = plain_path(header.name)
-        if any(letter < " " for letter in path):
+        if _CONTROL.search(path):
             raise ValueError(f"the member {path[:200]!r} has a name with control characters")
         if header.kind == "folder" or not path:
             self._add_folder(path)
             if header.kind != "folder":
                 raise ValueError("a member that is no folder has no name")
             return ""
-        self._add_folder(posixpath.dirname(path))
+        self._add_folder(path.rpartition("/")[0])
         if path in self._folders:
             raise ValueError(f"{path} is a folder and something else")
         if header.kind == "symlink":
@@ -180,4 +180,4 @@ class _MemberNames:
             if path in self._others:
                 raise ValueError(f"{path} is a folder and something else, such as a link")
             self._folders.add(path)
-            path = posixpath.dirname(path)
+            path = path.rpartition("/")[0]

@@ -6,7 +6,6 @@ Where two packages bring the same path, the file of one of them stays there; tha
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -102,16 +101,16 @@ class _Claims:
             return self._files[path]
         if path in self._folders:
             return self._folders[path]
-        folder = posixpath.dirname(path)
+        folder = path.rpartition("/")[0]
         while folder not in self._folders:
             if folder in self._files:
                 return self._files[folder]
-            folder = posixpath.dirname(folder)
+            folder = folder.rpartition("/")[0]
         return None
 
     def _claim(self, path: str, name: str) -> None:
         self._files[path] = name
-        folder = posixpath.dirname(path)
+        folder = path.rpartition("/")[0]
         while folder not in self._folders:
             self._folders[folder] = name
-            folder = posixpath.dirname(folder)
+            folder = folder.rpartition("/")[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import stat
 from pathlib import Path
 
@@ -37,16 +36,17 @@ class NewFolders:
         self._made[relative] = path
         return path
 
-    def file(self, relative: str) -> Path:
-        """Return where a file goes, now that its folder is there.
+    def file(self, relative: str) -> str:
+        """Return where a file goes, on this disk, now that its folder is there.
 
         Raises:
             FileExistsError: there is something else in the place of a folder, be it a link to one.
             OSError: a folder cannot be made.
         """
-        return Path(self.make(posixpath.dirname(relative)), posixpath.basename(relative))
+        folder, _, name = relative.rpartition("/")
+        return f"{self.make(folder)}{os.sep}{name}"
 
-    def clear(self, relative: str) -> Path:
+    def clear(self, relative: str) -> str:
         """Return where a file goes, now that no other file or link is there.
 
         Raises:
@@ -59,6 +59,6 @@ class NewFolders:
         except FileNotFoundError:
             return path
         if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(21, "a folder is there", str(path))
+            raise IsADirectoryError(21, "a folder is there", path)
         os.unlink(path)
         return path

@@ -25,6 +25,8 @@ from pixi_mirror.environments.prefix import Prefix
 from pixi_mirror.environments.signing import sign
 
 _PERMISSIONS = 0o777
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_BY_DESCRIPTOR = hasattr(os, "fchmod") and os.utime in os.supports_fd
 _EARLIEST, _LATEST = 315_532_800, 1 << 33
 """Seconds: the beginning of 1980, as rattler has it, and what every filesystem keeps."""
 
@@ -202,7 +204,8 @@ class _Placing:
                 if signed is False:
                     self.unsigned.append(place)
                 elif signed:
-                    size, sha256 = target.stat().st_size, _sha256(target.read_bytes())
+                    content = Path(target).read_bytes()
+                    size, sha256 = len(content), _sha256(content)
                     os.utime(target, (mtime, mtime))
         sums = {"sha256_in_prefix": sha256} if is_hashed else {}
         self._describe(row, place, "hardlink", {**sums, "size_in_bytes": size, **prefix_fields})
@@ -221,7 +224,7 @@ class _Placing:
 
 
 def write_new_file(
-    target: Path, pieces: Iterable[bytes], *, mode: int, mtime: float | None, is_hashed: bool
+    target: str, pieces: Iterable[bytes], *, mode: int, mtime: float | None, is_hashed: bool
 ) -> tuple[int, str]:
     """Write a file that is not there, with exactly this mode; its size, and its sha256 or the empty text.
 
@@ -229,26 +232,27 @@ def write_new_file(
         FileExistsError: there is something.
         OSError: it cannot be written.
     """
-    digest, size = hashlib.sha256(), 0
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(target, flags, 0o600), "wb", buffering=0) as file:
+    digest, size = hashlib.sha256() if is_hashed else None, 0
+    file = os.open(target, _NEW, 0o600)
+    try:
         for piece in pieces:
-            if is_hashed:
+            if digest is not None:
                 digest.update(piece)
-            view = memoryview(piece)
-            while view:
-                count = file.write(view)
-                view = view[count:]
-                size += count
-        if hasattr(os, "fchmod"):
-            os.fchmod(file.fileno(), mode)
-        if mtime is not None and os.utime in os.supports_fd:
-            os.utime(file.fileno(), (mtime, mtime))
-    if not hasattr(os, "fchmod"):
+            size += len(piece)
+            written = os.write(file, piece) if piece else 0
+            while written < len(piece):  # a disk that is nearly full, or a piece of GiB
+                written += os.write(file, memoryview(piece)[written:])
+        if _BY_DESCRIPTOR:
+            os.fchmod(file, mode)
+            if mtime is not None:
+                os.utime(file, (mtime, mtime))
+    finally:
+        os.close(file)
+    if not _BY_DESCRIPTOR:
         os.chmod(target, mode)
-    if mtime is not None and os.utime not in os.supports_fd:
-        os.utime(target, (mtime, mtime))
-    return size, digest.hexdigest() if is_hashed else ""
+        if mtime is not None:
+            os.utime(target, (mtime, mtime))
+    return size, digest.hexdigest() if digest is not None else ""
 
 
 def _sha256(data: bytes) -> str:

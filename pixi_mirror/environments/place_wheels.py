@@ -13,7 +13,6 @@ import json
 import posixpath
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from pixi_mirror.environments.commands import CommandFile, command_files
@@ -193,7 +192,7 @@ class _PlacingWheel:
         size, sha256 = write_new_file(target, pieces, mode=mode, mtime=None, is_hashed=True)
         self._rows[path] = (encoded_digest("sha256", bytes.fromhex(sha256)), size)
 
-    def _room(self, place: str) -> Path:
+    def _room(self, place: str) -> str:
         try:
             return self._folders.clear(place)
         except (FileExistsError, IsADirectoryError) as error:

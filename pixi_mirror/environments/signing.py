@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 from pixi_mirror.errors import ProgramError
 
 _LONGEST_MESSAGE = 500
 
 
-def sign(program: Path, subdir: str) -> bool | None:
+def sign(program: str, subdir: str) -> bool | None:
     """Sign a program for the platform `subdir`; None: it needs no signature; False: this machine cannot sign.
 
     Raises:
@@ -21,7 +20,7 @@ def sign(program: Path, subdir: str) -> bool | None:
         return None
     if sys.platform != "darwin":
         return False
-    command = ["/usr/bin/codesign", "--sign", "-", "--force", "--preserve-metadata=entitlements", str(program)]
+    command = ["/usr/bin/codesign", "--sign", "-", "--force", "--preserve-metadata=entitlements", program]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the system's own program
     if done.returncode:
         message = done.stderr.decode("utf-8", "replace").strip()[:_LONGEST_MESSAGE]

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 from pixi_mirror.archives.compression import DecompressedStream, zstd_library
 from pixi_mirror.archives.streams import ByteStream
@@ -32,7 +32,7 @@ def require_zstd() -> None:
 
 
 @contextmanager
-def decompress_zstd_stream(stream: IO[bytes], scratch: Path, limit: int) -> Iterator[ByteStream]:
+def decompress_zstd_stream(stream: ByteStream, scratch: Path, limit: int) -> Iterator[ByteStream]:
     """Give what a stream decompresses to.
 
     Args:
@@ -65,10 +65,11 @@ def _program() -> str | None:
 
 
 @contextmanager
-def _run_program(stream: IO[bytes], scratch: Path) -> Iterator[ByteStream]:
+def _run_program(stream: ByteStream, scratch: Path) -> Iterator[ByteStream]:
     """Give the output of the program; its input is a file, because feeding it could wait for ever."""
     with tempfile.TemporaryFile(dir=scratch) as copy, tempfile.TemporaryFile(dir=scratch) as messages:
-        shutil.copyfileobj(stream, copy, _PIECE_SIZE)
+        while piece := stream.read(_PIECE_SIZE):
+            copy.write(piece)
         copy.seek(0)
         command = [str(_program()), "-d", "-c", "-q"]
         is_whole = False

@@ -22,7 +22,7 @@ from pixi_mirror.pack.origins import origins_of
 from pixi_mirror.pack.parse import CHANNEL, CHECKSUMS, METADATA, PYPI, Metadata, read_checksums, read_metadata
 
 _LARGEST_DOCUMENT = 256 << 20
-_PIECE_SIZE = 1 << 20
+_PIECE_SIZE = 1 << 18
 _WHEEL = re.compile(
     r"([A-Za-z0-9](?:[A-Za-z0-9._]*[A-Za-z0-9])?)-([0-9v][A-Za-z0-9._+!]*)(?:-[0-9][A-Za-z0-9._]*)?(?:-[A-Za-z0-9_.]+){3}\.whl"
 )
@@ -101,10 +101,11 @@ def _hashed(
 
 def _digest(stored: StoredFile, kind: str, check: Callable[[], None] = lambda: None) -> str:
     digest = hashlib.new(kind, usedforsecurity=False)
+    buffer = memoryview(bytearray(min(_PIECE_SIZE, stored.size) or 1))  # new memory for each piece costs as much
     with stored.open() as file:
-        while piece := file.read(_PIECE_SIZE):
+        while count := file.readinto(buffer):
             check()
-            digest.update(piece)
+            digest.update(buffer[:count])
     return digest.hexdigest()
 
 

@@ -10,9 +10,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import pixi_mirror.archives
 from pixi_mirror.archives.tar import LARGEST_EXTENDED_HEADER, TarMember, plain_path, read_tar
+from pixi_mirror.archives.tar_headers import check_header
 
 FORMS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
 MODULES = [Path(pixi_mirror.archives.__path__[0], name) for name in ("streams.py", "tar_headers.py", "tar.py")]
@@ -180,6 +183,28 @@ def test_a_plain_path_is_relative_and_stays_within() -> None:
     for raw in ("/a", "..", "a/../b", "a\0b", "x" * 4097, "a/" * 201):
         with pytest.raises(ValueError, match=r"would lie outside|characters long"):
             plain_path(raw)
+
+
+@given(raw=st.text(st.sampled_from("a./\0"), max_size=9))
+def test_a_path_is_plain_if_its_parts_are_however_it_is_written(raw: str) -> None:
+    parts = raw.split("/")
+    if raw.startswith("/") or ".." in parts or "\0" in raw:
+        with pytest.raises(ValueError, match="would lie outside"):
+            plain_path(raw)
+    else:
+        assert plain_path(raw) == "/".join(part for part in parts if part not in ("", "."))
+
+
+@given(block=st.binary(min_size=512, max_size=512))
+def test_the_checksum_of_a_header_is_the_sum_of_its_bytes(block: bytes) -> None:
+    total = sum(block[:148]) + 8 * 32 + sum(block[156:])
+    check_header(block[:148] + b"%06o\0 " % total + block[156:])
+    with pytest.raises(ValueError, match="the checksum of a header is wrong"):
+        check_header(block[:148] + b"%06o\0 " % (total + 1) + block[156:])
+
+
+def test_a_header_of_the_greatest_bytes_has_their_sum() -> None:
+    check_header(b"\xff" * 148 + b"%06o\0 " % (504 * 255 + 8 * 32) + b"\xff" * 356)
 
 
 def test_the_modules_need_the_standard_library_alone_and_the_syntax_of_python_3_9() -> None:
