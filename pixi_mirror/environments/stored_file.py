@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, NamedTuple
 
 _BUFFER_SIZE = 1 << 16
 
@@ -19,13 +19,13 @@ class StoredFile(NamedTuple):
     size: int
     """Bytes."""
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """Open it for reading and seeking; each call has a position of its own, so threads can read at once.
 
         Raises:
             OSError: it cannot be opened.
         """
-        return cast("BinaryIO", io.BufferedReader(_Window(self), _BUFFER_SIZE))
+        return io.BufferedReader(_Window(self), _BUFFER_SIZE)
 
 
 class _Window(io.RawIOBase):
