@@ -17,7 +17,7 @@ from pixi_mirror.commands.values import path, word
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.memo import decision_inputs, recall
 
-_LOCK_FORMATS = ("pixi", "pylock", "uv", "explicit", "conda-lock", "prefix")
+_LOCK_FORMATS = ("pixi", "pylock", "uv", "requirements", "explicit", "conda-lock", "prefix")
 """`FORMATS` of `lockfile.formats.detection`, which a run with nothing to do need not import."""
 
 _DESCRIPTION = """\

@@ -14,14 +14,21 @@ from pixi_mirror.model.values import Url
 
 def index_users(lock: Lock) -> Mapping[str, IndexUser]:
     """The users in the URLs of a lock's indexes and pages of links, by the URL without user and with a final slash."""
-    users: dict[str, IndexUser] = {}
+    urls: list[str] = []
     for environment in lock.environments.values():
         entries = (entry for packages in environment.packages.values() for entry in packages)
         indexes = (entry.index for entry in entries if isinstance(entry, PypiEntry) and entry.index is not None)
-        for url in (*environment.indexes, *environment.find_links, *indexes):
-            user = _user_of(url)
-            if user is not None:
-                users.setdefault(_slashed(Url(url).stripped), user)
+        urls += (*environment.indexes, *environment.find_links, *indexes)
+    return users_in(urls)
+
+
+def users_in(urls: Iterable[str]) -> Mapping[str, IndexUser]:
+    """The users in URLs, by the URL without user and with a final slash."""
+    users: dict[str, IndexUser] = {}
+    for url in urls:
+        user = _user_of(url)
+        if user is not None:
+            users.setdefault(_slashed(Url(url).stripped), user)
     return users
 
 

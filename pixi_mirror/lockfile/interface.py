@@ -1,13 +1,18 @@
 """The interface of a source: a workspace whose lock is mirrored; and what it wants."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pixi_mirror.model.network import IndexUser
 from pixi_mirror.model.packages import Layout, Refusal, Request, Snapshot
 from pixi_mirror.model.values import Sha256
+
+if TYPE_CHECKING:  # a run with nothing to do must not import these
+    from pixi_mirror.pypi.upstream_pages import PageAddress, PageContent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,21 @@ class SelectionResult:
     """What a person should know of the lock."""
 
 
+class IndexPages(Protocol):
+    """The index pages of other machines, for locks that have no URLs."""
+
+    @property
+    def configured(self) -> tuple[str, ...]:
+        """URLs of the indexes that the user's configuration names, the first one first.
+
+        Raises:
+            MachineError: the configuration does not parse.
+        """
+
+    def read(self, addresses: Iterable[PageAddress]) -> Mapping[PageAddress, PageContent]:
+        """What each page lists; one that cannot be read lists nothing, and says why."""
+
+
 class WorkspaceSource(Protocol):
     """One workspace."""
 
@@ -49,6 +69,10 @@ class WorkspaceSource(Protocol):
     def lock_format(self) -> str | None:
         """The format that the user says the lock has; None: its name and content say it."""
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The lock, the manifest, and what the lock includes, as far as that can be read."""
+
     def digest(self) -> Sha256:
         """The sha256 of all that `select` depends on.
 
@@ -63,6 +87,8 @@ class WorkspaceSource(Protocol):
 
         Raises:
             WorkspaceError: the lock cannot be read, or an environment does not exist.
+            FetchError: an index page that the lock needs cannot be read.
+            UnmirrorableError: no index has a file that the lock needs.
         """
 
     def index_users(self) -> Mapping[str, IndexUser]:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.lockfile.formats.detection import PIXI, PREFIX, format_of
+from pixi_mirror.lockfile.formats.detection import PIXI, PREFIX, REQUIREMENTS, format_of
 from pixi_mirror.lockfile.interface import SelectionResult
 from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
 from pixi_mirror.model.packages import Layout, Request
 from pixi_mirror.model.values import Sha256, admit_sha256
 
 if TYPE_CHECKING:  # a run with nothing to do must not import these
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pixi_mirror.lockfile.entries import Lock
+    from pixi_mirror.lockfile.formats.requirements_file import RequirementsFile
+    from pixi_mirror.lockfile.interface import IndexPages
     from pixi_mirror.model.network import IndexUser
 
 MANIFEST_NAMES = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
@@ -43,12 +45,20 @@ _USER = re.compile(rb"://[^\s/?#]*@")
 class LockSource:
     """One lock file."""
 
-    def __init__(self, path: Path, *, lock_format: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lock_format: str | None = None,
+        pages: Callable[[Path], IndexPages] | None = None,
+    ) -> None:
         """Take the path of a lock, of the directory that holds `pixi.lock`, or of a prefix; nothing is read yet.
 
         Args:
             path: of the lock.
             lock_format: one of `FORMATS`; None: the lock's name and content say it.
+            pages: gives the index pages of other machines for a lock in this directory; None: they are not asked, so
+                that a requirements file cannot be completed.
         """
         # Not `Path.resolve`, which fails on a circle of links before Python 3.13.
         holds_lock = path.is_dir() and not _is_prefix(path, lock_format)
@@ -56,6 +66,8 @@ class LockSource:
         self._lock_format = lock_format
         self._data: bytes | None = None
         self._lock: Lock | None = None
+        self._pages = pages
+        self._requirements_read: RequirementsFile | None = None
 
     @property
     def location(self) -> Path:
@@ -68,11 +80,20 @@ class LockSource:
         return self._lock_format
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The lock, and what it includes, as far as that can be read."""
+        try:
+            included = self._requirements().included if self._found_format() == REQUIREMENTS else {}
+        except WorkspaceError:  # whoever reads the lock says why
+            included = {}
+        return self._path, *included
+
+    @property
     def manifest(self) -> None:
         """None: only the lock is read."""
 
     def digest(self) -> Sha256:
-        """The sha256 of the lock, of the local archives that it names without a hash, and of the rules of reading.
+        """The sha256 of the lock with all that it includes, of the local archives without a hash, and of the rules.
 
         Raises:
             WorkspaceError: there is none, or it cannot be read.
@@ -80,6 +101,9 @@ class LockSource:
         digest = hashlib.sha256(_RULES + self._bytes())
         if self._found_format() != PIXI:
             digest.update(self._found_format().encode())
+        if self._found_format() == REQUIREMENTS:
+            for content in self._requirements().included.values():
+                digest.update(hashlib.sha256(content).digest())
         for path in self._local_archives():
             with suppress(OSError):  # one that is not there is refused when the lock is read
                 digest.update(hash_file(path)[0].encode())
@@ -90,6 +114,8 @@ class LockSource:
         if self._found_format() == PIXI:  # a search, because reading the whole lock takes longer
             names = {python or conda for python, conda in _LOCAL_ARCHIVE.findall(self._bytes())}
             return [self._path.parent / os.fsdecode(name) for name in sorted(names)]
+        if self._found_format() == REQUIREMENTS:
+            return self._requirements().local_archives(self._path.parent)
         from pixi_mirror.lockfile.formats.reading import local_archives
 
         return local_archives(self.read(), directory=self._path.parent)
@@ -126,16 +152,46 @@ class LockSource:
         return self._data
 
     def read(self) -> Lock:
-        """Read the lock.
+        """Read the lock; of a requirements file, find its files on index pages.
 
         Raises:
             WorkspaceError: there is none, or it cannot be read.
+            FetchError: an index page that it needs cannot be read.
+            UnmirrorableError: no index has a file that it needs.
         """
+        if self._lock is None and self._found_format() == REQUIREMENTS:
+            from pixi_mirror.lockfile.formats.requirements import lock_requirements
+
+            file = self._requirements()
+            if self._pages is None:
+                raise WorkspaceError(
+                    f"{self._path} is a requirements file, which has hashes and no URLs: its files are found on an "
+                    "index, which only `pixi-mirror update` asks."
+                )
+            self._lock = lock_requirements(file, self._path, self._pages(self._path.parent))
         if self._lock is None:
             from pixi_mirror.lockfile.formats.reading import read_any_lock
 
             self._lock = read_any_lock(self._bytes(), lock_format=self._found_format(), name=str(self._path))
         return self._lock
+
+    def refuse_damage(self) -> None:
+        """Read the lock, as far as that needs no other machine.
+
+        Raises:
+            WorkspaceError: there is none, or it cannot be read.
+        """
+        if self._found_format() == REQUIREMENTS:
+            self._requirements()
+        else:
+            self.read()
+
+    def _requirements(self) -> RequirementsFile:
+        if self._requirements_read is None:
+            from pixi_mirror.lockfile.formats.requirements_file import read_requirements
+
+            self._requirements_read = read_requirements(self._bytes(), self._path)
+        return self._requirements_read
 
     def select(
         self, requests: tuple[Request, ...], *, subscription: str, workspace: str, layout: Layout
@@ -144,6 +200,8 @@ class LockSource:
 
         Raises:
             WorkspaceError: the lock cannot be read, or has no such environment.
+            FetchError: an index page that it needs cannot be read.
+            UnmirrorableError: no index has a file that it needs.
         """
         from pixi_mirror.lockfile.selection import Selection
 
@@ -161,9 +219,9 @@ class LockSource:
         """
         if _USER.search(self._bytes()) is None:
             return {}
-        from pixi_mirror.lockfile.index_users import index_users
+        from pixi_mirror.lockfile.index_users import index_users, users_in
 
-        return index_users(self.read())
+        return users_in(self._requirements().urls) if self._found_format() == REQUIREMENTS else index_users(self.read())
 
 
 def _is_prefix(directory: Path, lock_format: str | None) -> bool:

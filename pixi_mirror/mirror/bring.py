@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from pixi_mirror.cache.batch import Batch, FailedPackage, ObtainedPackage
 from pixi_mirror.cache.store import Store
-from pixi_mirror.errors import MachineError, UnmirrorableError, WorkspaceError, WrongBytesError
+from pixi_mirror.errors import FetchError, MachineError, UnmirrorableError, WorkspaceError, WrongBytesError
 from pixi_mirror.mirror.blocked_paths import make_way
 from pixi_mirror.mirror.compare import twin
 from pixi_mirror.mirror.listings import fetch_listings
@@ -115,7 +115,8 @@ def _with_secrets(plan: Plan) -> tuple[Package, ...]:
     for snapshot in pinned:
         if wanted.isdisjoint(package.path for package in with_attestations(snapshot.packages)):
             continue
-        with suppress(WorkspaceError):  # without its lock, a package is fetched without secrets
+        # Without its lock, a package is fetched without secrets.
+        with suppress(WorkspaceError, FetchError, UnmirrorableError):
             answer = plan.pins.sources[snapshot.id].select(
                 snapshot.requests, subscription=snapshot.id, workspace=snapshot.workspace, layout=plan.layout
             )

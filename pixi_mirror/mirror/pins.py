@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pixi_mirror.errors import UnmirrorableError, WorkspaceError
+from pixi_mirror.errors import FetchError, PixiMirrorError, UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.interface import SelectionResult, WorkspaceSource
 from pixi_mirror.mirror.checkout import outside_warnings
 from pixi_mirror.mirror.subscriptions import SourceRequest
@@ -33,7 +33,7 @@ class RenewedPins:
     """Ids whose snapshot was read from its source in this run, so that its URLs still have their secrets."""
     unacceptable: tuple[Refusal, ...]
     """What cannot be mirrored and is not to be left out."""
-    problems: tuple[WorkspaceError, ...]
+    problems: tuple[PixiMirrorError, ...]
     """Why a subscription could not be refreshed. A source that the user names raises its error instead."""
     warnings: tuple[str, ...]
 
@@ -67,6 +67,8 @@ def renew_pins(
 
     Raises:
         WorkspaceError: a source that the user names cannot be read, or no chosen environment has a named platform.
+        FetchError: an index page that such a source needs cannot be read.
+        UnmirrorableError: no index has a file that such a source needs.
     """
     snapshots = {snapshot.id: snapshot for snapshot in inventory.followed}
     known_locks = dict(locks)
@@ -74,12 +76,12 @@ def renew_pins(
     known_formats = dict(formats)
     sources: dict[str, WorkspaceSource] = {}
     answers: dict[str, SelectionResult] = {}
-    problems: list[WorkspaceError] = []
+    problems: list[PixiMirrorError] = []
     requests = list(requests)
     for each in requests:
         try:
             answer = _read_source(each, snapshots.get(each.subscription), layout)
-        except WorkspaceError as error:
+        except (WorkspaceError, FetchError, UnmirrorableError) as error:
             if each.request is not None:
                 raise
             problems.append(error)

@@ -225,7 +225,7 @@ def _freshness(snapshot: Snapshot, source: WorkspaceSource | None) -> Freshness:
     try:
         if source.digest() == snapshot.source_sha256:
             return "current"
-        LockSource(source.location, lock_format=source.lock_format).read()
+        LockSource(source.location, lock_format=source.lock_format).refuse_damage()
     except WorkspaceError:
         return "unreadable"
     return "changed"

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, ProgramError, UsageError, WorkspaceError
-from pixi_mirror.lockfile.interface import WorkspaceSource
+from pixi_mirror.lockfile.interface import IndexPages, WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.memo import sha256_of
 from pixi_mirror.mirror.tree import Tree
@@ -74,13 +75,21 @@ def subscription_of(lock: Path, name: str | None) -> str:
     return f"lock:{hashlib.sha256(str(lock).encode()).hexdigest()[:16]}" if name is None else f"name:{name}"
 
 
-def known_sources(tree: Tree, environ: Mapping[str, str]) -> Mapping[str, WorkspaceSource]:
-    """The sources of the subscriptions whose locks this machine knows: pixi, or the lock alone, as last named."""
+def known_sources(
+    tree: Tree, environ: Mapping[str, str], *, pages: Callable[[Path], IndexPages] | None = None
+) -> Mapping[str, WorkspaceSource]:
+    """The sources of the subscriptions whose locks this machine knows: pixi, or the lock alone, as last named.
+
+    Args:
+        tree: the mirror.
+        environ: environment variables; pixi is found by them.
+        pages: gives the index pages of other machines for a lock in a directory; None: they are not asked.
+    """
     manifests = tree.state.manifests
     return {
         subscription: PixiSource(Path(manifests[subscription]), environ)
         if subscription in manifests
-        else LockSource(Path(path), lock_format=tree.state.formats.get(subscription))
+        else LockSource(Path(path), lock_format=tree.state.formats.get(subscription), pages=pages)
         for subscription, path in tree.state.locks.items()
     }
 
@@ -91,7 +100,7 @@ def is_refresh(selection: SourceSelection, tree: Tree) -> bool:
 
 
 def chosen_sources(
-    selection: SourceSelection, tree: Tree, *, names_mirror: bool, directory: Path, environ: Mapping[str, str]
+    selection: SourceSelection, tree: Tree, context: Context, pages: Callable[[Path], IndexPages], *, names_mirror: bool
 ) -> SourcesToRenew:
     """The workspaces and locks that the user names; where nothing is named, the workspace around the user.
 
@@ -106,7 +115,7 @@ def chosen_sources(
         ProgramError: pixi failed.
     """
     try:
-        return _sources(selection, tree, directory=directory, environ=environ)
+        return _sources(selection, tree, context, pages)
     except (WorkspaceError, ProgramError) as error:
         if selection.chooses:
             raise
@@ -124,15 +133,17 @@ def chosen_sources(
         ) from None
 
 
-def _sources(selection: SourceSelection, tree: Tree, *, directory: Path, environ: Mapping[str, str]) -> SourcesToRenew:
-    """The workspaces and locks that the user names, or the workspace that pixi finds from `directory`."""
+def _sources(
+    selection: SourceSelection, tree: Tree, context: Context, pages: Callable[[Path], IndexPages]
+) -> SourcesToRenew:
+    """The workspaces and locks that the user names, or the workspace that pixi finds from the user's directory."""
     _refuse_contradiction(selection)
-    here = None
+    environ, directory, here = context.environ, context.directory(), None
     if selection.manifests or selection.locks:
         sources: list[WorkspaceSource] = [PixiSource(find_manifest(path), environ) for path in selection.manifests]
         # A lock beside a manifest that is named is the same subscription, and pixi knows more of it.
         with_manifest = {source.location for source in sources}
-        locks = [LockSource(path, lock_format=selection.lock_format) for path in selection.locks]
+        locks = [LockSource(path, lock_format=selection.lock_format, pages=pages) for path in selection.locks]
         sources += [lock for lock in locks if lock.location not in with_manifest]
     else:
         here = find_workspace(directory, environ, known=tree.state.found.get(str(directory)))
@@ -153,7 +164,9 @@ def _sources(selection: SourceSelection, tree: Tree, *, directory: Path, environ
     return SourcesToRenew(requests=requests, here=here)
 
 
-def followed_sources(selection: SourceSelection, tree: Tree, *, environ: Mapping[str, str]) -> SourcesToRenew:
+def followed_sources(
+    selection: SourceSelection, tree: Tree, context: Context, pages: Callable[[Path], IndexPages]
+) -> SourcesToRenew:
     """The sources of all subscriptions of the mirror, or of the one that is named.
 
     Raises:
@@ -166,7 +179,7 @@ def followed_sources(selection: SourceSelection, tree: Tree, *, environ: Mapping
         names = [snapshot.workspace for snapshot in tree.inventory.snapshots]
         known = suggested(selection.name or "", names)
         raise WorkspaceError(f"{tree.root} has no subscription named {selection.name!r}{known}.")
-    sources = known_sources(tree, environ)
+    sources = known_sources(tree, context.environ, pages=pages)
     requests = []
     problems = []
     for snapshot in snapshots:
@@ -207,7 +220,7 @@ def hash_inputs(sources: SourcesToRenew, directory: Callable[[], Path]) -> Mappi
     Raises:
         WorkspaceError: one of them cannot be read.
     """
-    paths = {str(path) for each in sources.requests for path in (each.source.location, each.source.manifest) if path}
+    paths = {str(path) for each in sources.requests for path in each.source.files}
     if sources.here is not None:
         paths.update(str(path) for path in manifest_candidates(directory(), sources.here.manifest))
     try:

@@ -16,6 +16,7 @@ from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, Wor
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.blocked_paths import blocked_paths_error
 from pixi_mirror.mirror.dates import record_date
+from pixi_mirror.mirror.index_pages import index_pages
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.memo import FILE as UNCHANGED
 from pixi_mirror.mirror.memo import dump_memo
@@ -96,10 +97,9 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         BusyError: another process is writing the mirror.
     """
     tree = Tree(request.mirror)
-    named = None
+    named, pages = None, index_pages(context, tree)
     if not is_refresh(request.selection, tree):
-        cwd, environ, names = context.directory(), context.environ, request.names_mirror
-        named = chosen_sources(request.selection, tree, names_mirror=names, directory=cwd, environ=environ)
+        named = chosen_sources(request.selection, tree, context, pages, names_mirror=request.names_mirror)
     # What is impossible is refused before a directory is made for it.
     early = None if tree.exists else _decide(request, tree, named, context)
     if request.dry_run or (early is not None and early.refusal is not None):
@@ -141,7 +141,7 @@ class _Decision:
 
 def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, context: Context) -> _Decision:
     layout = _layout(request, tree)
-    sources = named or followed_sources(request.selection, tree, environ=context.environ)
+    sources = named or followed_sources(request.selection, tree, context, index_pages(context, tree))
     inputs = hash_inputs(sources, context.directory)
     state = tree.state
     pins = renew_pins(
@@ -275,7 +275,7 @@ def _failure(failed: tuple[FailedPackage, ...], plan: Plan) -> PixiMirrorError:
     )
 
 
-def _problem(plan: Plan, problems: tuple[WorkspaceError, ...]) -> PixiMirrorError | None:
+def _problem(plan: Plan, problems: tuple[PixiMirrorError, ...]) -> PixiMirrorError | None:
     if not problems:
         return None
     return WorkspaceError(

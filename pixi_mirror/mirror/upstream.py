@@ -59,6 +59,7 @@ def open_upstream(
     *,
     workspace: Path | None = None,
     sources: Iterable[WorkspaceSource] = (),
+    indexes: Iterable[str] = (),
 ) -> UpstreamConnection:
     """What can bring these packages into a mirror, or, with none, to this machine; as is told for a workspace.
 
@@ -75,7 +76,8 @@ def open_upstream(
     settings = context.settings(workspace)
     for warning in settings.warnings:
         context.progress.warn(warning)
-    plain = {_host(url) for package in packages for url in _urls(package) if url.startswith("http://")}
+    urls = (*indexes, *(url for package in packages for url in _urls(package)))
+    plain = {_host(url) for url in urls if url.startswith("http://")}
     network = replace(
         settings.network,
         http_hosts=settings.network.http_hosts | plain,

@@ -122,6 +122,8 @@ class Settings:
     """Of `http_hosts` only those of mirrors; the locks' are the caller's to add."""
     jobs: int
     """How many downloads at once."""
+    indexes: tuple[str, ...] = field(repr=False)
+    """URLs of Python indexes, the first one first, as pixi's `[pypi-config]` has them; perhaps with secrets."""
     sources: tuple[str, ...]
     """The configuration files that were read, the highest first."""
     warnings: tuple[str, ...]

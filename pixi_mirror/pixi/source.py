@@ -56,6 +56,11 @@ class PixiSource:
         return self._manifest
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The lock and the manifest."""
+        return self.location, self._manifest
+
+    @property
     def lock_format(self) -> None:
         """None: the lock of a workspace is a `pixi.lock`."""
 

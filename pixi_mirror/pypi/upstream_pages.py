@@ -43,19 +43,21 @@ class UpstreamLinks:
 
 
 @dataclass(frozen=True, slots=True)
-class _PageAddress:
+class PageAddress:
     """Where one page is."""
 
     index: str
+    """URL of the index without trailing slash, or of the page of links."""
     project: str | None
     """None: it is a page of links."""
 
     @property
     def url(self) -> Url:
+        """Of the page."""
         return Url(self.index if self.project is None else f"{self.index}/{self.project}/")
 
 
-class _PageContent(NamedTuple):
+class PageContent(NamedTuple):
     """What a page lists, or why it cannot be read."""
 
     links: Mapping[str, list[FileLink]]
@@ -82,7 +84,7 @@ class UpstreamPages:
         found = UpstreamLinks()
         packages = list(packages)
         waiting = [(package, _addresses(package)) for package in packages]
-        contents: dict[_PageAddress, _PageContent] = {}
+        contents: dict[PageAddress, PageContent] = {}
         self._progress.begin("reading index pages for", files=len(waiting), size=0)
         while waiting := [(package, addresses) for package, addresses in waiting if addresses]:
             self._read({addresses[0]: None for _, addresses in waiting if addresses[0] not in contents}, contents)
@@ -112,30 +114,39 @@ class UpstreamPages:
         self._fetcher.close()
         return found
 
-    def _read(self, addresses: Iterable[_PageAddress], into: dict[_PageAddress, _PageContent]) -> None:
+    def read(self, addresses: Iterable[PageAddress]) -> Mapping[PageAddress, PageContent]:
+        """What each page lists; one that cannot be read lists nothing, and says why."""
+        wanted = dict.fromkeys(addresses)
+        contents: dict[PageAddress, PageContent] = {}
+        self._progress.begin("reading index pages of", files=len(wanted), size=0)
+        self._read(wanted, contents)
+        self._fetcher.close()
+        return contents
+
+    def _read(self, addresses: Iterable[PageAddress], into: dict[PageAddress, PageContent]) -> None:
         with ThreadPool(self._jobs) as pool:
             into.update(pool.map(lambda address: (address, self._content(address)), addresses))
 
-    def _content(self, address: _PageAddress) -> _PageContent:
+    def _content(self, address: PageAddress) -> PageContent:
         try:
             document = self._fetcher.read(address.url, accept=_ACCEPT, limit=_LARGEST)
             listed = read_page(document.data, url=document.url.raw, content_type=document.content_type)
         except FetchError as error:
-            return _PageContent({}, str(error), not error.lasting)
+            return PageContent({}, str(error), not error.lasting)
         except (WrongBytesError, ValueError) as error:
-            return _PageContent({}, f"{address.url} is no index page: {error}", is_passing=False)
+            return PageContent({}, f"{address.url} is no index page: {error}", is_passing=False)
         links: dict[str, list[FileLink]] = {}
         for link in listed:
             links.setdefault(link.file_name, []).append(link)
-        return _PageContent(links, None, is_passing=False)
+        return PageContent(links, None, is_passing=False)
 
 
-def _addresses(package: Package) -> list[_PageAddress]:
+def _addresses(package: Package) -> list[PageAddress]:
     """The pages that may list a file, in the order in which they are read."""
-    return [_PageAddress(each.url, None if each.is_page_of_links else package.name) for each in index_urls(package)]
+    return [PageAddress(each.url, None if each.is_page_of_links else package.name) for each in index_urls(package)]
 
 
-def _match(package: Package, content: _PageContent) -> FileLink | None:
+def _match(package: Package, content: PageContent) -> FileLink | None:
     """The link to the file on a page: by its hash where both sides know one, else by its URL."""
     named = content.links.get(package.path.rpartition("/")[2], [])
     for link in named:
@@ -145,7 +156,7 @@ def _match(package: Package, content: _PageContent) -> FileLink | None:
     return next((link for link in unsure if _is_same_url(link.url, package.url)), None)
 
 
-def _contradicting(package: Package, content: _PageContent) -> FileLink | None:
+def _contradicting(package: Package, content: PageContent) -> FileLink | None:
     """A link to the URL of the file that promises another hash for it."""
     named = content.links.get(package.path.rpartition("/")[2], [])
     return next((link for link in named if _is_same_url(link.url, package.url)), None)

@@ -46,6 +46,8 @@ class PixiConfiguration:
     downloads: int | None = None
     default_channels: tuple[str, ...] = ()
     """Names and URLs, for new workspaces; empty: none are set."""
+    indexes: tuple[str, ...] = field(default=(), repr=False)
+    """URLs of Python indexes, `index-url` of `[pypi-config]` first; they may hold credentials."""
     unverified_by: Path | None = None
     """The file that turns TLS verification off; None: it stays on."""
     root_certificates: str | None = None
@@ -80,6 +82,7 @@ def read_configuration(paths: Sequence[Path], *, required: Path | None = None) -
         exempt=_exempt(documents),
         downloads=_downloads(documents),
         default_channels=_first_list(documents, "default-channels"),
+        indexes=_indexes(documents),
         unverified_by=_unverified_by(documents),
         root_certificates=_root_certificates(documents),
         auth_file=Path(auth_file) if auth_file else None,
@@ -202,6 +205,11 @@ def _exempt(documents: Sequence[_ConfigurationFile]) -> tuple[str, ...]:
 def _first_list(documents: Sequence[_ConfigurationFile], key: str) -> tuple[str, ...]:
     """The list of the first file that has one with anything in it; empty: none has. All are checked."""
     return next(iter([found for document in documents if (found := document.strings(key))]), ())
+
+
+def _indexes(documents: Sequence[_ConfigurationFile]) -> tuple[str, ...]:
+    first = _highest(documents, "pypi-config.index-url", str)
+    return (*(() if first is None else (first,)), *_first_list(documents, "pypi-config.extra-index-urls"))
 
 
 def _downloads(documents: Sequence[_ConfigurationFile]) -> int | None:

@@ -64,13 +64,12 @@ def read_settings(
     )
     stores = credential_stores(environ=environ, home=home, option=options.auth_file, configured=configuration.auth_file)
     lookup = CredentialLookup(inside=mirrors.credentials, stores=stores)
-    insecure = frozenset(host.strip().lower() for host in options.insecure_hosts)
     network = Network(
         mirrors=mirrors.targets,
         proxies=proxies,
         ca_file=ca_file,
         verify_tls=configuration.unverified_by is None,
-        insecure_hosts=insecure,
+        insecure_hosts=_insecure_hosts(options),
         allow_private_redirects=options.allow_private_redirects,
         http_hosts=mirrors.http_hosts,
         credential=lookup,
@@ -80,10 +79,15 @@ def read_settings(
     return Settings(
         network=network if options.retries is None else replace(network, retries=options.retries),
         jobs=options.jobs or configuration.downloads or _JOBS,
+        indexes=configuration.indexes,
         sources=tuple(str(path) for path in configuration.sources),
         default_channels=configuration.default_channels,
-        warnings=(*_verification_warnings(configuration, insecure), *trust_warnings, *proxy_warnings),
+        warnings=(*_verification_warnings(configuration, network.insecure_hosts), *trust_warnings, *proxy_warnings),
     )
+
+
+def _insecure_hosts(options: NetworkOptions) -> frozenset[str]:
+    return frozenset(host.strip().lower() for host in options.insecure_hosts)
 
 
 def _verification_warnings(configuration: PixiConfiguration, insecure: frozenset[str]) -> tuple[str, ...]:

@@ -1,17 +1,11 @@
 """Read a lock of any format, by the name of the format."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import CondaBinary, Entry, Lock, PypiEntry
-from pixi_mirror.lockfile.formats.detection import PIXI
 from pixi_mirror.paths import is_local, local_path, local_url
 from pixi_mirror.pypi.names import form_of
-
-_REQUIREMENT = re.compile(rb"^[^:\n]*[ \t]--hash=[a-z0-9]+:[0-9a-f]", re.MULTILINE)
-"""A line of a requirements file with a hash."""
 
 
 def read_any_lock(data: bytes, *, lock_format: str, name: str) -> Lock:
@@ -19,17 +13,12 @@ def read_any_lock(data: bytes, *, lock_format: str, name: str) -> Lock:
 
     Args:
         data: the file.
-        lock_format: one of `FORMATS`.
+        lock_format: one of `FORMATS` but for requirements files, which index pages complete.
         name: how messages name the lock.
 
     Raises:
-        WorkspaceError: it is damaged, of a version that cannot be read, or a requirements file.
+        WorkspaceError: it is damaged, or of a version that cannot be read.
     """
-    if lock_format == PIXI and b"--hash=" in data and _REQUIREMENT.search(data) is not None:
-        raise WorkspaceError(
-            f"{name} is a requirements file, which has hashes and no URLs, so it does not say what to mirror. Make a "
-            "lock of it: `uv pip compile --format pylock.toml requirements.txt -o pylock.toml`."
-        )
     return _reader(lock_format)(data, name)
 
 

@@ -163,3 +163,55 @@ def test_a_pylock_of_pip_is_mirrored_and_installed_by_pip(world, index, tools):
     done = tools.pip("install", "--target", tools.directory / "t", "--no-index", "-r", lock)
     assert done.status == 0, done.stderr
     assert {"thing.py", "other.py"} <= {path.name for path in (tools.directory / "t").iterdir()}
+
+
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_requirements_that_uv_exports_are_mirrored_and_installed_from_the_mirror(world, index, tools, tool):
+    locked_by_uv(tools, index)
+    exported = tools.directory / "requirements.txt"
+    options = ("--no-emit-project", "--extra", "more", "--emit-index-url", "-o", exported)
+    done = tools.uv_itself("export", "--default-index", index.url, "--format", "requirements.txt", *options)
+    assert done.status == 0, done.stderr
+    text = exported.read_text(encoding="utf-8")
+    assert f"--index-url {index.url}" in text
+    mirrored(world, "--lock", "proj/requirements.txt")
+    found = cells(world)
+    assert found["default", "linux-64"] == {("thing", "1.0"), ("other", "1.0"), ("extra", "2.0+local.1")}
+    assert ("onlywin", "1.0") in found["default", "win-64"]
+    assert "nothing to do" in world.run().stdout
+    world.upstream.close()
+    exported.write_text(text.replace(f"--index-url {index.url}\n", ""), encoding="utf-8")
+    with StaticServer(world.mirror) as served:
+        page, target = f"{served.url}/simple/", ("--target", tools.directory / "t", "--require-hashes", "-r", exported)
+        install = tools.uv if tool == "uv" else tools.pip
+        done = install("install", "--default-index" if tool == "uv" else "--index-url", page, *target)
+    assert done.status == 0, done.stderr
+    assert {"thing.py", "other.py", "extra.py"} <= {path.name for path in (tools.directory / "t").iterdir()}
+
+
+def test_requirements_that_uv_compiles_with_an_index_of_pixis_configuration_are_mirrored(world, index, tools):
+    (tools.directory / "in.txt").write_text("thing\n", encoding="utf-8")
+    compiled = tools.directory / "locked.txt"
+    options = ("--default-index", index.url, "--generate-hashes", "-o", compiled)
+    done = tools.uv("compile", tools.directory / "in.txt", *options)
+    assert done.status == 0, done.stderr
+    (world.directory / "config.toml").write_text(f'[pypi-config]\nindex-url = "{index.url}"\n', encoding="utf-8")
+    mirrored(world, "--lock", "proj/locked.txt", "--config-file", "config.toml")
+    assert {name for name, _ in cells(world)["default", "linux-64"]} == {"thing", "other"}
+
+
+def test_uv_syncs_from_the_mirror_with_a_copy_of_its_lock_that_has_the_mirrors_address(world, index, tools):
+    locked_by_uv(tools, index)
+    mirrored(world, "--lock", "proj/uv.lock")
+    world.upstream.close()
+    lock = tools.directory / "uv.lock"
+    with StaticServer(world.mirror) as served:
+        text = lock.read_text(encoding="utf-8")
+        text = text.replace(f'url = "{world.upstream.url}/', f'url = "{served.url}/{world.authority_path}/')
+        lock.write_text(text, encoding="utf-8")
+        done = tools.uv_itself("sync", "--frozen", "--extra", "more", "--group", "lint")
+        assert done.status == 0, done.stderr
+        assert served.asked_for(".whl")
+    assert lock.read_text(encoding="utf-8") == text
+    installed = {path.name for path in (tools.directory / ".venv").rglob("*.py")}
+    assert {"thing.py", "other.py", "extra.py", "tool.py"} <= installed

@@ -16,6 +16,8 @@ from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
 from pixi_mirror.mirror.inventory_file import dump
 from pixi_mirror.model.packages import Inventory, Request
+from pixi_mirror.pypi.simple import FileLink
+from pixi_mirror.pypi.upstream_pages import PageContent
 
 CANARY = "cAnArY7"
 SHA = "ab" * 32
@@ -135,6 +137,58 @@ def explicit(host: str, name: str = "a", sha256: str = SHA) -> dict[str, Any]:
     }
 
 
+def requirements(host: str, name: str = "a", sha256: str = SHA) -> dict[str, Any]:
+    """Files of an index, a URL, a commit, a directory and a file of this machine."""
+    return {
+        "index": f"--index-url https://{host}/simple",
+        "lines": [
+            f"a==1.0 ; sys_platform == 'linux' --hash=sha256:{sha256}",
+            f"k==1.0 --hash=md5:{'cd' * 16} --hash=sha256:{SHA}",
+            f"d @ https://{host}/d/d-1.0.tar.gz?sig={CANARY} --hash=sha256:{SHA}",
+            f"g @ git+https://{host}/g.git@{'c' * 40}",
+            "-e ./h",
+            f"./i-2.0.tar.gz --hash=sha256:{SHA}",
+            f"https://{host}/f/{name}-1.0-py3-none-any.whl?sig={CANARY} --hash=sha256:{SHA}",
+        ],
+    }
+
+
+def requirement_lines(document: dict[str, Any]) -> str:
+    lines = document.get("lines", [])
+    lines = lines if isinstance(lines, list) else [lines]
+    return "\n".join(map(str, [document.get("index", ""), *lines, ""]))
+
+
+class Pages:
+    """Index pages of two projects; both list one wheel."""
+
+    configured = ()
+
+    def read(self, addresses):
+        return {address: PageContent(self._links(address.project), None, is_passing=False) for address in addresses}
+
+    @staticmethod
+    def _links(project):
+        names = {"a": "a-1.0-py3-none-any.whl", "k": "k-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"}
+        if project not in names:
+            return {}
+        return {
+            names[project]: [
+                FileLink(
+                    file_name=names[project],
+                    url=f"https://{CANARY}@h.example/f/{names[project]}?sig={CANARY}",
+                    sha256=SHA,
+                    version=None,
+                    size=None,
+                    requires_python=None,
+                    yanked=None,
+                    upload_time=None,
+                    core_metadata=None,
+                )
+            ]
+        }
+
+
 def explicit_lines(document: dict[str, Any]) -> str:
     lines = document.get("lines", [])
     lines = lines if isinstance(lines, list) else [lines]
@@ -159,6 +213,9 @@ CASES = {
     "pylock": Case(file_name="pylock.toml", document=pylock, spell=toml_lines, list_key="packages"),
     "uv": Case(file_name="uv.lock", document=uv, spell=toml_lines, list_key="package"),
     "conda-lock": Case(file_name="conda-lock.yml", document=conda_lock, spell=yaml_text, list_key="package"),
+    "requirements": Case(
+        file_name="requirements.txt", document=requirements, spell=requirement_lines, list_key="lines"
+    ),
     "explicit": Case(file_name="explicit.txt", document=explicit, spell=explicit_lines, list_key="lines"),
 }
 each_format = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -167,7 +224,8 @@ each_format = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def selected(directory, case, text, request=ALL):
     path = directory / case.file_name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return LockSource(path).select((request,), subscription="s", workspace="w", layout="channels")
+    source = LockSource(path, pages=lambda _: Pages())
+    return source.select((request,), subscription="s", workspace="w", layout="channels")
 
 
 def kept_of(directory, case, text):
@@ -266,7 +324,8 @@ def test_a_lock_is_known_by_name_by_content_and_by_what_the_user_says(tmp_path, 
     assert format_of("pixi.lock", case.text().encode()) == "pixi"
     path = tmp_path / "pixi.lock"
     path.write_text(case.text())
-    assert LockSource(path, lock_format=name).read() == LockSource(path, lock_format=name).read()
+    first, second = (LockSource(path, lock_format=name, pages=lambda _: Pages()).read() for _ in range(2))
+    assert first == second
     with pytest.raises(WorkspaceError):
         LockSource(path).read()
 

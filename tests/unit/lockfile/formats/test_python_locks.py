@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import Lock
 from pixi_mirror.lockfile.formats.pylock import read_pylock
 from pixi_mirror.lockfile.formats.uv import read_uv_lock
-from pixi_mirror.lockfile.source import LockSource
 
 SHA = "ab" * 32
 INDEX = "https://h.example/simple"
@@ -156,16 +154,3 @@ wheels = [{{url = "https://f.example/a-1.0-cp311-cp311-win_amd64.whl", hashes = 
     assert "win-64" in note
     (entry,) = lock.environments["default"].packages["win-64"]
     assert (entry.sha256, entry.md5) == (None, None), "sha512 is no hash that a mirror checks"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"a==1.0 --hash=sha256:{SHA}\n",
-        f"# made by uv\na==1.0 ; python_version > '3' \\\n    --hash=sha256:{SHA} \\\n    --hash=md5:{SHA[:32]}\n",
-    ],
-)
-def test_a_requirements_file_is_called_one_with_what_to_do(tmp_path, text):
-    (tmp_path / "requirements.txt").write_text(text)
-    with pytest.raises(WorkspaceError, match=r"uv pip compile --format pylock\.toml"):
-        LockSource(tmp_path / "requirements.txt").read()
