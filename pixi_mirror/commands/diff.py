@@ -167,8 +167,11 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
 
 COMMAND = Command(
     description="""\
-Say which packages were added, removed and changed between two generations of the mirror, or between one and a lock: per
-environment and platform, with sizes. `pixi-mirror diff current pixi.lock` says what an update would change.""",
+Say which packages were added, removed and changed between two generations of the mirror, between one and a lock, or
+between two locks, for which no mirror is needed: per environment and platform, with sizes.
+
+  pixi-mirror diff current pixi.lock                          what an update would change
+  pixi-mirror diff <(git show HEAD:pixi.lock) pixi.lock       what a solve has changed, in bash and zsh""",
     declare=_declare,
     run=_run,
     empty_json=_empty_json,

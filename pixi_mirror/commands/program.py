@@ -29,7 +29,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("forget", "Stop following a lock, or some of its environments."),
     ("prune", "Show what no followed lock wants any more; --apply removes it."),
     ("log", "List the mirror's generations: what it offered after each complete change."),
-    ("diff", "Say what differs between two generations, or between one and a lock: packages, sizes."),
+    ("diff", "Say what differs between two generations, or locks, or one of each: packages, sizes."),
     ("pin", "Give a generation a name, so that prune keeps its files."),
     ("unpin", "Take the name away again."),
     ("rollback", "Let the mirror offer again what it offered in an earlier generation."),

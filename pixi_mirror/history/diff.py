@@ -1,17 +1,20 @@
-"""Compare two generations of a mirror, or one with a lock: packages added, removed and changed, per environment."""
+"""Compare generations of a mirror and locks: packages added, removed and changed, per environment."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixi_mirror.errors import UsageError
+from pixi_mirror.errors import UsageError, WorkspaceError
 from pixi_mirror.history.reference import CURRENT, find_generation, is_number
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.subscriptions import subscription_of
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.packages import Cell, Inventory, Package, Request, Snapshot, Target
+from pixi_mirror.mirror.tree_view import INVENTORY
+from pixi_mirror.model.packages import Cell, Inventory, Layout, Package, Request, Snapshot, Target
 from pixi_mirror.model.values import MirrorPath
 
+_SUFFIXES = (".lock", ".toml", ".yml", ".yaml", ".txt")
+"""Of locks; the names that people give to generations end otherwise."""
 _ALL = Request(environments=None, platforms=(), skip_unmirrorable=True, allow_md5=True, allow_unhashed=True)
 
 
@@ -92,6 +95,9 @@ def _of_cell(cell: Cell, snapshot: Snapshot, packages: Mapping[MirrorPath, Packa
 def diff(mirror: Path, before: str, after: str) -> GenerationsDifference:
     """What the later of two sides has, and the earlier one has not, and the other way round.
 
+    Two locks are compared as wholes, and then there need be no mirror. A lock is compared with a generation as far as
+    the mirror follows it.
+
     Args:
         mirror: its directory.
         before: the earlier side: a number, a name, `current`, or the path of a lock.
@@ -102,14 +108,9 @@ def diff(mirror: Path, before: str, after: str) -> GenerationsDifference:
         WorkspaceError: there is no such generation, or the lock cannot be read.
         MachineError: there is no mirror, or its history cannot be read.
     """
-    tree = open_mirror(mirror)
-    locks = [_lock(tree, named) for named in (before, after)]
-    one = next((lock for lock in locks if lock is not None), None)
-    sides = [
-        _side_of_lock(tree, named, lock) if lock is not None else _side_of_generation(tree, named, beside=one)
-        for named, lock in zip((before, after), locks, strict=True)
-    ]
-    earlier, later = (side.cells(with_workspace=one is None) for side in sides)
+    sides = _sides(mirror, before, after)
+    has_lock = any(side.inventory is None for side in sides)
+    earlier, later = (side.cells(with_workspace=not has_lock) for side in sides)
     held, holds = _files(earlier), _files(later)
     return GenerationsDifference(
         mirror=mirror,
@@ -127,11 +128,31 @@ def diff(mirror: Path, before: str, after: str) -> GenerationsDifference:
     )
 
 
-def _lock(tree: Tree, named: str) -> LockSource | None:
-    """The lock that is meant; None: it is a generation."""
-    if named == CURRENT or is_number(named) or named in tree.generations.names():
+def _sides(mirror: Path, before: str, after: str) -> tuple[_Side, ...]:
+    """Both sides; the mirror is opened if one of them is a generation, or if a mirror is there."""
+    needs_mirror = (mirror / INVENTORY).exists() or None in [_lock(named, names=()) for named in (before, after)]
+    tree = open_mirror(mirror) if needs_mirror else None
+    names = tree.generations.names() if tree is not None else ()
+    locks = {named: _lock(named, names=names) for named in (before, after)}
+    one = next((lock for lock in locks.values() if lock is not None), None)
+    if tree is None or None not in locks.values():
+        return tuple(_side_of_lock(lock, named) for named in (before, after) if (lock := locks[named]) is not None)
+    return tuple(
+        _side_of_generation(tree, named, beside=one)
+        if (lock := locks[named]) is None
+        else _side_of_lock(lock, named, followed=_followed(tree.inventory, lock), layout=tree.inventory.layout)
+        for named in (before, after)
+    )
+
+
+def _lock(named: str, *, names: Container[str]) -> LockSource | None:
+    """The lock that is meant; None: it is a generation, which has one of these names or a number."""
+    if named == CURRENT or is_number(named) or named in names:
         return None
-    return LockSource(Path(named)) if Path(named).exists() else None
+    path = Path(named)
+    if not path.exists() and (len(path.parts) > 1 or path.suffix in _SUFFIXES):
+        raise WorkspaceError(f"there is no lock at {path}.")
+    return LockSource(path) if path.exists() else None
 
 
 def _side_of_generation(tree: Tree, named: str, *, beside: LockSource | None) -> _Side:
@@ -149,14 +170,15 @@ def _side_of_generation(tree: Tree, named: str, *, beside: LockSource | None) ->
     return _Side(label=label, snapshots=snapshots, inventory=inventory)
 
 
-def _side_of_lock(tree: Tree, named: str, lock: LockSource) -> _Side:
-    """What an update would pin of the lock; all of it, if the mirror follows none that could be meant."""
-    followed = _followed(tree.inventory, lock)
+def _side_of_lock(
+    lock: LockSource, named: str, *, followed: Snapshot | None = None, layout: Layout = "channels"
+) -> _Side:
+    """What an update would pin of the lock; all of it, if nothing is followed that could be meant."""
     answer = lock.select(
         (_ALL,) if followed is None else followed.requests,
         subscription=subscription_of(lock.location, None),
         workspace=lock.location.parent.name,
-        layout=tree.inventory.layout,
+        layout=layout,
     )
     return _Side(label=named, snapshots=(answer.snapshot,), inventory=None)
 

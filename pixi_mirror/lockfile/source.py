@@ -62,7 +62,9 @@ class LockSource:
         """
         # Not `Path.resolve`, which fails on a circle of links before Python 3.13.
         holds_lock = path.is_dir() and not _is_prefix(path, lock_format)
-        self._path = Path(os.path.realpath(path / "pixi.lock" if holds_lock else path))
+        named = path / "pixi.lock" if holds_lock else path
+        # A pipe, as a shell makes one for `<(git show HEAD:pixi.lock)`, has no other name.
+        self._path = named.absolute() if named.is_fifo() else Path(os.path.realpath(named))
         self._lock_format = lock_format
         self._data: bytes | None = None
         self._lock: Lock | None = None
