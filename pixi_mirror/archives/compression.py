@@ -1,4 +1,4 @@
-"""Decompress gzip, bzip2, xz and zstd as streams, in bounded memory and up to a limit, whatever the bytes claim.
+"""Decompress gzip, bzip2, xz and zstd as streams, in bounded memory and up to a limit; write frames of zstd.
 
 This module uses the standard library alone and runs on Python 3.9: the unpacker of self-extracting packs contains it.
 Only zstd needs `backports.zstd` below Python 3.14; it has the interface of the standard library.
@@ -7,7 +7,7 @@ Only zstd needs `backports.zstd` below Python 3.14; it has the interface of the 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from pixi_mirror.archives.streams import ByteStream
@@ -212,6 +212,16 @@ def decompress_zstd(data: bytes, *, limit: int = LARGEST_DOCUMENT) -> bytes:
     if not data or not decompressor.is_complete:
         raise ValueError("its zstd frame is cut short")
     return bytes(found)
+
+
+def compress_zstd(contents: Iterable[bytes], *, level: int) -> list[bytes]:
+    """Return a zstd frame for each of the contents, which says how long its content is; equal input, equal bytes.
+
+    Some clients (conda) decompress in one call, and such a call needs the length.
+    """
+    zstd = zstd_library()
+    compressor = zstd.ZstdCompressor(level=level)  # a new one for each would take ten times as long for a small content
+    return [compressor.compress(content, mode=zstd.ZstdCompressor.FLUSH_FRAME) for content in contents]
 
 
 def _zstd_size(data: bytes) -> int | None:

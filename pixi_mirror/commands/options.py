@@ -134,9 +134,10 @@ def declare_indexes(parser: Parser) -> None:
     parser.value(
         "--index",
         default="auto",
-        choices=("auto", "task", "rattler-index", "exec", "rattler", "json"),
+        choices=("auto", "task", "rattler-index", "exec", "rattler", "own", "json"),
         help="what makes repodata.json.zst and shards: the pixi task `mirror-index`, rattler-index, `pixi exec "
-        "rattler-index`, py-rattler, nothing (default: the first of task, rattler-index and rattler that is there)",
+        "rattler-index`, py-rattler, pixi-mirror itself (`own`), nothing (`json`) (default: the task where it is "
+        "defined, else own)",
     )
     parser.value(
         "--shards",

@@ -21,7 +21,8 @@ _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _SPEC_LISTS = ("depends", "constrains")
 _SPEC_TABLES = ("extra_depends", "run_exports")
 _WORDS = ("track_features", "features")
-_DIGESTS = ("sha256", "md5", "legacy_bz2_md5", "attestations_sha256")
+DIGESTS = ("sha256", "md5", "legacy_bz2_md5", "attestations_sha256")
+"""The fields of a record that are text in repodata and bytes in a shard."""
 
 _BARE = ("version", "build")
 _LISTS = ("extras", "flags")
@@ -196,7 +197,7 @@ def normal_record(record: Mapping[str, Json]) -> Mapping[str, Json]:
             normal[key] = {name: [normal_spec(spec) for spec in specs] for name, specs in value.items() if specs}
         elif key in _WORDS:
             normal[key] = sorted(value.replace(",", " ").split() if isinstance(value, str) else value)
-        elif key in _DIGESTS:
+        elif key in DIGESTS:
             normal[key] = value.hex() if isinstance(value, bytes) else value
         elif key == "purls":
             normal[key] = sorted(set(value))

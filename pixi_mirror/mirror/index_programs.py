@@ -1,4 +1,4 @@
-"""Find the program that makes sidecars: a pixi task, rattler-index, py-rattler, or none."""
+"""Find the program that makes sidecars: a pixi task, rattler-index, py-rattler; else pixi-mirror does it itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixi_mirror.errors import ProgramError
 if TYPE_CHECKING:
     from pixi_mirror.process import Output
 
-Choice: TypeAlias = Literal["auto", "task", "rattler-index", "exec", "rattler", "json"]
+Choice: TypeAlias = Literal["auto", "task", "rattler-index", "exec", "rattler", "own", "json"]
 
 TASK = "mirror-index"
 _NAME = "rattler-index.exe" if sys.platform == "win32" else "rattler-index"
@@ -55,14 +55,16 @@ Runner: TypeAlias = "Callable[[IndexJob], Output]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexProgram:
-    """A program, or none."""
+    """What makes sidecars."""
 
     mark: str
     """Its kind, path and version, as far as they are known without running it."""
     run: Runner | None
-    """None: there is no program."""
-    why: str = ""
-    """Why there is no program."""
+    """None: no program; pixi-mirror writes them itself."""
+
+
+OWN = IndexProgram(mark="own 1", run=None)
+"""Ourselves. The number goes up whenever we make what we could not make before."""
 
 
 class IndexPrograms:
@@ -74,7 +76,7 @@ class IndexPrograms:
         self._chosen: IndexProgram | None = None
 
     def chosen(self) -> IndexProgram:
-        """The program to use; it is looked for once.
+        """The program to use, or `OWN`; it is looked for once.
 
         Raises:
             ProgramError: the program that the user named does not exist.
@@ -90,17 +92,13 @@ class IndexPrograms:
             "rattler": self._library,
             "exec": self._exec,
         }
-        for name, look in ways.items():
-            if self._choice == name or (self._choice == "auto" and name != "exec"):
-                found = look()
-                if found is not None:
-                    return found
-        return self._none(_ABSENT[self._choice])
-
-    def _none(self, why: str) -> IndexProgram:
-        if self._choice == "auto":
-            return IndexProgram(mark="none", run=None, why=why)
-        raise ProgramError(f"--index {self._choice} cannot be done: {why}")
+        look = ways["task"] if self._choice == "auto" else ways.get(self._choice)
+        found = look() if look is not None else None
+        if found is not None:
+            return found
+        if self._choice in _ABSENT:
+            raise ProgramError(f"--index {self._choice} cannot be done: {_ABSENT[self._choice]}")
+        return OWN
 
     def _task(self) -> IndexProgram | None:
         from pixi_mirror.pixi.run import installed_pixi
@@ -221,10 +219,6 @@ os._exit(status)
 """
 
 _ABSENT: Mapping[str, str] = {
-    "auto": (
-        "neither rattler-index nor py-rattler was found (`pip install py-rattler` brings one, or `pixi global install "
-        "rattler-index`)."
-    ),
     "task": (
         f"no pixi task `{TASK}` was found in an installed workspace. Define it as in docs/indexes.md, and install its "
         "environment with `pixi install`."

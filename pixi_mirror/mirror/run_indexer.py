@@ -149,7 +149,7 @@ def _read_back(order: SidecarOrder, folder: Path, records: Records, warn: Callab
 
 
 def _left_out(order: SidecarOrder, name: str, problem: str | None) -> str:
-    return f"{order.place} has plain repodata.json only; the {name} that the indexer made is not published: {problem}"
+    return f"{order.place}: the {name} that the indexer made is not published: {problem}"
 
 
 def _shard(folder: Path, sha256: Sha256) -> Path:

@@ -1,16 +1,17 @@
-"""Make the sidecars of `repodata.json`, `.zst` and shards, with rattler-index; publish them only if they say the same.
+"""Make the sidecars of `repodata.json`, `.zst` and shards: ourselves, or with a program if they then say the same.
 
 `repodata.json` itself is always our own. A client that finds a sidecar does not read it, so a sidecar has the same
 records, or it does not exist.
 
-The indexer works in a private directory with empty files named like the packages. It opens no package whose record is
-in `repodata.json`, and is never given --force. If it lost that file, it would fail at the first empty file, and not
-index what the archives say in place of what the channel says.
+A program, rattler-index, works in a private directory with empty files named like the packages. It opens no package
+whose record is in `repodata.json`, and is never given --force. If it lost that file, it would fail at the first empty
+file, and not index what the archives say in place of what the channel says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -25,10 +26,11 @@ from pixi_mirror.conda.index_files import (
 )
 from pixi_mirror.conda.repodata import lists_nothing, read_relations, read_repodata
 from pixi_mirror.errors import ProgramError
-from pixi_mirror.mirror.index_programs import Choice, IndexPrograms, ProgramEnvironment
+from pixi_mirror.mirror.index_programs import Choice, IndexPrograms, ProgramEnvironment, Runner
+from pixi_mirror.mirror.own_sidecars import own_sidecars
 from pixi_mirror.mirror.run_indexer import SidecarOrder, run_indexer
 from pixi_mirror.model.attestations import is_current_attestations
-from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarResult, SidecarRole
+from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarResult, SidecarRole, StandingFiles
 from pixi_mirror.model.values import MirrorPath, Sha256, canonical, sha256_of
 from pixi_mirror.progress import Progress
 
@@ -47,7 +49,7 @@ class ChannelSidecars:
     def __init__(
         self, environment: ProgramEnvironment, progress: Progress, *, choice: Choice | None, shards: Shards = "auto"
     ) -> None:
-        """Make them with the program `choice`; None: keep those that exist up to date, and begin no new ones."""
+        """Make them as `choice` says; None: keep those that exist up to date, and begin no new ones."""
         self._programs = IndexPrograms(environment, choice or "auto")
         self._progress = progress
         self._choice = choice
@@ -56,7 +58,7 @@ class ChannelSidecars:
     @property
     def is_named(self) -> bool:
         """Whether the user named the program to use, so that a missing program is an error."""
-        return self._choice not in (None, "auto", "json")
+        return self._choice not in (None, "auto", "own", "json")
 
     def recipes(
         self, files: Mapping[MirrorPath, IndexFile], sidecars: Collection[MirrorPath]
@@ -81,7 +83,7 @@ class ChannelSidecars:
         return self._shards == "always" or (self._shards == "auto" and len(data) >= SHARDS_FROM)
 
     def mark(self) -> str:
-        """The program that would be used and its version.
+        """What would make them, and its version.
 
         Raises:
             ProgramError: the program that the user named does not exist.
@@ -89,15 +91,19 @@ class ChannelSidecars:
         return self._programs.chosen().mark
 
     def make(
-        self, files: Mapping[MirrorPath, IndexFile], recipes: Mapping[MirrorPath, Sha256], directory: Path
+        self,
+        files: Mapping[MirrorPath, IndexFile],
+        recipes: Mapping[MirrorPath, Sha256],
+        *,
+        standing: StandingFiles,
+        directory: Callable[[], AbstractContextManager[Path]],
     ) -> SidecarResult:
-        """Make the sidecars whose recipes are given by index file, in an empty private directory."""
-        program = self._programs.chosen()
-        if program.run is None:
-            self._progress.note(f"the indexes are plain repodata.json: {program.why}")
-            return SidecarResult()
-        made: dict[MirrorPath, SidecarFiles] = {}
-        orders = (
+        """Make the sidecars whose recipes are given by index file.
+
+        What a program that the user did not name fails to make, we make ourselves.
+        """
+        run = self._programs.chosen().run
+        orders = [
             SidecarOrder(
                 main=main,
                 data=files[main].content(),
@@ -105,14 +111,26 @@ class ChannelSidecars:
                 shards=recipe == _recipe(files[main], with_shards=True),
             )
             for main, recipe in recipes.items()
-        )
-        for channel, some in _by_channel(orders):
-            try:
-                made |= run_indexer(some, program.run, directory, warn=self._progress.warn)
-            except ProgramError as error:
-                if self.is_named:
-                    return SidecarResult(files=made, error=error)
-                self._progress.warn(f"{channel or 'the channel'} has plain repodata.json only: {error}")
+        ]
+        made = SidecarResult() if run is None else self._run(run, orders, directory)
+        if self.is_named:
+            return made
+        left = [order for order in orders if order.main not in made.files]
+        return SidecarResult(files={**made.files, **own_sidecars(left, standing, warn=self._progress.warn)})
+
+    def _run(
+        self, run: Runner, orders: Iterable[SidecarOrder], directory: Callable[[], AbstractContextManager[Path]]
+    ) -> SidecarResult:
+        """Have a program make them, one channel after the other."""
+        made: dict[MirrorPath, SidecarFiles] = {}
+        with directory() as private:
+            for channel, some in _by_channel(orders):
+                try:
+                    made |= run_indexer(some, run, private, warn=self._progress.warn)
+                except ProgramError as error:
+                    if self.is_named:
+                        return SidecarResult(files=made, error=error)
+                    self._progress.warn(f"pixi-mirror writes the index of {channel or 'the channel'} itself: {error}")
         return SidecarResult(files=made)
 
     def role(self, path: MirrorPath) -> SidecarRole | None:

@@ -15,7 +15,14 @@ from pixi_mirror.errors import ProgramError
 from pixi_mirror.mirror.blocked_paths import make_way
 from pixi_mirror.mirror.plan import Plan, recorded_indexes
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarMaker, SidecarResult, SidecarRole
+from pixi_mirror.model.indexes import (
+    IndexFile,
+    SidecarFiles,
+    SidecarMaker,
+    SidecarResult,
+    SidecarRole,
+    StandingFiles,
+)
 from pixi_mirror.model.packages import GeneratedFile
 from pixi_mirror.model.values import MirrorPath, Sha256
 
@@ -90,7 +97,7 @@ def write_indexes(
     Raises:
         MachineError: the disk refuses.
     """
-    made = _make_sidecars(tree, sidecars, files)
+    made = _make_sidecars(tree, plan, sidecars, files)
     stale = [*stale]
     result = WrittenIndexes(
         sidecars={
@@ -106,7 +113,7 @@ def write_indexes(
         tree.announce(announced)
     # A sidecar that a killed run has left may be older or newer than the index that is written now.
     left = {path: role for path in tree.leftovers() if (role := sidecars.maker.role(path)) is not None}
-    current = sidecars.fresh | new
+    current = sidecars.fresh.union(new, *(each.kept for each in made.files.values()))
     obsolete = {path: role for path, role in {**sidecars.recorded, **left}.items() if path not in current}
     heads: dict[MirrorPath, list[MirrorPath]] = {}
     for path, role in sorted(obsolete.items(), key=lambda item: item[1].rank):
@@ -158,11 +165,17 @@ def _batched(parts: Iterable[tuple[MirrorPath, IndexFile]]) -> Iterator[tuple[tu
         yield some
 
 
-def _make_sidecars(tree: Tree, sidecars: SidecarPlan, files: Mapping[MirrorPath, IndexFile]) -> SidecarResult:
+def _make_sidecars(
+    tree: Tree, plan: Plan, sidecars: SidecarPlan, files: Mapping[MirrorPath, IndexFile]
+) -> SidecarResult:
     if not sidecars.to_make:
         return SidecarResult()
-    with tree.temporary_directory() as directory:
-        return sidecars.maker.make(files, sidecars.to_make, directory)
+
+    def is_whole(path: MirrorPath) -> bool:
+        return _is_intact(tree, plan, path)
+
+    standing = StandingFiles(is_whole=is_whole, read=lambda path: tree.read(path) if is_whole(path) else None)
+    return sidecars.maker.make(files, sidecars.to_make, standing=standing, directory=tree.temporary_directory)
 
 
 def _write_sidecars(tree: Tree, plan: Plan, files: SidecarFiles, recipe: Sha256, result: WrittenIndexes) -> None:
@@ -172,7 +185,8 @@ def _write_sidecars(tree: Tree, plan: Plan, files: SidecarFiles, recipe: Sha256,
     for path, data in files.heads.items():
         tree.write(path, data)
     result.written += [path for path in (*files.parts, *files.heads) if path not in whole]
-    result.sidecars.update(dict.fromkeys((*files.parts, *files.heads), GeneratedFile(recipe=recipe)))
+    recorded = GeneratedFile(recipe=recipe)
+    result.sidecars.update(dict.fromkeys((*files.parts, *files.kept, *files.heads), recorded))
 
 
 def _is_intact(tree: Tree, plan: Plan, path: MirrorPath) -> bool:
@@ -193,9 +207,10 @@ def _keep_parts(tree: Tree, plan: Plan, parts: Iterable[MirrorPath], result: Wri
         if _is_intact(tree, plan, path):
             result.sidecars[path] = content
             result.unlisted[path] = tree.state.unlisted.get(path, now)
-        elif path in plan.held:
+            continue
+        if not tree.path(path).is_dir():  # a directory in its place is somebody else's
             tree.remove(path)
-            result.removed.append(path)
+        result.removed.append(path)
 
 
 def overdue_parts(written: WrittenIndexes, *, grace_s: float) -> tuple[MirrorPath, ...]:

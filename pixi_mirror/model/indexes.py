@@ -1,6 +1,7 @@
 """The interfaces of an index: files made from the packages that it lists, and sidecars that a program makes of them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -90,12 +91,23 @@ class SidecarFiles:
     heads: Mapping[MirrorPath, bytes]
     """Those that clients ask for first."""
     parts: Mapping[MirrorPath, bytes]
-    """Those that a head names."""
+    """Those that a head names, as far as they are new."""
+    kept: frozenset[MirrorPath] = frozenset()
+    """Those that a head names and that are in the mirror already; they stay as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingFiles:
+    """The generated files that a mirror has, as far as they are as they were recorded."""
+
+    is_whole: Callable[[MirrorPath], bool]
+    read: Callable[[MirrorPath], bytes | None]
+    """Gives the bytes of one; None: it is not there, or is damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarResult:
-    """What a program made."""
+    """What was made."""
 
     files: Mapping[MirrorPath, SidecarFiles] = field(default_factory=dict)
     """Index file -> its sidecars. An index file that is not here has none, which is always right."""
@@ -124,16 +136,28 @@ class SidecarMaker(Protocol):
         """
 
     def mark(self) -> str:
-        """The program that would be used and its version. What it failed to make is not tried again with it.
+        """What would make them, and its version. What that failed to make is not tried again with it.
 
         Raises:
             ProgramError: the program that the user named does not exist.
         """
 
     def make(
-        self, files: Mapping[MirrorPath, IndexFile], recipes: Mapping[MirrorPath, Sha256], directory: Path
+        self,
+        files: Mapping[MirrorPath, IndexFile],
+        recipes: Mapping[MirrorPath, Sha256],
+        *,
+        standing: StandingFiles,
+        directory: Callable[[], AbstractContextManager[Path]],
     ) -> SidecarResult:
-        """Make the sidecars whose recipes are given by index file, in an empty private directory."""
+        """Make the sidecars whose recipes are given by index file.
+
+        Args:
+            files: the index files.
+            recipes: index file -> the recipe of its sidecars.
+            standing: what the mirror has of them.
+            directory: gives an empty private directory for a program, which is removed afterwards.
+        """
 
     def role(self, path: MirrorPath) -> SidecarRole | None:
         """What a generated file is to an index file; None: it is no sidecar."""

@@ -171,12 +171,15 @@ def _always_wrong(mirror: Path, found: Listing) -> Iterator[str]:
 
 
 def _false_entries(mirror: Path, index: Index) -> Iterator[str]:
+    deferred: frozenset[str] | None = None  # it is read once, and only where a file is absent
     for path, listed in index.files.items():
         try:
             found = _hashed(mirror / path, listed.algorithm)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and path in oracle_python.deferred(mirror):
-                continue
+            if isinstance(error, FileNotFoundError):
+                deferred = oracle_python.deferred(mirror) if deferred is None else deferred
+                if path in deferred:
+                    continue
             yield f"lists {path}, which is not there ({error.strerror})"
         else:
             if found != listed.digest:

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from harness import kill, oracle, program
 from harness.world import small_packages
+
+from pixi_mirror.demo.packages import build_package
 
 ZST, SHARDS = "repodata.json.zst", "repodata_shards.msgpack.zst"
 
@@ -95,11 +98,18 @@ def test_an_indexer_asked_for_by_name_that_fails_is_a_failure_and_the_mirror_is_
     assert ZST in indexed.files("*")
 
 
-def test_an_indexer_that_fails_unasked_is_a_warning(indexed):
-    env = indexed.env | {"INDEXER_MOOD": "fails"}
-    done = indexed.world.run("update", "--index", "auto", "--lock", indexed.world.workspace(), env=env)
+@pytest.mark.parametrize("mood", ["fails", "lies"])
+def test_where_a_task_fails_unasked_we_make_the_sidecars_with_a_warning(indexed, task, mood):
+    env = indexed.env | {"INDEXER_MOOD": mood}
+    done = indexed.world.run("update", "--index", "auto", "--lock", task.lock, "--shards", "always", env=env)
     assert done.status == 0
-    assert "plain repodata.json only" in done.stderr
+    assert ("it is a bad day" if mood == "fails" else "is not published") in done.stderr
+    assert task.log.exists()
+    assert {ZST, SHARDS} < indexed.files("*")
+    assert oracle.problems(indexed.world.mirror) == []
+    before = states(indexed.world.mirror)
+    assert "bad day" not in indexed.world.run("update", "--index", "auto", "--shards", "always", env=env).stderr
+    assert states(indexed.world.mirror) == before
 
 
 @pytest.mark.parametrize("mood", ["honest", "lies"])
@@ -211,7 +221,18 @@ def test_a_sidecar_that_is_gone_is_made_again(indexed):
     assert ZST in indexed.files("*")
 
 
-def test_the_pixi_task_of_the_mirrored_workspace_is_preferred(indexed, tmp_path):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A workspace with the task `mirror-index`, and a pixi that runs it."""
+
+    lock: Path
+    log: Path
+    """What pixi was started with; absent: it was not."""
+
+
+@pytest.fixture
+def task(indexed, tmp_path):
+    """A workspace that defines the task; its environment is installed."""
     lock = indexed.world.workspace()
     pixi = tmp_path / "programs/pixi"
     # The task of this project's own pixi.toml.
@@ -220,17 +241,40 @@ def test_the_pixi_task_of_the_mirrored_workspace_is_preferred(indexed, tmp_path)
         f'exec "{tmp_path}/programs/rattler-index" --config "$2" fs "$1"\n'
     )
     pixi.chmod(0o755)
-    env = indexed.env
-    indexed.world.run_json("update", "--index", "auto", "--lock", lock, env=env)
-    assert not (tmp_path / "pixi.log").exists()
     with (lock.parent / "pixi.toml").open("a") as manifest:
         manifest.write('\n[tasks]\nmirror-index = "true"\n')
-    assert indexed.world.run("update", "--index", "task", "--shards", "always", env=env).status == 7
     (lock.parent / ".pixi/envs/default/conda-meta").mkdir(parents=True)
-    indexed.world.run_json("update", "--index", "auto", "--shards", "always", env=env)
-    told = (tmp_path / "pixi.log").read_text().split()
+    return Task(lock=lock, log=tmp_path / "pixi.log")
+
+
+def test_the_pixi_task_of_the_mirrored_workspace_is_preferred(indexed, task):
+    lock, env = task.lock, indexed.env
+    indexed.world.run_json("update", "--index", "auto", "--shards", "always", "--lock", lock, env=env)
+    told = task.log.read_text().split()
     assert told[:5] == ["run", "--frozen", "--manifest-path", str(lock.parent / "pixi.toml"), "mirror-index"]
     assert SHARDS in indexed.files("*")
+    assert len(indexed.runs) == 1
+
+
+@pytest.mark.parametrize("lacking", ["the environment", "the task", "pixi"])
+def test_where_there_is_no_task_we_make_the_sidecars_and_run_nothing(indexed, task, lacking, tmp_path):
+    manifest = task.lock.parent / "pixi.toml"
+    match lacking:
+        case "the environment":
+            shutil.rmtree(task.lock.parent / ".pixi")
+        case "the task":
+            manifest.write_text(manifest.read_text().partition("[tasks]")[0])
+        case "pixi":
+            (tmp_path / "programs/pixi").unlink()
+    options = ("--shards", "always", "--lock", task.lock)
+    assert indexed.world.run("update", "--index", "task", *options, env=indexed.env).status == 7
+    done = indexed.world.run("update", "--index", "auto", *options, env=indexed.env)
+    assert done.status == 0
+    assert "index" not in done.stderr
+    assert not task.log.exists()
+    assert not indexed.runs
+    assert {ZST, SHARDS} < indexed.files("*")
+    assert oracle.problems(indexed.world.mirror) == []
 
 
 def test_pixi_exec_is_used_only_when_asked_for(indexed, tmp_path):
@@ -264,13 +308,16 @@ def test_sidecars_that_are_not_made_again_are_gone_before_the_index_is_written(i
 
 
 @pytest.mark.slow
-def test_killed_before_any_change_that_readers_can_see_an_update_leaves_a_true_mirror(indexed, smaller, tmp_path):
+@pytest.mark.parametrize("choice", ["rattler-index", "own"])
+def test_killed_before_any_change_that_readers_can_see_an_update_leaves_a_true_mirror(
+    indexed, smaller, tmp_path, choice
+):
     world = indexed.world
-    indexed.update("--lock", smaller, "--shards", "always")
+    world.run_json("update", "--index", choice, "--lock", smaller, "--shards", "always", env=indexed.env)
     old, before = oracle.listing(world.mirror), tmp_path / "before"
     shutil.copytree(world.mirror, before, symlinks=True)
     lock = world.workspace()
-    command = ["update", "--index", "rattler-index", "--shards", "always", "--lock", lock]
+    command = ["update", "--index", choice, "--shards", "always", "--lock", lock]
     options = {
         "env": world.environment | indexed.env | {"INDEXER_MOOD": "honest"},
         "cwd": world.directory,
@@ -294,3 +341,78 @@ def test_killed_before_any_change_that_readers_can_see_an_update_leaves_a_true_m
     world.run_json("update", "--lock", lock, "--index", "json")
     assert oracle.problems(world.mirror) == []
     assert oracle.listing(world.mirror).files.keys() == new.files.keys()
+
+
+@pytest.fixture
+def own(world):
+    """Update with our own writer, and give the mirror's files by path with their bytes."""
+
+    def update(*args, mirror="mirror"):
+        world.run_json("update", "--index", "own", "--shards", "always", "-o", mirror, *args)
+        assert oracle.problems(world.directory / mirror) == []
+        return {path: path.read_bytes() for path in (world.directory / mirror).rglob("*.zst")}
+
+    return update
+
+
+def test_one_package_more_makes_one_shard_and_the_mirror_is_that_of_a_fresh_start(world, own):
+    first = world.workspace()
+    before = own("--lock", first)
+    times = states(world.mirror)
+    more = world.publish(build_package(name="more", subdir="linux-64"))
+    second = world.lock("second", environments={"default": {"linux-64": [more]}})
+    after = own("--lock", second)
+    changed = {path for path, at in states(world.mirror).items() if times.get(path) != at and path.suffix == ".zst"}
+    assert sorted(path.name for path in changed if path.name in (ZST, SHARDS)) == [ZST, SHARDS]
+    assert len([path for path in changed if path.parent.name == "shards"]) == 1
+    assert {path.parent.name for path in changed} == {"linux-64", "shards"}
+    fresh = own("--lock", first, "--lock", second, mirror="fresh")
+    shown = {path.relative_to(world.mirror): data for path, data in after.items()}
+    assert shown == {path.relative_to(world.directory / "fresh"): data for path, data in fresh.items()}
+    assert before.keys() < after.keys()
+    assert world.run("verify").status == 0
+
+
+def test_shards_of_another_program_are_made_again_once_and_stay_for_readers(indexed, own):
+    lock = indexed.world.workspace()
+    indexed.update("--lock", lock, "--shards", "always")
+    others = indexed.files("shards/*")
+    assert own().keys() == set(indexed.world.mirror.rglob("*.zst"))
+    assert indexed.files("shards/*") == others, "an index that has not changed keeps its sidecars"
+    more = indexed.world.publish(build_package(name="more", subdir="linux-64"))
+    own("--lock", indexed.world.lock("second", environments={"default": {"linux-64": [more]}}))
+    assert others < indexed.files("shards/*")
+    assert len(indexed.files("shards/*")) == 2 * len(others) + 1
+    assert indexed.world.run("verify").status == 0
+
+
+@pytest.mark.parametrize("damage", ["gone", "other bytes"])
+def test_a_damaged_shard_of_ours_is_made_again_alone(world, own, damage):
+    own("--lock", world.workspace())
+    before = states(world.mirror)
+    shard = next(world.mirror.rglob("linux-64/shards/*"))
+    data = shard.read_bytes()
+    if damage == "gone":
+        shard.unlink()
+    else:
+        shard.write_bytes(b"x" * len(data))
+    own()
+    assert shard.read_bytes() == data
+    after = states(world.mirror)
+    changed = {path for path in after if after[path] != before.get(path) and path.parent.name == "shards"}
+    assert changed == {shard}
+
+
+def test_a_record_that_a_shard_cannot_say_leaves_its_subdir_without_sidecars_and_a_warning(world):
+    entry = world.publish(small_packages()["old"])
+    lock = world.lock("odd", environments={"default": {"linux-64": [entry]}})
+    world.run_json("update", "--index", "json", "--lock", lock)
+    inventory = world.mirror / "pixi-mirror.json"
+    odd = inventory.read_text().replace('"build_number":', '"legacy_bz2_size":36893488147419103232,"build_number":', 1)
+    assert odd != inventory.read_text()
+    inventory.write_text(odd)
+    done = world.run("update", "--index", "own", "--shards", "always", "--dry-run")
+    assert done.status == 0
+    done = world.run("update", "--index", "own", "--shards", "always")
+    assert (done.status, "a shard cannot have all of it" in done.stderr) == (0, True), done.stderr
+    assert not [*world.mirror.rglob("linux-64/*.zst")]

@@ -7,6 +7,8 @@ them: `cargo install rattler_index --root ~/.cache/pixi-mirror-ci/cargo`.
 import os
 import shutil
 import sys
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,13 @@ from pixi_mirror.mirror.index_programs import ProgramEnvironment
 from pixi_mirror.mirror.indexes import INDEXES
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.sidecars import ChannelSidecars
-from pixi_mirror.model.indexes import Contents
+from pixi_mirror.model.indexes import Contents, StandingFiles
 from pixi_mirror.model.packages import Request
 
 ALL = Request(
     environments=None, platforms=(), skip_unmirrorable=True, allow_md5=True, allow_unhashed=True, build_packages=True
 )
+NOTHING = StandingFiles(is_whole=lambda _: False, read=lambda _: None)
 
 
 def programs() -> list[Path]:
@@ -90,7 +93,7 @@ def test_every_index_of_the_corpus_gets_sidecars_that_say_the_same(program, tmp_
         recipes = sidecar_maker.recipes(made, ())
         workshop = tmp_path / str(number)
         workshop.mkdir()
-        makings = sidecar_maker.make(made, recipes, workshop)
+        makings = sidecar_maker.make(made, recipes, standing=NOTHING, directory=partial(nullcontext, workshop))
         assert (report.said, makings.error) == ([], None), lock
         assert makings.files.keys() == recipes.keys()
         for main, beside in makings.files.items():
