@@ -1,8 +1,9 @@
 """How much a run tries of what has no end: a quarter, or all with `pytest --hypothesis-profile default`, as in CI."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+import pytest
 from hypothesis import settings
 
 Case = TypeVar("Case")
@@ -26,3 +27,12 @@ def part(cases: Sequence[Case], turn: int) -> Sequence[Case]:
     """The cases that this run tries: all, or every fourth; with another `turn`, others are left out."""
     step = max(1, _ALL // settings().max_examples)
     return cases[turn % step :: step]
+
+
+def first(number: int, cases: Iterable) -> list:
+    """The parameters of a test, of which the unmarked run takes the first so many; the others have the mark `slow`."""
+    found = []
+    for position, case in enumerate(cases):
+        values = case if isinstance(case, tuple) else (case,)
+        found.append(pytest.param(*values, marks=() if position < number else pytest.mark.slow))
+    return found

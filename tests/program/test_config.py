@@ -37,29 +37,26 @@ def test_json_says_what_was_written(world, mirror):
     assert world.run_json("config", "--write", "--file", "x.toml")["written"] == "x.toml"
 
 
-@pytest.mark.parametrize(
-    ("client", "place"),
-    [
+def test_it_is_written_into_the_clients_file_once_and_removed_again(world, mirror):
+    inside = world.directory / "workspace" / "deep"
+    inside.mkdir()
+    for client, place in (
         ("pixi", "workspace/.pixi/config.toml"),
         ("uv", "workspace/uv.toml"),
         ("conda", "home/.condarc"),
         ("mamba", "home/.condarc"),
         ("pip", "home/.config/pip/pip.conf"),
-    ],
-)
-def test_it_is_written_into_the_clients_file_once_and_removed_again(world, mirror, client, place):
-    file = world.directory / place
-    inside = world.directory / "workspace" / "deep"
-    inside.mkdir()
-    words = ("config", mirror, "--for", client)
-    done = world.run(*words, "--write", cwd=inside)
-    assert done.status == 0, done.stderr
-    assert str(file) in done.stderr
-    written = file.read_bytes()
-    assert "so before" in world.run(*words, "--write", cwd=inside).stderr
-    assert file.read_bytes() == written
-    assert world.run(*words, "--remove", cwd=inside).status == 0
-    assert not file.exists()
+    ):
+        file = world.directory / place
+        words = ("config", mirror, "--for", client)
+        done = world.run(*words, "--write", cwd=inside)
+        assert done.status == 0, done.stderr
+        assert str(file) in done.stderr
+        written = file.read_bytes()
+        assert "so before" in world.run(*words, "--write", cwd=inside).stderr, client
+        assert file.read_bytes() == written, client
+        assert world.run(*words, "--remove", cwd=inside).status == 0, client
+        assert not file.exists(), client
 
 
 def test_a_file_of_the_user_keeps_its_mode_its_link_and_its_words(world, mirror):

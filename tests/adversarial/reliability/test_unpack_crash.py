@@ -6,6 +6,7 @@ import pytest
 from harness import program
 from harness.child import user_environment
 from harness.conda_packages import PLACEHOLDER, Link, conda_package
+from harness.examples import first
 from harness.kill import KILLED
 from harness.packs import pack_files, write_folder
 from harness.unpacking import tree
@@ -124,12 +125,14 @@ def survive_failures(place, points):
         assert tree(place.out) == place.new, (point, error)
 
 
-def test_killed_at_some_calls(place, said):
-    survive_kills(place, sample(place.points(), 15), said)
+@pytest.mark.parametrize("number", first(1, [5, 15]))
+def test_killed_at_some_calls(place, said, number):
+    survive_kills(place, sample(place.points(), number), said)
 
 
-def test_failed_at_some_calls(place):
-    survive_failures(place, sample(place.points(), 15))
+@pytest.mark.parametrize("number", first(1, [5, 15]))
+def test_failed_at_some_calls(place, number):
+    survive_failures(place, sample(place.points(), number))
 
 
 @pytest.mark.full

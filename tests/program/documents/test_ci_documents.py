@@ -271,6 +271,7 @@ def test_a_package_that_cannot_be_fetched_fails_the_job(github, world):
 
 
 @runs_shells
+@pytest.mark.slow
 def test_a_changed_lock_brings_only_what_is_new_and_a_broken_one_takes_nothing_away(github, world):
     run(github)
     shutil.rmtree(world.directory / "kept" / "1")  # the downloads: docs/ci.md says that the mirror is enough
@@ -286,6 +287,7 @@ def test_a_changed_lock_brings_only_what_is_new_and_a_broken_one_takes_nothing_a
 
 
 @runs_shells
+@pytest.mark.slow
 def test_a_file_that_came_back_wrong_out_of_the_cache_does_not_stay(github, world):
     run(github)
     for path in (world.directory / "kept").rglob("*.conda"):

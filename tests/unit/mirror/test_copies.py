@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from harness.examples import first
 from harness.looking import identities
 
 from pixi_mirror.disk.files import FileIdentity, is_same
@@ -72,7 +73,7 @@ def test_an_update_of_a_copy_writes_nothing_and_remembers(sharded):
     assert is_remembered(copy)
 
 
-@pytest.mark.parametrize("words", [("--index", "json"), ("--index", "auto")])
+@pytest.mark.parametrize("words", first(1, [["--index", "json"], ["--index", "auto"]]))
 def test_a_copy_whose_shards_are_dropped_is_current(sharded, words):
     """The old shards stay for clients that hold the old index; nothing is wrong with them."""
     copy = copy_of(sharded.world.mirror, keeps_times=False)
@@ -85,7 +86,7 @@ def test_a_copy_whose_shards_are_dropped_is_current(sharded, words):
     assert not list(copy.rglob("shards/*"))
 
 
-@pytest.mark.parametrize("words", [("update", "--index", "json", "-o"), ("verify", "--repair")])
+@pytest.mark.parametrize("words", first(1, [["verify", "--repair"], ["update", "--index", "json", "-o"]]))
 def test_an_old_shard_that_is_damaged_is_reported_and_removed(sharded, words):
     mirror = sharded.world.mirror
     assert sharded.world.run("update", "--index", "json").status == 0
@@ -100,7 +101,7 @@ def test_an_old_shard_that_is_damaged_is_reported_and_removed(sharded, words):
     assert sharded.world.run("verify").status == 0
 
 
-@pytest.mark.parametrize("name", ["repodata.json", "repodata.json.zst", SHARDS])
+@pytest.mark.parametrize("name", first(1, [SHARDS, "repodata.json", "repodata.json.zst"]))
 def test_a_copy_with_another_byte_is_not_current(sharded, name):
     copy = copy_of(sharded.world.mirror)
     victim = next(copy.rglob(f"linux-64/{name}"))
