@@ -152,7 +152,7 @@ def test_an_odd_name_has_its_place_and_leads_nowhere_else(world):
         # What a client asks for, led to the mirror by the longest key, is this very file.
         key = max((key for key in leads if url.startswith(f"{key}/")), key=len)
         target = parse_target(f"{leads[key][0]}{url[len(key) :]}".removeprefix("http://127.0.0.1:1"))
-        assert target.path == path, (url, key)
+        assert target.paths[0] == path, (url, key)
 
 
 def test_a_good_name_beside_them_is_asked_for(world, locks):

@@ -187,7 +187,7 @@ def test_a_private_part_that_others_can_write_is_refused_before_the_first_reques
     private.chmod(mode)
     done = world.run("--lock", lock, "-e", "prod")
     assert done.status == 8
-    assert "nobody else can write" in done.stderr
+    assert "can be written by other users" in done.stderr
     assert world.requests == []
 
 
