@@ -45,10 +45,7 @@ SHORT_MODULES = {
     "commands/command.py": "the interface of a verb",
     "commands/variables.py": "a list, which `program` reads without importing the verbs",
     "context.py": "the interface between the command line and what it calls",
-    "environments/exchange.py": "one call that each operating system has in its own way",
     "environments/platform.py": "goes into the unpacker of self-extracting packs by itself",
-    "environments/signing.py": "what macOS alone needs",
-    "model/home_channels.py": "one question about a package, which `clients` and `mirror` ask",
     "suggest.py": "one function, for messages of several layers",
 }
 """Modules that may be shorter, and why. Interfaces, `__init__` and `__main__` may be, too."""

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 from pixi_mirror.errors import PixiMirrorError, UsageError
 from pixi_mirror.git.package import repository_path, repository_url
 from pixi_mirror.http.origins import is_loopback
-from pixi_mirror.model.home_channels import home_channel, home_channels
-from pixi_mirror.model.packages import Inventory, Package
+from pixi_mirror.model.packages import Inventory, Package, home_channel, home_channels
 from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.paths import DEFAULT_HOST, MAPPING_HOST, url_path

@@ -8,7 +8,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import files_of, plain
 from pixi_mirror.history.diff import ChangedPackage, EnvironmentDifference, GenerationsDifference, diff
-from pixi_mirror.history.reference import CURRENT
+from pixi_mirror.history.names import CURRENT
 from pixi_mirror.model.packages import Package, Target
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import format_size

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +24,7 @@ from pixi_mirror.environments.folders import NewFolders
 from pixi_mirror.environments.links import refuse_link_out
 from pixi_mirror.environments.placeholders import replace_prefix
 from pixi_mirror.environments.prefix import Prefix
-from pixi_mirror.environments.signing import sign
+from pixi_mirror.errors import ProgramError
 
 _PERMISSIONS = 0o777
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -257,3 +259,24 @@ def write_new_file(
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+_LONGEST_MESSAGE = 500
+
+
+def sign(program: str, subdir: str) -> bool | None:
+    """Sign a program for the platform `subdir`; None: it needs no signature; False: this machine cannot sign.
+
+    Raises:
+        ProgramError: the system's `codesign` failed.
+    """
+    if subdir != "osx-arm64":
+        return None
+    if sys.platform != "darwin":
+        return False
+    command = ["/usr/bin/codesign", "--sign", "-", "--force", "--preserve-metadata=entitlements", program]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the system's own program
+    if done.returncode:
+        message = done.stderr.decode("utf-8", "replace").strip()[:_LONGEST_MESSAGE]
+        raise ProgramError(f"{program} could not be signed: codesign ended with {done.returncode} and said: {message}")
+    return True

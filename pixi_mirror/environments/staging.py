@@ -5,9 +5,13 @@ ours, which only one run at a time may use; what a killed run has left in it is 
 replace is put back, by the next.
 """
 
+from __future__ import annotations
+
+import errno
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +21,6 @@ from pixi_mirror.disk.directories import make_directory, refuse_foreign, remove_
 from pixi_mirror.disk.files import explain_errors, fresh_name, write_synced
 from pixi_mirror.disk.lock import lock_file
 from pixi_mirror.environments.conda_plan import RECORDS
-from pixi_mirror.environments.exchange import exchange
 from pixi_mirror.errors import MachineError
 
 _LOCK = "lock"
@@ -207,3 +210,34 @@ def _link(source: Path, target: Path) -> None:
         raise
     except (OSError, NotImplementedError):  # no links on this filesystem, or not of another user's file
         shutil.copy2(source, target, follow_symlinks=False)
+
+
+_CURRENT_FOLDER = -100
+_LINUX_EXCHANGE, _MAC_SWAP = 2, 2
+_CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Give each of two directories the name of the other at once; False: the system or the filesystem cannot.
+
+    Raises:
+        OSError: it refuses.
+    """
+    try:
+        import ctypes
+    except ImportError:  # a Python that was built without it
+        return False
+    paths = os.fsencode(one), os.fsencode(other)
+    library = ctypes.CDLL(None, use_errno=True) if sys.platform != "win32" else None
+    if sys.platform == "linux" and hasattr(library, "renameat2"):
+        failed = library.renameat2(_CURRENT_FOLDER, paths[0], _CURRENT_FOLDER, paths[1], _LINUX_EXCHANGE)  # type: ignore[union-attr]
+    elif sys.platform == "darwin" and hasattr(library, "renamex_np"):
+        failed = library.renamex_np(paths[0], paths[1], _MAC_SWAP)
+    else:
+        return False
+    if not failed:
+        return True
+    number = ctypes.get_errno()
+    if number in _CANNOT:
+        return False
+    raise OSError(number, os.strerror(number), str(one), None, str(other))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.errors import UsageError, WorkspaceError
-from pixi_mirror.history.reference import CURRENT, find_generation, is_number
+from pixi_mirror.history.names import CURRENT, find_generation, is_number
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.subscriptions import subscription_of
 from pixi_mirror.mirror.tree import Tree, open_mirror

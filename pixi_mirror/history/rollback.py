@@ -14,7 +14,7 @@ from pathlib import Path
 from pixi_mirror.context import Context
 from pixi_mirror.disk.files import explain_errors, hash_file
 from pixi_mirror.errors import IncompleteError
-from pixi_mirror.history.reference import CURRENT, find_generation
+from pixi_mirror.history.names import CURRENT, find_generation
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.blocked_paths import make_way
 from pixi_mirror.mirror.bring import BringResult

@@ -14,8 +14,7 @@ from pixi_mirror.git.package import repository_url
 from pixi_mirror.lockfile.selection import matching_platforms
 from pixi_mirror.mirror.plan import pinned
 from pixi_mirror.mirror.tree import open_mirror
-from pixi_mirror.model.home_channels import home_channel
-from pixi_mirror.model.packages import Cell, Channel, Inventory, Kind, Package, Snapshot, Target
+from pixi_mirror.model.packages import Cell, Channel, Inventory, Kind, Package, Snapshot, Target, home_channel
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index_urls import index_of
 from pixi_mirror.suggest import suggested

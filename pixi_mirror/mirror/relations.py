@@ -15,8 +15,7 @@ from pixi_mirror.conda.repodata import known_relations
 from pixi_mirror.errors import FetchError, WrongBytesError
 from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.mirror.plan import Plan
-from pixi_mirror.model.home_channels import home_channel
-from pixi_mirror.model.packages import Channel
+from pixi_mirror.model.packages import Channel, home_channel
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_path
 from pixi_mirror.progress import Progress
 

@@ -1,10 +1,10 @@
 """What a mirror is made of: packages, what subscriptions want, and the inventory that records both."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url, admit_md5, admit_sha256
+from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url, admit_md5, admit_path, admit_sha256
 
 Kind: TypeAlias = Literal["conda", "pypi", "git", "attestations"]
 Layout: TypeAlias = Literal["channels", "flat"]
@@ -270,3 +270,23 @@ class Inventory:
         """The file at a path, if it was brought; None: there is none, or it was made."""
         content = self.tree.get(path)
         return content if isinstance(content, PackageFile) else None
+
+
+def home_channel(package: Package) -> Channel | None:
+    """The channel in which a package lies here and upstream; None: it lies in no subdir, or on this machine's disk."""
+    upstream, _, name = package.url.stripped.rpartition("/")
+    upstream, _, subdir = upstream.rpartition("/")
+    place, _, here = package.path.rpartition("/")[0].rpartition("/")
+    if package.kind != "conda" or not name or not subdir == here == package.subdir:
+        return None
+    return Channel(url=upstream, path=admit_path(place) if place else None)
+
+
+def home_channels(packages: Iterable[Package]) -> Mapping[Channel, frozenset[str]]:
+    """The channels that packages come from, each with the subdirs that they lie in; sorted by URL."""
+    found: dict[Channel, set[str]] = {}
+    for package in packages:
+        channel = home_channel(package)
+        if channel is not None and package.subdir is not None:
+            found.setdefault(channel, set()).add(package.subdir)
+    return {channel: frozenset(found[channel]) for channel in sorted(found, key=lambda each: each.url)}

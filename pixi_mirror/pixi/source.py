@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.lockfile.entries import Lock, LockedPlatform
 from pixi_mirror.lockfile.formats.detection import PIXI
 from pixi_mirror.lockfile.interface import SelectionResult
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.packages import Layout, Request
 from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.pixi.discovery import lock_of
+from pixi_mirror.pixi.info import NamedPlatform, WorkspaceInfo
 from pixi_mirror.pixi.run import installed_pixi, needed_pixi
 from pixi_mirror.suggest import suggested
 
@@ -22,8 +26,8 @@ if TYPE_CHECKING:  # a run that does not run pixi must not import these
     from pixi_mirror.lockfile.selection import Selection
     from pixi_mirror.model.network import IndexUser
     from pixi_mirror.pixi.info import WorkspaceInfo
-    from pixi_mirror.pixi.platforms import RenamedLock
     from pixi_mirror.pixi.run import PixiProgram
+
 
 _RULES = b"pixi-mirror asks pixi by rules 4\n"
 """It changes whenever the same output of pixi would lead to other pins."""
@@ -112,7 +116,6 @@ class PixiSource:
             WorkspaceError: pixi or the lock cannot be read, they disagree, or an environment does not exist.
         """
         from pixi_mirror.lockfile.selection import Selection
-        from pixi_mirror.pixi.platforms import with_manifest_names
         from pixi_mirror.pixi.run import empty_directory
 
         pixi = needed_pixi(self._environ)
@@ -187,3 +190,63 @@ class PixiSource:
                 named.lock.environments[environment].packages[platform],
                 place=f"environment {environment!r} on {platform!r} of {self._manifest}",
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenamedLock:
+    """A lock whose platforms have the names of the manifest."""
+
+    lock: Lock
+    aliases: Mapping[str, Mapping[str, str]]
+    """Environment -> name in the lock (`p1`) -> name in the manifest, where the two differ."""
+
+
+def with_manifest_names(lock: Lock, workspace: WorkspaceInfo) -> RenamedLock:
+    """The lock with the manifest's names; a platform that the manifest does not have keeps its own."""
+    platforms: dict[str, LockedPlatform] = {}
+    environments = {}
+    aliases: dict[str, Mapping[str, str]] = {}
+    for name, environment in lock.environments.items():
+        locked = [lock.platforms[key] for key in environment.packages]
+        names = _names(locked, workspace.environments.get(name, ()))
+        aliases[name] = {old: new for old, new in names.items() if old != new}
+        platforms |= {names[each.name]: replace(each, name=names[each.name]) for each in locked}
+        environments[name] = replace(
+            environment,
+            packages=MappingProxyType({names[key]: entries for key, entries in environment.packages.items()}),
+            build_packages=MappingProxyType(
+                {names[key]: entries for key, entries in environment.build_packages.items()}
+            ),
+        )
+    return RenamedLock(
+        lock=replace(lock, platforms=MappingProxyType(platforms), environments=MappingProxyType(environments)),
+        aliases=MappingProxyType(aliases),
+    )
+
+
+def _names(locked: Sequence[LockedPlatform], named: Sequence[NamedPlatform]) -> Mapping[str, str]:
+    """Name in the lock -> name in the manifest, or again that in the lock."""
+    known = {each.name: each for each in named}
+    same = {each.name for each in locked if each.name in known and known[each.name].subdir == each.subdir}
+    names = {each.name: each.name for each in locked}
+    left = [each for each in named if each.name not in names]
+    for each in locked:
+        found = None if each.name in same else _same_as(each, left)
+        if found is not None:
+            left.remove(found)
+            names[each.name] = found.name
+    return names
+
+
+def _same_as(locked: LockedPlatform, named: Sequence[NamedPlatform]) -> NamedPlatform | None:
+    """The one platform with the subdir and the customised virtual packages of a locked one.
+
+    A lock below version 7 has no virtual packages: then the subdir alone decides.
+    """
+    virtual = frozenset(locked.virtual_packages)
+    fitting = [
+        each for each in named if each.subdir == locked.subdir and (not virtual or each.virtual_packages <= virtual)
+    ]
+    most = max((len(each.virtual_packages) for each in fitting), default=0)
+    closest = [each for each in fitting if not virtual or len(each.virtual_packages) == most]
+    return closest[0] if len(closest) == 1 else None

@@ -9,8 +9,7 @@ from urllib.parse import quote
 
 from pixi_mirror.conda.names import SUFFIXES
 from pixi_mirror.git.package import repository_url
-from pixi_mirror.model.home_channels import home_channel
-from pixi_mirror.model.packages import Package
+from pixi_mirror.model.packages import Package, home_channel
 from pixi_mirror.pypi.names import canonical_name
 
 _BARE = "-._~"

@@ -29,8 +29,7 @@ from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.serve.access_log import timestamp
 from pixi_mirror.serve.files import FileUnavailable, WaitForUpstream
-from pixi_mirror.serve.pull_through.pins import PinnedPackages
-from pixi_mirror.serve.pull_through.record import Recorder
+from pixi_mirror.serve.pull_through.record import PinnedPackages, Recorder
 from pixi_mirror.threads import start_thread
 
 _FAILURE_LASTS_S = 5.0

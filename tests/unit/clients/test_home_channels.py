@@ -3,8 +3,16 @@
 from types import MappingProxyType
 
 from pixi_mirror.clients.offer import offer_of
-from pixi_mirror.model.home_channels import home_channel, home_channels
-from pixi_mirror.model.packages import Cell, Channel, Inventory, Package, PackageFile, Snapshot
+from pixi_mirror.model.packages import (
+    Cell,
+    Channel,
+    Inventory,
+    Package,
+    PackageFile,
+    Snapshot,
+    home_channel,
+    home_channels,
+)
 from pixi_mirror.model.values import MirrorPath, Sha256, Url
 
 DIGEST = Sha256("a" * 64)

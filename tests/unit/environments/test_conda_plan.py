@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixi_mirror.environments.conda_archive import CondaArchive
-from pixi_mirror.environments.conda_order import ordered
 from pixi_mirror.environments.conda_paths import PackagePath, PackagePaths
-from pixi_mirror.environments.conda_plan import plan_packages
+from pixi_mirror.environments.conda_plan import ordered, plan_packages
 from pixi_mirror.environments.prefix import Prefix
 from pixi_mirror.environments.stored_file import StoredFile
 from pixi_mirror.errors import WrongBytesError

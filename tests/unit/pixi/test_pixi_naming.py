@@ -6,7 +6,7 @@ import pytest
 
 from pixi_mirror.lockfile.entries import Lock, LockedEnvironment, LockedPlatform
 from pixi_mirror.pixi.info import NamedPlatform, WorkspaceInfo
-from pixi_mirror.pixi.platforms import with_manifest_names
+from pixi_mirror.pixi.source import with_manifest_names
 
 GLIBC = "__glibc=2.28"
 
