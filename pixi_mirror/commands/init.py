@@ -27,15 +27,20 @@ mirror it into DIR/mirror, and verify that. The first word is always the directo
 one was stopped.
 
   pixi-mirror init lab python=3.12 'numpy>=2'        for this machine's platform, from conda-forge
-  pixi-mirror init lab pytorch -c conda-forge -c https://conda.example.com/team -p linux-64 -p win-64
+  pixi-mirror init lab numpy -c https://conda.example.com/team -p linux-64 -p win-64
   pixi-mirror init lab --from environment.yml        or requirements.txt, or pyproject.toml
-  pixi-mirror init                                   in a workspace: add the tasks mirror-update, mirror-index and
-                                                     mirror-serve to its manifest, and nothing else"""
+  pixi-mirror init                                   in a workspace: add the tasks of a mirror"""
 
 _SPEC_SIGNS = ("=", "<", ">", "::", "*")
 
 
 def _declare(parser: Parser) -> None:
+    def settle(options: Namespace) -> None:
+        # A variable is for many runs, and says nothing of this one.
+        typed = [name for name in ("channel", "platform", "pypi", "from") if parser.was_typed(options, name)]
+        options.needs_directory = bool(options.name or typed)
+
+    parser.settle(settle)
     parser.positional("dir", default=None, convert=path, help="the directory of the new workspace, empty or absent")
     parser.words("name", help="a package as conda users write it: numpy, python=3.12, 'numpy>=2', conda-forge::numpy")
     parser.group("what is in it")
@@ -69,9 +74,8 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(options: Namespace) -> Outcome:
-    chosen = options.name or options.channel or options.platform or options.pypi or getattr(options, "from")
     if options.dir is None:
-        if chosen:
+        if options.needs_directory:
             raise UsageError(
                 "no directory is named, which comes first: `pixi-mirror init DIR python=3.12 numpy`; see `pixi-mirror "
                 "init --help`."

@@ -5,6 +5,7 @@ then, after success (pyo3-async-runtimes issue 40).
 """
 
 import asyncio
+import inspect
 import json
 import os
 import sys
@@ -104,12 +105,16 @@ def _path(url: str, request: Mapping[str, Any]) -> str:
 
 
 async def _resolved(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    options = {}
+    if request["alone"] and "channel_relations" in inspect.signature(rattler.solve).parameters:
+        options["channel_relations"] = "disabled"  # a copy of a channel has no siblings
     records = await rattler.solve(
         sources=[rattler.Channel(channel) for channel in request["channels"]],
         specs=[rattler.MatchSpec(spec) for spec in request["specs"]],
         gateway=rattler.Gateway(),
         platforms=list(dict.fromkeys([request["subdir"], "noarch"])),
         virtual_packages=[_virtual(text) for text in request["virtual_packages"]],
+        **options,
     )
     return [_row(record, request["channels"]) for record in records]
 
@@ -142,7 +147,7 @@ if __name__ == "__main__":
     except Exception as error:  # noqa: BLE001 - the parent shows it
         shown = f"{type(error).__name__}: {error}" if question == "solve" else _shown(error, 1000)
         sys.stderr.write(f"{shown}\n")
-        status = 1
+        status = 1 if type(error).__name__ == "SolverError" else 2
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

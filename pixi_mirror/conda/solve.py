@@ -222,7 +222,7 @@ def solve_specs(
         ProgramError: py-rattler is not there, or died.
         MachineError: no temporary file can be written.
     """
-    done = _ask_for_packages(request, virtual_packages, _environ(), if_absent=NEEDS_SOLVER)
+    done = _ask_for_packages(request, virtual_packages, _environ(), if_absent=NEEDS_SOLVER, alone=True)
     if done.status == 1:
         raise ValueError(done.last_words)
     if done.status != 0:
@@ -236,8 +236,11 @@ def _ask_for_packages(
     environ: Mapping[str, str],
     *,
     if_absent: str,
+    alone: bool = False,
 ) -> Output:
+    """Ask for the packages of an environment; `alone`: from these channels, and none that they bring in (CEP 42)."""
     details = {
+        "alone": alone,
         "specs": request.specs,
         "channels": request.channels,
         "subdir": request.subdir,

@@ -1,14 +1,17 @@
 """Read the indexes of channels upstream, with the user's settings: which packages there are, and their records."""
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urljoin
 
 from pixi_mirror.archives.compression import Decompressor
 from pixi_mirror.conda.index_files import REPODATA, REPODATA_ZST, SHARD_INDEX, SHARD_SUFFIX
+from pixi_mirror.conda.matchspec_spelling import requires_v3
 from pixi_mirror.conda.repodata import read_repodata, repodata
 from pixi_mirror.conda.shards import read_shard, read_upstream_shard_index
 from pixi_mirror.context import Context
@@ -125,7 +128,7 @@ class ChannelReader:
                 continue
             wanted = index.records if self._is_whole(places) else reached
             found = [self._records(number, each, name) for name in sorted(wanted)]
-            _write(target, [repodata(each, {name: record for records in found for name, record in records.items()})])
+            _write(target, [_copied(each, {name: record for records in found for name, record in records.items()})])
         return tuple((self._folder / f"{subdir}-{number}").as_uri() for number in range(len(self._channels)))
 
     def base_url(self, channel: int, subdir: str) -> str:
@@ -243,10 +246,28 @@ def _parsed(data: bytes, name: str, place: str, file: Path) -> SubdirIndex:
     return SubdirIndex(base_url=base_url, records=records)
 
 
+def _copied(subdir: str, records: _Records) -> bytes:
+    """The `repodata.json` of a copy. One call writes it all: there may be a hundred thousand records."""
+    if any(map(requires_v3, records.values())):
+        return repodata(subdir, records)
+    sections = {
+        section: {name: record for name, record in records.items() if name.endswith(suffix)}
+        for section, suffix in (("packages", ".tar.bz2"), ("packages.conda", ".conda"))
+    }
+    return json.dumps({"info": {"subdir": subdir}, **sections, "repodata_version": 1}).encode()
+
+
 def _dependencies(record: Mapping[str, Json]) -> Iterator[str]:
     for spec in record.get("depends") or ():
-        if isinstance(spec, str) and (found := _NAME.match(spec)):
-            yield found[1].lower()
+        if isinstance(spec, str) and (name := _name_in(spec)):
+            yield name
+
+
+@lru_cache(maxsize=1 << 16)
+def _name_in(spec: str) -> str | None:
+    """The name of the package that a match spec asks for; None: it is none."""
+    found = _NAME.match(spec)
+    return found[1].lower() if found else None
 
 
 def _readable(record: Mapping[str, Json]) -> Mapping[str, Json]:
