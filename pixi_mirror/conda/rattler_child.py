@@ -105,7 +105,7 @@ def _path(url: str, request: Mapping[str, Any]) -> str:
 
 
 async def _resolved(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    options = {}
+    options: dict[str, Any] = {}
     if request["alone"] and "channel_relations" in inspect.signature(rattler.solve).parameters:
         options["channel_relations"] = "disabled"  # a copy of a channel has no siblings
     records = await rattler.solve(

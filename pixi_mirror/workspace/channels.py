@@ -1,18 +1,13 @@
 """Read the indexes of channels upstream, with the user's settings: which packages there are, and their records."""
 
-import json
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
 from urllib.parse import urljoin
 
 from pixi_mirror.archives.compression import Decompressor
 from pixi_mirror.conda.index_files import REPODATA, REPODATA_ZST, SHARD_INDEX, SHARD_SUFFIX
-from pixi_mirror.conda.matchspec_spelling import requires_v3
-from pixi_mirror.conda.repodata import read_repodata, repodata
+from pixi_mirror.conda.repodata import read_repodata
 from pixi_mirror.conda.shards import read_shard, read_upstream_shard_index
 from pixi_mirror.context import Context
 from pixi_mirror.disk.files import explain_errors
@@ -21,6 +16,15 @@ from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.model.values import Json, Sha256, Url, sha256_of
 from pixi_mirror.paths import is_local, local_path
 from pixi_mirror.threads import ThreadPool
+from pixi_mirror.workspace.solver_input import (
+    Records,
+    base_url_in,
+    copied_index,
+    dependencies,
+    is_sound,
+    names_in,
+    readable,
+)
 
 NOARCH = "noarch"
 _LARGEST_INDEX = 1 << 30
@@ -29,12 +33,6 @@ _LARGEST_SHARD = 1 << 26
 _SMALL_INDEX = 1 << 25
 """Bytes; a `repodata.json` up to this size is parsed, which takes a second."""
 _WHOLE = (REPODATA_ZST, REPODATA)
-_Records: TypeAlias = Mapping[str, Mapping[str, Json]]
-"""The records of one package name, by file name."""
-_NAME_OF_RECORD = re.compile(rb'"name"\s*:\s*"([^"\\]{1,200})"')
-_PIECE = 1 << 20
-_OVERLAP = 256
-_NAME = re.compile(r"(?:.*::)?\s*([0-9A-Za-z_.-]+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +44,7 @@ class SubdirIndex:
     shards: Mapping[str, Sha256] = field(default_factory=dict)
     """The sha256 of the shard of each name."""
     shards_url: str = ""
-    records: Mapping[str, _Records] = field(default_factory=dict)
+    records: Mapping[str, Records] = field(default_factory=dict)
     """Of a small index: the records of each name."""
     file: Path | None = None
     """A large `repodata.json` on this machine, which is not taken apart; None: there is none."""
@@ -54,7 +52,7 @@ class SubdirIndex:
     def names(self) -> frozenset[str]:
         """The names of its packages; if they are read from a large index, perhaps some more."""
         if self.file is not None:
-            return frozenset(_names_in(self.file))
+            return frozenset(names_in(self.file))
         return frozenset({*self.shards, *self.records})
 
 
@@ -84,7 +82,7 @@ class ChannelReader:
         self._folder = folder
         self._channels = tuple(channels)
         self._indexes: dict[tuple[int, str], SubdirIndex] = {}
-        self._shards: dict[tuple[int, str, str], _Records] = {}
+        self._shards: dict[tuple[int, str, str], Records] = {}
 
     def close(self) -> None:
         """End every connection."""
@@ -128,7 +126,9 @@ class ChannelReader:
                 continue
             wanted = index.records if self._is_whole(places) else reached
             found = [self._records(number, each, name) for name in sorted(wanted)]
-            _write(target, [_copied(each, {name: record for records in found for name, record in records.items()})])
+            _write(
+                target, [copied_index(each, {name: record for records in found for name, record in records.items()})]
+            )
         return tuple((self._folder / f"{subdir}-{number}").as_uri() for number in range(len(self._channels)))
 
     def base_url(self, channel: int, subdir: str) -> str:
@@ -143,7 +143,7 @@ class ChannelReader:
         index = self._indexes[place]
         return self._read_index(*place, forms=_WHOLE) if index.shards else index
 
-    def _records(self, number: int, subdir: str, name: str) -> _Records:
+    def _records(self, number: int, subdir: str, name: str) -> Records:
         index = self._indexes[number, subdir]
         return index.records.get(name) or self._shards.get((number, subdir, name)) or {}
 
@@ -166,11 +166,11 @@ class ChannelReader:
                     for number, subdir in places
                     for name in pending
                     for record in self._records(number, subdir, name).values()
-                    for dependency in _dependencies(record)
+                    for dependency in dependencies(record)
                 } - seen
         return frozenset(seen)
 
-    def _fetch_shard(self, wanted: tuple[int, str, str]) -> _Records:
+    def _fetch_shard(self, wanted: tuple[int, str, str]) -> Records:
         number, subdir, name = wanted
         index = self._indexes[number, subdir]
         digest = index.shards[name]
@@ -181,7 +181,7 @@ class ChannelReader:
                 f"{url} is not the shard that the index names: its sha256 is another. Try again later."
             )
         try:
-            return {file: _readable(record) for file, record in read_shard(data).items()}
+            return {file: readable(record) for file, record in read_shard(data).items() if is_sound(record)}
         except ValueError as error:
             raise WorkspaceError(f"{url} cannot be read: {error}.") from None
 
@@ -235,44 +235,16 @@ def _parsed(data: bytes, name: str, place: str, file: Path) -> SubdirIndex:
     _write(file, decompressor.feed(data) if name == REPODATA_ZST else [data])
     if not decompressor.is_complete:
         raise ValueError("its zstd frame is cut short")
-    base_url = urljoin(place, _base_url(file))
+    base_url = urljoin(place, base_url_in(file))
     with explain_errors("read", file):
         if file.stat().st_size > _SMALL_INDEX:
             return SubdirIndex(base_url=base_url, file=file)
         document = file.read_bytes()
     records: dict[str, dict[str, Mapping[str, Json]]] = {}
     for file_name, record in read_repodata(document)[1].items():
-        records.setdefault(str(record.get("name")), {})[file_name] = record
+        if is_sound(record):
+            records.setdefault(record["name"].lower(), {})[file_name] = record
     return SubdirIndex(base_url=base_url, records=records)
-
-
-def _copied(subdir: str, records: _Records) -> bytes:
-    """The `repodata.json` of a copy. One call writes it all: there may be a hundred thousand records."""
-    if any(map(requires_v3, records.values())):
-        return repodata(subdir, records)
-    sections = {
-        section: {name: record for name, record in records.items() if name.endswith(suffix)}
-        for section, suffix in (("packages", ".tar.bz2"), ("packages.conda", ".conda"))
-    }
-    return json.dumps({"info": {"subdir": subdir}, **sections, "repodata_version": 1}).encode()
-
-
-def _dependencies(record: Mapping[str, Json]) -> Iterator[str]:
-    for spec in record.get("depends") or ():
-        if isinstance(spec, str) and (name := _name_in(spec)):
-            yield name
-
-
-@lru_cache(maxsize=1 << 16)
-def _name_in(spec: str) -> str | None:
-    """The name of the package that a match spec asks for; None: it is none."""
-    found = _NAME.match(spec)
-    return found[1].lower() if found else None
-
-
-def _readable(record: Mapping[str, Json]) -> Mapping[str, Json]:
-    """A record of a shard as it stands in `repodata.json`: digests are texts there."""
-    return {key: value.hex() if isinstance(value, bytes) else value for key, value in record.items()}
 
 
 def _write(file: Path, pieces: Iterable[bytes]) -> None:
@@ -281,27 +253,3 @@ def _write(file: Path, pieces: Iterable[bytes]) -> None:
         with file.open("wb") as target:
             for piece in pieces:
                 target.write(piece)
-
-
-def _pieces(file: Path) -> Iterator[bytes]:
-    """The bytes of a file in pieces, each with the end of the one before it."""
-    before = b""
-    with explain_errors("read", file), file.open("rb") as source:
-        while piece := source.read(_PIECE):
-            yield before + piece
-            before = piece[-_OVERLAP:]
-
-
-def _names_in(file: Path) -> Collection[str]:
-    """The names of the records of a whole index; parsing all of it would take seconds and gigabytes."""
-    return {found.decode(errors="replace") for piece in _pieces(file) for found in _NAME_OF_RECORD.findall(piece)}
-
-
-_BASE = re.compile(rb'"base_url"\s*:\s*"([^"\\]*)"')
-
-
-def _base_url(file: Path) -> str:
-    """The `base_url` (CEP 15) of a whole index, which stands in its `info`; empty: it has none."""
-    beginning = next(iter(_pieces(file)), b"")
-    found = _BASE.search(beginning[: beginning.find(b'"packages"') if b'"packages"' in beginning else len(beginning)])
-    return found[1].decode(errors="replace") if found else ""

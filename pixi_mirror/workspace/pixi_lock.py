@@ -21,7 +21,7 @@ def lock_with_pixi(pixi: PixiProgram, manifest: Path, context: Context) -> str |
     Raises:
         WorkspaceError: pixi cannot be started, or does not end.
     """
-    context.progress.note(f"pixi locks {manifest}")
+    context.progress.note(f"pixi locks {manifest}, which may take some minutes")
     with empty_directory() as cwd:
         output = pixi.run(("lock", "--manifest-path", str(manifest)), cwd=cwd, timeout_s=_TIMEOUT_S)
     if output.status != 0:

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
+from pixi_mirror.conda.names import split_safe_file_name
 from pixi_mirror.conda.solve import CondaResolutionRequest, ResolvedPackage, solve_specs
 from pixi_mirror.conda.virtual_packages import default_virtual_packages, read_virtual_package
 from pixi_mirror.context import Context
@@ -105,8 +106,13 @@ def _solve(
 
 def _entry(row: ResolvedPackage, copies: Sequence[str], urls: Sequence[str], reader: ChannelReader) -> CondaLockEntry:
     """A package as the lock names it: at its place upstream, or, of a channel on this machine, by its path."""
-    number = list(copies).index(row.channel)
     subdir, _, file_name = row.url.removeprefix(f"{row.channel}/").partition("/")
+    try:
+        number = list(copies).index(row.channel)
+        split_safe_file_name(unquote(file_name))
+    except ValueError:
+        name = unquote(row.url.rpartition("/")[2])
+        raise WorkspaceError(f"a channel lists the package {name!r}, and no package may be called so.") from None
     url = reader.base_url(number, subdir) + file_name
     record: dict[str, object] = {**row.record, "file_name": unquote(file_name)}
     if is_local(url) or url != f"{urls[number]}/{subdir}/{file_name}":

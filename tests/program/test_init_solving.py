@@ -274,6 +274,30 @@ def test_an_index_that_is_none_is_refused(world, path, content, said):
     assert path in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("file_name", "changes", "ends", "said"),
+    [
+        ("../../evil-1.0-0.conda", {}, 3, "no set of packages fits"),
+        ("evil-1.0-0?x.conda", {}, 3, "no package may be called so"),
+        ("evil-1.0-0.conda", {"depends": 3}, 3, "no package for linux-64 that is called 'evil'"),
+        ("evil-1.0-0.conda", {"depends": [3]}, 3, "no package for linux-64 that is called 'evil'"),
+        ("evil-1.0-0.conda", {"name": None}, 3, "no package for linux-64 that is called 'evil'"),
+        ("evil-1.0-0.conda", {"version": {}}, 7, "py-rattler"),
+    ],
+)
+def test_a_hostile_record_ends_in_a_sentence(world, file_name, changes, ends, said):
+    channel = publish_channel(world, [build_package(name="evil")], channel="team")
+    path = channel / "noarch" / "repodata.json"
+    document = json.loads(path.read_text())
+    (record,) = document["packages.conda"].values()
+    document["packages.conda"] = {file_name: {**record, **changes}}
+    path.write_text(json.dumps(document))
+    done = init(world, "evil", "-c", "team", "-p", "linux-64", status=ends)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (world.directory / "lab").exists()
+
+
 def test_without_the_lock_the_same_command_solves_anew(world):
     words = ["a", "-c", "team", "-p", "linux-64"]
     publish_channel(world, [build_package(name="a", version="1.0")], channel="team")

@@ -7,7 +7,7 @@ from harness.channel import lab_packages, publish_channel
 from harness.directly import Directly
 
 from pixi_mirror.demo.packages import build_package
-from pixi_mirror.workspace import channels
+from pixi_mirror.workspace import channels, solver_input
 from pixi_mirror.workspace.channels import ChannelReader
 
 
@@ -49,7 +49,7 @@ def test_what_packages_may_depend_on_is_copied_across_channels(reader, tmp_path)
 def test_a_large_index_is_not_taken_apart(reader, tmp_path, monkeypatch):
     """Its names are found all the same, and the solver gets all that there is."""
     monkeypatch.setattr(channels, "_SMALL_INDEX", 1000)
-    monkeypatch.setattr(channels, "_PIECE", 300)
+    monkeypatch.setattr(solver_input, "_PIECE", 300)
     assert reader.names("linux-64") == {"python", "numpy", "tzdata", "modern", "rattler-index", "team"}
     reader.copy_channels(["team"], "linux-64")
     assert listed(tmp_path, "linux-64-0", "linux-64") == {"python", "numpy", "modern", "rattler-index"}
