@@ -28,7 +28,7 @@ def _declare(parser: Parser) -> None:
     parser.values("--match", metavar="GLOB", help="those whose name is like this, as numpy or 'lib*'")
     parser.values("--channel", metavar="CHANNEL", help="conda packages of this channel: its URL, or as conda-forge")
     parser.values("-e", "--environment", metavar="NAME", help="those that this environment of a lock wants")
-    parser.values("-p", "--platform", metavar="PLATFORM", help="those that this platform of a lock wants, or subdir")
+    parser.values("-p", "--platform", metavar="PLATFORM", help="those that this platform of a lock wants")
     parser.values("--kind", metavar="KIND", choices=get_args(Kind), help=f"one of {', '.join(get_args(Kind))}")
     shared.declare_output(parser)
     parser.flag("--long", help="say more of each: its state, who wants it, and its path in the mirror")

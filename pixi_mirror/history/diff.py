@@ -4,9 +4,11 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixi_mirror.context import Context
 from pixi_mirror.errors import UsageError, WorkspaceError
 from pixi_mirror.history.names import CURRENT, find_generation, is_number
 from pixi_mirror.lockfile.source import LockSource
+from pixi_mirror.mirror.index_pages import index_pages
 from pixi_mirror.mirror.subscriptions import subscription_of
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.mirror.tree_view import INVENTORY
@@ -92,7 +94,7 @@ def _of_cell(cell: Cell, snapshot: Snapshot, packages: Mapping[MirrorPath, Packa
     return (packages[path] for path in paths)
 
 
-def diff(mirror: Path, before: str, after: str) -> GenerationsDifference:
+def diff(mirror: Path, before: str, after: str, context: Context) -> GenerationsDifference:
     """What the later of two sides has, and the earlier one has not, and the other way round.
 
     Two locks are compared as wholes, and then there need be no mirror. A lock is compared with a generation as far as
@@ -102,13 +104,16 @@ def diff(mirror: Path, before: str, after: str) -> GenerationsDifference:
         mirror: its directory.
         before: the earlier side: a number, a name, `current`, or the path of a lock.
         after: the later side, in the same way.
+        context: of the verb; index pages are asked for a requirements file alone.
 
     Raises:
         UsageError: a lock is to be compared, and the mirror follows several others and none of its name.
         WorkspaceError: there is no such generation, or the lock cannot be read.
+        FetchError: an index page that a lock needs cannot be read.
+        UnmirrorableError: no index has a file that a lock needs.
         MachineError: there is no mirror, or its history cannot be read.
     """
-    sides = _sides(mirror, before, after)
+    sides = _sides(mirror, before, after, context)
     has_lock = any(side.inventory is None for side in sides)
     earlier, later = (side.cells(with_workspace=not has_lock) for side in sides)
     held, holds = _files(earlier), _files(later)
@@ -128,12 +133,16 @@ def diff(mirror: Path, before: str, after: str) -> GenerationsDifference:
     )
 
 
-def _sides(mirror: Path, before: str, after: str) -> tuple[_Side, ...]:
+def _sides(mirror: Path, before: str, after: str, context: Context) -> tuple[_Side, ...]:
     """Both sides; the mirror is opened if one of them is a generation, or if a mirror is there."""
-    needs_mirror = (mirror / INVENTORY).exists() or None in [_lock(named, names=()) for named in (before, after)]
+    needs_mirror = (mirror / INVENTORY).exists() or not all(_is_lock(named, names=()) for named in (before, after))
     tree = open_mirror(mirror) if needs_mirror else None
     names = tree.generations.names() if tree is not None else ()
-    locks = {named: _lock(named, names=names) for named in (before, after)}
+    pages = index_pages(context, tree)
+    locks = {
+        named: LockSource(Path(named), pages=pages) if _is_lock(named, names=names) else None
+        for named in (before, after)
+    }
     one = next((lock for lock in locks.values() if lock is not None), None)
     if tree is None or None not in locks.values():
         return tuple(_side_of_lock(lock, named) for named in (before, after) if (lock := locks[named]) is not None)
@@ -145,14 +154,18 @@ def _sides(mirror: Path, before: str, after: str) -> tuple[_Side, ...]:
     )
 
 
-def _lock(named: str, *, names: Container[str]) -> LockSource | None:
-    """The lock that is meant; None: it is a generation, which has one of these names or a number."""
+def _is_lock(named: str, *, names: Container[str]) -> bool:
+    """Whether a path is named, and no generation, which has a number or one of the names.
+
+    Raises:
+        WorkspaceError: it looks like a path, and nothing is there.
+    """
     if named == CURRENT or is_number(named) or named in names:
-        return None
+        return False
     path = Path(named)
     if not path.exists() and (len(path.parts) > 1 or path.suffix in _SUFFIXES):
         raise WorkspaceError(f"there is no lock at {path}.")
-    return LockSource(path) if path.exists() else None
+    return path.exists()
 
 
 def _side_of_generation(tree: Tree, named: str, *, beside: LockSource | None) -> _Side:

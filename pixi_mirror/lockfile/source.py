@@ -168,7 +168,7 @@ class LockSource:
             if self._pages is None:
                 raise WorkspaceError(
                     f"{self._path} is a requirements file, which has hashes and no URLs: its files are found on an "
-                    "index, which only `pixi-mirror update` asks."
+                    "index, which only `update` and `diff` ask."
                 )
             self._lock = lock_requirements(file, self._path, self._pages(self._path.parent))
         if self._lock is None:

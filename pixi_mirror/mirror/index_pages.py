@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # most runs read no such lock
 class UpstreamIndexPages:
     """Upstream's index pages, read with the user's settings: the `IndexPages` of `lockfile/interface.py`."""
 
-    def __init__(self, context: Context, tree: Tree, workspace: Path) -> None:
+    def __init__(self, context: Context, tree: Tree | None, workspace: Path) -> None:
         """Take the directory of the lock, whose configuration counts; nothing is read yet."""
         self._context = context
         self._tree = tree
@@ -47,6 +47,6 @@ class UpstreamIndexPages:
         return upstream.pages.read(addresses)
 
 
-def index_pages(context: Context, tree: Tree) -> Callable[[Path], UpstreamIndexPages]:
-    """What gives the index pages for a lock in a directory."""
+def index_pages(context: Context, tree: Tree | None) -> Callable[[Path], UpstreamIndexPages]:
+    """What gives the index pages for a lock in a directory; without a mirror, `[mirrors]` may lead to any."""
     return partial(UpstreamIndexPages, context, tree)

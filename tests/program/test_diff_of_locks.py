@@ -7,8 +7,10 @@ import sys
 
 import pytest
 from harness.child import ROOT, run_program
+from harness.python_index import PythonIndex
 from harness.world import small_packages
 
+from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
 
 
@@ -89,6 +91,22 @@ def test_locks_of_other_formats_are_compared_too(world):
             (world.directory / f"{number}-{version}.txt").write_text(text(version), encoding="utf-8")
         found = world.run_json("diff", f"{number}-1.0.txt", f"{number}-2.0.txt")
         assert changes(found, "default") == ([], [], [("1.0", "2.0")])
+
+
+def test_requirements_files_are_compared_with_what_their_index_has(world):
+    index = PythonIndex(world)
+    lines = [f"--index-url {index.url}"]
+    for version in ("1.0", "2.0"):
+        wheel = build_wheel(name="thing", version=version)
+        index.publish(wheel, name="thing", version=version)
+        text = "\n".join([*lines, f"thing=={version} --hash=sha256:{wheel.sha256}", ""])
+        (world.directory / f"requirements-{version}.txt").write_text(text, encoding="utf-8")
+    found = world.run_json("diff", "requirements-1.0.txt", "requirements-2.0.txt")
+    assert changes(found, "default") == ([], [], [("1.0", "2.0")])
+    assert not [request for request in world.requests if request.path.endswith(".whl")]
+    world.upstream.close()
+    done = world.run("diff", "requirements-1.0.txt", "requirements-2.0.txt", "--retries", "0")
+    assert done.status == 5
 
 
 @pytest.mark.parametrize(

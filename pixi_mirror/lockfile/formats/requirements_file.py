@@ -35,7 +35,7 @@ _LISTS = {
     "-f": "find_links", "--find-links": "find_links", "--no-binary": "no_binary",
 }  # fmt: skip
 ADVICE = (
-    "write it with hashes, by `uv export --format requirements-txt`, `uv pip compile --generate-hashes` or "
+    "write it with hashes, by `uv export --format requirements.txt`, `uv pip compile --generate-hashes` or "
     "`pip-compile --generate-hashes`"
 )
 
