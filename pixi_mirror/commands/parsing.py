@@ -200,10 +200,17 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 class _Strict(argparse.ArgumentParser):
     def format_help(self) -> str:
+        self._take_width()
+        return super().format_help()
+
+    def format_usage(self) -> str:  # words that stand between options have argparse make it before it prints help
+        self._take_width()
+        return super().format_usage()
+
+    def _take_width(self) -> None:
         from pixi_mirror.commands.help_text import help_width
 
         self.formatter_class = partial(_Formatter, width=help_width())
-        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{_in_our_words(message)}; see `{self.prog} --help`.")

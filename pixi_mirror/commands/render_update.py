@@ -27,6 +27,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
             manifests=tuple(options.manifest_path),
             locks=tuple(options.lock),
             lock_format=options.lock_format,
+            index_url=options.index_url,
             name=options.name,
             request=_request(options),
             locked=options.locked,

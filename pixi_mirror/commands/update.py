@@ -13,7 +13,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import nothing_to_do
-from pixi_mirror.commands.values import path, word
+from pixi_mirror.commands.values import path, web_url, without_user, word
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.memo import decision_inputs, recall
 
@@ -51,6 +51,12 @@ def _declare_selection(parser: Parser) -> None:
         "--lock-format",
         choices=_LOCK_FORMATS,
         help="what format that lock has (default: by its name and content)",
+    )
+    parser.value(
+        "--index-url",
+        convert=web_url,
+        metavar="URL",
+        help="the Python index that has the files of a requirements file (default: as it or pixi's configuration says)",
     )
     parser.value(
         "--name",
@@ -106,7 +112,7 @@ def _settle(options: Namespace) -> None:
 
 
 _DECIDES = (
-    *("manifest_path", "lock", "lock_format", "name", "environment", "all_environments", "platform"),
+    *("manifest_path", "lock", "lock_format", "index_url", "name", "environment", "all_environments", "platform"),
     *("no_pypi", "no_build_packages", "skip_unmirrorable", "allow_md5", "allow_unhashed", "flat", "index", "shards"),
     *("build_requires", "with_build_requirements", "defer"),
 )
@@ -131,6 +137,8 @@ def _question(options: Namespace) -> Mapping[str, Any]:
     question = {key: getattr(options, key) for key in _DECIDES}
     for key in ("manifest_path", "lock"):  # what a relative path or a symbolic link means may change
         question[key] = [os.path.realpath(each) for each in question[key]]
+    if options.index_url is not None:  # what is remembered has no password
+        question["index_url"] = without_user(options.index_url)
     here = None if options.lock or options.manifest_path else os.path.realpath(os.curdir)
     return {**question, "here": here, "surroundings": decision_inputs(os.environ, sys.executable, sys.path)}
 

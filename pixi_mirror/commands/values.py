@@ -141,6 +141,22 @@ def host_and_port(raw: str) -> str:
     return raw
 
 
+def web_url(raw: str) -> str:
+    """A URL by http or https.
+
+    Raises:
+        Unfit: it is none.
+    """
+    if re.fullmatch(r"(?i)https?://[^\s/?#]+(?:/\S*)?", raw) is None:
+        raise Unfit("takes a URL by http or https")
+    return raw
+
+
+def without_user(url: str) -> str:
+    """The URL without user and password."""
+    return re.sub(r"(?<=://)[^/?#]*@", "", url)
+
+
 def path(raw: str) -> Path:
     """A path; the user's home may be written `~`.
 

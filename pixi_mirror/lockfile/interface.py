@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pixi_mirror.model.network import IndexUser
-from pixi_mirror.model.packages import Layout, Refusal, Request, Snapshot
+from pixi_mirror.model.packages import Layout, LockReading, Refusal, Request, Snapshot
 from pixi_mirror.model.values import Sha256
 
 if TYPE_CHECKING:  # a run with nothing to do must not import these
@@ -66,8 +66,8 @@ class WorkspaceSource(Protocol):
         """The resolved path of its manifest, about which pixi is asked; None: only the lock is read."""
 
     @property
-    def lock_format(self) -> str | None:
-        """The format that the user says the lock has; None: its name and content say it."""
+    def reading(self) -> LockReading | None:
+        """How the lock is read, as the user says it; None: nothing is said."""
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -14,8 +14,8 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.formats.detection import PIXI, PREFIX, REQUIREMENTS, format_of
 from pixi_mirror.lockfile.interface import SelectionResult
 from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
-from pixi_mirror.model.packages import Layout, Request
-from pixi_mirror.model.values import Sha256, admit_sha256
+from pixi_mirror.model.packages import Layout, LockReading, Request
+from pixi_mirror.model.values import Sha256, Url, admit_sha256
 
 if TYPE_CHECKING:  # a run with nothing to do must not import these
     from collections.abc import Callable, Mapping
@@ -50,6 +50,7 @@ class LockSource:
         path: Path,
         *,
         lock_format: str | None = None,
+        index: str | None = None,
         pages: Callable[[Path], IndexPages] | None = None,
     ) -> None:
         """Take the path of a lock, of the directory that holds `pixi.lock`, or of a prefix; nothing is read yet.
@@ -57,6 +58,8 @@ class LockSource:
         Args:
             path: of the lock.
             lock_format: one of `FORMATS`; None: the lock's name and content say it.
+            index: URL of the Python index that has the files of a requirements file, perhaps with a user; None: the
+                file or the configuration names one.
             pages: gives the index pages of other machines for a lock in this directory; None: they are not asked, so
                 that a requirements file cannot be completed.
         """
@@ -66,6 +69,7 @@ class LockSource:
         # A pipe, as a shell makes one for `<(git show HEAD:pixi.lock)`, has no other name.
         self._path = named.absolute() if named.is_fifo() else Path(os.path.realpath(named))
         self._lock_format = lock_format
+        self._index = index
         self._data: bytes | None = None
         self._lock: Lock | None = None
         self._pages = pages
@@ -77,9 +81,13 @@ class LockSource:
         return self._path
 
     @property
-    def lock_format(self) -> str | None:
-        """The format that the user says the lock has; None: its name and content say it."""
-        return self._lock_format
+    def reading(self) -> LockReading | None:
+        """How the lock is read, as the user says it, without a secret; None: nothing is said."""
+        if self._lock_format is None and self._index is None:
+            return None
+        return LockReading(
+            format=self._lock_format, index=None if self._index is None else Url(self._index).stripped.rstrip("/")
+        )
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -104,6 +112,8 @@ class LockSource:
         if self._found_format() != PIXI:
             digest.update(self._found_format().encode())
         if self._found_format() == REQUIREMENTS:
+            if self.reading is not None and self.reading.index is not None:
+                digest.update(self.reading.index.encode())
             for content in self._requirements().included.values():
                 digest.update(hashlib.sha256(content).digest())
         for path in self._local_archives():
@@ -170,7 +180,7 @@ class LockSource:
                     f"{self._path} is a requirements file, which has hashes and no URLs: its files are found on an "
                     "index, which only `update` and `diff` ask."
                 )
-            self._lock = lock_requirements(file, self._path, self._pages(self._path.parent))
+            self._lock = lock_requirements(file, self._path, self._pages(self._path.parent), index=self._index)
         if self._lock is None:
             from pixi_mirror.lockfile.formats.reading import read_any_lock
 
@@ -219,11 +229,13 @@ class LockSource:
         Raises:
             WorkspaceError: there is no lock, or it cannot be read.
         """
-        if _USER.search(self._bytes()) is None:
+        if _USER.search(self._bytes() + (self._index or "").encode()) is None:
             return {}
         from pixi_mirror.lockfile.index_users import index_users, users_in
 
-        return users_in(self._requirements().urls) if self._found_format() == REQUIREMENTS else index_users(self.read())
+        if self._found_format() == REQUIREMENTS:
+            return users_in((*self._requirements().urls, self._index or ""))
+        return index_users(self.read())
 
 
 def _is_prefix(directory: Path, lock_format: str | None) -> bool:

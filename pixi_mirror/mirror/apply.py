@@ -208,7 +208,7 @@ class _Step:
             ),
             locks=plan.pins.locks,
             manifests=plan.pins.manifests,
-            formats=plan.pins.formats,
+            readings=plan.pins.readings,
             unlisted={path: at for path, at in {**waiting, **written.unlisted}.items() if path not in overdue},
             attempts=written.attempts,
             stamp=self._stamp,
@@ -237,7 +237,7 @@ class _Step:
             ),
             locks=plan.pins.locks,
             manifests=plan.pins.manifests,
-            formats=plan.pins.formats,
+            readings=plan.pins.readings,
             unlisted=tree.state.unlisted,
             is_complete=False,
         )

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from pixi_mirror.errors import FetchError, PixiMirrorError, UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.interface import SelectionResult, WorkspaceSource
 from pixi_mirror.mirror.checkout import outside_warnings
 from pixi_mirror.mirror.subscriptions import SourceRequest
-from pixi_mirror.model.packages import SKIP, Inventory, Layout, Refusal, Snapshot
+from pixi_mirror.model.packages import SKIP, Inventory, Layout, LockReading, Refusal, Snapshot
 from pixi_mirror.suggest import suggested
+
+T = TypeVar("T")
 
 _SHOWN = 5
 """Packages that a message names of each reason."""
@@ -25,8 +28,8 @@ class RenewedPins:
     """Subscription id -> path of its lock."""
     manifests: Mapping[str, str] | None
     """Subscription id -> path of the manifest that pixi is asked about; None: as recorded."""
-    formats: Mapping[str, str] | None
-    """Subscription id -> format of its lock, where the user says it; None: as recorded."""
+    readings: Mapping[str, LockReading] | None
+    """Subscription id -> how its lock is read, where the user says it; None: as recorded."""
     sources: Mapping[str, WorkspaceSource]
     """The sources that were looked at, by subscription id."""
     renewed: frozenset[str]
@@ -58,12 +61,12 @@ def renew_pins(
     requests: Iterable[SourceRequest],
     *,
     manifests: Mapping[str, str],
-    formats: Mapping[str, str],
+    readings: Mapping[str, LockReading],
     layout: Layout,
 ) -> RenewedPins:
     """Read the sources of the requests; the subscriptions that have no request stay as they are.
 
-    `locks`, `manifests` and `formats` are the paths and formats known so far, by subscription id.
+    `locks`, `manifests` and `readings` are what is known of each lock so far, by subscription id.
 
     Raises:
         WorkspaceError: a source that the user names cannot be read, or no chosen environment has a named platform.
@@ -73,7 +76,7 @@ def renew_pins(
     snapshots = {snapshot.id: snapshot for snapshot in inventory.followed}
     known_locks = dict(locks)
     known_manifests = dict(manifests)
-    known_formats = dict(formats)
+    known_readings = dict(readings)
     sources: dict[str, WorkspaceSource] = {}
     answers: dict[str, SelectionResult] = {}
     problems: list[PixiMirrorError] = []
@@ -90,7 +93,7 @@ def renew_pins(
         sources[each.subscription] = each.source
         manifest = each.source.manifest
         _remember(known_manifests, each.subscription, str(manifest) if manifest is not None else None)
-        _remember(known_formats, each.subscription, each.source.lock_format)
+        _remember(known_readings, each.subscription, each.source.reading)
         if answer is not None:
             answers[each.subscription] = answer
             snapshots[each.subscription] = _with_tools(answer.snapshot, snapshots.get(each.subscription))
@@ -99,7 +102,7 @@ def renew_pins(
         snapshots=tuple(snapshots[key] for key in sorted(snapshots)),
         locks=known_locks,
         manifests=known_manifests,
-        formats=known_formats,
+        readings=known_readings,
         sources=sources,
         renewed=frozenset(answers),
         unacceptable=tuple(refusal for answer in answers.values() for refusal in answer.refusals),
@@ -108,7 +111,7 @@ def renew_pins(
     )
 
 
-def _remember(known: dict[str, str], subscription: str, value: str | None) -> None:
+def _remember(known: dict[str, T], subscription: str, value: T | None) -> None:
     known.pop(subscription, None)
     if value is not None:
         known[subscription] = value
@@ -152,7 +155,7 @@ def recorded_pins(
         snapshots=inventory.snapshots,
         locks=locks,
         manifests=None,
-        formats=None,
+        readings=None,
         sources=sources,
         renewed=frozenset(),
         unacceptable=(),

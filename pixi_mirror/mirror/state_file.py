@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from pixi_mirror.disk.files import FileIdentity
 from pixi_mirror.mirror.inventory_schema import require_format
+from pixi_mirror.model.packages import LockReading
 from pixi_mirror.model.values import Json, MirrorPath, admit_path
 
 _CTIME = (int, type(None))
@@ -23,8 +24,8 @@ class State:
     """Subscription id -> absolute path of its lock."""
     manifests: Mapping[str, str] = field(default_factory=dict)
     """Subscription id -> absolute path of the manifest that pixi is asked about; absent: the lock alone is read."""
-    formats: Mapping[str, str] = field(default_factory=dict)
-    """Subscription id -> format of its lock, as the user says; absent: its name and content say it."""
+    readings: Mapping[str, LockReading] = field(default_factory=dict)
+    """Subscription id -> how its lock is read, as the user says; absent: nothing is said."""
     found: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Directory -> manifest of the workspace that pixi found from there, and a digest of what that depends on."""
     identities: Mapping[MirrorPath, FileIdentity] = field(default_factory=dict)
@@ -46,7 +47,8 @@ def dump(state: State) -> bytes:
             "format": FORMAT,
             "locks": dict(state.locks),
             "manifests": dict(state.manifests),
-            "formats": dict(state.formats),
+            "formats": {key: each.format for key, each in state.readings.items() if each.format is not None},
+            "indexes": {key: each.index for key, each in state.readings.items() if each.index is not None},
             "found": dict(state.found),
             "identities": dict(state.identities),
             "unlisted": dict(state.unlisted),
@@ -71,7 +73,7 @@ def parse(data: bytes) -> State:
         return State(
             locks=MappingProxyType({str(key): _path(path) for key, path in raw["locks"].items()}),
             manifests=MappingProxyType({str(key): _path(path) for key, path in raw.get("manifests", {}).items()}),
-            formats=MappingProxyType({str(key): str(each) for key, each in raw.get("formats", {}).items()}),
+            readings=_readings(raw.get("formats", {}), raw.get("indexes", {})),
             found=MappingProxyType(
                 {_path(key): (_path(row[0]), str(row[1])) for key, row in raw.get("found", {}).items()}
             ),
@@ -83,6 +85,18 @@ def parse(data: bytes) -> State:
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(f"it lacks or misspells {error}") from error
+
+
+def _readings(formats: Mapping[str, Json], indexes: Mapping[str, Json]) -> Mapping[str, LockReading]:
+    def text(raw: Json) -> str | None:
+        return None if raw is None else str(raw)
+
+    return MappingProxyType(
+        {
+            str(key): LockReading(format=text(formats.get(key)), index=text(indexes.get(key)))
+            for key in {**formats, **indexes}
+        }
+    )
 
 
 def _path(raw: Json) -> str:

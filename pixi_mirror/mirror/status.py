@@ -233,7 +233,8 @@ def _freshness(snapshot: Snapshot, source: WorkspaceSource | None) -> Freshness:
     try:
         if source.digest() == snapshot.source_sha256:
             return "current"
-        LockSource(source.location, lock_format=source.lock_format).refuse_damage()
+        lock_format = None if source.reading is None else source.reading.format
+        LockSource(source.location, lock_format=lock_format).refuse_damage()
     except WorkspaceError:
         return "unreadable"
     return "changed"

@@ -14,7 +14,7 @@ from pixi_mirror.lockfile.interface import IndexPages, WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.memo import sha256_of
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import Request, Snapshot
+from pixi_mirror.model.packages import LockReading, Request, Snapshot
 from pixi_mirror.pixi.discovery import FoundWorkspace, find_manifest, find_workspace, manifest_candidates
 from pixi_mirror.pixi.source import PixiSource
 from pixi_mirror.suggest import suggested
@@ -32,6 +32,8 @@ class SourceSelection:
     """Files or directories; they are read without pixi."""
     lock_format: str | None = None
     """The format of the lock that is named; None: its name and content say it."""
+    index_url: str | None = None
+    """The Python index that has the files of the lock that is named; None: it or the configuration names one."""
     name: str | None = None
     """The subscription's name; None: it is known by its lock's path."""
     request: Request | None = None
@@ -85,13 +87,14 @@ def known_sources(
         environ: environment variables; pixi is found by them.
         pages: gives the index pages of other machines for a lock in a directory; None: they are not asked.
     """
-    manifests = tree.state.manifests
-    return {
-        subscription: PixiSource(Path(manifests[subscription]), environ)
-        if subscription in manifests
-        else LockSource(Path(path), lock_format=tree.state.formats.get(subscription), pages=pages)
-        for subscription, path in tree.state.locks.items()
-    }
+    found: dict[str, WorkspaceSource] = {}
+    for subscription, path in tree.state.locks.items():
+        if (manifest := tree.state.manifests.get(subscription)) is not None:
+            found[subscription] = PixiSource(Path(manifest), environ)
+            continue
+        reading = tree.state.readings.get(subscription, LockReading())
+        found[subscription] = LockSource(Path(path), lock_format=reading.format, index=reading.index, pages=pages)
+    return found
 
 
 def is_refresh(selection: SourceSelection, tree: Tree) -> bool:
@@ -143,7 +146,8 @@ def _sources(
         sources: list[WorkspaceSource] = [PixiSource(find_manifest(path), environ) for path in selection.manifests]
         # A lock beside a manifest that is named is the same subscription, and pixi knows more of it.
         with_manifest = {source.location for source in sources}
-        locks = [LockSource(path, lock_format=selection.lock_format, pages=pages) for path in selection.locks]
+        lock_format, index = selection.lock_format, selection.index_url
+        locks = [LockSource(path, lock_format=lock_format, index=index, pages=pages) for path in selection.locks]
         sources += [lock for lock in locks if lock.location not in with_manifest]
     else:
         here = find_workspace(directory, environ, known=tree.state.found.get(str(directory)))
@@ -234,6 +238,8 @@ def _refuse_contradiction(selection: SourceSelection) -> None:
         raise UsageError("--name names one subscription, so it goes with one --lock or one -m.")
     if selection.lock_format is not None and len(selection.locks) != 1:
         raise UsageError("--lock-format says the format of one lock, so it goes with one --lock.")
+    if selection.index_url is not None and len(selection.locks) != 1:
+        raise UsageError("--index-url says which index has the files of one lock, so it goes with one --lock.")
     if selection.locked and selection.locks:
         raise UsageError("--locked asks pixi whether a lock is current, so it goes with -m and not with --lock.")
 

@@ -18,7 +18,7 @@ from pixi_mirror.mirror import inventory_file, state_file
 from pixi_mirror.mirror.generations import NAMES, dump_names
 from pixi_mirror.mirror.state_file import State
 from pixi_mirror.mirror.tree_view import GENERATIONS, INVENTORY, PRIVATE, REPLACED, STATE, TreeView
-from pixi_mirror.model.packages import Inventory, Stamp
+from pixi_mirror.model.packages import Inventory, LockReading, Stamp
 from pixi_mirror.model.values import MirrorPath, Sha256
 
 _MANY, _WRITING = 64, 4
@@ -208,7 +208,7 @@ class Tree(TreeView):
         locks: Mapping[str, str],
         unlisted: Mapping[MirrorPath, float],
         manifests: Mapping[str, str] | None = None,
-        formats: Mapping[str, str] | None = None,
+        readings: Mapping[str, LockReading] | None = None,
         attempts: Mapping[MirrorPath, str] | None = None,
         stamp: Stamp | None = None,
         is_complete: bool = True,
@@ -220,7 +220,7 @@ class Tree(TreeView):
             locks: subscription id -> path of its lock.
             unlisted: when files were unlisted, in seconds since 1970.
             manifests: subscription id -> path of its manifest, after an update; None: as they are.
-            formats: subscription id -> format of its lock, where the user says it; None: as they are.
+            readings: subscription id -> how its lock is read, where the user says it; None: as they are.
             attempts: failed attempts to make sidecars; None: as they are.
             stamp: the generation that the mirror goes back to; None: what is new is a generation.
             is_complete: whether the change is complete; else it is no generation yet.
@@ -229,12 +229,12 @@ class Tree(TreeView):
         known = {path: self._identities[path] for path in sorted(new.tree) if path in self._identities}
         self._identities = known
         known_manifests = self.state.manifests if manifests is None else manifests
-        known_formats = self.state.formats if formats is None else formats
+        known_readings = self.state.readings if readings is None else readings
         state_of_new = replace(
             self.state,
             locks=locks,
             manifests={key: path for key, path in known_manifests.items() if key in locks},
-            formats={key: each for key, each in known_formats.items() if key in locks},
+            readings={key: each for key, each in known_readings.items() if key in locks},
             updated_as=self.state.updated_as if manifests is None else self.identity,
             identities=known,
             unlisted=unlisted,

@@ -149,7 +149,7 @@ def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, co
         state.locks,
         sources.requests,
         manifests=state.manifests,
-        formats=state.formats,
+        readings=state.readings,
         layout=layout,
     )
     plan = plan_changes(tree, pins, layout=layout, defer=request.defer)

@@ -129,6 +129,16 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockReading:
+    """How a lock is read, as far as the user says it."""
+
+    format: str | None = None
+    """The name of its format; None: its name and content say it."""
+    index: str | None = None
+    """URL of the Python index that has its files, without user; None: the lock or the configuration names one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One environment of one workspace on one platform."""
 

@@ -65,7 +65,7 @@ class PixiSource:
         return self.location, self._manifest
 
     @property
-    def lock_format(self) -> None:
+    def reading(self) -> None:
         """None: the lock of a workspace is a `pixi.lock`."""
 
     def digest(self) -> Sha256:

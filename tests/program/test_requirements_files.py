@@ -80,6 +80,25 @@ def test_the_index_of_pixis_configuration_counts_where_the_file_names_none(world
     assert held(world) == {ONE.file_name, "four-4.0-py3-none-any.whl"}
 
 
+def test_the_index_that_the_user_names_is_kept_for_refreshes_without_its_password(world, index):
+    write(world, "--index-url https://nobody.example/simple", pin(ONE))
+    secret = "hunter2"
+    url = index.url.replace("://", f"://user:{secret}@")
+    run(world, "--lock", FILE, "--index-url", url)
+    assert held(world) == {ONE.file_name}
+    assert any(request.authorization for request in world.requests)
+    assert all(secret.encode() not in data for data in contents(world.mirror).values())
+    (row,) = world.run_json("status")["subscriptions"]
+    assert row["state"] == "current"
+    write(world, pin(ONE), pin(TWO))
+    run(world)
+    assert held(world) == {ONE.file_name, TWO.file_name}
+    write(world, pin(ONE), name="other.txt")
+    done = run(world, "--lock", FILE, "--lock", "project/other.txt", "--index-url", index.url, status=2)
+    assert "one --lock" in done.stderr
+    assert "URL by http or https" in run(world, "--lock", FILE, "--index-url", "pypi", status=2).stderr
+
+
 def test_included_files_and_constraints_belong_to_the_file(world, index):
     write(world, f"-i {index.url}", "-r more.txt", "-c constraints.txt", "two")
     write(world, pin(ONE), "-r requirements.txt", name="more.txt")

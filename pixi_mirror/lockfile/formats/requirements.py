@@ -29,13 +29,14 @@ _SHOWN = 5
 """Requirements that a message names."""
 
 
-def lock_requirements(file: RequirementsFile, path: Path, pages: IndexPages) -> Lock:
+def lock_requirements(file: RequirementsFile, path: Path, pages: IndexPages, *, index: str | None = None) -> Lock:
     """The lock that a requirements file is: the environment `default`, with all files that its hashes mean.
 
     Args:
         file: what it says.
         path: of the file; relative paths start at its directory.
         pages: reads index pages.
+        index: URL of the index in place of that which the file names; None: that of the file.
 
     Raises:
         WorkspaceError: no index is known, a requirement is not pinned, or a marker cannot be read.
@@ -43,7 +44,7 @@ def lock_requirements(file: RequirementsFile, path: Path, pages: IndexPages) -> 
         UnmirrorableError: no index has a file with one of the hashes of a requirement.
         MachineError: the user's configuration does not parse, or a local file cannot be read.
     """
-    finder = _FileFinder(file, path, pages)
+    finder = _FileFinder(file, path, pages, index)
     found = [(each.marker, finder.files(each)) for each in file.requirements]
     finder.refuse_missing()
     holds = marker_evaluator(python_environments(None))
@@ -75,7 +76,7 @@ def lock_requirements(file: RequirementsFile, path: Path, pages: IndexPages) -> 
 class _FileFinder:
     """Finds the files of requirements on index pages, on pages of links and in directories."""
 
-    def __init__(self, file: RequirementsFile, path: Path, pages: IndexPages) -> None:
+    def __init__(self, file: RequirementsFile, path: Path, pages: IndexPages, index: str | None) -> None:
         """Read the pages of all projects.
 
         Raises:
@@ -90,7 +91,7 @@ class _FileFinder:
         self._directories = [local_path(local_url(link, base)) for link in file.find_links if is_local(link)]
         self._missing: list[str] = []
         projects = self._projects()
-        self.indexes = self._known_indexes(pages) if projects else ()
+        self.indexes = self._known_indexes(pages, index) if projects else ()
         addresses = {
             project: [
                 *(PageAddress(index.rstrip("/"), project) for index in self.indexes),
@@ -110,16 +111,17 @@ class _FileFinder:
                 )
         return sorted({each.name for each in self._file.requirements if each.location is None})
 
-    def _known_indexes(self, pages: IndexPages) -> tuple[str, ...]:
-        """The index of the file, else of the user's configuration, and further ones; the first one first."""
+    def _known_indexes(self, pages: IndexPages, index: str | None) -> tuple[str, ...]:
+        """The index that the user names, else that of the file or of the configuration; then the further ones."""
         if self._file.has_no_index:
             return ()
         configured = pages.configured
-        found = (*(self._file.indexes[-1:] or configured[:1]), *(self._file.extra_indexes or configured[1:]))
+        first = (index,) if index is not None else (self._file.indexes[-1:] or configured[:1])
+        found = (*first, *(self._file.extra_indexes or configured[1:]))
         if not found and not self._file.find_links:
             raise WorkspaceError(
-                f"{self._path} has hashes and no URLs, and nothing says which index has its files. Add a line "
-                "`--index-url URL` to it (`--emit-index-url` of uv writes one), or tell pixi which index is yours: "
+                f"{self._path} has hashes and no URLs, and nothing says which index has its files. Name it with "
+                "--index-url URL, add it to the file as a line `--index-url URL`, or tell pixi which index is yours: "
                 "`pixi config set --global pypi-config.index-url URL`."
             )
         return tuple(dict.fromkeys(found))
@@ -190,7 +192,7 @@ class _FileFinder:
             )
         raise UnmirrorableError(
             f"{self._path}: no file of {shown} with one of its hashes (sha256) is on {places}. Name the index that the "
-            "file was made with, by a line `--index-url URL` in it.",
+            "file was made with: --index-url URL.",
             items=self._missing,
         )
 
