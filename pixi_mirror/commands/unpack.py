@@ -1,7 +1,6 @@
 """`pixi mirror unpack`."""
 
 import os
-import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
@@ -18,7 +17,6 @@ from pixi_mirror.environments.shells import SHELLS
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import Json
 from pixi_mirror.pack.unpack import UnpackDestination, UnpackedPack, unpack
-from pixi_mirror.progress import counted
 
 _PACK = Path("environment.tar")
 _STDIN = Path("-")
@@ -69,29 +67,7 @@ def _run(options: Namespace) -> Outcome:
         jobs=options.jobs or os.cpu_count() or 1,
         progress=make_progress(options),
     )
-    return Outcome(json=_json(options, unpacked), lines=_lines(unpacked, verbose=options.verbose))
-
-
-def _lines(unpacked: UnpackedPack, *, verbose: bool) -> list[str]:
-    done = unpacked.done
-    lines = []
-    if verbose:
-        lines += [f"  {each.file_name}" for each in done.archives]
-        lines += [f"  {each.file_name}" for each in done.wheels]
-    packages = counted(len(unpacked.pack.archives) + len(unpacked.pack.wheels), "package")
-    lines.append(f"{unpacked.prefix} {'already has' if done.is_empty else 'has'} the {packages} of the pack")
-    return [*lines, f"activate it with: {_activation_command(unpacked.activation)}"]
-
-
-def _activation_command(script: Path) -> str:
-    """What activates the environment, to be pasted into a shell; a path may have spaces."""
-    match script.suffix:
-        case ".bat" | ".cmd":
-            return f'call "{script}"'
-        case ".ps1":
-            return ". '{}'".format(str(script).replace("'", "''"))
-        case _:
-            return f"{'.' if script.suffix == '.sh' else 'source'} {shlex.quote(str(script))}"
+    return Outcome(json=_json(options, unpacked), lines=unpacked.lines(names_files=options.verbose))
 
 
 def _json(options: Namespace, unpacked: UnpackedPack) -> Mapping[str, Json]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -21,6 +22,15 @@ _WINDOWS_FOLDERS = ("", "Library/mingw-w64/bin", "Library/usr/bin", "Library/bin
 def default_shell(platform: str) -> str:
     """The shell that pixi-unpack writes a script for where nobody names one."""
     return "cmd" if platform.startswith("win-") else "bash"
+
+
+def activation_command(script: Path) -> str:
+    """What activates an environment, to be pasted into a shell; the path of its script may have spaces."""
+    if script.suffix in (".bat", ".cmd"):
+        return f'call "{script}"'
+    if script.suffix == ".ps1":
+        return ". '{}'".format(str(script).replace("'", "''"))
+    return f"{'.' if script.suffix == '.sh' else 'source'} {shlex.quote(str(script))}"
 
 
 def activation_script(prefix: Path, *, shell: str, platform: str, contents: Path | None = None) -> tuple[str, bytes]:

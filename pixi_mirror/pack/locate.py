@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ LOCK = "pixi.lock"
 AGAIN = "Make the pack again, or copy it again; nothing was unpacked."
 """What to do about a pack that is not right."""
 
+_MIRROR = "pixi-mirror.json"
+"""What a folder has that is a mirror."""
 _DOCUMENTS = frozenset({CHECKSUMS, METADATA, LOCK})
 """What is read of the files that lie at the top."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -77,6 +80,35 @@ def locate_files(pack: Path | ByteStream, folder: Path, *, advance: Callable[[in
         if not _is_tar(file):
             return _from_stream(file, str(pack), folder, advance)
         return _in_tar(file, pack, folder, advance)
+
+
+def refuse_other_things(pack: Path) -> None:
+    """Refuse what cannot be read, or is what people take for a pack: a lock, a workspace, a mirror.
+
+    Raises:
+        MachineError: it is one of these.
+    """
+    names: set[str] = set()
+    try:
+        if pack.is_dir():
+            names = set(os.listdir(pack))
+        else:
+            os.close(os.open(pack, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
+    except OSError as error:
+        raise MachineError(f"the pack {pack} cannot be read: {error.strerror}. Name another file or folder.") from None
+    if METADATA in names:
+        return
+    if _MIRROR in names:
+        raise MachineError(
+            f"{pack} is a mirror and no pack. `pixi-mirror pack WORKSPACE --from {shlex.quote(str(pack))}` makes a "
+            "pack of packages that it holds."
+        )
+    if pack.name == LOCK or pack.suffix == ".toml" or LOCK in names:
+        workspace = shlex.quote(str(pack if names else pack.parent))
+        raise MachineError(
+            f"{pack} is no pack, but what one is made of: `pixi-mirror pack {workspace}` makes one, and `unpack` takes "
+            "that."
+        )
 
 
 def is_used(path: str) -> bool:

@@ -1,6 +1,7 @@
 """Have every file of a pack on this machine and verified: from the store, from a mirror, or from pixi-pack's cache."""
 
 import os
+import shlex
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,27 +51,31 @@ def take_from_store(packages: Iterable[Package], batch: Batch) -> tuple[list[Rea
     return ready, sorted(failed, key=lambda each: each.package.path)
 
 
-def take_from_mirror(packages: Iterable[Package], tree: Tree) -> list[ReadyFile]:
+def take_from_mirror(packages: Iterable[Package], tree: Tree, *, bring: str) -> list[ReadyFile]:
     """The files of a mirror with these packages, wherever in it they lie.
+
+    Args:
+        packages: what is wanted.
+        tree: the mirror.
+        bring: the command that brings what it never had.
 
     Raises:
         MachineError: it does not have some of them; they are all named.
     """
     stored = tree.inventory.stored
     places = {content.sha256: path for path, content in stored.items()}
-    ready, missing = [], []
+    ready, missing, is_lost = [], [], True
     for package in packages:
         place = package.path if package.sha256 is None else places.get(package.sha256, package.path)
         content, path = stored.get(place), tree.path(place)
         if content is None or package.sha256 not in (None, content.sha256) or not path.is_file():
             missing.append(package.path)
+            is_lost &= content is not None and package.sha256 in (None, content.sha256)
         else:
             ready.append(ReadyFile(package=package, path=path, sha256=content.sha256, size=content.size))
     if missing:
-        summary = (
-            f"the mirror {tree.root} lacks {len(missing)} of the files to pack. `pixi-mirror update` brings what a "
-            "lock wants, `pixi-mirror verify --repair` what was lost:"
-        )
+        remedy = f"pixi-mirror verify --repair {shlex.quote(str(tree.root))}" if is_lost else bring
+        summary = f"the mirror {tree.root} lacks {len(missing)} of the files to pack. `{remedy}` brings them:"
         raise MachineError("\n  ".join([summary, *missing]), items=missing)
     return ready
 

@@ -1,6 +1,7 @@
 """Pack environments of a workspace, one file for each on each platform, in pixi-pack's format."""
 
-import re
+import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -8,9 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pixi_mirror.context import Context
-from pixi_mirror.disk.files import read_bytes
-from pixi_mirror.errors import PixiMirrorError, SeveralErrors, WorkspaceError
-from pixi_mirror.lockfile.source import MANIFEST_NAMES, LockSource
+from pixi_mirror.errors import PixiMirrorError, SeveralErrors
+from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.checkout import CheckoutSource
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.mirror.upstream import open_upstream
@@ -33,11 +33,9 @@ from pixi_mirror.pack.outputs import (
     write_stream,
 )
 from pixi_mirror.pack.unpackers import find_unpacker, make_self_extracting
+from pixi_mirror.pack.workspace import carried_documents, refuse_other_things
 from pixi_mirror.pack.write import Fill, write_parts
 from pixi_mirror.pixi.discovery import lock_of
-
-_SECRET = re.compile(rb"://(?!git@)[^\s/?#]*@|://[^/\s\"']+/t/[^/\s\"']+/")
-"""A user or a token in a URL; `git@` is everybody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +145,7 @@ def pack(request: PackRequest, context: Context, *, stdout: Callable[[], BinaryI
             for output, plan in plans
         ]
         return PackResult(dry_run=True, packs=tuple(packs), given=given, workspace=workspace)
-    carried = {} if request.style.is_strict else _carried(request.manifest, context)
+    carried = {} if request.style.is_strict else carried_documents(request.manifest, context)
     packs = []
     with _obtained(request, lock, [plan for _, plan in plans], context) as hold:
         for _, plan in plans:
@@ -183,8 +181,7 @@ def _plans(
 ) -> list[tuple[str, PackPlan]]:
     """What goes into each pack, beside what is injected, and what the pack is called."""
     manifest = context.directory() / request.manifest
-    if not manifest.exists():
-        raise WorkspaceError(f"manifest path does not exist at {manifest}. Name a pixi.toml, or its directory.")
+    refuse_other_things(manifest, request.manifest)
     lock = source.read()
     names = names_of(given)
     rules = replace(request.rules, given=names, replaced=names if request.replace else frozenset())
@@ -208,25 +205,6 @@ def _plans(
     return list(zip(outputs, plans, strict=True))
 
 
-def _carried(manifest: Path, context: Context) -> Mapping[str, bytes]:
-    """The manifest and the lock, so that a pack tells what it was made of; never with a secret in them."""
-    manifest = context.directory() / manifest
-    directory = manifest if manifest.is_dir() else manifest.parent
-    found = [manifest] if manifest.is_file() else [directory / name for name in MANIFEST_NAMES]
-    present = next((path for path in found if path.is_file() and path.name in MANIFEST_NAMES), None)
-    carried = {}
-    for path in (*([present] if present else []), lock_of(manifest)):
-        try:
-            data = read_bytes(path.resolve())
-        except OSError as error:
-            raise WorkspaceError(f"{path} cannot be read: {error.strerror}. Let this user read it.") from None
-        if _SECRET.search(data):
-            context.progress.warn(f"{path.name} has a user or a token in a URL, so the pack does not carry it.")
-        else:
-            carried[path.name] = data
-    return carried
-
-
 @contextmanager
 def _obtained(request: PackRequest, lock: LockSource, plans: Iterable[PackPlan], context: Context) -> Iterator[_Hold]:
     """Hold a verified file of each package, wherever it is to come from."""
@@ -239,7 +217,7 @@ def _obtained(request: PackRequest, lock: LockSource, plans: Iterable[PackPlan],
         )
     held = [unpacker] if isinstance(unpacker, ReadyFile) else []
     if request.mirror is not None:
-        held += take_from_mirror(wanted, open_mirror(request.mirror))
+        held += take_from_mirror(wanted, open_mirror(request.mirror), bring=_update_command(request, plans, context))
         yield _open_hold(held, unpacker, distrust=_nobody)
         return
     old = OldCache(request.old_cache, context.progress) if request.old_cache is not None else None
@@ -262,6 +240,16 @@ def _obtained(request: PackRequest, lock: LockSource, plans: Iterable[PackPlan],
         if old is not None:
             old.keep(each for each in ready if each.package is not unpacker)
         yield _open_hold([*held, *ready], unpacker, distrust=supply.store.remove)
+
+
+def _update_command(request: PackRequest, plans: Iterable[PackPlan], context: Context) -> str:
+    """What brings the packages of packs into the mirror that they are to come from."""
+    lock = os.path.relpath(lock_of(context.directory() / request.manifest), context.directory())
+    words = ["pixi-mirror", "update", "-o", str(request.mirror), "--lock", lock]
+    plans = list(plans)
+    for option, names in (("-e", [each.environment for each in plans]), ("-p", [each.platform for each in plans])):
+        words += [word for name in dict.fromkeys(names) for word in (option, name)]
+    return shlex.join(words)
 
 
 def _open_hold(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pixi_mirror.archives.streams import ByteStream
 from pixi_mirror.disk.files import explain_errors
-from pixi_mirror.environments.activation import activation_script, default_shell
+from pixi_mirror.environments.activation import activation_command, activation_script, default_shell
 from pixi_mirror.environments.added_files import take_over
 from pixi_mirror.environments.build import BuiltEnvironment, build_environment
 from pixi_mirror.environments.prefix import Prefix
@@ -15,9 +15,9 @@ from pixi_mirror.environments.staging import ScriptFile, Staging, staging
 from pixi_mirror.environments.zstd_program import require_zstd
 from pixi_mirror.errors import DiskFullError, MachineError, UsageError
 from pixi_mirror.pack.compare import PackDifference, compare_environment, python_in
-from pixi_mirror.pack.locate import locate_files
+from pixi_mirror.pack.locate import locate_files, refuse_other_things
 from pixi_mirror.pack.read import OpenedPack, read_pack
-from pixi_mirror.progress import Progress
+from pixi_mirror.progress import Progress, counted
 
 INSTALLING = "installing"
 """The task that progress is told of when packages are installed."""
@@ -51,6 +51,16 @@ class UnpackedPack:
     """What the environment lacked, and had besides."""
     warnings: tuple[str, ...]
 
+    def lines(self, *, names_files: bool) -> list[str]:
+        """What a person should read of it, with the file name of each package that was installed if that is wanted."""
+        done, count = self.done, counted(len(self.pack.archives) + len(self.pack.wheels), "package")
+        names = [*(each.file_name for each in done.archives), *(each.file_name for each in done.wheels)]
+        return [
+            *(f"  {name}" for name in names if names_files),
+            f"{self.prefix} {'already has' if done.is_empty else 'has'} the {count} of the pack",
+            f"activate it with: {activation_command(self.activation)}",
+        ]
+
 
 def unpack(source: Path | ByteStream, destination: UnpackDestination, *, jobs: int, progress: Progress) -> UnpackedPack:
     """Verify a pack and install it; an environment that is there becomes what the pack holds, or stays as it is.
@@ -65,6 +75,8 @@ def unpack(source: Path | ByteStream, destination: UnpackDestination, *, jobs: i
         BusyError: another process is unpacking to the same place.
     """
     prefix = _prefix(destination)
+    if isinstance(source, Path):
+        refuse_other_things(source)
     with staging(Path(os.path.realpath(prefix))) as stage:
         pack = _read(source, stage, jobs, progress)
         _refuse_platform(pack, destination.platform)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -397,6 +398,30 @@ def test_what_a_mirror_lacks_is_named(world, pack):
     told = pack("workspace", *LINUX, "--from", "mirror", status=8)
     assert "lacks 3 of the files to pack" in told.err
     assert "tool-1.0-h12_1.conda" in told.err
+    assert run(shlex.split(re.search(r"`pixi-mirror (.+)` brings them", told.err)[1])) == 0
+    pack("workspace", *LINUX, "--from", "mirror")
+
+
+@pytest.mark.broken_mirror("a package is removed, to see that its loss is told of")
+def test_what_a_mirror_has_lost_is_brought_by_the_command_that_is_named(world, pack):
+    world.workspace()
+    assert run(["update", "--lock", "workspace/pixi.lock", "-o", "a mirror"]) == 0
+    next((world.directory / "a mirror").rglob("base-*.conda")).unlink()
+    told = pack("workspace", *LINUX, "--from", "a mirror", status=8)
+    assert run(shlex.split(re.search(r"`pixi-mirror (.+)` brings them", told.err)[1])) == 0
+    pack("workspace", *LINUX, "--from", "a mirror")
+
+
+def test_what_is_no_workspace_is_told_from_one_and_the_right_command_named(world, pack):
+    world.workspace()
+    assert run(["update", "--lock", "workspace/pixi.lock"]) == 0
+    pack("workspace", *LINUX)
+    told = pack("mirror", status=3)
+    assert "mirror is a mirror, and `pack` takes a workspace: `pixi-mirror pack WORKSPACE --from mirror`" in told.err
+    told = pack("workspace/pixi.lock", status=3)
+    assert "takes the workspace that it lies in: `pixi-mirror pack workspace`." in told.err
+    told = pack("environment.tar", status=3)
+    assert "`pixi-mirror unpack environment.tar` makes its environment" in told.err
 
 
 @pytest.mark.broken_mirror("a bit of a package is flipped, to see that it is not packed")

@@ -394,6 +394,25 @@ def test_a_failure_has_every_key_that_a_success_has(unpack, packed):
     assert "nowhere.tar cannot be read" in bad["error"]["message"]
 
 
+def test_what_is_not_there_is_told_of_in_one_line(unpack, tmp_path):
+    lines = unpack("nowhere.tar", "--progress", "plain", status=8).splitlines()
+    assert lines == [
+        "pixi-mirror: the pack nowhere.tar cannot be read: No such file or directory. Name another file or folder."
+    ]
+    assert names(tmp_path) == []
+
+
+def test_what_is_no_pack_is_told_from_one_and_the_right_command_named(unpack, tmp_path):
+    for place, file in (("a lock", "pixi.lock"), ("a manifest", "pixi.toml"), ("a mirror", "pixi-mirror.json")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / file).write_text("{}\n")
+    (tmp_path / "a manifest/pixi.lock").write_text("")
+    assert "`pixi-mirror pack 'a lock'` makes one" in unpack("a lock/pixi.lock", status=8)
+    assert "`pixi-mirror pack 'a manifest'` makes one" in unpack("a manifest/pixi.toml", status=8)
+    assert "`pixi-mirror pack 'a manifest'` makes one" in unpack("a manifest", status=8)
+    assert "`pixi-mirror pack WORKSPACE --from 'a mirror'` makes a pack" in unpack("a mirror", status=8)
+
+
 @pytest.mark.parametrize("words", [(), ("--directory-only", "-o", "environment"), ("--create-executable",)], ids=str)
 def test_what_we_pack_is_unpacked_and_its_records_tell_where_it_came_from(world, unpack, words):
     url = f"{world.upstream.url}/wheels/{WHEEL.file_name}"

@@ -129,7 +129,7 @@ sys.exit(0 if sys.version_info >= (3, 14) else 3)' >/dev/null 2>&1 </dev/null
 run_python() {
     interpreter=$(interpreter_here) || complain 'a Python is needed to unpack this, 3.9 or newer (3.14 or newer, or the program zstd, to read packages in the format .conda); there is none on PATH. Install one, or ask for this pack with an unpacker that is a program.' 7
     unpacker_into "$work/unpacker.py"
-    archive | "$interpreter" -I -B "$work/unpacker.py" "$@" -
+    archive | PIXI_MIRROR_SCRIPT=$self "$interpreter" -I -B "$work/unpacker.py" "$@" -
 }
 
 run_program() {

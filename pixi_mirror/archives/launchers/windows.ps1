@@ -59,6 +59,7 @@ try {
     if ((Get-FileHash -Algorithm SHA256 -LiteralPath $unpacker).Hash -ne $sha256) {
         Stop-Here 'it was damaged on its way here: the unpacker in it is not the one that was packed. Copy it again.' 6
     }
+    $env:PIXI_MIRROR_SCRIPT = $PSCommandPath
     # What a program writes to its error stream is no error of this script.
     $ErrorActionPreference = 'Continue'
     if ($kind -eq 'python') {
@@ -81,6 +82,7 @@ catch {
 }
 finally {
     Remove-Item -LiteralPath $work -Recurse -Force -ErrorAction SilentlyContinue
+    Remove-Item -LiteralPath Env:PIXI_MIRROR_SCRIPT -ErrorAction SilentlyContinue
 }
 exit $status
 <#

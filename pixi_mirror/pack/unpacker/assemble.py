@@ -64,9 +64,11 @@ if __name__ == "__main__":
     if sys.version_info < (3, 10):
         fill_up()
     sys.meta_path.insert(0, Loader())
+    from os import environ
+
     from PROGRAM import main
 
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:], environ))
 '''
 
 

@@ -11,8 +11,9 @@ import pytest
 from harness.conda_packages import conda_package
 from harness.examples import first
 from harness.packs import pack_files, tar_of, write_folder
-from harness.unpacking import ZSTD, Bench, tree
+from harness.unpacking import WAYS, ZSTD, Bench, tree
 
+from pixi_mirror.archives.self_extracting import Unpacker, write_unix_executable
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.environments.platform import own_subdir
 from pixi_mirror.pack.unpacker.assemble import _needed, assembled
@@ -73,7 +74,7 @@ def test_a_bare_python_runs_it(bench, version):
         pytest.skip(f"no Python {version} here")
     bench.write(pythons())
     said = bench.run("unpacker", python=found.stdout.strip())
-    assert "Finished unpacking to out" in said
+    assert f"{bench.env} has the 2 packages of the pack" in said
     assert (bench.env / "bin/w").read_text().startswith(f"#!{bench.env}/bin/python\n")
     assert sorted(os.listdir(bench.folder / "out")) == ["activate.sh", "env"]
 
@@ -125,7 +126,7 @@ def test_a_pack_is_read_from_a_file_a_folder_and_a_stream(bench):
     made = tree(bench.folder / "out")
     shutil.rmtree(bench.folder / "out")
     said = bench.run("unpacker", "-", stdin=tar_of(files))
-    assert said.count("Extracting and installing") == said.count("Extracting") == 1
+    assert said.count("installing 1 package\n") == said.count("installing") == 1
     assert tree(bench.folder / "out") == made
     shutil.rmtree(bench.folder / "out")
     write_folder(files, bench.folder / "pack")
@@ -152,6 +153,34 @@ def test_it_refuses_in_pixi_pack_s_words(bench):
     assert "Unsupported pixi-pack version: 2" in bench.run("unpacker", status=8)
     bench.write({"x": b""})
     assert "no pixi-pack.json" in bench.run("unpacker", status=8)
+
+
+def test_it_says_what_unpack_says_of_the_environment_and_how_to_activate_it(bench):
+    bench.write(simple())
+    ours, bare = (bench.run(way, "-e", "my env") for way in WAYS)
+    assert [line.replace("already has", "has") for line in bare.splitlines()[:2]] == ours.splitlines()[:2]
+    assert bare.splitlines()[1] == f"activate it with: . {bench.folder}/out/activate.sh"
+
+
+def test_it_has_the_name_of_the_script_that_it_is_in(bench):
+    bench.write(simple())
+    with (bench.folder / "my env.sh").open("wb") as script:
+        write_unix_executable(
+            script.write,
+            tar=lambda write: write((bench.folder / "environment.tar").read_bytes()),
+            unpacker=Unpacker(content=assembled(), kind="python"),
+        )
+
+    def run(*words):
+        return subprocess.run(
+            ["sh", "my env.sh", *words], cwd=bench.folder, capture_output=True, text=True, check=False
+        )
+
+    assert run("-h").stdout.startswith("usage: my env.sh [-h] [-o DIR] [-e NAME] [-s SHELL] [-v] [-q]\n")
+    assert run("--nonsense").stderr.endswith("\nmy env.sh: error: unrecognized arguments: --nonsense\n")
+    refused = run("-e", "a/b")
+    assert (refused.returncode, refused.stderr[: len("my env.sh: 'a/b'")]) == (2, "my env.sh: 'a/b'")
+    assert run().stdout.startswith(f"{bench.folder}/env has the 1 package of the pack\nactivate it with: ")
 
 
 def test_where_nothing_can_be_written_another_folder_is_asked_for(bench):
