@@ -1,6 +1,6 @@
 """How fast files are brought, as ratios in one run: `python benchmarks/bringing.py [--rounds N]`.
 
-nginx on loopback serves files of random bytes; side by side, each from a cold start and in turn, run
+nginx on loopback serves conda packages of random bytes; side by side, each from a cold start and in turn, run
 
 * cold: `pixi-mirror` with an empty cache, against `curl -Z` (8 at a time) followed by `sha256sum` on all cores; and
   the same with `fsync` doing nothing, because curl never waits for the disk;
@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
+
+from conda_files import conda_package
 
 Shapes: TypeAlias = Mapping[str, tuple[int, int]]
 SHAPES: Shapes = {"300 x 1 MiB": (300, 1 << 20), "8 x 50 MiB": (8, 50 << 20)}
@@ -130,19 +132,22 @@ def _mirror(directory: Path, lock: Path, *, sync: bool = True) -> None:
 
 
 def workspace(directory: Path, served: Path, url: str, count: int, size: int) -> Path:
-    """A lock of `count` packages of `size` random bytes, which `served` holds; they are not opened, so not archives."""
+    """A manifest and a lock of `count` conda packages with a file of `size` random bytes, which `served` holds."""
     folder = served / "conda-forge" / "linux-64"
     folder.mkdir(parents=True)
     rows = []
     for number in range(count):
-        data = random.Random(number).randbytes(size)  # seeded: every run measures the same bytes
+        index = {"name": f"package{number}", "version": "1.0", "build": f"h0_{number}", "build_number": number}
+        content = random.Random(number).randbytes(size)  # seeded: every run measures the same bytes
+        data = conda_package({**index, "subdir": "linux-64", "depends": []}, {f"share/{number}": content})
         name = f"package{number}-1.0-h0_{number}.conda"
         (folder / name).write_bytes(data)
-        rows.append((f"{url}/conda-forge/linux-64/{name}", hashlib.sha256(data).hexdigest()))
+        rows.append((f"{url}/conda-forge/linux-64/{name}", hashlib.sha256(data).hexdigest(), len(data)))
     lines = ["version: 6", "environments:", "  prod:", "    channels:", f"    - url: {url}/conda-forge/"]
-    lines += ["    packages:", "      linux-64:", *(f"      - conda: {where}" for where, _ in rows), "packages:"]
-    for where, sha256 in rows:
-        lines += [f"- conda: {where}", f"  sha256: {sha256}", "  depends:", "  - python >=3.11", f"  size: {size}"]
+    lines += ["    packages:", "      linux-64:", *(f"      - conda: {where}" for where, _, _ in rows), "packages:"]
+    for where, sha256, length in rows:
+        lines += [f"- conda: {where}", f"  sha256: {sha256}", "  depends:", "  - python >=3.11", f"  size: {length}"]
+    (directory / "pixi.toml").write_text(f'[workspace]\nchannels = ["{url}/conda-forge"]\nplatforms = ["linux-64"]\n')
     lock = directory / "pixi.lock"
     lock.write_text("\n".join(lines) + "\n")
     return lock

@@ -1,14 +1,16 @@
-"""How fast packs are written and read, and in how much memory: `python benchmarks/packing.py [--rounds N]`.
+"""How fast packs are written, and in how much memory: `python benchmarks/packing.py [--rounds N]`.
 
-nginx on loopback serves files of random bytes; each row is the median of the rounds, beside plain `tar` of the same
-files, synced to the disk as ours is:
+nginx on loopback serves conda packages of random bytes. Every round runs each of these once, one after another:
 
 * cold: `pixi-mirror pack` with an empty cache;
 * cached: the same with a full one;
 * folder: the same with `--directory-only`;
+* tar: plain `tar` of the same files, which verifies nothing;
 * pixi-pack: cold and with its own cache, where it is on PATH.
 
-The files are no archives, so these packs cannot be unpacked: `benchmarks/unpacking.py` measures that.
+A row is the median of the rounds in seconds until all is on the disk, in seconds of processors, that of ours (`cold` of
+cold ones, `cached` of the others) divided by each of them, and the greatest memory of a process. Where others use the
+processors, only the ratio of processor time is worth something.
 """
 
 import os
@@ -17,67 +19,92 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bringing import each_shape, nginx, workspace
 
 _MEASURED = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 """
-SHAPES = {"300 x 1 MiB": (300, 1 << 20), "8 x 100 MiB": (8, 100 << 20)}
+SHAPES = {"300 x 1 MiB": (300, 1 << 20), "8 x 50 MiB": (8, 50 << 20)}
+HEADER = f"{'seconds':>9}{'processor':>11}{'ratio':>8}{'of proc.':>10}{'MiB':>6}"
+
+
+class Run(NamedTuple):
+    """What one run of a program took."""
+
+    seconds: float
+    """Until all is on the disk."""
+    processor: float
+    """Seconds."""
+    memory: float
+    """MiB, the greatest resident memory of one process."""
 
 
 def main() -> None:
-    each_shape(__doc__, SHAPES, f"{'':30}{'seconds':>9}{'MiB':>7}", _measure, rounds=3)
+    each_shape(__doc__, SHAPES, f"{'':30}{HEADER}", _measure, rounds=3)
 
 
 def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> None:
     served = directory / "served"
     with nginx(directory, served) as url:
         workspace(directory, served, url, count, size)
-        ours = (sys.executable, "-m", "pixi_mirror", "pack", directory, "-e", "prod", "-p", "linux-64", "-q")
-        ours = (*ours, "--cache-dir", directory / "cache", "-o", directory / "ours.tar")
-        commands: dict[str, tuple[Sequence[object], bool]] = {
-            "cold": (ours, True),
-            "cached": (ours, False),
-            "folder": ((*ours, "--directory-only", "-o", directory / "folder"), False),
-            "plain tar": (("tar", "-cf", directory / "plain.tar", "-C", served, "."), False),
-        }
-        if shutil.which("pixi-pack"):
-            theirs = ("pixi-pack", directory, "-e", "prod", "-p", "linux-64", "-o", directory / "theirs.tar")
-            theirs = (*theirs, "--use-cache", directory / "theirs")
-            commands |= {"pixi-pack, cold": (theirs, True), "pixi-pack, cached": (theirs, False)}
-        for what, (command, is_cold) in commands.items():
-
-            def before(*, is_cold: bool = is_cold) -> None:
-                for place in ("cache", "theirs") if is_cold else ():
-                    shutil.rmtree(directory / place, ignore_errors=True)
-
-            repeated(f"{name}, {what}", command, rounds, before)
+        runs: dict[str, list[Run]] = {}
+        for number in range(rounds):
+            place = directory / f"round {number}"
+            place.mkdir()
+            for what, words in _commands(directory, place, served).items():
+                runs.setdefault(what, []).append(measured(words))
+            shutil.rmtree(place)
+        for what, each in runs.items():
+            show(f"{name}, {what}", each, runs["cold" if what.endswith("cold") else "cached"])
 
 
-def repeated(title: str, command: Sequence[object], rounds: int, before: Callable[[], None]) -> None:
-    """Print the median of the seconds of some runs, and the greatest memory; `before` prepares each."""
-    runs = []
-    for _ in range(rounds):
-        before()
-        runs.append(measured(command))
-    seconds, peak = statistics.median(each[0] for each in runs), max(each[1] for each in runs)
-    print(f"{title:30}{seconds:9.3f}{peak:7.0f}", flush=True)
+def _commands(directory: Path, place: Path, served: Path) -> dict[str, Sequence[object]]:
+    """What is run, by its name."""
+    ours = (sys.executable, "-m", "pixi_mirror", "pack", directory, "-e", "prod", "-p", "linux-64", "-q")
+    ours = (*ours, "--cache-dir", place / "cache", "-o")
+    commands: dict[str, Sequence[object]] = {
+        "cold": (*ours, place / "cold.tar"),
+        "cached": (*ours, place / "cached.tar"),
+        "folder": (*ours, place / "folder", "--directory-only"),
+        "tar": ("tar", "-cf", place / "plain.tar", "-C", served, "."),
+    }
+    if shutil.which("pixi-pack"):
+        theirs = ("pixi-pack", directory / "pixi.toml", "-e", "prod", "-p", "linux-64")
+        theirs = (*theirs, "--use-cache", place / "theirs", "-o")
+        commands["pixi-pack, cold"] = (*theirs, place / "their cold.tar")
+        commands["pixi-pack, cached"] = (*theirs, place / "their cached.tar")
+    return commands
 
 
-def measured(command: Sequence[object]) -> tuple[float, float]:
-    """Seconds until all is on the disk, and MiB of the greatest resident memory."""
+def show(title: str, runs: Sequence[Run], ours: Sequence[Run]) -> None:
+    """Print the medians of some runs, and those of ours divided by them."""
+    seconds, processor = _medians(runs)
+    our_seconds, our_processor = _medians(ours)
+    peak = max(run.memory for run in runs)
+    ratios = f"{our_seconds / seconds:8.2f}{our_processor / max(processor, 0.01):10.2f}"
+    print(f"{title:30}{seconds:9.3f}{processor:11.3f}{ratios}{peak:6.0f}", flush=True)
+
+
+def _medians(runs: Sequence[Run]) -> tuple[float, float]:
+    return statistics.median(run.seconds for run in runs), statistics.median(run.processor for run in runs)
+
+
+def measured(command: Sequence[object]) -> Run:
+    """Run a program."""
     os.sync()  # what an earlier round left to be written must not be counted here
     start = time.perf_counter()
     # A process between, for a child's memory is counted from its fork on, when it has all that we have.
     words = [sys.executable, "-c", _MEASURED, *(str(word) for word in command)]
-    told = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
+    told = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout.split()
     os.sync()
-    return time.perf_counter() - start, int(told) / 1024
+    return Run(time.perf_counter() - start, float(told[0]), int(told[1]) / 1024)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pixi_mirror.environments.wheel_archive import PackedWheel, checked_pieces, 
 from pixi_mirror.errors import PixiMirrorError
 
 _ANY_PYTHON = "3.12"
-_PIECE_SIZE = 1 << 20
+_PIECE_SIZE = 1 << 18
 
 
 def examine_packages(

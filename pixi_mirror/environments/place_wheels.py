@@ -38,7 +38,7 @@ INSTALLER = "pixi-mirror"
 NOTE = "pixi-mirror.json"
 """What stands beside `RECORD`: the sha256 of the wheel."""
 
-_PIECE_SIZE = 1 << 20
+_PIECE_SIZE = 1 << 18
 _PROGRAM, _PLAIN = 0o755, 0o644
 
 

@@ -70,7 +70,7 @@ def _plain(word: str) -> str:
     return word.replace("/", "_").replace("\\", "_")
 
 
-_BUFFER = 1 << 20
+_BUFFER = 1 << 18
 _LOCK, _NEW, _REPLACED = "lock", "new", "replaced"
 """What is in a folder of ours: the lock, the pack, and the one that it takes the place of."""
 _END = re.compile(r"[0-9a-f]{16}\.partial")

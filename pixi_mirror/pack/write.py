@@ -18,7 +18,7 @@ Write: TypeAlias = Callable[[bytes], object]
 Fill: TypeAlias = Callable[[Write], None]
 """Writes a whole file through what it is given."""
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _UNHASHED = 8
 """Chunks that may wait to be hashed."""
 
