@@ -23,7 +23,7 @@ class GitClient:
         """What the lines cannot say."""
         if not offer.repositories:
             return ("the mirror holds no git repository, so git has nothing to take from it.",)
-        return ()
+        return tuple(map(_note_of_user, offer.with_user))
 
     def merge(self, text: str | None, offer: Offer) -> str:
         """The lines at the end; git reads every section that has them."""
@@ -68,10 +68,23 @@ def _lines(offer: Offer) -> list[str]:
     return lines
 
 
+def _note_of_user(upstream: str) -> str:
+    parts = urlsplit(upstream)
+    spelled = f"{parts.scheme}://USER@{parts.netloc}{parts.path}"
+    return (
+        f"a lock has a user in the URL of {upstream}, which is stored nowhere. git compares the beginning of a URL as "
+        f"it is, so {spelled} is not led to the mirror. Leave the user out of the manifest and lock again, and give it "
+        "to git by a credential helper or ~/.netrc; or add a line `insteadOf` with that spelling by hand, in a file "
+        "that only you can read."
+    )
+
+
 def _spellings(upstream: str) -> tuple[str, ...]:
-    """How the URL of a repository is written; one of ssh is recorded without its user, who is `git` with all hosts."""
+    """How the URL of a repository is written; one of ssh is recorded without its user, who is `git` with most hosts."""
     parts = urlsplit(upstream)
     if parts.scheme != "ssh":
         return (upstream,)
-    short = () if parts.port else (f"git@{parts.netloc}:{parts.path.lstrip('/')}",)
-    return (f"ssh://git@{parts.netloc}{parts.path}", *short)
+    places = [("ssh://", f"{parts.netloc}{parts.path}")]
+    if not parts.port:
+        places.append(("", f"{parts.netloc}:{parts.path.lstrip('/')}"))
+    return tuple(f"{scheme}{user}{place}" for user in ("git@", "") for scheme, place in places)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pixi_mirror.errors import PixiMirrorError, UsageError
-from pixi_mirror.git.package import repository_path, repository_url
+from pixi_mirror.git.package import has_user, repository_path, repository_url
 from pixi_mirror.http.origins import is_loopback
 from pixi_mirror.model.packages import Inventory, Package, home_channel, home_channels
 from pixi_mirror.model.segments import request_path
@@ -43,6 +43,8 @@ class Offer:
     """Whether there are PyPI files, and `simple/` with them."""
     repositories: dict[str, str] = field(default_factory=dict)
     """Git repositories that are here in part: the history of the commits that locks pin."""
+    with_user: tuple[str, ...] = ()
+    """Those in whose URL a lock has a user."""
     upstream: tuple[str, ...] = ()
     """Scheme and host of everything that the locks name."""
     is_only: bool = False
@@ -137,6 +139,9 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
         with_token=tuple(sorted(_with_token(inventory))),
         has_python=has_python,
         repositories=dict(sorted(_repositories(inventory, url))),
+        with_user=tuple(
+            sorted({repository_url(each) for each, _ in _held(inventory) if each.kind == "git" and has_user(each)})
+        ),
         upstream=tuple(sorted(_upstream(inventory))),
     )
 

@@ -8,7 +8,7 @@ from pixi_mirror.commands.change_lines import change_json, change_lines
 from pixi_mirror.commands.command import Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.text import files_of, nothing_to_do, table
-from pixi_mirror.mirror.checkout import checkout_sources, outside_sources, sources_json
+from pixi_mirror.mirror.checkout import checkout_sources, outside_sources, sources_json, unbuildable_commits
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.subscriptions import SourceSelection
 from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
@@ -189,7 +189,9 @@ def _json(updated: UpdateResult) -> Mapping[str, Json]:
         "changes": [change_json(change) for change in plan.changes],
         "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in refused],
         **sources_json(
-            checkout_sources(plan.pins.snapshots, plan.packages.values()), outside_sources(plan.pins.snapshots)
+            checkout_sources(plan.pins.snapshots, plan.packages.values()),
+            outside_sources(plan.pins.snapshots),
+            unbuildable_commits(plan.pins.snapshots, plan.packages.values()),
         ),
         "warnings": list(plan.warnings),
         "bytes": plan.size,

@@ -11,7 +11,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import files_of
 from pixi_mirror.errors import DONE, FOUND
-from pixi_mirror.mirror.checkout import CheckoutSource, sources_json
+from pixi_mirror.mirror.checkout import sources_json
 from pixi_mirror.mirror.dates import dates_json
 from pixi_mirror.mirror.status import SourceSummary, Status, SubscriptionStatus, status
 from pixi_mirror.model.values import Json
@@ -48,7 +48,9 @@ def _lines(found: Status) -> list[str]:
         needs = ", ".join(sdist.build_requires)
         lines.append(f"will not build offline: {sdist.path} needs {needs}")
     for source in found.checkout:
-        lines.append(f"from your checkout: {source.entry}{_doubt(source)}")
+        doubt = "" if source.builds_offline else f" (will not build offline: {_reason(source.lacks)})"
+        lines.append(f"from your checkout: {source.entry}{doubt}")
+    lines += [f"will not build offline: {commit.entry}: {_reason(commit.lacks)}" for commit in found.unbuildable]
     lines += [f"outside the workspace, not mirrored: {directory.entry}" for directory in found.outside]
     difference = found.plan.difference
     if difference.missing or difference.changed:
@@ -74,13 +76,9 @@ def _surplus_lines(found: Status) -> Iterator[str]:
         yield f"{kept} no longer wanted, and kept for a generation with a name: see `pixi-mirror log`"
 
 
-def _doubt(source: CheckoutSource) -> str:
-    """Why a source directory will not build offline; empty: it will."""
-    if source.builds_offline:
-        return ""
-    if source.lacks is None:
-        return " (will not build offline: nothing here says what building it needs)"
-    return f" (will not build offline: the mirror lacks {', '.join(source.lacks)})"
+def _reason(lacks: tuple[str, ...] | None) -> str:
+    """Why a source will not build offline."""
+    return "nothing here says what building it needs" if lacks is None else f"the mirror lacks {', '.join(lacks)}"
 
 
 def _held_lines(found: Status) -> Iterator[str]:
@@ -158,7 +156,7 @@ def _json(found: Status) -> Mapping[str, Json]:
         "indexes": [_held(index) for index in found.indexes],
         "repositories": [_held(repository) for repository in found.repositories],
         "sdists": [{"path": sdist.path, "build_requires": list(sdist.build_requires)} for sdist in found.sdists],
-        **sources_json(found.checkout, found.outside),
+        **sources_json(found.checkout, found.outside, found.unbuildable),
         "missing": list(found.plan.difference.missing),
         "changed": list(found.plan.difference.changed),
         "deferred": sorted(found.plan.deferred),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.git.source import GitSource, git_source
 from pixi_mirror.model.packages import Package
-from pixi_mirror.model.values import Url, admit_path
+from pixi_mirror.model.values import Json, Url, admit_path
 from pixi_mirror.paths import url_path
 
 PACKS = "/objects/pack/"
@@ -27,6 +27,9 @@ def git_package(source: GitSource, *, name: str) -> Package:
     Raises:
         WorkspaceError: the URL of the repository cannot stand in a mirror.
     """
+    record: dict[str, Json] = {"references": list(source.references)} if source.references else {}
+    if _names_user(source):
+        record["has_user"] = True
     return Package(
         path=admit_path(f"{_place(source)}{PACKS}pack-{source.commit}.pack"),
         url=Url(f"git+{source.url.raw}#{source.commit}"),
@@ -38,7 +41,7 @@ def git_package(source: GitSource, *, name: str) -> Package:
         version=source.commit,
         build=None,
         subdir=None,
-        record=MappingProxyType({"references": list(source.references)} if source.references else {}),
+        record=MappingProxyType(record),
     )
 
 
@@ -56,6 +59,16 @@ def repository_path(package: Package) -> str:
 def repository_url(package: Package) -> str:
     """The URL of the repository that a pin belongs to, without user and password."""
     return package.url.stripped.removeprefix("git+")
+
+
+def has_user(package: Package) -> bool:
+    """Whether a lock has a user in the URL of the repository of a pin, one that is not the usual one."""
+    return package.record.get("has_user", False) is True
+
+
+def _names_user(source: GitSource) -> bool:
+    parts = urlsplit(source.url.raw)
+    return parts.username not in (None, *(("git",) if parts.scheme == "ssh" else ()))
 
 
 def _place(source: GitSource) -> str:

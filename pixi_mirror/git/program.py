@@ -77,6 +77,27 @@ class Git:
             raise MachineError(f"`git {words[0]}` failed in {directory}: {mask_secrets(done.last_words)}")
         return done.stdout
 
+    def read_file(self, commit: str, path: str, *, directory: Path, limit: int) -> bytes | None:
+        """The bytes of a file of a commit; None: it is not there, is no file, or is larger than `limit` bytes.
+
+        Args:
+            commit: that the repository has.
+            path: of the file in the commit, with slashes.
+            directory: the repository.
+            limit: the most bytes that are read.
+
+        Raises:
+            ProgramError: git cannot be started.
+        """
+        name = f"{commit}:{path}"
+        size = self.run("cat-file", "-s", name, directory=directory)
+        if size.status != 0 or int(size.stdout) > limit:
+            return None
+        data = bytearray()
+        command = [self._program, "cat-file", "blob", name]
+        done = stream(command, cwd=directory, environ=self._surroundings(None), stdin=b"", write=data.extend)
+        return bytes(data) if done.status == 0 else None
+
     def pack(self, commit: str, *, directory: Path, write: Callable[[bytes], None]) -> None:
         """Write one pack with a commit and all its history; one thread makes the same bytes of the same objects.
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from pixi_mirror.model.values import Url
@@ -25,13 +25,16 @@ class GitSource:
     """40 hexadecimal digits, or 64 in a repository with sha256."""
     references: tuple[str, ...] = ()
     """Full names of branches and tags that the lock gives for this commit, such as `refs/tags/v1.0`."""
+    subdirectory: str = field(default="", compare=False)
+    """Where the source lies in the repository."""
 
 
 def read_git_location(location: str) -> GitSource:
     """Read a location that begins with `git+`, in the spellings of pixi's locks of all versions.
 
     Args:
-        location: `git+https://host/repository.git[@COMMIT][?rev=…|branch=…|tag=…][&subdirectory=…][#COMMIT]`.
+        location: `git+https://host/repository.git[@COMMIT][?rev=…|branch=…|tag=…][&subdirectory=…][#COMMIT]`. After
+            `@COMMIT` the fragment may be pip's: `#egg=…&subdirectory=…`.
 
     Raises:
         ValueError: it names no commit, or no repository that git can fetch.
@@ -42,7 +45,7 @@ def read_git_location(location: str) -> GitSource:
     bare, _, fragment = rest.partition("#")
     parts = urlsplit(bare)
     path, pinned = _without_commit(parts.path)
-    query = dict(parse_qsl(parts.query))
+    query = dict(parse_qsl(fragment)) | dict(parse_qsl(parts.query))
     commit = next((each for each in (fragment, pinned, query.get("rev", "")) if _COMMIT.fullmatch(each)), None)
     if commit is None:
         raise ValueError("it is pinned to no commit")
@@ -52,6 +55,7 @@ def read_git_location(location: str) -> GitSource:
         branch=query.get("branch"),
         tag=query.get("tag"),
         revision=query.get("rev"),
+        subdirectory=query.get("subdirectory", ""),
     )
 
 
@@ -62,6 +66,7 @@ def git_source(
     branch: str | None = None,
     tag: str | None = None,
     revision: str | None = None,
+    subdirectory: str = "",
 ) -> GitSource:
     """A git source from its parts, as conda source packages of locks of version 7 have them.
 
@@ -71,6 +76,7 @@ def git_source(
         branch: the branch that the manifest names.
         tag: the tag that the manifest names.
         revision: a branch, a tag or a commit: the manifest does not say which.
+        subdirectory: where the source lies in the repository.
 
     Raises:
         ValueError: the commit is none, or the URL is of no kind that git can fetch.
@@ -84,6 +90,7 @@ def git_source(
         url=Url(_admit_repository(url)),
         commit=commit,
         references=tuple(sorted({head + name for head, name in names if name and _REFERENCE.fullmatch(name)})),
+        subdirectory=subdirectory,
     )
 
 

@@ -212,6 +212,7 @@ def _without_pins(followed: Snapshot) -> Snapshot:
         tools=(),
         tools_for=None,
         directories=(),
+        commits=(),
     )
 
 

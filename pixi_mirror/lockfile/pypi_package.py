@@ -59,7 +59,7 @@ def pypi_package(
     of_index = form in ("wheel", "sdist")
     own_and_all = [*([entry.index] if entry.index else []), *indexes]
     record = {
-        "indexes": [url.rstrip("/") for url in _urls(own_and_all)] if of_index else [],
+        "indexes": list(index_list(own_and_all)) if of_index else [],
         "find-links": _urls(find_links) if of_index else [],
     }
     return Package(
@@ -77,6 +77,11 @@ def pypi_package(
         subdir=None,
         record=MappingProxyType(record),
     )
+
+
+def index_list(urls: Iterable[str]) -> tuple[str, ...]:
+    """The URLs of indexes of a lock as a mirror records them: stripped, without slash at the end, each once."""
+    return tuple(url.rstrip("/") for url in _urls(urls))
 
 
 def _sha256_in_fragment(location: str) -> Sha256 | None:

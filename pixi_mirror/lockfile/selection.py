@@ -1,23 +1,40 @@
 """Select from a lock what requests want: environments, platforms, and of their packages what can be mirrored."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from packaging.utils import canonicalize_name
 
-from pixi_mirror.disk.files import hash_file
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.git.package import git_package
 from pixi_mirror.lockfile.conda_package import conda_package
 from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, LockedEnvironment, PypiEntry
 from pixi_mirror.lockfile.interface import MissingPlatform, SelectionResult
+from pixi_mirror.lockfile.local_archives import hash_local_archive, with_file_hash
 from pixi_mirror.lockfile.mirrorable import ONLY_MD5, entry_title, missing_archive, missing_hash
 from pixi_mirror.lockfile.pypi_package import pypi_package
-from pixi_mirror.lockfile.source_entries import git_source_of, read_manifest, source_directory_of
-from pixi_mirror.model.packages import SKIP, Cell, Channel, Layout, Package, Refusal, Request, Snapshot, SourceDirectory
+from pixi_mirror.lockfile.source_entries import (
+    git_source_of,
+    has_own_manifest,
+    parts_of,
+    read_manifest,
+    source_commit_of,
+    source_directory_of,
+)
+from pixi_mirror.model.packages import (
+    SKIP,
+    Cell,
+    Channel,
+    Layout,
+    Package,
+    Refusal,
+    Request,
+    Snapshot,
+    SourceCommit,
+    SourceDirectory,
+)
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, canonical
-from pixi_mirror.paths import channel, is_local, is_pseudo, local_path, local_url
+from pixi_mirror.paths import channel, is_pseudo
 from pixi_mirror.suggest import suggested
 
 SUBDIR_PREFIX = "subdir:"
@@ -78,6 +95,8 @@ class Selection:
         self._found: set[str] = set()
         self._known: set[str] = set()
         self._directories: dict[str, SourceDirectory] = {}
+        self._parts: dict[int, tuple[Entry, ...]] = {}
+        self._commits: dict[tuple[str, str, str], SourceCommit] = {}
         self._skipped: dict[str, Refusal] = {}
         self._refused: dict[str, Refusal] = {}
 
@@ -149,10 +168,10 @@ class Selection:
         request: Request,
         environment: LockedEnvironment,
     ) -> None:
-        for entry in entries:
+        for entry in (part for each in entries for part in self._parts_of(each)):
             if isinstance(entry, PypiEntry) and not request.pypi:
                 continue
-            if self._is_only_directory(entry):
+            if self._is_only_directory(entry, environment):
                 continue
             admitted = self._admit_once(entry, environment)
             refusal = admitted if isinstance(admitted, Refusal) else _refuse_unhashed(admitted, request)
@@ -161,12 +180,19 @@ class Selection:
             elif isinstance(admitted, Package):
                 paths[admitted.path] = None
                 self._wanted[id(admitted)] = admitted
+                if admitted.kind == "git" and has_own_manifest(entry):
+                    commit = source_commit_of(entry, admitted, environment.indexes)
+                    self._commits.setdefault((commit.path, commit.kind, commit.subdirectory), commit)
 
-    def _is_only_directory(self, entry: Entry) -> bool:
+    def _parts_of(self, entry: Entry) -> tuple[Entry, ...]:
+        """The parts of an entry; the same objects for the same entry."""
+        return self._parts.setdefault(id(entry), parts_of(entry)) if isinstance(entry, CondaSource) else (entry,)
+
+    def _is_only_directory(self, entry: Entry, environment: LockedEnvironment) -> bool:
         """Whether an entry is a source directory that needs no mirroring; remember the directory."""
         key = entry_title(entry)
         if key not in self._directories:
-            directory = source_directory_of(entry, self._base, read=read_manifest)
+            directory = source_directory_of(entry, self._base, environment.indexes, read=read_manifest)
             if directory is None:
                 return False
             self._directories[key] = directory
@@ -195,7 +221,7 @@ class Selection:
                     return Refusal(entry=entry_title(entry), reason=missing_archive(entry) or "")
                 case CondaBinary():
                     return conda_package(
-                        _with_hash(entry, self._base),
+                        with_file_hash(entry, self._base),
                         layout=self._layout,
                         base=self._base,
                         needs_place=self._needs_places,
@@ -206,7 +232,7 @@ class Selection:
                         indexes=environment.indexes,
                         find_links=environment.find_links,
                         base=self._base,
-                        sha256_of=lambda url: _hash_local(url)[0],
+                        sha256_of=lambda url: hash_local_archive(url)[0],
                         needs_place=self._needs_places,
                     )
         except UnmirrorableError as error:
@@ -239,6 +265,7 @@ class Selection:
             packages=tuple(sorted(self._wanted.values(), key=_by_path)),
             refused=tuple(refusal for _, refusal in sorted(self._skipped.items())),
             directories=tuple(directory for _, directory in sorted(self._directories.items())),
+            commits=tuple(commit for _, commit in sorted(self._commits.items())),
         )
         return SelectionResult(
             snapshot=snapshot,
@@ -274,32 +301,6 @@ def _name_of(entry: Entry) -> str:
 
 def _by_path(package: Package) -> tuple[str, bytes]:
     return (package.path, canonical(dict(package.record)))
-
-
-def _with_hash(entry: CondaBinary, base: str) -> CondaBinary:
-    """The entry; if it is a file of this machine without a hash in the lock, with the hash that the file has now.
-
-    Raises:
-        UnmirrorableError: the file cannot be read.
-    """
-    if entry.record.get("sha256") is not None or not is_local(entry.location):
-        return entry
-    sha256, size = _hash_local(Url(local_url(entry.location, base)))
-    return replace(entry, record=MappingProxyType({"size": size, **entry.record, "sha256": sha256}))
-
-
-def _hash_local(url: Url) -> tuple[Sha256, int]:
-    """The sha256 of a local archive and its size in bytes.
-
-    Raises:
-        UnmirrorableError: it cannot be read.
-    """
-    path = local_path(url.raw)
-    try:
-        sha256, status = hash_file(path)
-    except OSError as error:
-        raise UnmirrorableError(f"the file {path} cannot be read: {error.strerror}") from None
-    return sha256, status.st_size
 
 
 def _refuse_unhashed(package: Package, request: Request) -> Refusal | None:

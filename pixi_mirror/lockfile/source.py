@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # a run with nothing to do must not import these
 MANIFEST_NAMES = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
 """What pixi calls a manifest."""
 
-_RULES = b"pixi-mirror reads locks by rules 7\n"
+_RULES = b"pixi-mirror reads locks by rules 8\n"
 """It changes whenever the same lock would give another result: then pins of an older program are renewed."""
 
 _LOCAL_ARCHIVE = re.compile(

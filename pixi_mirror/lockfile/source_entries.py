@@ -7,15 +7,17 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 from pixi_mirror.disk.files import read_bytes
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
 from pixi_mirror.git.source import GitSource, git_source, read_git_location
 from pixi_mirror.lockfile.entries import CondaSource, Entry, PypiEntry
 from pixi_mirror.lockfile.mirrorable import entry_title
-from pixi_mirror.model.packages import SourceDirectory
+from pixi_mirror.lockfile.pypi_package import index_list
+from pixi_mirror.model.packages import Package, SourceCommit, SourceDirectory
 from pixi_mirror.model.values import Json
 from pixi_mirror.paths import channel, is_local, local_path, local_url
 from pixi_mirror.pypi.metadata import build_requirements
@@ -23,8 +25,8 @@ from pixi_mirror.pypi.names import form_of
 
 _SUBDIRECTORY = re.compile(r"\?subdirectory=([^#&]*)\Z")
 
-_LARGEST_MANIFEST = 1 << 20
-"""Bytes of a pyproject.toml that are read."""
+LARGEST_MANIFEST = 1 << 20
+"""Bytes of a manifest that are read."""
 
 
 def git_source_of(entry: Entry) -> GitSource | None:
@@ -37,7 +39,7 @@ def git_source_of(entry: Entry) -> GitSource | None:
         match entry:
             case PypiEntry(location=location) if form_of(location) == "git":
                 return read_git_location(location)
-            case CondaSource(location=location) if location.startswith("git+"):
+            case CondaSource(location=location) if _is_commit(location):
                 return read_git_location(location)
             case CondaSource(origin={"git": str(url), "rev": str(commit), **others}):
                 bare = _SUBDIRECTORY.sub("", url).removeprefix("git+")
@@ -47,18 +49,72 @@ def git_source_of(entry: Entry) -> GitSource | None:
     return None
 
 
-def source_directory_of(entry: Entry, base: str, *, read: Callable[[Path], bytes | None]) -> SourceDirectory | None:
+def parts_of(entry: Entry) -> tuple[Entry, ...]:
+    """The entry, as two where the manifest of a conda package lies in one repository and its source in another."""
+    match entry:
+        case CondaSource(location=location, origin={"git": str(url), "rev": str(commit)}) if _is_commit(location):
+            bare = url.removeprefix("git+").partition("?")[0]
+            names = urlencode({key: entry.origin[key] for key in ("branch", "tag") if key in entry.origin})
+            return replace(entry, origin={}), replace(entry, location=f"git+{bare}?{names}#{commit}")
+    return (entry,)
+
+
+def has_own_manifest(entry: Entry) -> bool:
+    """Whether the manifest that says how an entry is built lies in the commit that it is built from."""
+    return not isinstance(entry, CondaSource) or (_is_commit(entry.location) and not entry.origin)
+
+
+def source_commit_of(entry: Entry, pin: Package, indexes: Iterable[str]) -> SourceCommit:
+    """The entry as something that is built from a pinned commit, in which its manifest lies; nothing is read yet.
+
+    Args:
+        entry: of a lock; `has_own_manifest` is true of it.
+        pin: of its commit.
+        indexes: the URLs of the indexes that its environment names.
+    """
+    source = read_git_location(entry.location)
+    is_conda = isinstance(entry, CondaSource)
+    return SourceCommit(
+        entry=entry_title(entry),
+        path=pin.path,
+        kind="conda" if is_conda else "pypi",
+        indexes=() if is_conda else index_list(indexes),
+        subdirectory=source.subdirectory.strip("/"),
+    )
+
+
+def read_source_commit(commit: SourceCommit, read: Callable[[Path], bytes | None]) -> SourceCommit:
+    """The same with what its manifest says.
+
+    Args:
+        commit: whose repository is there.
+        read: gives the bytes of a file of the commit by its relative path, None for one that is not there.
+    """
+    folder = Path(commit.subdirectory)
+    if commit.kind == "pypi":
+        return replace(commit, is_read=True, build_requires=_build_requires(folder, read))
+    backend = read_build_backend(folder, Path(), read=read)
+    if backend is None:
+        return replace(commit, is_read=True)
+    channels = _channel_urls(backend.channels)
+    return replace(commit, is_read=True, build_requires=backend.specs, channels=channels)
+
+
+def source_directory_of(
+    entry: Entry, base: str, indexes: Iterable[str], *, read: Callable[[Path], bytes | None]
+) -> SourceDirectory | None:
     """The directory that an entry is built from; None: it is built from none.
 
     Args:
         entry: of a lock.
         base: the `file:///directory/` URL of the workspace: its own directories lie below.
+        indexes: the URLs of the indexes that its environment names.
         read: gives the bytes of a file of this machine, None for one that cannot be read.
     """
     match entry:
         case PypiEntry(location=location) if form_of(location) == "directory":
             kind = "pypi"
-        case CondaSource(location=location) if is_local(location) and not location.startswith("git+"):
+        case CondaSource(location=location) if is_local(location) and not _is_commit(location):
             kind = "conda"
         case _:
             return None
@@ -74,7 +130,12 @@ def source_directory_of(entry: Entry, base: str, *, read: Callable[[Path], bytes
         is_inside=is_inside,
         build_requires=_build_requires(directory, read) if kind == "pypi" else specs,
         channels=_channel_urls(backend.channels) if backend is not None else (),
+        indexes=index_list(indexes) if kind == "pypi" else (),
     )
+
+
+def _is_commit(location: str) -> bool:
+    return location.startswith("git+")
 
 
 def _channel_urls(channels: Iterable[str]) -> tuple[str, ...]:
@@ -100,7 +161,7 @@ def _build_requires(directory: Path, read: Callable[[Path], bytes | None]) -> tu
 def read_manifest(path: Path) -> bytes | None:
     """The bytes of a small file of a source directory; None: it is not there, is too large, or cannot be read."""
     try:
-        return read_bytes(path, limit=_LARGEST_MANIFEST)
+        return read_bytes(path, limit=LARGEST_MANIFEST)
     except (OSError, ValueError):
         return None
 

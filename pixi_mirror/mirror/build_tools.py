@@ -5,17 +5,20 @@ These are tools for sdists, backends of conda source directories, and submodules
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 
 from pixi_mirror.conda.solve import CondaResolutionRequest, ResolvedPackage
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.git.package import git_package, source_of
 from pixi_mirror.git.source import GitSource
-from pixi_mirror.model.packages import Layout, Listing, Package, Snapshot
+from pixi_mirror.lockfile.source_entries import read_source_commit
+from pixi_mirror.model.packages import Layout, Listing, Package, Snapshot, SourceCommit
 from pixi_mirror.model.values import Json, MirrorPath, Sha256, Url, admit_path, canonical, sha256_of
 from pixi_mirror.paths import channel, url_path
 from pixi_mirror.pypi.build_requirements import ResolutionRequest
-from pixi_mirror.pypi.index_urls import index_urls
+from pixi_mirror.pypi.index_urls import index_urls, is_page_of_links
 from pixi_mirror.pypi.resolver_output import ResolvedFile
 
 _PYTHON = "python"
@@ -31,6 +34,8 @@ class BuildResolvers:
     """Finds the submodules of one commit, without those that they have themselves."""
     backends: Callable[[CondaResolutionRequest], tuple[ResolvedPackage, ...]]
     """Resolves the build backends of conda source packages to packages of channels."""
+    read_file: Callable[[Package, Path], bytes | None]
+    """Gives the bytes of a file of a pinned commit; None: it is not there."""
 
 
 def resolve_build_tools(
@@ -40,8 +45,9 @@ def resolve_build_tools(
     *,
     layout: Layout,
 ) -> tuple[Snapshot, ...]:
-    """The snapshots with the tools that their requests ask for, and with the submodules of their git sources.
+    """The snapshots with the tools that their requests ask for, and with what is in their git sources.
 
+    That is submodules, which become packages, and what the manifests say.
     Those that were resolved for the same question stay.
 
     Args:
@@ -61,6 +67,7 @@ def resolve_build_tools(
 def _with_tools(
     snapshot: Snapshot, listings: Mapping[MirrorPath, Listing], resolvers: BuildResolvers, layout: Layout
 ) -> Snapshot:
+    snapshot = replace(snapshot, commits=tuple(_read_commits(snapshot, resolvers.read_file)))
     needs = _needs(snapshot, listings)
     repositories = [package for package in snapshot.packages if package.kind == "git"]
     backends = backend_requests(snapshot)
@@ -81,6 +88,14 @@ def _with_tools(
         tools.update(_resolved_tools(snapshot, needs, indexes, homes, resolvers.wheels))
     tools.update((package.path, package) for package in resolved_backends(backends, layout, resolvers.backends))
     return replace(snapshot, tools=tuple(tools[path] for path in sorted(tools)), tools_for=answered)
+
+
+def _read_commits(snapshot: Snapshot, read_file: Callable[[Package, Path], bytes | None]) -> Iterator[SourceCommit]:
+    """What is built from commits, each with what its manifest says; a manifest is read once."""
+    pins = {package.path: package for package in snapshot.packages if package.kind == "git"}
+    for commit in snapshot.commits:
+        pin = pins.get(commit.path)
+        yield commit if commit.is_read or pin is None else read_source_commit(commit, partial(read_file, pin))
 
 
 def _resolved_tools(
@@ -132,14 +147,16 @@ def _needs(snapshot: Snapshot, listings: Mapping[MirrorPath, Listing]) -> tuple[
     if any(request.with_build_requirements for request in snapshot.requests):
         known = (listings.get(package.path) for package in snapshot.packages)
         needs.update(need for listing in known if listing is not None for need in listing.build_requires or ())
-        own = (directory for directory in snapshot.directories if directory.kind == "pypi")
-        needs.update(need for directory in own for need in directory.build_requires or ())
+        own = (source for source in snapshot.sources if source.kind == "pypi")
+        needs.update(need for source in own for need in source.build_requires or ())
     return tuple(sorted(needs))
 
 
 def _indexes(snapshot: Snapshot) -> tuple[str, ...]:
     urls = (url for package in snapshot.packages if package.kind == "pypi" for url in index_urls(package))
-    named = (each.url for each in urls if not each.is_page_of_links)
+    named = [each.url for each in urls if not each.is_page_of_links]
+    # An environment may have no file of its indexes, and only sources that are built.
+    named += [url for source in snapshot.sources for url in source.indexes if not is_page_of_links(url)]
     return tuple(dict.fromkeys(named))
 
 
@@ -175,7 +192,7 @@ def _package(resolved: ResolvedFile, indexes: tuple[str, ...]) -> Package:
 
 
 def backend_requests(snapshot: Snapshot) -> tuple[CondaResolutionRequest, ...]:
-    """What is to be resolved: the backend of each conda directory for each subdir, if a request asks for it.
+    """What is to be resolved: the backend of each conda source for each subdir, if a request asks for it.
 
     A backend that names no channels comes from those of the environments.
     """
@@ -185,10 +202,10 @@ def backend_requests(snapshot: Snapshot) -> tuple[CondaResolutionRequest, ...]:
     for subdir in sorted({cell.subdir for cell in snapshot.cells}):
         cells = [cell for cell in snapshot.cells if cell.subdir == subdir]
         named = tuple(dict.fromkeys(channel.url for cell in cells for channel in cell.channels))
-        for directory in snapshot.directories:
-            channels = directory.channels or named
-            if directory.kind == "conda" and directory.build_requires and channels:
-                request = CondaResolutionRequest(specs=directory.build_requires, channels=channels, subdir=subdir)
+        for source in snapshot.sources:
+            channels = source.channels or named
+            if source.kind == "conda" and source.build_requires and channels:
+                request = CondaResolutionRequest(specs=source.build_requires, channels=channels, subdir=subdir)
                 found[request] = None
     return tuple(found)
 

@@ -1,13 +1,14 @@
-"""The source directories that locks install: which come from your checkout, and which will build offline.
+"""What locks have built where it is installed: which of it comes from your checkout, and what will build offline.
 
-They are no files of the mirror. What building them needs is: the requirements of their pyproject.toml, from an index.
+Directories are no files of the mirror, and commits are repositories of it. What building them needs is in the mirror:
+the requirements of a pyproject.toml, from an index, and the backends of conda packages, from channels.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pixi_mirror.conda.matchspec import MatchSpec
-from pixi_mirror.model.packages import Package, Snapshot, SourceDirectory
+from pixi_mirror.model.packages import Package, Snapshot, SourceCommit, SourceDirectory
 from pixi_mirror.model.values import Json
 from pixi_mirror.pypi.requirements import accepts, required_name
 
@@ -29,6 +30,16 @@ class CheckoutSource:
         return self.lacks == ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnbuildableCommit:
+    """What a lock has built from a commit, and what nobody can build who has only the mirror."""
+
+    entry: str
+    workspace: str
+    lacks: tuple[str, ...] | None
+    """As of a `CheckoutSource`; never empty."""
+
+
 def checkout_sources(snapshots: Iterable[Snapshot], packages: Iterable[Package]) -> tuple[CheckoutSource, ...]:
     """The directories of the workspaces' own.
 
@@ -36,20 +47,35 @@ def checkout_sources(snapshots: Iterable[Snapshot], packages: Iterable[Package])
         snapshots: what the subscriptions want.
         packages: what the mirror has or will have: what they can be built with.
     """
-    packages = tuple(packages)
-    versions = known_versions(packages)
-    conda = [package for package in packages if package.kind == "conda"]
+    tools = _BuildTools(packages)
     return tuple(
         CheckoutSource(
             entry=directory.entry,
             path=directory.path,
             workspace=snapshot.workspace,
-            lacks=_lacks(directory, versions, conda),
+            lacks=tools.lacking(directory),
         )
         for snapshot in snapshots
         for directory in snapshot.directories
         if directory.is_inside
     )
+
+
+def unbuildable_commits(snapshots: Iterable[Snapshot], packages: Iterable[Package]) -> tuple[UnbuildableCommit, ...]:
+    """What is built from commits and will not build offline, as far as the manifests in these were read.
+
+    Args:
+        snapshots: what the subscriptions want.
+        packages: what the mirror has or will have: what it can be built with.
+    """
+    tools = _BuildTools(packages)
+    found = [
+        UnbuildableCommit(entry=commit.entry, workspace=snapshot.workspace, lacks=tools.lacking(commit))
+        for snapshot in snapshots
+        for commit in snapshot.commits
+        if commit.is_read
+    ]
+    return tuple(each for each in found if each.lacks != ())
 
 
 def outside_sources(snapshots: Iterable[Snapshot]) -> tuple[SourceDirectory, ...]:
@@ -83,14 +109,21 @@ def missing_requirements(needs: Iterable[str], versions: Mapping[str, set[str]])
     )
 
 
-def _lacks(
-    directory: SourceDirectory, versions: Mapping[str, set[str]], conda: Iterable[Package]
-) -> tuple[str, ...] | None:
-    if directory.build_requires is None:
-        return None
-    if directory.kind == "pypi":
-        return missing_requirements(directory.build_requires, versions)
-    return tuple(text for text in directory.build_requires if not any(_fits(text, package) for package in conda))
+class _BuildTools:
+    """What the sources can be built with."""
+
+    def __init__(self, packages: Iterable[Package]) -> None:
+        packages = tuple(packages)
+        self._versions = known_versions(packages)
+        self._conda = [package for package in packages if package.kind == "conda"]
+
+    def lacking(self, source: SourceDirectory | SourceCommit) -> tuple[str, ...] | None:
+        """What of the needs of a source is not there; None: it is not known what it needs."""
+        if source.build_requires is None:
+            return None
+        if source.kind == "pypi":
+            return missing_requirements(source.build_requires, self._versions)
+        return tuple(text for text in source.build_requires if not any(_fits(text, each) for each in self._conda))
 
 
 def _fits(text: str, package: Package) -> bool:
@@ -101,9 +134,14 @@ def _fits(text: str, package: Package) -> bool:
         return False
 
 
-def sources_json(checkout: Iterable[CheckoutSource], outside: Iterable[SourceDirectory]) -> Mapping[str, Json]:
+def sources_json(
+    checkout: Iterable[CheckoutSource],
+    outside: Iterable[SourceDirectory],
+    commits: Iterable[UnbuildableCommit] = (),
+) -> Mapping[str, Json]:
     """The keys `checkout`, `unbuildable` and `outside` of the JSON of `update`, `status` and `pack`."""
     checkout = tuple(checkout)
+    doubtful: list[CheckoutSource | UnbuildableCommit] = [each for each in checkout if not each.builds_offline]
     return {
         "unbuildable": [
             {
@@ -111,8 +149,7 @@ def sources_json(checkout: Iterable[CheckoutSource], outside: Iterable[SourceDir
                 "workspace": source.workspace,
                 "lacks": None if source.lacks is None else list(source.lacks),
             }
-            for source in checkout
-            if not source.builds_offline
+            for source in [*doubtful, *commits]
         ],
         "checkout": [
             {

@@ -62,6 +62,7 @@ def _subscription_rows(snapshot: Json, packages: list[Json], keys: list[str]) ->
     yield ["pins", name, snapshot["workspace"], snapshot["newest_timestamp"], snapshot["tools_for"]]
     yield from (["refused", name, row] for row in snapshot["refused"])
     yield from (["directory", name, row] for row in snapshot.get("directories", ()))
+    yield from (["commit", name, row] for row in snapshot.get("commits", ()))
     yield from (["wanted", name, keys[number]] for number in snapshot["packages"])
     yield from (["tool", name, keys[number]] for number in snapshot["tools"])
     for cell in snapshot["cells"]:
@@ -156,4 +157,5 @@ def _subscription(
             for environment, platform, subdir, channels, virtual_packages in of("cell")
         ],
         "directories": [row for (row,) in of("directory")],
+        "commits": [row for (row,) in of("commit")],
     }

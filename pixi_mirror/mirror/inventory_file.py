@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import get_args
 
 from pixi_mirror.mirror.inventory_schema import require_format, require_inventory
+from pixi_mirror.mirror.inventory_sources import source_commit, source_directory, source_rows
 from pixi_mirror.model.packages import (
     Cell,
     Channel,
@@ -21,7 +22,6 @@ from pixi_mirror.model.packages import (
     Refusal,
     Request,
     Snapshot,
-    SourceDirectory,
     Stamp,
 )
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
@@ -203,7 +203,7 @@ def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
             for cell in snapshot.cells
         ],
         # Without any, the inventory is the one that was written before there were any.
-        **({"directories": [_directory_row(each) for each in snapshot.directories]} if snapshot.directories else {}),
+        **source_rows(snapshot),
     }
 
 
@@ -222,27 +222,9 @@ def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
         refused=tuple(Refusal(**refusal) for refusal in row["refused"]),
         tools=tuple(pool[number] for number in row["tools"]),
         tools_for=None if row["tools_for"] is None else admit_sha256(row["tools_for"]),
-        directories=tuple(_directory(each) for each in row.get("directories", ())),
+        directories=tuple(map(source_directory, row.get("directories", ()))),
+        commits=tuple(map(source_commit, row.get("commits", ()))),
     )
-
-
-def _directory(row: Mapping[str, Json]) -> SourceDirectory:
-    needs = row["build_requires"]
-    return SourceDirectory(
-        entry=row["entry"],
-        path=row["path"],
-        kind="conda" if row["kind"] == "conda" else "pypi",
-        is_inside=row["is_inside"],
-        build_requires=None if needs is None else tuple(needs),
-        channels=tuple(row.get("channels", ())),
-    )
-
-
-def _directory_row(directory: SourceDirectory) -> Json:
-    row = asdict(directory)
-    if not directory.channels:
-        del row["channels"]
-    return row
 
 
 def _channel_row(channel: Channel) -> Json:

@@ -53,7 +53,7 @@ _CONDA = {
     "purls?": ([str], type(None)),
 }  # fmt: skip
 _PYPI = {"indexes": [str], "find-links?": [str]}
-_GIT = {"references?": [str]}
+_GIT = {"references?": [str], "has_user?": bool}
 _RECORDS = {"conda": _CONDA, "pypi": _PYPI, "git": _GIT, "attestations": {}}
 _PACKAGE = {
     "path": str, "url": str, "sha256": _SOME_TEXT, "md5": _SOME_TEXT, "size": _SOME_NUMBER, "kind": str, "name": str,
@@ -67,12 +67,16 @@ _CELL = {
 }  # fmt: skip
 _DIRECTORY = {
     "entry": str, "path": str, "kind": str, "is_inside": bool, "build_requires": ([str], type(None)),
-    "channels?": [str],
+    "channels?": [str], "indexes?": [str],
+}  # fmt: skip
+_COMMIT = {
+    "entry": str, "path": str, "kind": str, "subdirectory": str, "is_read": bool,
+    "build_requires": ([str], type(None)), "channels?": [str], "indexes?": [str],
 }  # fmt: skip
 _SUBSCRIPTION = {
     "id": str, "workspace": str, "source_sha256": str, "newest_timestamp": int, "requests": [_REQUEST],
     "refused": [{"entry": str, "reason": str}], "packages": [int], "tools": [int], "tools_for": _SOME_TEXT,
-    "cells": [_CELL], "directories?": [_DIRECTORY],
+    "cells": [_CELL], "directories?": [_DIRECTORY], "commits?": [_COMMIT],
 }  # fmt: skip
 _LISTING = {
     "index": _SOME_TEXT, "is_settled": bool, "requires_python": _SOME_TEXT, "yanked": _SOME_TEXT,

@@ -133,7 +133,7 @@ def _merge_claims(claims: list[_Claim]) -> Package:
     )
 
 
-_UNITED = ("purls", "indexes", "find-links")
+_UNITED = ("purls", "indexes", "find-links", "references")
 """Lists of which one lock may know a part, and another lock another part."""
 
 _EMPTY_IF_ABSENT = frozenset(

@@ -165,8 +165,15 @@ def recorded_pins(
 
 
 def _with_tools(renewed: Snapshot, recorded: Snapshot | None) -> Snapshot:
-    """A lock does not name build tools: the resolved ones stay until it is known that others are needed."""
-    return renewed if recorded is None else replace(renewed, tools=recorded.tools, tools_for=recorded.tools_for)
+    """A lock does not name build tools: the resolved ones stay until it is known that others are needed.
+
+    What the manifests of commits say stays as well, since a commit never changes.
+    """
+    if recorded is None:
+        return renewed
+    known = {(each.path, each.kind, each.subdirectory): each for each in recorded.commits}
+    commits = tuple(known.get((each.path, each.kind, each.subdirectory), each) for each in renewed.commits)
+    return replace(renewed, tools=recorded.tools, tools_for=recorded.tools_for, commits=commits)
 
 
 def _read_source(requested: SourceRequest, recorded: Snapshot | None, layout: Layout) -> SelectionResult | None:

@@ -11,10 +11,12 @@ from pixi_mirror.lockfile.interface import WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.checkout import (
     CheckoutSource,
+    UnbuildableCommit,
     checkout_sources,
     known_versions,
     missing_requirements,
     outside_sources,
+    unbuildable_commits,
 )
 from pixi_mirror.mirror.dates import Dates, read_dates
 from pixi_mirror.mirror.indexes import stale_indexes
@@ -100,6 +102,8 @@ class Status:
     sdists: tuple[Sdist, ...]
     checkout: tuple[CheckoutSource, ...]
     """Source directories of the workspaces' own."""
+    unbuildable: tuple[UnbuildableCommit, ...]
+    """What is built from commits of git and will not build offline."""
     outside: tuple[SourceDirectory, ...]
     """Source directories that belong to no workspace."""
     plan: Plan
@@ -153,6 +157,7 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
         tree.remember_identities()
     stored = tree.inventory.stored
     kept = _kept(tree, plan)
+    held = [package for path, package in plan.packages.items() if path in stored]
     listed = (*plan.packages.values(), *plan.kept.values())
     return Status(
         mirror=mirror,
@@ -163,9 +168,8 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
         indexes=_indexes(tree.inventory, listed, stored),
         repositories=_repositories(listed, stored),
         sdists=_sdists(tree.inventory, plan.packages, stored),
-        checkout=checkout_sources(
-            tree.inventory.snapshots, (package for path, package in plan.packages.items() if path in stored)
-        ),
+        checkout=checkout_sources(tree.inventory.snapshots, held),
+        unbuildable=unbuildable_commits(tree.inventory.snapshots, held),
         outside=outside_sources(tree.inventory.snapshots),
         plan=plan,
         waiting=tuple(path for path in plan.difference.surplus if path in tree.state.unlisted and path not in kept),

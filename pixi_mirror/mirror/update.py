@@ -35,6 +35,7 @@ from pixi_mirror.mirror.tree_view import PRIVATE
 from pixi_mirror.mirror.upstream import (
     UpstreamPackages,
     find_submodules,
+    read_file_of_commit,
     resolve_build_backends,
     resolve_build_requirements,
 )
@@ -229,6 +230,7 @@ def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Co
                 wheels=lambda request: resolve_build_requirements(context, request, workspace=workspace),
                 submodules=lambda source: find_submodules(context, source, workspace=workspace),
                 backends=lambda request: resolve_build_backends(context, request, workspace=workspace),
+                read_file=lambda pin, path: read_file_of_commit(tree, pin, path),
             ),
             layout=plan.layout,
         )

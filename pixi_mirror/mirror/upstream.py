@@ -215,6 +215,20 @@ def find_submodules(context: Context, source: GitSource, *, workspace: Path | No
     return _open_repositories(context, context.settings(workspace).network).submodules(source)
 
 
+def read_file_of_commit(tree: Tree, pin: Package, path: Path) -> bytes | None:
+    """The bytes of a small file of a pinned commit, from the repository in the mirror; None: it is not there.
+
+    Raises:
+        ProgramError: git is not there.
+    """
+    from pixi_mirror.git.package import repository_path
+    from pixi_mirror.git.program import Git
+    from pixi_mirror.lockfile.source_entries import LARGEST_MANIFEST
+
+    repository = tree.path(MirrorPath(repository_path(pin)))
+    return Git().read_file(pin.version, path.as_posix(), directory=repository, limit=LARGEST_MANIFEST)
+
+
 def _open_repositories(context: Context, network: Network) -> GitRepositories:
     from pixi_mirror.git.program import Git
     from pixi_mirror.git.repositories import GitRepositories

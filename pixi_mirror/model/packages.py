@@ -107,6 +107,29 @@ class SourceDirectory:
     """What building it needs, as PEP 508 has it, of a conda package as match specs; None: it is not known."""
     channels: tuple[str, ...] = ()
     """URLs of the channels that the build backend of a conda package comes from; empty: those of its environments."""
+    indexes: tuple[str, ...] = ()
+    """URLs, stripped, of the indexes that an environment of a PyPI package names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceCommit:
+    """A package that is built, where it is installed, from a commit of a repository that is mirrored."""
+
+    entry: str
+    """How messages name it."""
+    path: MirrorPath
+    """Of the pin of the commit."""
+    kind: Literal["conda", "pypi"]
+    subdirectory: str
+    """Where its manifest lies in the commit; empty: at the top."""
+    is_read: bool = False
+    """Whether the manifest was looked for in the mirror, so that what follows is known."""
+    build_requires: tuple[str, ...] | None = None
+    """As of a `SourceDirectory`."""
+    channels: tuple[str, ...] = ()
+    """As of a `SourceDirectory`."""
+    indexes: tuple[str, ...] = ()
+    """As of a `SourceDirectory`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,11 +222,18 @@ class Snapshot:
     """Digest of the requirements that `tools` satisfy; None: there are none."""
     directories: tuple[SourceDirectory, ...] = ()
     """The source directories that the chosen environments install; ordered by entry."""
+    commits: tuple[SourceCommit, ...] = ()
+    """What the chosen environments install from commits; ordered by path, kind and subdirectory."""
 
     @property
     def wanted(self) -> tuple[Package, ...]:
         """All packages that it wants, those for building among them."""
         return (*self.packages, *self.tools)
+
+    @property
+    def sources(self) -> tuple[SourceDirectory | SourceCommit, ...]:
+        """What is built where it is installed."""
+        return (*self.directories, *self.commits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,7 +235,7 @@ def _directories(entries: Iterable[Entry], rules: PackRules, base: str) -> dict[
                 is_free = _reason_to_skip(entry, rules) is None
             case _:
                 continue
-        directory = source_directory_of(entry, base, read=_read_nothing) if is_free else None
+        directory = source_directory_of(entry, base, (), read=_read_nothing) if is_free else None
         if directory is not None:
             found[id(entry)] = directory
     return found

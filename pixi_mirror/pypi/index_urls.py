@@ -35,6 +35,11 @@ class IndexUrl(NamedTuple):
         return self.path if is_file else admit_path(f"{self.path}/{PAGE_HTML}")
 
 
+def is_page_of_links(url: str) -> bool:
+    """Whether the URL alone, without a lock that says so, is that of a page of links."""
+    return _key(url).lower().endswith(PAGES_OF_LINKS)
+
+
 def index_urls(package: Package) -> tuple[IndexUrl, ...]:
     """The indexes and pages of links of a PyPI file: its own first, then those of its environments."""
     find_links = package.record.get("find-links", ())
@@ -42,7 +47,7 @@ def index_urls(package: Package) -> tuple[IndexUrl, ...]:
     found: dict[str, IndexUrl] = {}
     for url in (*package.record["indexes"], *find_links):
         key = _key(url)
-        is_page = key in pages or key.lower().endswith(PAGES_OF_LINKS)
+        is_page = key in pages or is_page_of_links(key)
         found.setdefault(key, IndexUrl(pages.get(key, url), is_page))
     return tuple(found.values())
 

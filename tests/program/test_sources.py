@@ -268,6 +268,9 @@ def test_a_password_of_a_repository_is_nowhere(world, upstream, as_a_user):
     done = world.run(*LOCK, "--json", env=as_a_user)
     assert done.status == 0
     assert "hunter2" not in done.stdout + done.stderr
+    told = world.run("config", "--for", "git", "--url", "http://mirror.example")
+    assert "https://USER@git.example/org/thing.git is not led to the mirror" in told.stderr
+    assert "insteadOf = https://git.example/org/thing.git\n" in told.stdout
     kept = [path for path in world.mirror.rglob("*") if path.is_file()]
     assert not [path for path in kept if b"hunter2" in path.read_bytes()]
 
@@ -350,6 +353,39 @@ def test_the_repository_of_a_conda_source_package_is_mirrored(world, upstream, a
     # The manifest that says how the commit is built is in the checkout.
     assert [(each["entry"], each["path"]) for each in told["checkout"]] == [("mine @ .", ".")]
     assert json.loads((world.mirror / "pixi-mirror.json").read_text())
+
+
+@needs_git
+@pytest.mark.parametrize("user", ["git@", "", "ada@"])
+def test_a_repository_over_ssh_is_led_to_however_its_url_is_spelled(world, upstream, as_a_user, user):
+    commit = upstream.commit({"a": "2"})
+    config = world.home / "gitconfig"
+    config.write_text(config.read_text() + f"\tinsteadOf = ssh://{user}git.example/\n")
+    lock(world, PypiLockEntry(url=f"git+ssh://{user}git.example/org/thing.git#{commit}", name="thing"))
+    assert world.run(*LOCK, env=as_a_user).status == 0
+    with served(world.mirror, env=world.environment) as url:
+        told = world.run("config", "--for", "git", "--url", url)
+        assert ("ssh://USER@git.example/org/thing.git is not led" in told.stderr) == (user == "ada@")
+        config.write_text(told.stdout)
+        for number, spelled in enumerate(
+            ("ssh://git@git.example/", "git@git.example:", "ssh://git.example/", "git.example:")
+        ):
+            clone = Repository(world.directory / f"clone{number}")
+            clone.git("fetch", "-q", f"{spelled}org/thing.git", commit, GIT_CONFIG_GLOBAL=str(config))
+
+
+@needs_git
+def test_two_locks_that_name_a_commit_in_two_ways_do_not_disagree(world, upstream, as_a_user):
+    commit = upstream.commit({"a": "2"})
+    lock(world, commit_entry(commit, query="?branch=main"))
+    assert world.run(*LOCK, env=as_a_user).status == 0
+    shutil.copytree(world.directory / "workspace", world.directory / "other")
+    lock(world, commit_entry(commit, query="?tag=v1"))
+    told = world.run_json(*LOCK, "--lock", "other/pixi.lock", env=as_a_user)
+    assert told["warnings"] == []
+    references = (world.mirror / "git.example/org/thing.git/info/refs").read_text()
+    assert f"{commit}\trefs/heads/main" in references
+    assert f"{commit}\trefs/tags/v1" in references
 
 
 def test_config_for_git_is_written_and_taken_out_again(world):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.entries import Lock, LockedEnvironment, PypiEntry
@@ -168,7 +169,7 @@ def _commit(package: PylockPackage, vcs: PackageVcs) -> PypiEntry:
         return _pypi_entry(package, vcs.path or "", {}, editable=False)
     if not _REPOSITORY.fullmatch(vcs.url):
         raise Malformed(f"the package {package.name}: its vcs has no URL of a repository")
-    subdirectory = f"?subdirectory={vcs.subdirectory}" if vcs.subdirectory else ""
+    subdirectory = f"?subdirectory={quote(vcs.subdirectory)}" if vcs.subdirectory else ""
     location = f"{vcs.type}+{vcs.url}{subdirectory}#{vcs.commit_id}"
     return _pypi_entry(package, location, {}, editable=False)
 

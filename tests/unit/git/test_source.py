@@ -9,27 +9,29 @@ OTHER = "f" * 40
 
 
 @pytest.mark.parametrize(
-    ("location", "url", "references"),
+    ("location", "url", "references", "subdirectory"),
     [
-        (f"git+https://git.example/org/r.git#{COMMIT}", "https://git.example/org/r.git", ()),
-        (f"git+https://git.example/org/r?rev={COMMIT}#{COMMIT}", "https://git.example/org/r", ()),
-        (f"git+https://git.example/r/#{COMMIT}", "https://git.example/r", ()),
-        (f"git+https://git.example/r?branch=a%2Fb#{COMMIT}", "https://git.example/r", ("refs/heads/a/b",)),
-        (f"git+https://git.example/r?tag=v1.0#{COMMIT}", "https://git.example/r", ("refs/tags/v1.0",)),
-        (f"git+https://git.example/r?rev=v1#{COMMIT}", "https://git.example/r", ("refs/heads/v1", "refs/tags/v1")),
+        (f"git+https://git.example/org/r.git#{COMMIT}", "https://git.example/org/r.git", (), ""),
+        (f"git+https://git.example/org/r?rev={COMMIT}#{COMMIT}", "https://git.example/org/r", (), ""),
+        (f"git+https://git.example/r/#{COMMIT}", "https://git.example/r", (), ""),
+        (f"git+https://git.example/r?branch=a%2Fb#{COMMIT}", "https://git.example/r", ("refs/heads/a/b",), ""),
+        (f"git+https://git.example/r?tag=v1.0#{COMMIT}", "https://git.example/r", ("refs/tags/v1.0",), ""),
+        (f"git+https://git.example/r?rev=v1#{COMMIT}", "https://git.example/r", ("refs/heads/v1", "refs/tags/v1"), ""),
         (f"git+https://git.example/r?subdirectory=py&rev=x#{COMMIT}", "https://git.example/r",
-         ("refs/heads/x", "refs/tags/x")),
-        (f"git+ssh://git@git.example/org/r.git@{COMMIT}", "ssh://git@git.example/org/r.git", ()),
-        (f"git+https://git.example/r.git@{COMMIT}#subdirectory=py", "https://git.example/r.git", ()),
-        (f"git+https://me:secret@git.example:8443/r#{COMMIT}", "https://me:secret@git.example:8443/r", ()),
-        (f"git+file:///srv/r.git#{COMMIT}", "file:///srv/r.git", ()),
-        (f"git+https://git.example/r?tag=-x#{COMMIT}", "https://git.example/r", ()),
-        (f"git+https://git.example/r?tag=a..b#{COMMIT}", "https://git.example/r", ()),
+         ("refs/heads/x", "refs/tags/x"), "py"),
+        (f"git+ssh://git@git.example/org/r.git@{COMMIT}", "ssh://git@git.example/org/r.git", (), ""),
+        (f"git+https://git.example/r.git@{COMMIT}#subdirectory=py", "https://git.example/r.git", (), "py"),
+        (f"git+https://git.example/r.git@{COMMIT}#egg=r&subdirectory=a%2Fb", "https://git.example/r.git", (), "a/b"),
+        (f"git+https://me:secret@git.example:8443/r#{COMMIT}", "https://me:secret@git.example:8443/r", (), ""),
+        (f"git+file:///srv/r.git#{COMMIT}", "file:///srv/r.git", (), ""),
+        (f"git+https://git.example/r?tag=-x#{COMMIT}", "https://git.example/r", (), ""),
+        (f"git+https://git.example/r?tag=a..b#{COMMIT}", "https://git.example/r", (), ""),
     ],
 )  # fmt: skip
-def test_a_location_names_a_repository_a_commit_and_perhaps_references(location, url, references):
+def test_a_location_names_a_repository_a_commit_and_perhaps_references(location, url, references, subdirectory):
     source = read_git_location(location)
     assert (source.url.raw, source.commit, source.references) == (url, COMMIT, references)
+    assert source.subdirectory == subdirectory
 
 
 @pytest.mark.parametrize(
