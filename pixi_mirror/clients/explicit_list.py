@@ -35,7 +35,7 @@ def explicit_list(inventory: Inventory, *, url: str, environment: str, platform:
         f"# {environment} of {snapshot.workspace} for {cell.subdir}; for conda, mamba or micromamba:",
         "#   conda create --name NAME --file FILE",
         "@EXPLICIT",
-        *(f"{url}/{quote(package.path, safe='/')}#{_hash(package)}" for package in conda),
+        *(f"{url}/{quote(package.path, safe='/')}{_hash(package, inventory)}" for package in conda),
         "",
     ]
     return "\n".join(lines), _notes(sum(package.kind == "pypi" for package in wanted))
@@ -72,8 +72,11 @@ def _is_there(path: MirrorPath, inventory: Inventory) -> bool:
     return path in inventory.deferred or inventory.stored_at(path) is not None
 
 
-def _hash(package: Package) -> str:
-    return package.sha256 or package.md5 or ""
+def _hash(package: Package, inventory: Inventory) -> str:
+    """The fragment with the hash of the lock, or with the one that the first fetch has pinned; empty: none is known."""
+    stored = inventory.stored_at(package.path)
+    found = package.sha256 or (stored.sha256 if stored is not None else package.md5)
+    return f"#{found}" if found else ""
 
 
 def _notes(others: int) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import nothing_to_do
-from pixi_mirror.commands.values import path, web_url, without_user, word
+from pixi_mirror.commands.values import path, requirement, web_url, without_user, word
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.memo import decision_inputs, recall
 
@@ -79,7 +79,7 @@ def _declare_selection(parser: Parser) -> None:
     parser.flag("--allow-unhashed", help="accept packages without a hash; the first fetch pins the hash")
     parser.values(
         "--build-requires",
-        convert=word,
+        convert=requirement,
         metavar="NAME",
         help="mirror, too, what building sdists needs: a requirement, resolved once with uv or pip",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pixi_mirror.errors import UsageError
+from pixi_mirror.model.values import mask_secrets
 
 _LAST_PORT = 65535
 _MOST_DIGITS = 18
@@ -36,14 +37,16 @@ def admitted(name: str, raw: str, convert: Callable[[str], Value], choices: Sequ
     try:
         value = convert(raw)
     except Unfit as error:
-        raise UsageError(f"{name} {error}, not {raw!r}.") from None
+        raise UsageError(f"{name} {error}, not {mask_secrets(raw)!r}.") from None
     except ValueError:
-        raise UsageError(f"{name} cannot be {raw!r}.") from None
+        raise UsageError(f"{name} cannot be {mask_secrets(raw)!r}.") from None
     if choices and value not in choices:
         from pixi_mirror.suggest import perhaps  # only a failing run needs it
 
         known = [str(choice) for choice in choices]
-        raise UsageError(f"{name} cannot be {raw!r}{perhaps(raw, known)}; choose from {', '.join(known)}.")
+        raise UsageError(
+            f"{name} cannot be {mask_secrets(raw)!r}{perhaps(raw, known)}; choose from {', '.join(known)}."
+        )
     return value
 
 
@@ -105,6 +108,20 @@ def seconds(raw: str) -> float:
     if not number >= 0:
         raise Unfit("takes seconds, as 30")
     return number
+
+
+def requirement(raw: str) -> str:
+    """A requirement of a Python project that a resolver may be asked for.
+
+    Raises:
+        Unfit: it is none, or it names a URL.
+    """
+    from pixi_mirror.pypi.requirements import admit_for_resolver  # only a run with the option needs it
+
+    try:
+        return admit_for_resolver(raw)
+    except ValueError:
+        raise Unfit("takes a name with versions and markers (PEP 508) and no URL, such as 'hatchling>=1.24'") from None
 
 
 def word(raw: str) -> str:

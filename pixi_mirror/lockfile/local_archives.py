@@ -16,6 +16,10 @@ from pixi_mirror.paths import is_local, local_path, local_url
 def with_file_hash(entry: CondaBinary, base: str) -> CondaBinary:
     """The entry; if it is a file of this machine without a hash in the lock, with the hash that the file has now.
 
+    Args:
+        entry: of a lock.
+        base: the `file:///directory/` URL that relative paths start at.
+
     Raises:
         UnmirrorableError: the file cannot be read.
     """

@@ -25,6 +25,7 @@ from pixi_mirror.model.packages import (
     Stamp,
 )
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
+from pixi_mirror.pypi.requirements import without_secrets
 
 FILE = "pixi-mirror.json"
 """Its name at the root of a mirror."""
@@ -275,7 +276,8 @@ def _listing(row: Mapping[str, Json]) -> Listing:
         **{
             **row,
             "metadata": None if metadata is None else admit_sha256(metadata),
-            "build_requires": None if needs is None else tuple(map(str, needs)),
+            # Earlier builds stored what a pyproject.toml has, user and password of a URL included.
+            "build_requires": None if needs is None else tuple(map(without_secrets, needs)),
         }
     )
 

@@ -91,6 +91,9 @@ _TOKEN = re.compile(r"(?<=/t/)[^/?#]+(?=/)")
 _TOKEN_AT_START = re.compile(r"^([a-z0-9+.-]+://[^/?#]*)/t/[^/?#]+(?=/)", re.IGNORECASE)
 _QUERY = re.compile(r"\?[^#]*")
 _FRAGMENT = re.compile(r"#(?!(?:sha256|md5)[=:]).*")
+_USUAL_ORIGIN = re.compile(r"https?://[a-z0-9._-]+(?:/|\Z)")
+_ORIGIN = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443", "git+http": ":80", "git+https": ":443"}
 
 
 _USER_IN_TEXT = re.compile(r"(?<=://)[^\n]*@")
@@ -136,11 +139,20 @@ class Url:
 
     @property
     def stripped(self) -> str:
-        """For files: without user, `/t/TOKEN/`, query and fragment; of a local file the name alone."""
+        """For files: without user, `/t/TOKEN/`, query and fragment; of a local file the name alone.
+
+        Scheme and host are in lower case, without the scheme's default port: clients that compare URLs spell them so.
+        """
         if self.raw.startswith("file:"):
             return "file:" + self.raw.rstrip("/").rpartition("/")[2]
         bare = _USERINFO.sub("", self.raw)
-        return _TOKEN_AT_START.sub(r"\1", _QUERY.sub("", bare.partition("#")[0]))
+        stripped = _TOKEN_AT_START.sub(r"\1", _QUERY.sub("", bare.partition("#")[0]))
+        return stripped if _USUAL_ORIGIN.match(stripped) else _ORIGIN.sub(_usual_origin, stripped, count=1)
+
+
+def _usual_origin(found: re.Match[str]) -> str:
+    scheme, host = found[1].lower(), found[2].lower()
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS.get(scheme, ' '))}"
 
 
 def _percent_encoded(text: str) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pixi_mirror.pypi.requirements import without_secrets
+
 LARGEST = 16 << 20
 """Bytes of METADATA or PKG-INFO that are read at most."""
 _LARGEST_HEADERS = 4 << 20
@@ -71,7 +73,7 @@ def read_metadata(data: bytes) -> CoreMetadata:
 
 
 def build_requirements(pyproject: bytes | None) -> tuple[str, ...]:
-    """The requirement lines of what building an sdist with this pyproject.toml needs.
+    """The requirement lines of what building an sdist with this pyproject.toml needs, without the secrets of URLs.
 
     PEP 518: where none is named, tools act as if it were setuptools; PEP 517: "the legacy setup.py".
 
@@ -96,7 +98,7 @@ def build_requirements(pyproject: bytes | None) -> tuple[str, ...]:
     requires = table.get("requires", list(_LEGACY)) if isinstance(table, dict) else None
     if not isinstance(requires, list) or not all(isinstance(line, str) for line in requires):
         raise ValueError("its pyproject.toml is damaged: [build-system] requires is no list of strings")
-    return tuple(_admitted("requires", line) for line in requires)
+    return tuple(without_secrets(_admitted("requires", line)) for line in requires)
 
 
 def _headers(data: bytes) -> bytes:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from pixi_mirror.model.values import Url
+
 if TYPE_CHECKING:  # the library is imported where a line is read: start-up counts
     from packaging.requirements import Requirement
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _UNSAFE_IN_FILES = (" -", "$", "#", "\\")
 """Where one stands in a line, a requirements file may take the line for an option, a variable or a comment."""
@@ -50,6 +53,11 @@ def read_requirement(line: str) -> RequirementParts:
         marker=None if found.marker is None else str(found.marker),
         url=found.url,
     )
+
+
+def without_secrets(line: str) -> str:
+    """A requirement line as it may be stored and shown: its URLs are without user, token, query and fragment."""
+    return _URL.sub(lambda found: Url(found[0]).stripped, line)
 
 
 def required_name(line: str) -> str:

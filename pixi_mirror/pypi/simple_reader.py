@@ -3,6 +3,7 @@
 PEP 503 and 592 (HTML, yanked files), 629 (versions), 658 and 714 (core metadata), 691 (JSON), 700 (sizes, times).
 """
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,13 @@ _ENCODED = re.compile(r"[A-Za-z0-9:/?@!$&'()*+,;=._~%\[\]-]+")
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NO_TEXT = re.compile(r"[\udc80-\udcff]")
 """What a byte that is not UTF-8 becomes when a page is decoded."""
+_ENCODINGS = (
+    rb"[\"']?(utf-8|utf-16(?:le|be)?|us-ascii|latin1|iso-8859-(?:[1-9]|1[013456])|windows-125[0-8]|koi8-[ru]"
+    rb"|shift_jis|euc-(?:jp|kr)|gb2312|gbk|gb18030|big5)(?![\w-])"
+)
+"""The names of those that web pages have (WHATWG, Encoding), as far as Python has them by these names."""
+_CHARSET = re.compile(rb";\s*charset\s*=\s*" + _ENCODINGS, re.IGNORECASE)
+_CHARSET_IN_HEAD = re.compile(rb"<meta\s[^>]*?charset\s*=\s*" + _ENCODINGS, re.IGNORECASE)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
 _SIZE = re.compile(r"[0-9]{1,18}")
 _LONGEST = 1024
@@ -51,10 +59,23 @@ def read_page(data: bytes, *, url: str, content_type: str | None) -> tuple[FileL
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind not in ("", V1_JSON, TEXT_HTML, V1_HTML.lower()):
         raise ValueError(f"it is {kind[:80]!r}, where a page of an index is {V1_JSON} or text/html")
-    text = data.decode("utf-8-sig", "surrogateescape")
+    text = _decoded(data, content_type or "")
     is_json = kind == V1_JSON or (not kind and text.lstrip().startswith("{"))
     links = _links_of_json(text, url) if is_json else _links_of_html(text, url)
     return tuple(link for link in links if link is not None)
+
+
+def _decoded(data: bytes, content_type: str) -> str:
+    """The text of a page: by its byte order mark, by the charset that its server or its head names, else as UTF-8."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    named = _CHARSET.search(content_type.encode()) or _CHARSET_IN_HEAD.search(data[:_LONGEST])
+    if named is None or data.startswith(codecs.BOM_UTF8):
+        return data.decode("utf-8-sig", "surrogateescape")
+    name = named[1].decode().lower()
+    # As browsers do: Latin-1 means its superset for Windows.
+    name = "cp1252" if name in ("iso-8859-1", "latin1", "us-ascii") else name
+    return data.decode(name, "replace" if name.startswith("utf-16") else "surrogateescape")
 
 
 def _links_of_html(text: str, page: str) -> Iterator[FileLink | None]:

@@ -14,11 +14,14 @@ from harness import program
 from harness.child import Completed
 from harness.examples import first
 from harness.kill import Point
+from harness.python_index import PythonIndex
 from harness.upstream import Reply, Step, answer, gzip_encoded, redirect, stall, status, truncate, wrong_length
 from harness.world import World, small_packages
 
 from pixi_mirror.archives.compression import decompress_zstd
 from pixi_mirror.demo.distributions import build_sdist
+from pixi_mirror.demo.packages import build_package
+from pixi_mirror.lockfile.writer import PypiLockEntry
 
 CANARY = "cAnArY7"
 USERS = {way: (f"{way}-user-{CANARY}", f"{way}-pass-{CANARY}") for way in ("lock", "mirror", "store")}
@@ -349,3 +352,38 @@ def test_no_secret_of_an_entry_of_any_kind_is_left(world, version):
     assert all(name in refused for name in ("s.git", "r.git", "c-1.0-0.conda", "three-1.0", "four"))
     assert cage.sent == {"lock"}
     assert cage.traces() == []
+
+
+def test_no_secret_of_what_building_needs_is_left(world):
+    """A pyproject.toml may name a requirement by its URL, and the inventory is served."""
+    place = world.directory / "workspace" / "pkg"
+    place.mkdir(parents=True)
+    needs = [f"a @ https://u:{CANARY}@h.example/a-1.0-py3-none-any.whl", f"b @ git+https://{CANARY}@h.example/b.git"]
+    (place / "pyproject.toml").write_text(f"[build-system]\nrequires = {json.dumps(needs)}\n")
+    index = PythonIndex(world)
+    sdist = build_sdist(name="sd", version="1.0", build_requires=needs)
+    python = build_package(name="python", version="3.12.1", subdir="linux-64")
+    entries = [
+        world.publish(python), PypiLockEntry(url="./pkg", name="pkg"), index.publish(sdist, name="sd", version="1.0"),
+    ]  # fmt: skip
+    world.lock("workspace", environments={"default": {"linux-64": entries}}, indexes=[index.url], version=7)
+    lock = ("--lock", "workspace", "--retries", "0")
+    for words, ends in (
+        ((*lock,), 0),
+        ((*lock, "--json", "-v"), 0),
+        (("status",), 0),
+        (("status", "--json"), 0),
+        ((*lock, "--with-build-requirements"), 7),
+        ((*lock, "--build-requires", needs[0]), 2),
+        ((*lock, "--index", needs[0]), 2),
+        (("pack", "workspace", "-p", "linux-64", "-o", "e.tar", "--ignore-pypi-non-wheel", "--json"), 0),
+    ):
+        done = world.run(*words)
+        assert done.status == ends, done.stderr
+        assert CANARY not in done.stdout + done.stderr, words
+    assert (
+        "will not build offline: the mirror lacks a @ https://h.example/a-1.0-py3-none-any.whl"
+        in world.run("status").stdout
+    )
+    kept = [path for path in world.mirror.rglob("*") if path.is_file() and path.suffix != ".gz"]
+    assert [path for path in kept if CANARY.encode() in path.read_bytes()] == []

@@ -161,6 +161,18 @@ def test_a_list_for_an_install_without_a_solver_has_the_mirrors_urls_and_the_loc
         assert message in done.stderr
 
 
+def test_a_list_has_the_hash_that_was_pinned_where_the_lock_has_none(world):
+    locked = [
+        world.publish(small_packages()["base"]).hotfixed(sha256=None, md5=None),
+        world.publish(small_packages()["old"]).hotfixed(sha256=None),
+    ]
+    world.lock("workspace", environments={"default": {"linux-64": locked}}, version=7)
+    assert world.run(*LOCK, "--allow-unhashed").status == 0
+    lines = config(world, "--for", "conda", "-e", "default", "-p", "linux-64").stdout.splitlines()
+    hashes = {line.partition("#")[2] for line in lines if line.startswith(URL)}
+    assert hashes == {small_packages()[name].record["sha256"] for name in ("base", "old")}
+
+
 def test_an_environment_of_two_locks_is_no_list_unless_it_is_the_same(world):
     base, old = (world.publish(small_packages()[name]) for name in ("base", "old"))
     for name, packages in (("a", [base]), ("b", [base]), ("c", [base, old])):

@@ -3,9 +3,11 @@
 import re
 import tomllib
 import urllib.request
-from urllib.parse import urljoin
+from hashlib import sha256
+from urllib.parse import unquote, urljoin
 
 import pytest
+from harness.child import run_python
 from harness.examples import first
 from harness.python_tools import StaticServer
 from harness.serving import served
@@ -13,7 +15,8 @@ from harness.upstream import answer
 from harness.world import World, small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
-from pixi_mirror.lockfile.writer import PypiLockEntry
+from pixi_mirror.demo.packages import build_package
+from pixi_mirror.lockfile.writer import CondaLockEntry, PypiLockEntry
 
 WHEEL = build_wheel(name="demo", version="1.0")
 SERVERS = {
@@ -30,6 +33,20 @@ SERVERS = {
     "blob store": ("https://store.example/$web/simple", "https://store.example/$web/f"),
     "two slashes": ("https://two.example//simple", "https://two.example/a//f"),
     "letters": ("https://letters.example/caf%C3%A9/simple", "https://letters.example/caf%C3%A9/f"),
+}
+
+
+CHANNELS = {
+    "artifactory": "https://jf.example/artifactory/api/conda/team%2Fx",
+    "gitlab": "https://chan.example/group/-/packages/conda",
+    "scope and home page": "https://chan.example/@scope/~user/+f",
+    "blob store": "https://store.example/$web/My%20Project",
+    "colon and brackets": "https://chan.example/example.com:proj/a(b)/c&d",
+    "two slashes": "https://two.example//conda",
+    "two slashes inside": "https://two.example/a//conda",
+    "letters": "https://chan.example/caf%C3%A9/conda",
+    "odd name at the default host": "https://conda.anaconda.org/~odd+name",
+    "host in capitals, default port": "https://Chan.Example:443/Conda",
 }
 
 
@@ -77,3 +94,74 @@ def test_an_index_and_its_files_are_mirrored_packed_and_led_to(world: World, ser
         assert get(urljoin(f"{url}/simple/demo/", link.decode())) == WHEEL.data
     with StaticServer(world.mirror) as another:  # it knows nothing of our rule
         assert get(urljoin(f"{another.url}/simple/demo/", link.decode())) == WHEEL.data
+
+
+@pytest.fixture(params=sorted(CHANNELS))
+def channel(request, world: World):
+    """The URL of a channel with two packages, mirrored by `[mirrors]`, and the URLs of its packages in the lock."""
+    url = CHANNELS[request.param]
+    packages = [
+        build_package(name="tool", version="1!2.0+cu", subdir="linux-64", depends=["base"]),
+        small_packages()["base"],
+    ]
+    entries = [
+        CondaLockEntry(url=f"{url}/{each.record['subdir']}/{each.file_name}", record=each.record) for each in packages
+    ]
+    world.lock("ws", environments={"default": {"linux-64": entries}}, channels=[f"{url}/"], version=7)
+    config = world.directory / "config.toml"
+    config.write_text(f'[mirrors]\n"{"/".join(url.split("/")[:3])}" = ["{world.upstream.url}"]\n', encoding="utf-8")
+    data = {each.file_name: each.data for each in packages}
+    world.upstream.script("*", lambda reply: answer(data[unquote(reply.request.path.rpartition("/")[2])])(reply))
+    done = world.run("--lock", "ws", "--config-file", config)
+    assert done.status == 0, done.stderr
+    packed = world.run("pack", "ws", "-c", config, "-p", "linux-64", "-o", "e.tar", "--cache-dir", "other")
+    assert packed.status == 0, packed.stderr
+    return url, [each.url for each in entries]
+
+
+def test_a_channel_is_mirrored_packed_and_led_to(world: World, channel):
+    url, packages = channel
+    assert world.run("verify").status == 0
+    (row,) = world.run_json("status")["channels"]
+    assert (row["url"], row["files"]) == (usual(url), 2)
+    with served(world.mirror, env=world.environment) as at:
+        leads = tomllib.loads(world.run("config", "--url", at).stdout)["mirrors"]
+        for wanted in map(usual, (*packages, f"{url}/noarch/repodata.json")):
+            key = max((key for key in leads if wanted.startswith(f"{key}/")), key=len)
+            assert get(leads[key][0] + wanted[len(key) :])
+        told = world.run("config", "--for", "conda", "-e", "default", "-p", "linux-64", "--url", at).stdout
+        listed = [line.partition("#") for line in told.splitlines() if line.startswith(at)]
+        assert [sha256(get(package)).hexdigest() for package, _, _ in listed] == [digest for _, _, digest in listed]
+    assert len(listed) == 2
+
+
+def usual(url: str) -> str:
+    """As clients spell it that compare URLs."""
+    scheme, _, host, path = url.split("/", 3)
+    return f"{scheme}//{host.lower().removesuffix(':443')}/{path}"
+
+
+SOLVE = """
+import asyncio, os, sys, rattler
+from pathlib import Path
+async def main(config, cache, channel, prefix):
+    client = rattler.networking.Client.from_config(rattler.Config.from_toml(config))
+    gateway = rattler.Gateway(client=client, cache_dir=Path(cache))
+    platforms = ["linux-64", "noarch"]
+    records = await rattler.solve([rattler.Channel(channel)], ["tool"], gateway=gateway, platforms=platforms)
+    await rattler.install(records, prefix, client=client, platform=rattler.Subdir("linux-64"), show_progress=False)
+asyncio.run(main(*sys.argv[1:]))
+os._exit(0)
+"""
+
+
+@pytest.mark.rattler
+def test_pixis_own_library_solves_and_installs_from_such_a_channel_by_mirrors(world: World, channel):
+    with served(world.mirror, env=world.environment) as at:
+        config = world.run("config", "--url", at, "--only").stdout
+        env = world.environment | {"RATTLER_CACHE_DIR": str(world.directory / "packages")}
+        prefix = world.directory / "prefix"
+        words = (config, world.directory / "repodata", channel[0], prefix)
+        done = run_python("-c", SOLVE, *words, env=env, cwd=world.directory)
+    assert done.status == 0, done.stderr
+    assert len([*(prefix / "conda-meta").glob("*.json")]) == 2

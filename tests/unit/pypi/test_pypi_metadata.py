@@ -1,5 +1,6 @@
 """Core metadata and build requirements, as real and as hostile packages have them."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -148,3 +149,21 @@ def test_many_different_fields_are_refused_before_their_square_takes_time():
 @pytest.mark.parametrize("line", [b"\r\n\r\n", b"\n\n", b"\r\r", b"\n\r\n"])
 def test_what_follows_an_empty_line_is_not_read(line):
     assert read_metadata(HEAD.rstrip() + line + b"X:\n" * 1_500_000 + b"Name: y\n").name == "x"
+
+
+@pytest.mark.parametrize(
+    ("line", "stored"),
+    [
+        ("x @ https://user:secret@h.example/x-1.0.tar.gz", "x @ https://h.example/x-1.0.tar.gz"),
+        ("x @ git+https://secret@h.example/r.git@main", "x @ git+https://h.example/r.git@main"),
+        (
+            "x @ https://h.example/x.zip?sig=secret ; python_version > '3'",
+            "x @ https://h.example/x.zip ; python_version > '3'",
+        ),
+        ("x@https://h.example/t/secret/x.zip#egg=secret", "x@https://h.example/x.zip"),
+        ("x[y]>=1,!=1.5; sys_platform == 'win32'", "x[y]>=1,!=1.5; sys_platform == 'win32'"),
+    ],
+)
+def test_no_secret_of_a_url_is_kept_of_a_build_requirement(line, stored):
+    pyproject = f"[build-system]\nrequires = [{json.dumps(line)}]\n".encode()
+    assert build_requirements(pyproject) == (stored,)

@@ -413,3 +413,33 @@ def test_a_page_of_ten_thousand_files_is_read():
     found = of_html("".join(f'<a href="/packages/{n}/x-{n}.zip#sha256={SHA}" data-size={n}>' for n in range(10_000)))
     assert len(found) == 10_000
     assert found[-1].url == "https://pypi.example/packages/9999/x-9999.zip"
+
+
+LINK = f'<a href="{URL}" data-yanked="f\u00fcr alle" data-upload-time="{TIME}">x</a>'
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type"),
+    [
+        (LINK.encode("utf-16"), "text/html; charset=utf-16"),
+        (LINK.encode("utf-16-be"), "text/html; charset=UTF-16BE"),
+        (b"\xef\xbb\xbf" + LINK.encode(), "text/html; charset=iso-8859-1"),
+        (LINK.encode("latin-1"), 'text/html;Charset="ISO-8859-1"'),
+        (LINK.encode("cp1252"), "text/html; charset=windows-1252"),
+        (b'<html><meta charset="ISO-8859-1">' + LINK.encode("latin-1"), "text/html"),
+        (b"<meta http-equiv=Content-Type content='text/html; charset=iso-8859-15'>" + LINK.encode("latin-1"), ""),
+        (LINK.replace("\u00fc", "\u672c").encode("shift_jis"), "text/html; charset=Shift_JIS"),
+        (LINK.encode(), "text/html; charset=utf-7"),
+        (LINK.encode(), "text/html; charset=utf-8-is-what-it-is"),
+    ],
+)
+def test_a_page_is_read_in_the_encoding_that_it_is_in(data, content_type):
+    (found,) = read_page(data, url=PAGE, content_type=content_type)
+    assert (found.url, found.upload_time) == (URL, TIME)
+    assert found.yanked in ("f\u00fcr alle", "f\u672cr alle")
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/html; charset=utf-8", "text/html; charset=nonsense"])
+def test_bytes_that_are_not_of_the_encoding_cost_what_they_stand_in_alone(content_type):
+    (found,) = read_page(LINK.encode("latin-1"), url=PAGE, content_type=content_type)
+    assert (found.url, found.upload_time, found.yanked) == (URL, TIME, "f r alle")
