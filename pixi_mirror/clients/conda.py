@@ -1,12 +1,13 @@
 """conda and mamba: channels in a `.condarc`, and the list of one environment for an install without a solver."""
 
 import json
+import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixi_mirror.clients.files import home
+from pixi_mirror.clients.files import home, users_config_folder
 from pixi_mirror.clients.marked_lines import drop_lines, insert_lines, lines_of
 from pixi_mirror.clients.offer import Offer, leads_to
 from pixi_mirror.errors import WorkspaceError
@@ -84,8 +85,8 @@ class CondaClient:
         where = _lines_of_keys(text)
         return drop_lines(text, {number for key in gone for number in where.get(key, ())})
 
-    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
-        """A proxy for the mirror, and channels whose names lead elsewhere."""
+    def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:
+        """A proxy for the mirror, channels whose names lead elsewhere, and an alias that counts more than ours."""
         found = _parse(text)
         proxies = found.get("proxy_servers") or {}
         scheme = offer.url.partition("://")[0]
@@ -93,6 +94,9 @@ class CondaClient:
         notes = []
         if isinstance(proxies, dict) and any(proxies.get(key) for key in (scheme, "all")) and root not in proxies:
             notes.append(f'proxy_servers sends requests to the mirror through a proxy: add "{root}": "" to it.')
+        alias = found.get("channel_alias")
+        if outranks and alias and not leads_to(alias, [offer.url]):
+            notes.append(f"channel_alias = {alias} counts more than the mirror.")
         custom = found.get("custom_channels") or {}
         notes += [
             f"custom_channels leads the channel {name} elsewhere."
@@ -104,6 +108,15 @@ class CondaClient:
     def variables(self) -> tuple[str, ...]:
         """The variables that outweigh a `.condarc`."""
         return ("CONDA_CHANNELS", "CONDA_CHANNEL_ALIAS", "CONDA_DEFAULT_CHANNELS")
+
+    def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG002
+        """Those of the system, of the installation, of the user and of the active environment."""
+        folders = [Path("/etc/conda"), Path("/var/lib/conda")] if os.name != "nt" else [Path("C:/ProgramData/conda")]
+        folders += [Path(environ[name]) for name in ("CONDA_ROOT", "MAMBA_ROOT_PREFIX") if environ.get(name)]
+        folders += [users_config_folder(environ) / "conda", home(environ) / ".conda", home(environ)]
+        folders += [Path(environ["CONDA_PREFIX"])] if environ.get("CONDA_PREFIX") else []
+        named = environ.get("CONDARC")
+        return (*(folder / ".condarc" for folder in folders), *([Path(named)] if named else ()))
 
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - conda has none of workspaces
         """`$CONDARC`, else `.condarc` in the user's home."""

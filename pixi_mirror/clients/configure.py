@@ -13,8 +13,10 @@ from pixi_mirror.clients.registry import CLIENTS, PackageClient
 from pixi_mirror.disk.directories import make_directory, sync_directories
 from pixi_mirror.disk.files import explain_errors, fresh_name, read_bytes, write_synced
 from pixi_mirror.errors import MachineError, PixiMirrorError, UsageError, WorkspaceError
+from pixi_mirror.http.origins import is_exempt, origin_of
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.mirror.tree_view import TreeView
+from pixi_mirror.model.values import Url
 from pixi_mirror.suggest import suggested
 
 EXPLICIT_CLIENTS = ("conda", "mamba")
@@ -166,21 +168,42 @@ def _leads_to(line: str, bases: Collection[str]) -> bool:
 
 
 def _warnings(where: ClientFile, kind: PackageClient, offer: Offer) -> Iterator[str]:
-    files: dict[str, Path] = {}
-    for each in (where, replace(where, named=None, is_users=False), replace(where, named=None, is_users=True)):
+    own = _path(where)
+    local = _path(replace(where, named=None, is_users=False))
+    ranked = [*dict.fromkeys(map(os.path.abspath, kind.files_read(local, where.environ)))]
+    above = ranked[ranked.index(os.path.abspath(own)) + 1 :] if own and os.path.abspath(own) in ranked else []
+    for name in dict.fromkeys(os.path.abspath(file) for file in (own, local, *ranked) if file is not None):
+        file = own if own is not None and name == os.path.abspath(own) else Path(name)
         try:
-            files.setdefault(os.path.abspath(each.path), each.path)
-        except (WorkspaceError, UsageError):
-            continue
-    for file in files.values():
-        try:
-            conflicts = kind.conflicts(_read(file) or "", offer)
+            conflicts = kind.conflicts(_read(file) or "", offer, outranks=name in above)
         except (ValueError, MachineError):
             continue  # --write fails with the reason
         yield from (f"{file}: {conflict}" for conflict in conflicts)
-    for name in kind.variables():
-        if where.environ.get(name):
-            yield f"the environment variable {name} outweighs the configuration: unset it."
+    for variable in kind.variables():
+        if where.environ.get(variable):
+            yield f"the environment variable {variable} outweighs the configuration: unset it."
+    if ranked and (proxy := _proxy_variable(offer.url, where.environ)) is not None:
+        through = f"the environment variable {proxy} sends requests to the mirror through a proxy"
+        yield f"{through}: add {offer.host} to NO_PROXY."
+
+
+def _proxy_variable(url: str, environ: Mapping[str, str]) -> str | None:
+    """The environment variable by which clients send requests for a URL through a proxy; None: none does."""
+    origin = origin_of(Url(url))
+    exempt = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").split(",")
+    if origin is None or is_exempt(origin, exempt):
+        return None
+    scheme = url.partition("://")[0]
+    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+    return next((name for name in names if environ.get(name)), None)
+
+
+def _path(where: ClientFile) -> Path | None:
+    """The path of a client's file; None: there is no workspace, or no such file."""
+    try:
+        return where.path
+    except (WorkspaceError, UsageError):
+        return None
 
 
 def _read(file: Path) -> str | None:

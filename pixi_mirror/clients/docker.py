@@ -67,7 +67,7 @@ class DockerClient:
         """The text as it is."""
         return text
 
-    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:  # noqa: ARG002
+    def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:  # noqa: ARG002
         """None."""
         return ()
 
@@ -78,6 +78,10 @@ class DockerClient:
     def users_file(self, environ: Mapping[str, str]) -> None:  # noqa: ARG002
         """There is none."""
         return
+
+    def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG002
+        """None besides the Dockerfile."""
+        return ()
 
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - it is the workspace's
         """`Dockerfile` of the workspace around a directory."""

@@ -22,6 +22,12 @@ def users_config_folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_CONFIG_HOME") or home(environ) / ".config")
 
 
+def system_folders(environ: Mapping[str, str]) -> list[Path]:
+    """The folders of configuration for all users of a machine with Unix, the one that counts most last."""
+    named = [Path(each) for each in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":") if each]
+    return [*reversed(named), Path("/etc")]
+
+
 def find_workspace(directory: Path, is_workspace: Callable[[Path], bool]) -> Path:
     """The nearest directory that is a workspace, from `directory` upwards.
 

@@ -5,11 +5,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pixi_mirror.clients.files import home
+from pixi_mirror.clients.files import home, users_config_folder
 from pixi_mirror.clients.marked_lines import drop_lines, insert_lines, lines_of
 from pixi_mirror.clients.offer import Offer, leads_to
 
-_SECTION = re.compile(r'\s*\[url\s+"([^"]+)"\]')
+_INSTEAD = re.compile(r"\s*insteadof\s*=\s*\"?([^\"\s]+)", re.IGNORECASE)
+_SECTION = re.compile(r'\s*\[url\s+"([^"]+)"\]', re.IGNORECASE)
 
 
 class GitClient:
@@ -41,13 +42,28 @@ class GitClient:
                 gone.add(number)
         return drop_lines(text, gone)
 
-    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:  # noqa: ARG002 - git reads every section
-        """None."""
-        return ()
+    def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:  # noqa: ARG002
+        """Lines `insteadOf` that are as long as ours, or longer: git takes the longest that fits."""
+        ours = {spelled for upstream in offer.repositories for spelled in _spellings(upstream)}
+        base, notes = "", []
+        for line in lines_of(text):
+            if line.lstrip().startswith("["):
+                found = _SECTION.match(line)
+                base = found[1] if found else ""
+            spelled = _INSTEAD.match(line)
+            if base and spelled and any(spelled[1].startswith(our) for our in ours) and not leads_to(base, [offer.url]):
+                notes.append(
+                    f'[url "{base}"] insteadOf = {spelled[1]} leads elsewhere, and git takes the longest that fits.'
+                )
+        return tuple(notes)
 
     def variables(self) -> tuple[str, ...]:
         """None."""
         return ()
+
+    def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG002
+        """That of the system and those of the user."""
+        return (Path("/etc/gitconfig"), users_config_folder(environ) / "git" / "config", self.users_file(environ))
 
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - a workspace has none of its own
         """The user's own file: pixi, uv and pip fetch in repositories of their caches, which read no other."""

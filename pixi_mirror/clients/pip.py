@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from pixi_mirror.clients.files import home, users_config_folder
+from pixi_mirror.clients.files import home, system_folders, users_config_folder
 from pixi_mirror.clients.marked_lines import drop_lines, insert_lines, lines_of
 from pixi_mirror.clients.offer import Offer, leads_to
 from pixi_mirror.pypi.simple import SIMPLE
@@ -66,12 +66,12 @@ class PipClient:
             numbers |= {row.number for row in rows}
         return drop_lines(text, numbers)
 
-    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
+    def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:
         """Settings of any section that send pip elsewhere or nowhere, and a proxy."""
         notes = []
         for section, keys in _parse(text).items():
             for key in _OUTWEIGH:
-                is_replaced = key == "index-url" and section == _SECTION
+                is_replaced = key == "index-url" and section == _SECTION and not outranks
                 if keys.get(key, "").lower() not in _OFF and not is_replaced and not _is_mirrors(keys[key], offer):
                     notes.append(
                         f"[{section}] {key} = {' '.join(keys[key].split())} outweighs the mirror, or adds to it."
@@ -85,6 +85,19 @@ class PipClient:
     def variables(self) -> tuple[str, ...]:
         """The variables that outweigh a `pip.conf`."""
         return ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS")
+
+    def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG002
+        """Those of the system, of the user and of the active environment (`pip config debug`)."""
+        name = "pip.ini" if os.name == "nt" else "pip.conf"
+        named = environ.get("PIP_CONFIG_FILE")
+        if named == os.devnull:
+            return ()
+        system = [] if os.name == "nt" else system_folders(environ)
+        files = [folder / "pip" / name if folder != Path("/etc") else folder / name for folder in system]
+        files += [home(environ) / ".pip" / name, users_config_folder(environ) / "pip" / name]
+        active = (environ.get(variable) for variable in ("CONDA_PREFIX", "VIRTUAL_ENV"))
+        files += [Path(prefix) / name for prefix in active if prefix]
+        return (*files, *([Path(named)] if named else ()))
 
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - pip has none of workspaces
         """`$PIP_CONFIG_FILE`, else pip's file of the user."""

@@ -1,6 +1,7 @@
 """pixi: the table `[mirrors]` of its configuration."""
 
 import json
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pixi_mirror.clients.files import home, pixi_workspace
 from pixi_mirror.clients.marked_lines import drop_lines, insert_lines
 from pixi_mirror.clients.offer import Offer, leads_to
 from pixi_mirror.clients.toml import Statement, members, parse_toml, statements, table
+from pixi_mirror.settings.files import config_files, named_file, system_folder
 
 _TABLE = "[mirrors]"
 
@@ -67,22 +69,41 @@ class PixiClient:
             numbers |= {number for each in found if each.key is None for number in each.lines}
         return drop_lines(text, numbers)
 
-    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
-        """Longer keys, which outweigh ours, and a proxy without an exception for the mirror."""
+    def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:
+        """Keys that outweigh ours, and a proxy without an exception for the mirror."""
         found = parse_toml(text)
         ours = parse_toml(self.configuration(offer))["mirrors"]
+        others = {
+            key: targets
+            for key, targets in table(found, "mirrors").items()
+            if not _leads_only_to(targets, [offer.url]) and any(f"{key}/".startswith(f"{our}/") for our in ours)
+        }
         longer = (
             f"[mirrors] has a longer key, which pixi prefers: {key} leads elsewhere."
-            for key, targets in table(found, "mirrors").items()
-            if any(key.startswith(f"{our}/") and key.rstrip("/") != our for our in ours)
-            and key.rstrip("/") not in ours
-            and not _leads_only_to(targets, [offer.url])
+            for key in others
+            if key.rstrip("/") not in ours
         )
-        return (*longer, *_proxy_conflicts(table(found, "proxy-config"), offer))
+        same = (
+            f"[mirrors] has the same key, and this file counts more: {key} leads elsewhere."
+            for key, targets in others.items()
+            if outranks and key.rstrip("/") in ours and targets != ours[key.rstrip("/")]
+        )
+        return (*longer, *same, *_proxy_conflicts(table(found, "proxy-config"), offer))
 
     def variables(self) -> tuple[str, ...]:
         """None that outweighs `[mirrors]`."""
         return ()
+
+    def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
+        """Those of the system, of the user and of the workspace."""
+        return config_files(
+            environ=environ,
+            workspace=None if own is None else own.parent.parent,
+            home=home(environ),
+            named=named_file(environ=environ, option=None),
+            platform=sys.platform,
+            system=system_folder(sys.platform),
+        )
 
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - it is the workspace's
         """`.pixi/config.toml` of the workspace around a directory."""

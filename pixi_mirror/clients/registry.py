@@ -48,8 +48,13 @@ class PackageClient(Protocol):
             ValueError: the text does not parse; the message is a part of a sentence.
         """
 
-    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
-        """The settings in a file of the user's that keep the client from the mirror, one sentence each.
+    def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:
+        """The settings in a file of the client's that keep it from the mirror, one sentence each.
+
+        Args:
+            text: Of the file.
+            offer: What the mirror offers.
+            outranks: Whether the file counts more than the one with our lines.
 
         Raises:
             ValueError: the text does not parse; the message is a part of a sentence.
@@ -67,6 +72,14 @@ class PackageClient(Protocol):
 
     def users_file(self, environ: Mapping[str, str]) -> Path | None:
         """The file of the user, for all workspaces; None: there is none."""
+
+    def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
+        """All files that the client reads, the one that counts most last; they need not be there.
+
+        Args:
+            own: That of the workspace; None: there is no workspace.
+            environ: Environment variables.
+        """
 
 
 CLIENTS: Mapping[str, PackageClient] = MappingProxyType(

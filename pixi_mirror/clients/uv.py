@@ -1,11 +1,12 @@
 """uv: the default index in a `uv.toml`."""
 
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixi_mirror.clients.files import find_workspace, users_config_folder
+from pixi_mirror.clients.files import find_workspace, system_folders, users_config_folder
 from pixi_mirror.clients.marked_lines import drop_lines, insert_lines
 from pixi_mirror.clients.offer import Offer, leads_to
 from pixi_mirror.clients.toml import Statement, members, parse_toml, statements, table
@@ -50,7 +51,7 @@ class UvClient:
                 gone.update(number for each in block for number in each.lines)
         return drop_lines(text, gone)
 
-    def conflicts(self, text: str, offer: Offer) -> tuple[str, ...]:
+    def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:
         """Other indexes, `no-index`, and a proxy without an exception for the mirror."""
         found = parse_toml(text)
         pip = table(found, "pip")
@@ -63,11 +64,25 @@ class UvClient:
             for index in members(found, "index", dict)
             if not index.get("default") and not index.get("explicit")
         ]
+        if outranks:
+            defaults = [each.get("url") for each in members(found, "index", dict) if each.get("default")]
+            defaults += [found["index-url"]] if found.get("index-url") else []
+            notes += [
+                f"the default index {url} counts more than the mirror."
+                for url in defaults
+                if not leads_to(url, [offer.url])
+            ]
         return (*notes, *_proxy_conflicts(found, offer))
 
     def variables(self) -> tuple[str, ...]:
         """The variables that outweigh a `uv.toml`."""
         return ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX", "UV_FIND_LINKS")
+
+    def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
+        """That of the system, of the user and of the workspace."""
+        system = [Path(environ.get("PROGRAMDATA") or "C:/ProgramData")] if os.name == "nt" else system_folders(environ)
+        files = (*(folder / "uv" / "uv.toml" for folder in system), self.users_file(environ))
+        return files if own is None else (*files, own)
 
     def users_file(self, environ: Mapping[str, str]) -> Path:
         """`uv.toml` in the user's folder for configuration."""

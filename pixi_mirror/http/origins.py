@@ -80,9 +80,14 @@ def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 def proxy_for(origin: Origin, proxies: Proxies) -> str | None:
     """The URL of the proxy for requests to `origin`; None: none, as always for loopback."""
-    if is_loopback(origin.host) or any(_exempts(rule, origin) for rule in proxies.exempt):
+    if is_loopback(origin.host) or is_exempt(origin, proxies.exempt):
         return None
     return proxies.http if origin.scheme == "http" else proxies.https
+
+
+def is_exempt(origin: Origin, rules: Iterable[str]) -> bool:
+    """Whether requests to `origin` go to no proxy, by the rules of a variable such as `NO_PROXY`."""
+    return any(_exempts(rule, origin) for rule in rules)
 
 
 def is_listed(origin: Origin, hosts: Iterable[str]) -> bool:

@@ -18,7 +18,7 @@ from pixi_mirror.lockfile.entries import CondaSource, Entry, PypiEntry
 from pixi_mirror.lockfile.mirrorable import entry_title
 from pixi_mirror.lockfile.pypi_package import index_list
 from pixi_mirror.model.packages import Package, SourceCommit, SourceDirectory
-from pixi_mirror.model.values import Json
+from pixi_mirror.model.values import Json, Url
 from pixi_mirror.paths import channel, is_local, local_path, local_url
 from pixi_mirror.pypi.metadata import build_requirements
 from pixi_mirror.pypi.names import form_of
@@ -61,7 +61,7 @@ def parts_of(entry: Entry) -> tuple[Entry, ...]:
 
 def has_own_manifest(entry: Entry) -> bool:
     """Whether the manifest that says how an entry is built lies in the commit that it is built from."""
-    return not isinstance(entry, CondaSource) or (_is_commit(entry.location) and not entry.origin)
+    return not isinstance(entry, CondaSource) or (_is_commit(entry.location) and "git" not in entry.origin)
 
 
 def source_commit_of(entry: Entry, pin: Package, indexes: Iterable[str]) -> SourceCommit:
@@ -79,6 +79,7 @@ def source_commit_of(entry: Entry, pin: Package, indexes: Iterable[str]) -> Sour
         path=pin.path,
         kind="conda" if is_conda else "pypi",
         indexes=() if is_conda else index_list(indexes),
+        archive=_archive_of(entry),
         subdirectory=source.subdirectory.strip("/"),
     )
 
@@ -131,7 +132,13 @@ def source_directory_of(
         build_requires=_build_requires(directory, read) if kind == "pypi" else specs,
         channels=_channel_urls(backend.channels) if backend is not None else (),
         indexes=index_list(indexes) if kind == "pypi" else (),
+        archive=_archive_of(entry),
     )
+
+
+def _archive_of(entry: Entry) -> str:
+    """The URL, stripped, of the archive that a conda package is built from by a manifest elsewhere; empty: of none."""
+    return Url(entry.origin.get("url", "")).stripped if isinstance(entry, CondaSource) else ""
 
 
 def _is_commit(location: str) -> bool:

@@ -123,7 +123,8 @@ class _BuildTools:
             return None
         if source.kind == "pypi":
             return missing_requirements(source.build_requires, self._versions)
-        return tuple(text for text in source.build_requires if not any(_fits(text, each) for each in self._conda))
+        lacks = [text for text in source.build_requires if not any(_fits(text, each) for each in self._conda)]
+        return (*lacks, source.archive) if source.archive else tuple(lacks)
 
 
 def _fits(text: str, package: Package) -> bool:

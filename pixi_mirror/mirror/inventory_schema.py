@@ -67,11 +67,11 @@ _CELL = {
 }  # fmt: skip
 _DIRECTORY = {
     "entry": str, "path": str, "kind": str, "is_inside": bool, "build_requires": ([str], type(None)),
-    "channels?": [str], "indexes?": [str],
+    "channels?": [str], "indexes?": [str], "archive?": str,
 }  # fmt: skip
 _COMMIT = {
     "entry": str, "path": str, "kind": str, "subdirectory": str, "is_read": bool,
-    "build_requires": ([str], type(None)), "channels?": [str], "indexes?": [str],
+    "build_requires": ([str], type(None)), "channels?": [str], "indexes?": [str], "archive?": str,
 }  # fmt: skip
 _SUBSCRIPTION = {
     "id": str, "workspace": str, "source_sha256": str, "newest_timestamp": int, "requests": [_REQUEST],

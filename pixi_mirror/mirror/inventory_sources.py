@@ -6,6 +6,9 @@ from dataclasses import asdict
 from pixi_mirror.model.packages import Snapshot, SourceCommit, SourceDirectory
 from pixi_mirror.model.values import Json, admit_path
 
+_OPTIONAL = ("channels", "indexes", "archive")
+"""What is written only where there is any."""
+
 
 def source_rows(snapshot: Snapshot) -> Mapping[str, Json]:
     """The keys of a subscription's row; without any source there are none, as before there were such keys."""
@@ -24,6 +27,7 @@ def source_directory(row: Mapping[str, Json]) -> SourceDirectory:
         build_requires=_words(row["build_requires"]),
         channels=tuple(row.get("channels", ())),
         indexes=tuple(row.get("indexes", ())),
+        archive=row.get("archive", ""),
     )
 
 
@@ -42,11 +46,12 @@ def source_commit(row: Mapping[str, Json]) -> SourceCommit:
         build_requires=_words(row["build_requires"]),
         channels=tuple(row.get("channels", ())),
         indexes=tuple(row.get("indexes", ())),
+        archive=row.get("archive", ""),
     )
 
 
 def _row(source: SourceDirectory | SourceCommit) -> Json:
-    return {name: value for name, value in asdict(source).items() if name not in ("channels", "indexes") or value}
+    return {name: value for name, value in asdict(source).items() if name not in _OPTIONAL or value}
 
 
 def _words(raw: list[str] | None) -> tuple[str, ...] | None:

@@ -109,6 +109,8 @@ class SourceDirectory:
     """URLs of the channels that the build backend of a conda package comes from; empty: those of its environments."""
     indexes: tuple[str, ...] = ()
     """URLs, stripped, of the indexes that an environment of a PyPI package names."""
+    archive: str = ""
+    """URL, stripped, of an archive that is not mirrored, from which a conda package is built; empty: it needs none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +131,8 @@ class SourceCommit:
     channels: tuple[str, ...] = ()
     """As of a `SourceDirectory`."""
     indexes: tuple[str, ...] = ()
+    """As of a `SourceDirectory`."""
+    archive: str = ""
     """As of a `SourceDirectory`."""
 
 

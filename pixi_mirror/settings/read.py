@@ -127,7 +127,7 @@ _POINTLESS = "`non-proxy-hosts` in pixi's [proxy-config] is ignored, because nei
 
 
 def _with_scheme(proxy: str | None) -> str | None:
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    return proxy if not proxy or "://" in proxy else f"http://{proxy.removeprefix('//')}"
 
 
 def _first(environ: Mapping[str, str], *names: str) -> str | None:

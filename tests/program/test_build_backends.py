@@ -211,3 +211,18 @@ def test_a_python_source_says_what_building_it_needs_where_no_file_of_an_index_i
     assert [*world.mirror.rglob("backend-3.0-*.whl")]
     assert world.run_json("status")["unbuildable"] == []
     assert "backend" in (world.mirror / "simple/index.html").read_text()
+
+
+@pytest.mark.parametrize("place", ["a directory", "a commit"])
+def test_an_archive_that_a_conda_package_is_built_from_is_lacking_because_it_is_not_mirrored(
+    world, repository, led, place
+):
+    commit = repository.commit({"recipe.yaml": ""})
+    (world.directory / "workspace/own").mkdir(parents=True)
+    (world.directory / "workspace/own/recipe.yaml").write_text("")
+    more = "  source:\n    url: https://u:secret@files.example/x-1.0.tar.gz\n    sha256: " + "a" * 64 + "\n"
+    location = "./own" if place == "a directory" else f"git+https://git.example/org/thing.git#{commit}"
+    assert world.run("update", "--lock", lock_with(world, location, more), env=led).status == 0
+    (told,) = world.run_json("status")["unbuildable"]
+    assert told["lacks"] == ["pixi-build-rattler-build", "https://files.example/x-1.0.tar.gz"]
+    assert "secret" not in (world.mirror / "pixi-mirror.json").read_text()

@@ -15,6 +15,8 @@ from harness.python_index import PythonIndex
 from harness.serving import served
 from harness.world import small_packages
 
+from pixi_mirror.clients.offer import Offer
+from pixi_mirror.clients.registry import CLIENTS
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
 
@@ -113,6 +115,76 @@ def test_what_overrules_a_file_is_warned_of(world, mirror):
         "PIP_INDEX_URL",
     ]
     assert done.stderr.count("warning: ") == 3
+
+
+ELSEWHERE = "https://else.example"
+OVERRULING = {
+    "pixi, a longer key in another file of the user": (
+        ("pixi",), "home/.config/pixi/config.toml", '[mirrors]\n"{channel}/noarch" = ["{else_}"]', {}, "a longer key",
+    ),
+    "pixi, the same key in the workspace": (
+        ("pixi", "--global"), "workspace/.pixi/config.toml", '[mirrors]\n"{channel}" = ["{else_}"]', {}, "the same key",
+    ),
+    "pip, in the active environment": (
+        ("pip",), "venv/pip.conf", "[global]\nindex-url = {else_}", {"VIRTUAL_ENV": "venv"}, "[global] index-url",
+    ),
+    "pip, of the system": (
+        ("pip",), "etc/pip/pip.conf", "[global]\nextra-index-url = {else_}", {"XDG_CONFIG_DIRS": "etc"}, "extra-index",
+    ),
+    "uv, a default index of the workspace": (
+        ("uv", "--global"), "workspace/uv.toml", '[[index]]\nurl = "{else_}"\ndefault = true', {}, "the default index",
+    ),
+    "uv, of the system": (("uv",), "etc/uv/uv.toml", "no-index = true", {"XDG_CONFIG_DIRS": "etc"}, "`no-index`"),
+    "conda, in the active environment": (
+        ("conda",), "venv/.condarc", "channel_alias: {else_}", {"CONDA_PREFIX": "venv"}, "channel_alias",
+    ),
+    "mamba, another file of the user": (
+        ("mamba",), "home/.conda/.condarc", "custom_channels: {{mine: {else_}}}", {}, "the channel mine elsewhere",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OVERRULING)
+def test_what_overrules_a_file_is_warned_of_wherever_the_client_reads_it(world, mirror, case):
+    (client, *words), place, text, variables, told = OVERRULING[case]
+    file = world.directory / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    channel = f"{world.upstream.url}/conda-forge"
+    file.write_text(text.format(channel=channel, else_=ELSEWHERE) + "\n", encoding="utf-8")
+    env = {name: str(world.directory / value) for name, value in variables.items()}
+    workspace = world.directory / "workspace"
+    done = config(world, "--for", client, *words, "--write", cwd=workspace, env=env)
+    (warning,) = [line for line in done.stderr.splitlines() if "warning: " in line]
+    assert told in warning
+    assert str(file) in warning
+    file.unlink()
+    assert "warning: " not in config(world, "--for", client, *words, "--write", cwd=workspace, env=env).stderr
+
+
+@pytest.mark.parametrize("client", ["pixi", "pip", "uv", "conda", "mamba", "git"])
+def test_a_proxy_of_the_environment_is_warned_of_unless_the_mirror_is_exempt(world, mirror, client):
+    proxy = "http://proxy.lan:3128"
+    for variables, url, named in (
+        ({"http_proxy": proxy}, "http://mirror.lan:81", "http_proxy"),
+        ({"ALL_PROXY": proxy}, "https://mirror.lan", "ALL_PROXY"),
+        ({"http_proxy": proxy, "NO_PROXY": "localhost,.lan"}, "http://mirror.lan:81", None),
+        ({"https_proxy": proxy}, "http://mirror.lan:81", None),
+    ):
+        told = config(world, "--for", client, "--url", url, env=variables).stderr
+        assert ("NO_PROXY" in told) == (named is not None)
+        assert named is None or f"the environment variable {named} sends requests" in told
+
+
+def test_a_line_of_git_that_is_as_long_as_ours_is_warned_of():
+    offer = Offer(
+        url=URL, channels={}, indexes={}, origins={}, mapping={},
+        repositories={"https://git.example/org/r.git": f"{URL}/git.example/org/r.git"},
+    )  # fmt: skip
+    text = '[url "ssh://git@git.example/"]\n\tinsteadOf = https://git.example/\n[core]\n\tbare = true\n'
+    assert CLIENTS["git"].conflicts(text + CLIENTS["git"].configuration(offer), offer) == ()
+    longer = '[URL "ssh://git@git.example/org/r.git"]\n\tinsteadof=https://git.example/org/r.git\n'
+    (told,) = CLIENTS["git"].conflicts(text + longer, offer)
+    assert "insteadOf = https://git.example/org/r.git leads elsewhere" in told
 
 
 def test_what_overrules_a_file_is_warned_of_once(world, mirror):

@@ -415,7 +415,7 @@ def test_a_page_of_ten_thousand_files_is_read():
     assert found[-1].url == "https://pypi.example/packages/9999/x-9999.zip"
 
 
-LINK = f'<a href="{URL}" data-yanked="f\u00fcr alle" data-upload-time="{TIME}">x</a>'
+LINK = f'<a href="{URL}" data-yanked="no caf\u00e9 here" data-upload-time="{TIME}">x</a>'
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ LINK = f'<a href="{URL}" data-yanked="f\u00fcr alle" data-upload-time="{TIME}">x
         (LINK.encode("cp1252"), "text/html; charset=windows-1252"),
         (b'<html><meta charset="ISO-8859-1">' + LINK.encode("latin-1"), "text/html"),
         (b"<meta http-equiv=Content-Type content='text/html; charset=iso-8859-15'>" + LINK.encode("latin-1"), ""),
-        (LINK.replace("\u00fc", "\u672c").encode("shift_jis"), "text/html; charset=Shift_JIS"),
+        (LINK.replace("\u00e9", "\u672c").encode("shift_jis"), "text/html; charset=Shift_JIS"),
         (LINK.encode(), "text/html; charset=utf-7"),
         (LINK.encode(), "text/html; charset=utf-8-is-what-it-is"),
     ],
@@ -436,10 +436,10 @@ LINK = f'<a href="{URL}" data-yanked="f\u00fcr alle" data-upload-time="{TIME}">x
 def test_a_page_is_read_in_the_encoding_that_it_is_in(data, content_type):
     (found,) = read_page(data, url=PAGE, content_type=content_type)
     assert (found.url, found.upload_time) == (URL, TIME)
-    assert found.yanked in ("f\u00fcr alle", "f\u672cr alle")
+    assert found.yanked in ("no caf\u00e9 here", "no caf\u672c here")
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "text/html; charset=utf-8", "text/html; charset=nonsense"])
 def test_bytes_that_are_not_of_the_encoding_cost_what_they_stand_in_alone(content_type):
     (found,) = read_page(LINK.encode("latin-1"), url=PAGE, content_type=content_type)
-    assert (found.url, found.upload_time, found.yanked) == (URL, TIME, "f r alle")
+    assert (found.url, found.upload_time, found.yanked) == (URL, TIME, "no caf  here")

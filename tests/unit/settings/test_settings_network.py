@@ -57,6 +57,7 @@ def test_proxy_variables_displace_the_configuration_as_in_pixi(user, environ, ht
     ("named", "url"),
     [
         ("proxy:3128", "http://proxy:3128"),
+        ("//proxy:3128", "http://proxy:3128"),
         ("localhost:8123", "http://localhost:8123"),
         ("127.0.0.1:8123", "http://127.0.0.1:8123"),
         ("user:p%40w@proxy.corp:3128", "http://user:p%40w@proxy.corp:3128"),
