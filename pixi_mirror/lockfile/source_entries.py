@@ -17,7 +17,8 @@ from pixi_mirror.git.source import GitSource, git_source, read_git_location
 from pixi_mirror.lockfile.entries import CondaSource, Entry, PypiEntry
 from pixi_mirror.lockfile.mirrorable import entry_title
 from pixi_mirror.lockfile.pypi_package import index_list
-from pixi_mirror.model.packages import Package, SourceCommit, SourceDirectory
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.sources import SourceCommit, SourceDirectory
 from pixi_mirror.model.values import Json, Url
 from pixi_mirror.paths import channel, is_local, local_path, local_url
 from pixi_mirror.pypi.metadata import build_requirements

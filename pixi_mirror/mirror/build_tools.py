@@ -14,7 +14,8 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.git.package import git_package, source_of
 from pixi_mirror.git.source import GitSource
 from pixi_mirror.lockfile.source_entries import read_source_commit
-from pixi_mirror.model.packages import Layout, Listing, Package, Snapshot, SourceCommit
+from pixi_mirror.model.packages import Layout, Listing, Package, Snapshot
+from pixi_mirror.model.sources import SourceCommit
 from pixi_mirror.model.values import Json, MirrorPath, Sha256, Url, admit_path, canonical, sha256_of
 from pixi_mirror.paths import channel, url_path
 from pixi_mirror.pypi.build_requirements import ResolutionRequest

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pixi_mirror.conda.matchspec import MatchSpec
-from pixi_mirror.model.packages import Package, Snapshot, SourceCommit, SourceDirectory
+from pixi_mirror.model.packages import Package, Snapshot
+from pixi_mirror.model.sources import SourceCommit, SourceDirectory
 from pixi_mirror.model.values import Json
 from pixi_mirror.pypi.requirements import accepts, required_name
 

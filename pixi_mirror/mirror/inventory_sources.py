@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from pixi_mirror.model.packages import Snapshot, SourceCommit, SourceDirectory
+from pixi_mirror.model.packages import Snapshot
+from pixi_mirror.model.sources import SourceCommit, SourceDirectory
 from pixi_mirror.model.values import Json, admit_path
 
 _OPTIONAL = ("channels", "indexes", "archive")

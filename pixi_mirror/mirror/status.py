@@ -25,16 +25,8 @@ from pixi_mirror.mirror.plan import Plan, plan_changes, wanted_channels
 from pixi_mirror.mirror.prune import files_of_generations
 from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.packages import (
-    Cell,
-    Channel,
-    Inventory,
-    Package,
-    PackageFile,
-    Snapshot,
-    SourceDirectory,
-    home_channels,
-)
+from pixi_mirror.model.packages import Cell, Channel, Inventory, Package, PackageFile, Snapshot, home_channels
+from pixi_mirror.model.sources import SourceDirectory
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.index_urls import IndexUrl, index_of
 

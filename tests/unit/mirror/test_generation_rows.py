@@ -8,7 +8,8 @@ from harness.child import ROOT
 
 from pixi_mirror.mirror.generation_rows import content_digest, document_of, rows_of
 from pixi_mirror.mirror.inventory_file import dump, parse
-from pixi_mirror.model.packages import PackageFile, SourceDirectory
+from pixi_mirror.model.packages import PackageFile
+from pixi_mirror.model.sources import SourceDirectory
 from pixi_mirror.model.values import admit_path
 
 KEPT = sorted((ROOT / "tests" / "data" / "mirrors").glob("*/mirror/pixi-mirror.json"))
