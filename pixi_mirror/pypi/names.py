@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:  # the library is imported where a name is read: start-up counts
@@ -111,6 +112,7 @@ def file_name_of(location: str) -> str:
     return name
 
 
+@lru_cache(maxsize=1 << 12)  # a lock names one wheel for many environments and platforms
 def wheel_name(file_name: str) -> WheelName:
     """What the file name of a wheel says (PEP 427).
 
