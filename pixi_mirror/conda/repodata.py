@@ -77,15 +77,25 @@ def read_repodata(data: bytes) -> tuple[str, Mapping[str, Mapping[str, Json]]]:
     Raises:
         ValueError: it is no repodata; the text is a sentence.
     """
+    subdir, records, _ = read_with_relations(data)
+    return subdir, records
+
+
+def read_with_relations(data: bytes) -> tuple[str, Mapping[str, Mapping[str, Json]], Mapping[str, str]]:
+    """The same, and the `channel_relations` (CEP 42) of the subdir, parsed once.
+
+    Raises:
+        ValueError: it is no repodata; the text is a sentence.
+    """
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON: {error}") from None
     info = document.get("info") if isinstance(document, dict) else None
     subdir = info.get("subdir") if isinstance(info, dict) else None
-    if not isinstance(document, dict) or not isinstance(subdir, str):
+    if not isinstance(document, dict) or not isinstance(info, dict) or not isinstance(subdir, str):
         raise ValueError("it has no `info.subdir`")  # noqa: TRY004 - what was read is wrong, not the caller
-    return subdir, listed_records(document)
+    return subdir, listed_records(document), known_relations(info)
 
 
 def read_relations(data: bytes) -> Mapping[str, str]:

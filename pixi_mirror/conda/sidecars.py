@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from pixi_mirror.archives.compression import LARGEST_DOCUMENT, decompress_zstd
 from pixi_mirror.conda.matchspec_spelling import normal_record
-from pixi_mirror.conda.repodata import read_relations, read_repodata
+from pixi_mirror.conda.repodata import read_with_relations
 from pixi_mirror.conda.shards import read_shard, read_shard_index
 from pixi_mirror.model.values import Json, Sha256
 from pixi_mirror.progress import counted
@@ -25,10 +25,10 @@ def zst_problem(data: bytes, subdir: str, expected: Records, *, relations: Relat
     """What is wrong with a `repodata.json.zst` that should list `expected` and have these `channel_relations`."""
     try:
         content = decompress_zstd(data, limit=LARGEST_DOCUMENT + _RECORD * len(expected))
-        subdir_found, found = read_repodata(content)
+        subdir_found, found, found_relations = read_with_relations(content)
     except ValueError as error:
         return str(error)
-    return _difference(subdir_found, found, subdir, expected) or _other_relations(read_relations(content), relations)
+    return _difference(subdir_found, found, subdir, expected) or _other_relations(found_relations, relations)
 
 
 def shards_problem(

@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from pixi_mirror.conda.index_files import REPODATA, REPODATA_ZST, SHARD_INDEX, SHARD_SUFFIX, SHARDS, shard_path
-from pixi_mirror.conda.repodata import read_relations, read_repodata, repodata
+from pixi_mirror.conda.repodata import read_repodata, repodata
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.mirror.index_programs import IndexJob, Runner
 from pixi_mirror.model.indexes import SidecarFiles
@@ -28,6 +28,8 @@ class SidecarOrder:
     main: MirrorPath
     data: bytes
     """Of its `repodata.json`."""
+    relations: Mapping[str, str]
+    """The `channel_relations` in it (CEP 42)."""
     attestations: Mapping[str, bytes]
     """Name of each attestation file that is beside the packages (CEP 50) -> its bytes."""
     shards: bool
@@ -46,11 +48,6 @@ class SidecarOrder:
     def channel(self) -> str:
         """The directory of its channel in the mirror; empty: the mirror's root."""
         return self.place.rpartition("/")[0]
-
-    @property
-    def relations(self) -> Mapping[str, str]:
-        """The `channel_relations` of the subdir (CEP 42)."""
-        return read_relations(self.data)
 
 
 def run_indexer(

@@ -24,7 +24,7 @@ from pixi_mirror.conda.index_files import (
     repodata_path,
     shard_path,
 )
-from pixi_mirror.conda.repodata import lists_nothing, read_relations, read_repodata
+from pixi_mirror.conda.repodata import lists_nothing, read_relations, read_with_relations
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.mirror.index_programs import Choice, IndexPrograms, ProgramEnvironment, Runner
 from pixi_mirror.mirror.own_sidecars import own_sidecars
@@ -106,7 +106,8 @@ class ChannelSidecars:
         orders = [
             SidecarOrder(
                 main=main,
-                data=files[main].content(),
+                data=(data := files[main].content()),
+                relations=read_relations(data),
                 attestations=_attestations_beside(main, files),
                 shards=recipe == _recipe(files[main], with_shards=True),
             )
@@ -170,8 +171,7 @@ def is_intact(path: MirrorPath, read: Callable[[MirrorPath], bytes | None]) -> b
     main = read(role.main)
     if main is None:
         return False
-    subdir, records = read_repodata(main)
-    relations = read_relations(main)
+    subdir, records, relations = read_with_relations(main)
     if name == REPODATA_ZST:
         return zst_problem(data, subdir, records, relations=relations) is None
     found = shards_problem(data, subdir, records, lambda sha256: read(shard_path(folder, sha256)), relations=relations)

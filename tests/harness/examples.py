@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 Case = TypeVar("Case")
 
@@ -12,9 +12,14 @@ _ALL = 100
 """What hypothesis tries if nobody says anything."""
 
 
+_UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+"""No test fails because its machine is slow."""
+
+
 def load_sample() -> None:
     """Try a quarter, unless the command line names another profile."""
-    settings.register_profile("sample", max_examples=_ALL // 4)
+    settings.register_profile("default", max_examples=_ALL, **_UNTIMED)
+    settings.register_profile("sample", max_examples=_ALL // 4, **_UNTIMED)
     settings.load_profile("sample")
 
 
