@@ -186,6 +186,10 @@ def test_a_line_without_hash_is_refused_and_not_the_file(world, index):
         ((f"gone==1.0 --hash=sha256:{'ab' * 32}",), 5, "no file was found for gone==1.0"),
         ((pin(ONE).replace("==1.0", "==0.9"),), 4, "no file of one==0.9"),
         (("<<<<<<< ours", pin(ONE)), 3, "merge conflict at line 1"),
+        ((pin(ONE), "one==1.0 ; " + "(" * 4000), 3, "line 3: "),
+        ((pin(ONE), "x" * 9000), 3, "a requirement of more than 8192 characters"),
+        ((pin(ONE), "one==1.0 --hash=sha256:zz"), 3, "line 3: "),
+        ((pin(ONE), "one==1.0 --hash"), 3, "is no hash"),
     ],
 )
 def test_what_is_no_lock_is_refused_with_what_to_do(world, index, lines, status, answer):
@@ -204,6 +208,23 @@ def test_bytes_that_have_another_hash_than_the_page_says_are_refused(world, inde
     write(world, f"--index-url {index.url}", f"one==1.0 --hash=sha256:{'cd' * 32}")
     run(world, "--lock", FILE, status=6)
     assert held(world) == set()
+
+
+def test_a_page_that_links_to_a_file_of_this_machine_is_not_followed(world, index):
+    place = world.directory / "private" / TWO.file_name
+    place.parent.mkdir()
+    place.write_bytes(TWO.data)
+    index.rows["two"][0]["url"] = place.as_uri()
+    index.publish(build_wheel(name="two", version="2.1"), name="two", version="2.1")  # it writes the page anew
+    for line in (pin(TWO), f"{pin(ONE)}\ntwo==2.0"):
+        write(world, f"--index-url {index.url}", line)
+        done = run(world, "--lock", FILE, "--allow-unhashed", status=4)
+        assert "no file of two==2.0" in done.stderr
+
+
+def test_white_space_without_end_is_read_at_once(world, index):
+    write(world, f"--index-url {index.url}", pin(ONE) + " " * 2_000_000 + "x", "[" * 8000)
+    run(world, "--lock", FILE, status=3)
 
 
 def test_an_index_that_is_down_at_a_refresh_leaves_what_was_wanted(world, index):

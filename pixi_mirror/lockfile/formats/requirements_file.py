@@ -19,7 +19,7 @@ from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.paths import local_path, local_url
 from pixi_mirror.pypi.names import file_name_of, form_of, is_wheel_name, wheel_name
 
-_COMMENT = re.compile(r"(?:^|\s+)#.*$")
+_COMMENT = re.compile(r"(?:^|\s)#.*$")
 _OPTIONS = re.compile(r"\s(?=--?[a-z])")
 """Where the options of a requirement begin: no marker and no version has a hyphen behind white space."""
 _INCLUDE = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s*=?\s*)(\S.*)")
@@ -27,6 +27,8 @@ _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}")
 _URL = re.compile(r"(?:https?|file)://\S+", re.IGNORECASE)
 _GIT = re.compile(r"(git\+[a-z]+://[^@#\s]*(?:@[^/@#\s]+/[^@#\s]*)?)@([0-9a-f]{40})(?:#(.*))?", re.IGNORECASE)
 _MOST_FILES = 100
+_LONGEST = 8192
+"""Characters of a requirement without its hashes; reading a longer one could take long."""
 _IGNORED = ("--pre", "--require-hashes", "--trusted-host", "--use-feature", "--prefer-binary", "--only-binary")
 """Options that change nothing about which files are meant."""
 _OF_BUILDS = ("--global-option", "--config-settings", "--config-setting", "--build-option", "--install-option")
@@ -134,7 +136,11 @@ class _RequirementsReader:
                 self._take(line, path, into)
             except (ValueError, InvalidRequirement) as error:
                 problem = shortened(str(error).partition("\n")[0], most=200)
-                raise WorkspaceError(f"{path}, line {number}: {problem}. Correct it, or {ADVICE}.") from None
+            except RecursionError:
+                problem = "a marker that is nested too deeply"
+            else:
+                continue
+            raise WorkspaceError(f"{path}, line {number}: {problem}. Correct it, or {ADVICE}.")
 
     def _take(self, line: str, path: Path, into: RequirementsFile) -> None:
         if (include := _INCLUDE.fullmatch(line)) is not None:
@@ -206,6 +212,8 @@ def _requirement(line: str, *, is_editable: bool) -> LockedRequirement:
         ValueError: it is none, or not pinned.
     """
     text, *options = _OPTIONS.split(line, maxsplit=1)
+    if len(text) > _LONGEST:
+        raise Malformed(f"a requirement of more than {_LONGEST} characters")
     hashes = _hashes(options[0] if options else "") or _hash_of_url(text)
     text = _without_variables(text.strip())
     if is_editable or text.startswith((".", "/", "file:")) or "://" in text.partition("@")[0]:
