@@ -92,6 +92,12 @@ class DiskFullError(MachineError):
     """A disk of this machine is full."""
 
 
+class FarSideError(Ask):
+    """The far side, a store or a server that is written to, refused."""
+
+    status = 9
+
+
 class IncompleteError(Ask):
     """Files that are needed for an earlier or later state of a mirror are not here."""
 
@@ -112,7 +118,7 @@ class Interrupted(BaseException):
         self.status = 128 + signal_number
 
 
-SEVERITY = (6, 8, 4, 7, 5)
+SEVERITY = (6, 8, 4, 9, 7, 5)
 """With several failures, the exit status is the first of these that occurred."""
 
 

@@ -19,13 +19,14 @@ KEEPERS: dict[str, set[str]] = {
     "netrc": {"settings"},
     "keyring": {"settings"},
     "boto3": {"http"},
+    "obstore": {"publish"},
     "botocore": {"http"},
     "platformdirs": {"settings"},
     "tqdm": {"commands"},
     "shtab": {"commands"},
     "argparse": {"commands", "pack"},
     "subprocess": {"environments", "process"},
-    "threading": {"cache", "commands", "demo", "environments", "http", "serve", "settings", "threads"},
+    "threading": {"cache", "commands", "demo", "environments", "http", "publish", "serve", "settings", "threads"},
     "concurrent": {"environments", "pack", "threads"},
     "http": {"demo", "http", "serve"},
     "socketserver": {"serve"},
@@ -198,7 +199,7 @@ def test_hard_dependencies_are_those_of_the_design_card() -> None:
 
 def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() -> None:
     allowed = {"yaml", "requests", "urllib3", "tqdm", "platformdirs", "pixi_mirror"}
-    optional = {"rattler", "keyring", "compression", "packaging", "backports", "botocore", "shtab"}
+    optional = {"rattler", "keyring", "compression", "packaging", "backports", "botocore", "obstore", "shtab"}
     for path in modules():
         for name in imports(path):
             top = name.split(".")[0]

@@ -105,15 +105,20 @@ def declare_network(parser: Parser) -> None:
     parser.value(
         "--retries", convert=natural, metavar="N", help="how often to try again after a passing failure (default: 5)"
     )
-    parser.value("--config-file", convert=path, metavar="FILE", help="read this instead of pixi's global configuration")
-    parser.value("--auth-file", convert=path, metavar="FILE", help="read credentials from this file, in pixi's format")
-    parser.value("--ca-file", convert=path, metavar="FILE", help="trust the certificates in this file")
+    declare_settings(parser)
     parser.values(
         "--insecure-host", convert=host_and_port, metavar="HOST", help="do not check the certificate of this host"
     )
     parser.flag(
         "--allow-private-redirects", help="follow redirects from the internet to this machine or into a private network"
     )
+
+
+def declare_settings(parser: Parser) -> None:
+    """Declare which files of settings are read."""
+    parser.value("--config-file", convert=path, metavar="FILE", help="read this instead of pixi's global configuration")
+    parser.value("--auth-file", convert=path, metavar="FILE", help="read credentials from this file, in pixi's format")
+    parser.value("--ca-file", convert=path, metavar="FILE", help="trust the certificates in this file")
 
 
 def declare_lock_timeout(
@@ -207,6 +212,7 @@ def _cache_directory(options: Namespace) -> Path:
 def _settings(options: Namespace, workspace: Path | None) -> "Settings":
     from pixi_mirror.settings.read import NetworkOptions, read_settings
 
+    given = vars(options)  # a verb that fetches nothing lacks some
     return read_settings(
         environ=os.environ,
         workspace=workspace or current_directory(),
@@ -215,9 +221,9 @@ def _settings(options: Namespace, workspace: Path | None) -> "Settings":
             config_file=options.config_file,
             auth_file=options.auth_file,
             ca_file=options.ca_file,
-            insecure_hosts=tuple(options.insecure_host),
-            allow_private_redirects=options.allow_private_redirects,
-            retries=options.retries,
+            insecure_hosts=tuple(given.get("insecure_host", ())),
+            allow_private_redirects=given.get("allow_private_redirects", False),
+            retries=given.get("retries"),
             jobs=options.jobs,
         ),
     )

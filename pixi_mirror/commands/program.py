@@ -42,6 +42,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("pack", "Put one environment for one platform into one file, in the format of pixi-pack."),
     ("unpack", "Make the environment that a pack of this program or of pixi-pack holds; no network is used."),
     ("completion", "Print a script that completes command lines in bash, zsh, fish or PowerShell."),
+    ("publish", "Make an object store or a directory hold what the mirror holds, only what is new, safely."),
     ("demo", "Show all this on a small workspace that it makes itself; needs neither pixi nor network."),
 )
 """Every verb, each a module beside this one, with what it is for."""
@@ -70,8 +71,8 @@ values are separated by commas.
 
 exit status: 0 done; 1 something found (verify, status --check, prune), or nothing (why); 2 usage; 3 workspace, lock,
 environment or platform; 4 cannot be mirrored; 5 could not be fetched; 6 wrong bytes; 7 a program that was run failed;
-8 a directory, disk or file of this machine; 10 files are missing that an earlier generation needs; 75 another process
-is writing the mirror; 130, 143 interrupted."""
+8 a directory, disk or file of this machine; 9 the store that is published to refused; 10 files are missing that an
+earlier generation needs; 75 another process is writing the mirror; 130, 143 interrupted."""
 
 
 def main() -> NoReturn:

@@ -103,6 +103,26 @@ class S3Client:
             return signer
 
 
+def configured_keys() -> S3Keys | None:
+    """The keys of the AWS configuration: variables, profiles, the machine's role; None: it has none, or no botocore."""
+    try:
+        from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
+    except ImportError:
+        return None
+    logging.getLogger("botocore").setLevel(logging.CRITICAL + 1)
+    try:
+        found = Session().get_credentials()
+        frozen = None if found is None else found.get_frozen_credentials()
+    except (BotoCoreError, ValueError, OSError):
+        return None
+    if frozen is None or frozen.access_key is None or frozen.secret_key is None:
+        return None
+    return S3Keys(
+        access_key_id=frozen.access_key, secret_access_key=frozen.secret_key, session_token=frozen.token or None
+    )
+
+
 def _make_signer(bucket: str, options: S3Options | None, keys: S3Keys | None) -> _Signer:
     from botocore import UNSIGNED
     from botocore.config import Config

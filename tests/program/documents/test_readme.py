@@ -159,6 +159,7 @@ def test_the_documented_json_has_the_keys_of_a_real_run(world):
     runs += [world.run_json("log"), world.run_json("diff", "1", "2")]
     runs += [world.run_json("pin", "1", "release-1"), world.run_json("rollback", "1")]
     runs.append(world.run_json("sbom", "-o", "mirror.cdx.json"))
+    runs.append(world.run_json("publish", "site"))
     runs += [world.run_json("cache"), world.run_json("cache", "prune"), world.run_json("config")]
     for example, real in zip(documented, runs, strict=True):
         if real["verb"] == "update" and "record" in str(real):

@@ -1,0 +1,1 @@
+"""Publish a mirror: make a directory or an object store hold exactly what the mirror holds."""
