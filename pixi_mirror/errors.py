@@ -56,6 +56,12 @@ class UnmirrorableError(Ask):
     status = 4
 
 
+class HistoryError(Ask):
+    """A generation is of another mirror, of another history of it, or older than what a mirror holds."""
+
+    status = 4
+
+
 class FetchError(Wait):
     """Something could not be fetched: network, server error, 401, 403, 404.
 

@@ -27,7 +27,7 @@ KEEPERS: dict[str, set[str]] = {
     "argparse": {"commands", "pack"},
     "subprocess": {"environments", "process"},
     "threading": {"cache", "commands", "demo", "environments", "http", "publish", "serve", "settings", "threads"},
-    "concurrent": {"environments", "pack", "threads"},
+    "concurrent": {"disk", "environments", "mirror", "threads"},
     "http": {"demo", "http", "serve"},
     "socketserver": {"serve"},
     "tarfile": {"demo", "pack"},

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.values import host_and_port, natural, path, positive, seconds
+from pixi_mirror.commands.values import admitted, host_and_port, natural, path, positive, seconds
 from pixi_mirror.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +36,40 @@ def declare_mirror(parser: Parser) -> None:
         options.dir = options.dir or options.output or DEFAULT_MIRROR
 
     parser.settle(settle)
+
+
+def declare_archives(parser: Parser, *, with_mirror: bool) -> None:
+    """Declare words that are archives, and with `with_mirror` one that may be the mirror's directory."""
+    where = ", and last the mirror's directory (default: ./mirror)" if with_mirror else ""
+    parser.words("archives", help=f"archives, or directories that hold some{where}")
+    if with_mirror:
+        parser.value("-o", "--output", convert=path, metavar="DIR", help="the mirror's directory, as `update` has it")
+
+    def settle(options: Namespace) -> None:
+        words = [admitted("ARCHIVES", raw, path) for raw in options.archives]
+        if with_mirror:
+            options.dir = options.output or DEFAULT_MIRROR
+            # The last of several words is the mirror's directory, which may not exist yet, unless it can be no such.
+            is_archive = bool(words) and (words[-1].is_file() or words[-1].suffix == ".tar")
+            if len(words) > 1 and not is_archive and not parser.was_typed(options, "output"):
+                options.dir = words.pop()
+        options.archives = tuple(archive for each in words for archive in _archives_of(each))
+        if not options.archives:
+            raise UsageError(
+                "ARCHIVES missing: name the files that `pixi-mirror export` has written, as /media/usb/*.tar."
+            )
+
+    parser.settle(settle)
+
+
+def _archives_of(named: Path) -> list[Path]:
+    """The archive of a word, or those in the directory that it names."""
+    if not named.is_dir():
+        return [named]
+    found = sorted(each for each in named.iterdir() if each.suffix == ".tar" and each.is_file())
+    if not found:
+        raise UsageError(f"the directory {named} holds no archive (*.tar).")
+    return found
 
 
 def refuse_absent_files(options: Namespace) -> None:

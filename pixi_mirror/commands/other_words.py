@@ -11,6 +11,7 @@ _HOLDS = "`pixi-mirror status` says what the mirror holds and which locks it fol
 _BRINGS = "`pixi-mirror` alone refreshes the mirror, and `pixi-mirror --lock pixi.lock` makes one or adds to it"
 _REMOVES = "`pixi-mirror forget` stops following a lock, and `pixi-mirror prune` removes what no lock wants any more"
 _PACKS = "`pixi-mirror pack` puts one environment into one file"
+_EXPORTS = "`pixi-mirror export` writes the mirror into archives to carry, `pixi-mirror import` takes them in"
 _SERVES = "`pixi-mirror serve` shows the mirror over HTTP"
 _TELLS = "`pixi-mirror config` prints what a client needs to use the mirror"
 _OTHER_WORDS = {
@@ -20,8 +21,10 @@ _OTHER_WORDS = {
     **dict.fromkeys(("sync", "mirror", "fetch", "download", "pull", "add", "refresh", "upgrade", "lock"), _BRINGS),
     **dict.fromkeys(("create", "new", "begin"), _MAKES),
     **dict.fromkeys(("remove", "rm", "delete", "uninstall", "clean", "gc", "unsubscribe"), _REMOVES),
-    **dict.fromkeys(("archive", "bundle", "export", "package"), _PACKS),
-    **dict.fromkeys(("extract", "import"), "`pixi-mirror unpack` makes the environment that a pack holds"),
+    **dict.fromkeys(("archive", "bundle", "package"), _PACKS),
+    "extract": "`pixi-mirror unpack` makes the environment that a pack holds",
+    **dict.fromkeys(("transfer", "ship", "backup", "dump"), _EXPORTS),
+    **dict.fromkeys(("load", "receive"), "`pixi-mirror import` takes in what `pixi-mirror export` has written"),
     **dict.fromkeys(("server", "http", "start", "run"), _SERVES),
     **dict.fromkeys(("configure", "setup", "use", "install"), _TELLS),
     **dict.fromkeys(("check", "fsck", "repair", "audit"), "`pixi-mirror verify` hashes every file; --repair mends"),

@@ -34,6 +34,12 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("unpin", "Take the name away again."),
     ("rollback", "Let the mirror offer again what it offered in an earlier generation."),
     ("sbom", "Write a bill of materials of the mirror, as CycloneDX or SPDX: hashes, licences, dependencies."),
+    ("export", "Write the mirror, or what a receiver lacks of it, into archives to carry across an air gap."),
+    ("import", "Verify such archives, and offer the highest generation that is complete."),
+    ("inspect", "Say what archives are: which generation, from which base, which volumes are missing."),
+    ("receipt", "Print what this mirror has, to be carried back to where its archives come from."),
+    ("ack", "Record what a receiver has, by its receipt or by a fingerprint that was read to us."),
+    ("ledger", "Say what was exported for whom, and what they have acknowledged."),
     ("cache", "Say what the shared cache holds; `cache prune` shows what of it can go."),
     ("serve", "Show the mirror over HTTP, read-only, for pixi, conda, mamba, pip and uv."),
     ("users", "Keep the file of those who may read a mirror that is served: add, remove, list."),
@@ -71,8 +77,8 @@ values are separated by commas.
 
 exit status: 0 done; 1 something found (verify, status --check, prune), or nothing (why); 2 usage; 3 workspace, lock,
 environment or platform; 4 cannot be mirrored; 5 could not be fetched; 6 wrong bytes; 7 a program that was run failed;
-8 a directory, disk or file of this machine; 9 the store that is published to refused; 10 files are missing that an
-earlier generation needs; 75 another process is writing the mirror; 130, 143 interrupted."""
+8 a directory, disk or file of this machine; 9 the store that is published to refused; 10 files of a generation are
+missing; 75 another process is writing the mirror; 130, 143 interrupted."""
 
 
 def main() -> NoReturn:

@@ -35,6 +35,7 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
         flat=options.flat,
         defer=options.defer,
         dry_run=options.dry_run,
+        fork=options.fork,
         question=question,
     )
 

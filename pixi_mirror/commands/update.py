@@ -99,6 +99,7 @@ def _declare_mirror(parser: Parser) -> None:
     parser.flag("--flat", help="make one merged channel, not a directory per channel (new mirrors only)")
     shared.declare_indexes(parser)
     parser.flag("--defer", help="pin and list what is not there without fetching it; `serve --upstream` does on demand")
+    parser.flag("--fork", help="make a mirror that `import` fills one of its own, which takes no more archives")
     parser.flag("--dry-run", help="say what would be brought, and stop")
     parser.value("--report", convert=path, metavar="FILE", help="write the JSON of the run to a file, too")
     shared.declare_lock_timeout(parser)
@@ -121,7 +122,7 @@ _DECIDES = (
 
 def _run(options: Namespace) -> Outcome:
     question = _question(options)
-    if not (options.json or options.dry_run or options.locked or options.report):
+    if not (options.json or options.dry_run or options.locked or options.report or options.fork):
         known = recall(str(options.output), question)
         if known is not None:
             if known.pop("renews_all"):

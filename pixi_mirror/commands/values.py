@@ -124,6 +124,45 @@ def requirement(raw: str) -> str:
         raise Unfit("takes a name with versions and markers (PEP 508) and no URL, such as 'hatchling>=1.24'") from None
 
 
+def file_size(raw: str) -> int:
+    """A number of bytes, written as `700M` or `4G` (decimal, as disks are sold), or with `KiB`, `MiB`, `GiB`.
+
+    Raises:
+        Unfit: it is none.
+    """
+    found = re.fullmatch(r"(?a)([0-9]{1,15})([kKMGT]?)(iB|B)?", raw)
+    if found is None or int(found[1]) == 0:
+        raise Unfit("takes a size, as 700M or 4G")
+    power = " KMGT".index(found[2].upper() or " ")
+    return int(found[1]) * int(math.pow(1024 if found[3] == "iB" else 1000, power))
+
+
+def fingerprint(raw: str) -> str:
+    """At least the first 80 bits of a fingerprint, in hexadecimal digits; groups and spaces are for people.
+
+    Raises:
+        Unfit: it is none.
+    """
+    digits = re.sub(r"[-\s]", "", raw).lower()
+    if not re.fullmatch(r"[0-9a-f]{20,64}", digits):
+        raise Unfit("takes a fingerprint of five groups, as 7f3a-91c2-5d08-e1b4-c6f7")
+    return digits
+
+
+def receiver(raw: str) -> str:
+    """The name of a far side.
+
+    Raises:
+        Unfit: it is none.
+    """
+    from pixi_mirror.mirror.ledger_file import admit_receiver
+
+    try:
+        return admit_receiver(raw)
+    except ValueError:
+        raise Unfit("takes a name of letters, digits, `.`, `_` and `-`") from None
+
+
 def word(raw: str) -> str:
     """A word that is not empty.
 

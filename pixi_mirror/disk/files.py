@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pixi_mirror.errors import DiskFullError, MachineError, PixiMirrorError
@@ -175,9 +176,7 @@ def write_synced(target: Path, data: bytes, *, temporary: Path, mode: int = PUBL
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, mode)
     try:
         with open(descriptor, "wb", buffering=0) as file:
-            view = memoryview(data)
-            while view:
-                view = view[file.write(view) :]
+            write_whole(file, data)
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException:
@@ -185,6 +184,24 @@ def write_synced(target: Path, data: bytes, *, temporary: Path, mode: int = PUBL
             os.unlink(temporary)
         raise
     return os.lstat(target)
+
+
+def forget_cached_bytes(path: Path) -> None:
+    """Have the next reader of a synced file get its bytes from the disk, where the system can be asked for that."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            descriptor = open_regular(path)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(descriptor)
+
+
+def write_whole(file: FileIO, data: bytes) -> None:
+    """Write all of `data` to an unbuffered file, which may take a part of it at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
 
 
 def fresh_name() -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pixi_mirror.context import Context
 from pixi_mirror.errors import UsageError, WorkspaceError
-from pixi_mirror.mirror.generations import admit_name
+from pixi_mirror.mirror.generation_names import NAMES, admit_name, dump_names
 from pixi_mirror.mirror.tree import Tree, open_mirror
+from pixi_mirror.mirror.tree_view import GENERATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ def pin(mirror: Path, generation: str, name: str, context: Context) -> NamedGene
                 f"{name} is the name of generation g{names[name]} already; take it away with "
                 f"`pixi-mirror unpin {name}`, or choose another name."
             )
-        tree.record_names({**names, name: number})
+        tree.record_private(f"{GENERATIONS}/{NAMES}", dump_names({**names, name: number}))
     return NamedGeneration(mirror=mirror, number=number, name=name)
 
 
@@ -59,7 +60,7 @@ def unpin(mirror: Path, name: str, context: Context) -> NamedGeneration:
         if name not in names:
             raise WorkspaceError(f"no generation has the name {name!r}; there are: {', '.join(names) or 'none'}.")
         number = names.pop(name)
-        tree.record_names(names)
+        tree.record_private(f"{GENERATIONS}/{NAMES}", dump_names(names))
     return NamedGeneration(mirror=mirror, number=number, name=name)
 
 

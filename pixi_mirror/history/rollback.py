@@ -12,17 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixi_mirror.context import Context
-from pixi_mirror.disk.files import explain_errors, hash_file
 from pixi_mirror.errors import IncompleteError
 from pixi_mirror.history.names import CURRENT, find_generation
 from pixi_mirror.mirror.apply import apply_plan
-from pixi_mirror.mirror.blocked_paths import make_way
-from pixi_mirror.mirror.bring import BringResult
+from pixi_mirror.mirror.earlier_files import EarlierFiles, plan_generation
 from pixi_mirror.mirror.indexes import stale_indexes
-from pixi_mirror.mirror.pins import recorded_pins
-from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.packages import Inventory, Listing, PackageFile, Snapshot
+from pixi_mirror.model.packages import Inventory, PackageFile, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256
 from pixi_mirror.progress import counted, format_size
 
@@ -66,14 +62,17 @@ def rollback(mirror: Path, generation: str, context: Context) -> RollbackResult:
         was = find_generation(tree, CURRENT)
         before, after = _listed(tree.inventory), _listed(then)
         no_longer = tuple(sorted(before - after))
-        files = _EarlierFiles(then, context)
-        plan = files.plan(tree)
+        replaced, held = _files_to_restore(tree, then, context)
+        plan = plan_generation(tree, then, _snapshots(tree.inventory, then), held=held)
         # A killed rollback may have left indexes of another generation.
-        if was != number or files.restored or stale_indexes(tree, plan):
+        if was != number or replaced or stale_indexes(tree, plan):
             unlisted = dict.fromkeys(no_longer, time.time())
             waiting = {path: at for path, at in tree.state.unlisted.items() if path not in after}
+            files = EarlierFiles(then, replaced)
             apply_plan(tree, plan, context, source=files, unlisted={**unlisted, **waiting}, stamp=then.stamp)
-            files.tidy(tree)
+            # They are back in their places, so their second copies can go.
+            for sha256 in {then.stored[path].sha256 for path in replaced}:
+                tree.remove_replaced(sha256)
     return RollbackResult(
         mirror=mirror,
         was=was,
@@ -81,84 +80,30 @@ def rollback(mirror: Path, generation: str, context: Context) -> RollbackResult:
         fingerprint=head.fingerprint,
         listed=tuple(sorted(after - before)),
         unlisted=no_longer,
-        restored=files.restored,
+        restored=tuple(sorted(replaced)),
     )
 
 
-class _EarlierFiles:
-    """The files of an earlier generation, as a source for `apply_plan`; upstream is not asked anything."""
+def _files_to_restore(
+    tree: Tree, then: Inventory, context: Context
+) -> tuple[Mapping[MirrorPath, Path], Mapping[MirrorPath, Sha256 | None]]:
+    """Hash every file of a generation.
 
-    needs_all = True
+    Returns:
+        The files whose bytes have to be brought back, with where they are kept; and what the tree holds.
 
-    def __init__(self, then: Inventory, context: Context) -> None:
-        self._then = then
-        self._context = context
-        self._replaced: dict[MirrorPath, Sha256] = {}
-
-    @property
-    def restored(self) -> tuple[MirrorPath, ...]:
-        """Files whose bytes have to be brought back."""
-        return tuple(sorted(self._replaced))
-
-    def plan(self, tree: Tree) -> Plan:
-        """Hash every file, and plan what has to be listed.
-
-        Raises:
-            IncompleteError: files of the generation are not here any more, or are damaged.
-            MachineError: a file cannot be read.
-        """
-        then = self._then
-        found, held = tree.hash_all(self._context.progress)
-        lacking = {
-            path: file for path, file in then.stored.items() if path not in found or found[path].sha256 != file.sha256
-        }
-        self._replaced = {path: file.sha256 for path, file in lacking.items() if _is_kept(tree, file.sha256)}
-        if missing := sorted(lacking.keys() - self._replaced.keys()):
-            raise _incomplete(tree, then, {path: lacking[path] for path in missing})
-        pins = replace(
-            recorded_pins(tree.inventory, tree.state.locks, sources={}), snapshots=_snapshots(tree.inventory, then)
-        )
-        plan = plan_changes(tree, pins, layout=then.layout, held=held, defer=bool(then.deferred))
-        return replace(plan, kept=then.kept, deferred=plan.deferred & then.deferred)
-
-    def bring(self, tree: Tree, _plan: Plan) -> BringResult:
-        """Put back the files whose place another one has taken.
-
-        Raises:
-            WrongBytesError: a file has changed since it was hashed.
-            MachineError: the disk refuses.
-        """
-        if self._replaced:
-            make_way(tree, self._replaced)
-            tree.announce(self._replaced)
-        for path, sha256 in self._replaced.items():
-            tree.place(path, tree.replaced(sha256), sha256=sha256)
-        tree.sync()
-        return BringResult(stored=self._then.stored, relations=self._then.relations)
-
-    def tidy(self, tree: Tree) -> None:
-        """Remove the second copies of the files that are back in their places.
-
-        Raises:
-            MachineError: the disk refuses.
-        """
-        for sha256 in {*self._replaced.values()}:
-            tree.remove_replaced(sha256)
-
-    def listings(
-        self, _tree: Tree, _plan: Plan, _stored: Mapping[MirrorPath, PackageFile]
-    ) -> Mapping[MirrorPath, Listing]:
-        """What the index pages said then."""
-        return self._then.listings
-
-
-def _is_kept(tree: Tree, sha256: Sha256) -> bool:
-    path = tree.replaced(sha256)
-    with explain_errors("read", path):
-        try:
-            return hash_file(path)[0] == sha256
-        except FileNotFoundError:
-            return False
+    Raises:
+        IncompleteError: files of the generation are not here any more, or are damaged.
+        MachineError: a file cannot be read.
+    """
+    found, held = tree.hash_all(context.progress)
+    lacking = {
+        path: file for path, file in then.stored.items() if path not in found or found[path].sha256 != file.sha256
+    }
+    replaced = {path: tree.replaced(file.sha256) for path, file in lacking.items() if tree.keeps_replaced(file.sha256)}
+    if missing := sorted(lacking.keys() - replaced.keys()):
+        raise _incomplete(tree, then, {path: lacking[path] for path in missing})
+    return replaced, held
 
 
 def _incomplete(tree: Tree, then: Inventory, missing: Mapping[MirrorPath, PackageFile]) -> IncompleteError:

@@ -123,7 +123,9 @@ def apply_plan(
         if failed and source.needs_all:
             return ApplyResult(failed=failed)
         new_listings = source.listings(tree, plan, stored)
-    step = _Step(tree, plan, {**present(tree, plan), **stored}, {**tree.inventory.relations, **relations}, stamp)
+    if stamp is None or source is None:
+        relations = {**tree.inventory.relations, **relations}  # else they are those of the generation, and no others
+    step = _Step(tree, plan, {**present(tree, plan), **stored}, relations, stamp)
     listings = step.listings(new_listings)
     written, removed = step.write(listings, sidecar_maker, unlisted=unlisted, grace_s=grace_s)
     return ApplyResult(

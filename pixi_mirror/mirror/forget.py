@@ -7,6 +7,7 @@ from pixi_mirror.context import Context
 from pixi_mirror.errors import UsageError, WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.apply import apply_plan
+from pixi_mirror.mirror.imported import refuse_own_changes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.subscriptions import subscription_of
@@ -44,6 +45,7 @@ def forget(
 
     Raises:
         UsageError: none or several of lock, manifest and name are given.
+        HistoryError: imports fill the mirror.
         WorkspaceError: there is no such subscription, or it does not have such an environment.
         MachineError: there is no mirror, or it cannot be written.
         BusyError: another process is writing the mirror.
@@ -51,6 +53,7 @@ def forget(
     if sum(each is not None for each in (lock, manifest, name)) != 1:
         raise UsageError("name one subscription to forget: -m PATH, --lock PATH or --name NAME.")
     tree = open_mirror(mirror)
+    refuse_own_changes(tree, "pixi-mirror forget")
     with tree.writing(timeout_s=context.lock_timeout_s, verb="forget", freeing=True):
         subscription = subscription_of(_location(lock, manifest), name)
         snapshot = _found(tree.inventory, subscription, str(lock or manifest or name))

@@ -50,8 +50,12 @@ class Generation:
     @property
     def fingerprint(self) -> Sha256:
         """The digest of the mirror's name, the number, all that came before, and what the mirror held then."""
-        known = {"mirror": self.mirror, "number": self.number, "parent": self.parent, "content": self.content}
-        return sha256_of(canonical(known))
+        return fingerprint_of(self.mirror, self.number, parent=self.parent, content=self.content)
+
+
+def fingerprint_of(mirror: str, number: int, *, parent: Sha256 | None, content: Sha256) -> Sha256:
+    """The fingerprint of a generation: of these four of its values."""
+    return sha256_of(canonical({"mirror": mirror, "number": number, "parent": parent, "content": content}))
 
 
 def short(fingerprint: Sha256) -> str:
@@ -79,19 +83,23 @@ def parse_head(data: bytes) -> Generation:
         raise ValueError(f"it is damaged ({error})") from error
 
 
-def parse_rows(data: bytes) -> tuple[frozenset[str], frozenset[str]]:
+def parse_rows(data: bytes, *, longest: int = _LONGEST) -> tuple[frozenset[str], frozenset[str]]:
     """The rows of a file that came and that went.
+
+    Args:
+        data: the file.
+        longest: more bytes than these are not unpacked.
 
     Raises:
         ValueError: it does not parse, or is longer than any generation.
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            text = file.read(_LONGEST + 1)
+            text = file.read(longest + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"it is damaged ({error})") from error
-    if len(text) > _LONGEST:
-        raise ValueError(f"it has more than {_LONGEST} bytes")
+    if len(text) > longest:
+        raise ValueError(f"it has more than {longest} bytes")
     _, *lines = text.decode().split("\n")
     return (
         frozenset(line[1:] for line in lines if line.startswith("+")),

@@ -15,6 +15,9 @@ from pixi_mirror.model.values import Json, Sha256, sha256_of
 _REQUESTS = '["requests",'
 """How rows begin that are no part of the content: what was requested of a lock, which rolling back leaves alone."""
 
+FILE_ROW = '["file",'
+"""How rows of files begin: the path, the sha256 and the size follow."""
+
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 # As `canonical` does; one encoder for all rows takes half of the time.
 

@@ -9,28 +9,23 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from pixi_mirror.disk.files import explain_errors, read_bytes
-from pixi_mirror.errors import MachineError
+from pixi_mirror.errors import HistoryError, MachineError
 from pixi_mirror.mirror import generation_file, inventory_file
 from pixi_mirror.mirror.generation_file import Generation, parse_head, parse_rows
-from pixi_mirror.mirror.generation_rows import content_digest, document_of, rows_of, without_requests
-from pixi_mirror.mirror.inventory_schema import NewerFormatError, require_format
+from pixi_mirror.mirror.generation_names import read_names
+from pixi_mirror.mirror.generation_rows import FILE_ROW, content_digest, document_of, rows_of, without_requests
+from pixi_mirror.mirror.inventory_schema import NewerFormatError
 from pixi_mirror.model.packages import Inventory, Stamp
 from pixi_mirror.model.values import Sha256
 
-NAMES = "names.json"
-"""The file of the names that people gave to generations."""
-
-_FORMAT = 1
 _FILE = re.compile(r"([1-9][0-9]{0,8})\.gz")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_NUMBER = re.compile(r"[gG]?[0-9]+")
 _LONGEST = 1 << 29
-_RESERVED = "current"
 
 Parsed = TypeVar("Parsed")
 
@@ -64,7 +59,7 @@ class Generations:
 
     def unfinished(self) -> tuple[str, ...]:
         """The files that a killed run left."""
-        return tuple(_file(number) for number in self._all() if self._stamp and number > self._stamp.last)
+        return tuple(generation_name(number) for number in self._all() if self._stamp and number > self._stamp.last)
 
     def _all(self) -> tuple[int, ...]:
         with explain_errors("read", self._folder):
@@ -108,6 +103,15 @@ class Generations:
             raise self._damaged(number, "what it holds is not what its fingerprint says")
         return chain[0][0], rows
 
+    def added_files(self, number: int) -> frozenset[Sha256]:
+        """The files that the record of a generation adds to the one that it was made from, by their content.
+
+        Raises:
+            MachineError: its file cannot be read, or is not what it says.
+        """
+        added, _ = self._parsed(number, parse_rows, self._read(number))
+        return frozenset(Sha256(json.loads(row)[2]) for row in added if row.startswith(FILE_ROW))
+
     def inventory(self, number: int) -> Inventory:
         """What a generation holds, as an inventory without the files that are made; its stamp names it.
 
@@ -124,6 +128,7 @@ class Generations:
                 last=max(number, self._stamp.last if self._stamp else number),
                 fingerprint=head.fingerprint,
                 content=head.content,
+                imported=self._stamp is not None and self._stamp.imported,
             ),
         )
 
@@ -133,19 +138,7 @@ class Generations:
         Raises:
             MachineError: their file cannot be read or does not parse.
         """
-        path = self._folder / NAMES
-        with explain_errors("read", path):
-            try:
-                return _parse_names(read_bytes(path, limit=_LONGEST))
-            except FileNotFoundError:
-                return {}
-            except NewerFormatError as error:
-                raise error.about(path) from error
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                raise MachineError(
-                    f"{path} does not parse: {error}. Nothing was changed. Restore it from a backup, or remove it and "
-                    "pin the generations again."
-                ) from error
+        return read_names(self._folder)
 
     def mint(self, before: Inventory, after: Inventory, *, verb: str) -> MintedGenerations:
         """The next generation, if `after` offers clients something else than the generation of `before`.
@@ -167,10 +160,25 @@ class Generations:
         elif new.digest != stamp.content:
             old = self._recorded(old, stamp)
         if new.digest != stamp.content:
+            if stamp.imported:
+                raise HistoryError(f"generation {stamp.number} came by an import, and no other is made of it here.")
             base = None if old is None else stamp.number
-            line = _Line(mirror=stamp.mirror, number=stamp.last + 1, base=base, parent=stamp.fingerprint)
+            line = _Line(mirror=self._own_name(stamp), number=stamp.last + 1, base=base, parent=stamp.fingerprint)
             stamp = _add(files, new, old, line, verb=verb)
         return MintedGenerations(stamp=stamp, files=files)
+
+    def mint_fork(self, now: Inventory, stamp: Stamp) -> MintedGenerations:
+        """The generation with which a copy becomes a mirror of its own: the same content, and another random name."""
+        files: dict[str, bytes] = {}
+        content = _Content.of(rows_of(json.loads(inventory_file.dump(now))))
+        line = _Line(mirror=os.urandom(16).hex(), number=stamp.last + 1, base=None, parent=stamp.fingerprint)
+        return MintedGenerations(stamp=_add(files, content, None, line, verb="fork"), files=files)
+
+    def _own_name(self, stamp: Stamp) -> str:
+        """The random name under which the mirror makes generations; one that it went back to may have another."""
+        with suppress(MachineError):
+            return self.generation(stamp.last).mirror
+        return stamp.mirror
 
     def _new_line(self) -> "_Line":
         """Where the history of a mirror begins, or goes on after another program has written the mirror."""
@@ -191,14 +199,14 @@ class Generations:
             stamp: of the generation.
         """
         if found is not None and found.digest == stamp.content:
-            return found if (self._folder / _file(stamp.number)).is_file() else None
+            return found if (self._folder / generation_name(stamp.number)).is_file() else None
         try:
             return _Content.of(self.rows(stamp.number))
         except MachineError:
             return None
 
     def _read(self, number: int) -> bytes:
-        path = self._folder / _file(number)
+        path = self._folder / generation_name(number)
         with explain_errors("read", path):
             try:
                 return read_bytes(path, limit=_LONGEST)
@@ -219,19 +227,34 @@ class Generations:
         try:
             return parse(data)
         except NewerFormatError as error:
-            raise error.about(self._folder / _file(number)) from error
+            raise error.about(self._folder / generation_name(number)) from error
         except (ValueError, RecursionError) as error:
             raise self._damaged(number, str(error)) from error
 
     def _damaged(self, number: int, why: str) -> MachineError:
         return MachineError(
-            f"{self._folder / _file(number)} cannot be used: {why}. Nothing was changed. Restore it from a backup; "
-            "updates go on without it."
+            f"{self._folder / generation_name(number)} cannot be used: {why}. Nothing was changed. Restore it from a "
+            "backup; updates go on without it."
         )
 
 
-def _file(number: int) -> str:
+def generation_name(number: int) -> str:
+    """The name of a generation's file."""
     return f"{number}.gz"
+
+
+def dump_difference(generation: Generation, rows: frozenset[str], before: frozenset[str]) -> bytes:
+    """The bytes of a generation's file.
+
+    Args:
+        generation: who it is.
+        rows: what it holds.
+        before: what its base held; none if it has no base.
+    """
+    # What was requested of the locks is written in full: it may change without a generation.
+    plain, plain_before = without_requests(rows), without_requests(before)
+    added = (plain - plain_before) | (rows - plain)
+    return generation_file.dump(generation, added=added, removed=plain_before - plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,10 +296,7 @@ def _add(files: dict[str, bytes], new: _Content, old: _Content | None, line: _Li
         files_added=len(held.keys() - had.keys()),
         files_removed=len(had.keys() - held.keys()),
     )
-    # What was requested of the locks is written in full: it may change without a generation.
-    plain, plain_before = without_requests(new.rows), without_requests(before)
-    added = (plain - plain_before) | (new.rows - plain)
-    files[_file(line.number)] = generation_file.dump(generation, added=added, removed=plain_before - plain)
+    files[generation_name(line.number)] = dump_difference(generation, new.rows, before)
     return Stamp(
         mirror=line.mirror,
         number=line.number,
@@ -288,27 +308,5 @@ def _add(files: dict[str, bytes], new: _Content, old: _Content | None, line: _Li
 
 def _sizes(rows: Iterable[str]) -> Mapping[tuple[str, str], int]:
     """The files of a generation, by path and sha256, with their sizes in bytes."""
-    files = (json.loads(row) for row in rows if row.startswith('["file",'))
+    files = (json.loads(row) for row in rows if row.startswith(FILE_ROW))
     return {(path, sha256): size for _, path, sha256, size in files}
-
-
-def admit_name(raw: str) -> str:
-    """A name for a generation.
-
-    Raises:
-        ValueError: it is none, or could be taken for a number or for `current`.
-    """
-    if not _NAME.fullmatch(raw) or _NUMBER.fullmatch(raw) or raw == _RESERVED:
-        raise ValueError(f"{raw[:80]!r} is no name for a generation")
-    return raw
-
-
-def _parse_names(data: bytes) -> Mapping[str, int]:
-    raw = json.loads(data)
-    require_format(raw["format"], newest=_FORMAT)
-    return {admit_name(name): int(number) for name, number in raw["names"].items()}
-
-
-def dump_names(names: Mapping[str, int]) -> bytes:
-    """The bytes of `NAMES`."""
-    return json.dumps({"format": _FORMAT, "names": dict(sorted(names.items()))}).encode() + b"\n"

@@ -3,17 +3,19 @@
 An index file is made from the pins alone. So its recipe, the digest of what it is made from, tells whether it is stale.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from pixi_mirror.conda.index import CondaIndex
 from pixi_mirror.git.index import GitIndex
 from pixi_mirror.mirror.compare import compare
+from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.plan import Plan, pinned, recorded_indexes, sized, wanted_channels
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.indexes import Contents, Index, IndexFile
-from pixi_mirror.model.packages import Listing, Package, PackageFile
-from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.model.packages import Inventory, Listing, Package, PackageFile
+from pixi_mirror.model.values import MirrorPath, Sha256, canonical, sha256_of
 from pixi_mirror.pypi.index import PypiIndex
 from pixi_mirror.pypi.mapping_index import MappingIndex
 
@@ -61,6 +63,31 @@ def recorded_index_files(tree: Tree, plan: Plan) -> tuple[Contents, Mapping[Mirr
     """What indexes should list of the recorded tree, and the index files that do."""
     contents = index_contents(tree, plan, listed_packages(plan, present(tree, plan), tree.inventory.listings))
     return contents, index_files(contents)
+
+
+def index_digest(inventory: Inventory, where: Callable[[MirrorPath], Path]) -> Sha256:
+    """A digest of all index files that this program makes of what an inventory offers; nothing else has a part in it.
+
+    Args:
+        inventory: for its pins and packages.
+        where: gives the path on disk of a file of the mirror; the files need not be there.
+    """
+    stored, listings = inventory.stored, inventory.listings
+    merged = merge(inventory.snapshots, layout=inventory.layout, names={}).packages
+    listed = [
+        pinned(package, stored[path]) if path in stored else sized(package, listings.get(path))
+        for path, package in merged.items()
+        if path in stored or path in inventory.deferred
+    ]
+    contents = Contents(
+        packages=(*listed, *inventory.kept.values()),
+        channels=wanted_channels(inventory.snapshots),
+        listings=listings,
+        standing=(),
+        where=where,
+        relations=inventory.relations,
+    )
+    return sha256_of(canonical({path: file.recipe for path, file in index_files(contents).items()}))
 
 
 def needed_indexes(tree: Tree, plan: Plan, removed: Collection[MirrorPath]) -> frozenset[MirrorPath]:

@@ -46,7 +46,7 @@ def dump(inventory: Inventory) -> bytes:
     # An older program may not know the key, and brings what is deferred: so it is there only where it is needed.
     deferred = {"deferred": sorted(inventory.deferred)} if inventory.deferred else {}
     known = {path: dict(relations) for path, relations in inventory.relations.items()}
-    stamp = {"generation": asdict(inventory.stamp)} if inventory.stamp is not None else {}
+    stamp = {"generation": _stamp_row(inventory.stamp)} if inventory.stamp else {}
     optional = {**deferred, **({"relations": known} if known else {}), **stamp}
     head = _text({"format": FORMAT, "kept": kept, "layout": inventory.layout, **optional})[1:-1]
     return "\n".join(
@@ -105,7 +105,12 @@ def _stamp(row: Mapping[str, Json]) -> Stamp:
         last=row["last"],
         fingerprint=admit_sha256(row["fingerprint"]),
         content=admit_sha256(row["content"]),
+        imported=row.get("imported", False),
     )
+
+
+def _stamp_row(stamp: Stamp) -> Json:
+    return {key: value for key, value in asdict(stamp).items() if value is not False}
 
 
 def _text(value: Json) -> str:

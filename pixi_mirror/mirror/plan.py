@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from pixi_mirror.errors import UnmirrorableError
+from pixi_mirror.errors import MachineError, UnmirrorableError
 from pixi_mirror.mirror.changes import PackageChange, package_changes
 from pixi_mirror.mirror.compare import TreeDifference, compare
 from pixi_mirror.mirror.merge import merge
@@ -215,3 +215,18 @@ def lacks_listings(tree: Tree, plan: Plan) -> bool:
 def recorded_indexes(tree: Tree) -> tuple[MirrorPath, ...]:
     """The generated files of the recorded tree: index files and sidecars."""
     return tuple(tree.inventory.generated)
+
+
+def choose_layout(tree: Tree, *, flat: bool) -> Layout:
+    """The layout of a mirror, which keeps the one that it was begun with.
+
+    Raises:
+        MachineError: it is to become flat, and was begun otherwise.
+    """
+    layout = tree.inventory.layout
+    if flat and layout == "channels" and tree.inventory.tree:
+        raise MachineError(
+            f"{tree.root} holds one directory per channel already, so it cannot become flat. "
+            "Name another directory for the flat mirror."
+        )
+    return "flat" if flat else layout

@@ -17,7 +17,7 @@ from pixi_mirror.mirror.indexes import needed_indexes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.packages import PackageFile
+from pixi_mirror.model.packages import Package, PackageFile, Stamp
 from pixi_mirror.model.values import DAY_S, MirrorPath, Sha256
 from pixi_mirror.progress import counted
 
@@ -106,7 +106,9 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float, keep: int) -> tuple[
     now = time.time()
     waiting_since = tree.state.unlisted
     derived = tree.inventory.generated.keys() & waiting_since
+    staying = _listed_by_import(tree, plan)
     surplus = (*plan.difference.surplus, *sorted(plan.gone), *sorted(derived))
+    surplus = tuple(path for path in surplus if path not in staying)
     unlisted = tuple(path for path in surplus if path not in waiting_since)
     listed = files_of_generations(tree, keep=keep)
     kept = frozenset(path for path in surplus if (path, tree.inventory.stored_at(path)) in listed)
@@ -144,18 +146,30 @@ def _is_linked(tree: Tree, path: MirrorPath) -> bool:
 
 
 def files_of_generations(tree: Tree, *, keep: int = 0) -> frozenset[tuple[MirrorPath, PackageFile]]:
-    """The files that the last `keep` generations list, and those that have a name; prune removes none of them.
+    """The files that kept generations list: the last `keep`, named ones, and exported ones that wait for an answer.
 
     Raises:
         MachineError: the history cannot be read.
     """
     known = tree.generations
-    numbers = {*known.names().values()}
+    numbers = {*known.names().values(), *tree.ledger.unacknowledged}
     if keep and (stamp := tree.inventory.stamp) is not None:
         # One that is missing below the last is an error. A mirror that was copied without its history begins later.
         first = min(known.numbers(), default=stamp.last)
         numbers.update(range(max(first, stamp.last - keep + 1), stamp.last + 1))
     return frozenset(item for number in sorted(numbers) for item in known.inventory(number).stored.items())
+
+
+def _listed_by_import(tree: Tree, plan: Plan) -> Mapping[MirrorPath, Package]:
+    """Surplus packages that stay listed, because an import listed them: what is listed is decided at its origin."""
+    stamp = tree.inventory.stamp
+    return plan.kept if stamp is not None and stamp.imported else {}
+
+
+def _own_stamp(tree: Tree) -> Stamp | None:
+    """The generation that an imported mirror stays, whatever is removed; None: what is new is a generation."""
+    stamp = tree.inventory.stamp
+    return stamp if stamp is not None and stamp.imported else None
 
 
 def _refuse_most_of_mirror(tree: Tree, pruned: PruneResult, *, force: bool) -> None:
@@ -172,14 +186,16 @@ def _unlist(tree: Tree, plan: Plan, pruned: PruneResult, context: Context, *, gr
     """Write indexes without the unlisted files, before a file is removed: no index ever lists a removed file."""
     unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, time.time())}
     # Recorded first: if we are killed meanwhile, an index that lists them and one that does not are both right.
-    tree.record(tree.inventory, locks=plan.pins.locks, unlisted=unlisted)
-    apply_plan(tree, replace(plan, kept={}), context, unlisted=unlisted, grace_s=grace_s)
+    stamp = _own_stamp(tree)
+    tree.record(tree.inventory, locks=plan.pins.locks, unlisted=unlisted, stamp=stamp)
+    listed = replace(plan, kept=_listed_by_import(tree, plan))
+    apply_plan(tree, listed, context, unlisted=unlisted, grace_s=grace_s, stamp=stamp)
 
 
 def _remove(tree: Tree, plan: Plan, pruned: PruneResult, context: Context) -> None:
     """Remove the files that are due and the index files that list nothing any more, and record what is left."""
     sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
-    needed = needed_indexes(tree, replace(plan, kept={}), {*pruned.removed})
+    needed = needed_indexes(tree, replace(plan, kept=_listed_by_import(tree, plan)), {*pruned.removed})
     idle = [path for path in tree.inventory.generated if path not in needed and sidecar_maker.role(path) is None]
     going = dict.fromkeys((*pruned.removed, *idle))
     left = {path: content for path, content in tree.inventory.tree.items() if path not in going}
@@ -197,6 +213,7 @@ def _remove(tree: Tree, plan: Plan, pruned: PruneResult, context: Context) -> No
         ),
         locks=plan.pins.locks,
         unlisted={path: at for path, at in tree.state.unlisted.items() if path in left},
+        stamp=_own_stamp(tree),
     )
 
 

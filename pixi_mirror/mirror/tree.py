@@ -15,7 +15,6 @@ from pixi_mirror.disk.files import explain_errors, identity_of
 from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, MachineError, WrongBytesError
 from pixi_mirror.mirror import inventory_file, state_file
-from pixi_mirror.mirror.generations import NAMES, dump_names
 from pixi_mirror.mirror.state_file import State
 from pixi_mirror.mirror.tree_view import GENERATIONS, INVENTORY, PRIVATE, REPLACED, STATE, TreeView
 from pixi_mirror.model.packages import Inventory, LockReading, Stamp
@@ -263,12 +262,12 @@ class Tree(TreeView):
             directories.sync_directories([folder, self._private])
         return minted.stamp
 
-    def record_names(self, names: Mapping[str, int]) -> None:
-        """Record the names that people gave to generations."""
+    def record_private(self, name: str, data: bytes) -> None:
+        """Write a private record, whole or not at all, so that it survives a power loss."""
         self._require_lock()
-        self.write_private(f"{GENERATIONS}/{NAMES}", dump_names(names))
+        self.write_private(name, data)
         with explain_errors("write", self._private):
-            directories.sync_directories([self._private / GENERATIONS])
+            directories.sync_directories([(self._private / name).parent, self._private])
 
     def _write_inventory(self, new: Inventory) -> None:
         self._require_lock()

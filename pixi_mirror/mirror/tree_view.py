@@ -3,17 +3,19 @@
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from pixi_mirror.disk import directories, files
-from pixi_mirror.disk.files import FileIdentity, explain_errors, identity_of, is_same, read_bytes
+from pixi_mirror.disk.files import explain_errors, identity_of, is_same
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror import inventory_file, state_file
 from pixi_mirror.mirror.generations import Generations
-from pixi_mirror.mirror.inventory_schema import NewerFormatError
+from pixi_mirror.mirror.kept_records import LONGEST_RECORD, RecordCache, read_record
+from pixi_mirror.mirror.ledger_file import Ledger, read_ledger
+from pixi_mirror.mirror.staged import StagedFiles
 from pixi_mirror.mirror.state_file import State
 from pixi_mirror.model.packages import GeneratedFile, Inventory, PackageFile
 from pixi_mirror.model.values import MirrorPath, Sha256
@@ -29,9 +31,6 @@ REPLACED = "replaced"
 
 LONGEST_INDEX = 1 << 28
 """In bytes. A `repodata.json` of 200 000 packages is shorter."""
-
-_LONGEST_RECORD = 1 << 29
-"""In bytes. The inventory of 200 000 packages has half of that."""
 
 _HASHING = max(4, os.cpu_count() or 1)
 """Threads. Hashing does not hold the interpreter's lock, and a disk serves several readers faster than one."""
@@ -91,6 +90,13 @@ class TreeView:
             with suppress(OSError):
                 files.append_line(self._private / ADDRESSES, url)
 
+    def read_private(self, name: str) -> bytes | None:
+        """The bytes of a small private file; None: it is not there, or not for this user."""
+        try:
+            return files.read_bytes(self._private / name, limit=LONGEST_RECORD)
+        except (OSError, ValueError):
+            return None
+
     @property
     def exists(self) -> bool:
         """Whether a mirror has been begun here."""
@@ -124,9 +130,36 @@ class TreeView:
         """What the mirror held after each complete change."""
         return Generations(self._private / GENERATIONS, self.inventory.stamp)
 
+    @property
+    def ledger(self) -> Ledger:
+        """What was exported for whom.
+
+        Raises:
+            MachineError: it cannot be read.
+        """
+        return read_ledger(self._private)
+
+    @property
+    def staged(self) -> StagedFiles:
+        """The files that an import has brought and that wait for others."""
+        return StagedFiles(self._private)
+
     def replaced(self, sha256: Sha256) -> Path:
         """Where a file is kept that was replaced by another one with the same path."""
         return self._private / REPLACED / sha256
+
+    def keeps_replaced(self, sha256: Sha256) -> bool:
+        """Whether such a file is kept, and is whole.
+
+        Raises:
+            MachineError: it cannot be read.
+        """
+        path = self.replaced(sha256)
+        with explain_errors("read", path):
+            try:
+                return files.hash_file(path)[0] == sha256
+            except FileNotFoundError:
+                return False
 
     def all_replaced(self) -> tuple[Sha256, ...]:
         """The files that are kept so."""
@@ -274,43 +307,3 @@ class TreeView:
 def promised(content: PackageFile | GeneratedFile) -> Sha256:
     """What a file of the tree is known by: the sha256 of a package, the recipe of a generated file."""
     return content.sha256 if isinstance(content, PackageFile) else content.recipe
-
-
-class RecordCache:
-    """Which records have changed since they were last read. An unchanged run spends its time with reading them."""
-
-    def __init__(self) -> None:
-        self._identities: dict[Path, FileIdentity | None] = {}
-
-    def has_changed(self, path: Path) -> bool:
-        """Whether a record is another one, or came or went, since this was last asked; true for the first time."""
-        try:
-            found: FileIdentity | None = identity_of(path.stat())
-        except OSError:
-            found = None
-        changed = path not in self._identities or self._identities[path] != found
-        self._identities[path] = found
-        return changed
-
-
-Record = TypeVar("Record")
-
-
-def read_record(path: Path, parse: Callable[[bytes], Record], absent: Record) -> Record:
-    """What a record says, or `absent` if it does not exist.
-
-    Raises:
-        MachineError: it does not parse.
-    """
-    try:
-        return parse(read_bytes(path, limit=_LONGEST_RECORD))
-    except FileNotFoundError:
-        return absent
-    except NewerFormatError as error:
-        raise error.about(path) from error
-    except (ValueError, RecursionError) as error:
-        why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise MachineError(
-            f"{path} does not parse: {why}. Nothing was changed. Restore it from a backup, or move it away and name "
-            "the locks again: the next update hashes the files that are there instead of fetching them."
-        ) from error

@@ -16,12 +16,13 @@ from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, Wor
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.blocked_paths import blocked_paths_error
 from pixi_mirror.mirror.dates import record_date
+from pixi_mirror.mirror.imported import fork, refuse_own_changes
 from pixi_mirror.mirror.index_pages import index_pages
 from pixi_mirror.mirror.indexes import stale_indexes
 from pixi_mirror.mirror.memo import FILE as UNCHANGED
 from pixi_mirror.mirror.memo import dump_memo
 from pixi_mirror.mirror.pins import renew_pins, unmirrorable_error
-from pixi_mirror.mirror.plan import Plan, lacks_listings, plan_changes, undeferrable_error
+from pixi_mirror.mirror.plan import Plan, choose_layout, lacks_listings, plan_changes, undeferrable_error
 from pixi_mirror.mirror.subscriptions import (
     SourceSelection,
     SourcesToRenew,
@@ -39,7 +40,7 @@ from pixi_mirror.mirror.upstream import (
     resolve_build_backends,
     resolve_build_requirements,
 )
-from pixi_mirror.model.packages import Layout, PackageFile
+from pixi_mirror.model.packages import PackageFile
 from pixi_mirror.model.values import Json, MirrorPath
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
@@ -58,6 +59,8 @@ class UpdateRequest:
     defer: bool
     """Whether absent packages are to come only when a client asks for them."""
     dry_run: bool
+    fork: bool = False
+    """Whether a mirror that imports fill is to become one of its own."""
     question: Mapping[str, Json]
     """Every option and every input outside the mirror, for the memo of a complete update."""
 
@@ -93,11 +96,14 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
     Raises:
         UsageError: the choices exclude each other.
         WorkspaceError: a workspace or lock that was named cannot be read, or lacks an environment or platform.
+        HistoryError: imports fill the mirror, and it is not to become one of its own.
         UnmirrorableError: two locks want different bytes at one path.
         MachineError: the directory, the disk or the cache cannot be used.
         BusyError: another process is writing the mirror.
     """
     tree = Tree(request.mirror)
+    if not request.fork:
+        refuse_own_changes(tree, "pixi-mirror update")
     named, pages = None, index_pages(context, tree)
     if not is_refresh(request.selection, tree):
         named = chosen_sources(request.selection, tree, context, pages, names_mirror=request.names_mirror)
@@ -110,6 +116,8 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         error = decision.refusal or decision.problem
         return _result(request, decision.plan, indexes=stale_indexes(tree, decision.plan), error=error)
     with tree.writing(timeout_s=context.lock_timeout_s, verb="update"):
+        if request.fork:
+            fork(tree)
         decision = early if early is not None and not tree.inventory.tree else _decide(request, tree, named, context)
         if decision.refusal is not None:
             indexes = stale_indexes(tree, decision.plan)
@@ -141,7 +149,7 @@ class _Decision:
 
 
 def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, context: Context) -> _Decision:
-    layout = _layout(request, tree)
+    layout = choose_layout(tree, flat=request.flat)
     sources = named or followed_sources(request.selection, tree, context, index_pages(context, tree))
     inputs = hash_inputs(sources, context.directory)
     state = tree.state
@@ -307,14 +315,3 @@ def _look_whether_writable(tree: Tree, context: Context) -> None:
         if not tree.exists:
             raise
         context.progress.warn(f"the update itself would end with status {error.status}: {error}")
-
-
-def _layout(request: UpdateRequest, tree: Tree) -> Layout:
-    """A mirror keeps the layout that it was begun with."""
-    layout = tree.inventory.layout
-    if request.flat and layout == "channels" and tree.inventory.tree:
-        raise MachineError(
-            f"{request.mirror} holds one directory per channel already, so it cannot become flat. "
-            "Name another directory for the flat mirror."
-        )
-    return "flat" if request.flat else layout

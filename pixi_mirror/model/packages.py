@@ -225,6 +225,8 @@ class Stamp:
     fingerprint: Sha256
     content: Sha256
     """Of what clients are offered in this generation. An update that is under way may have recorded more."""
+    imported: bool = False
+    """Whether the mirror is a copy that imports fill: generations are made where they come from, and not here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,12 @@ from pixi_mirror.disk.directories import make_directory, sync_directories
 from pixi_mirror.disk.files import explain_errors, fresh_name, write_synced
 from pixi_mirror.disk.links import link_or_copy
 from pixi_mirror.disk.lock import lock_file, wait_for_lock
+from pixi_mirror.disk.tally import Tally
 from pixi_mirror.errors import BusyError, MachineError, UsageError
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.pack.contents import Part, folders
 from pixi_mirror.pack.parse import METADATA
-from pixi_mirror.pack.write import Fill, Tally, verified
+from pixi_mirror.pack.write import Fill, verified
 
 Form: TypeAlias = Literal["tar", "folder", "executable"]
 
@@ -88,14 +89,28 @@ class WrittenPack:
     """Of the file; None: it is a folder."""
 
 
-def write_file(target: Path, fill: Fill, *, is_executable: bool = False) -> WrittenPack:
+def write_file(
+    target: Path,
+    fill: Fill,
+    *,
+    is_executable: bool = False,
+    check: Callable[[Path], None] | None = None,
+    what: str = "the pack",
+) -> WrittenPack:
     """Make the file at `target` what `fill` writes; a file that stands there is replaced in one step.
+
+    Args:
+        target: where it is to be.
+        fill: writes it.
+        is_executable: whether it may be run.
+        check: is given the file when it is synced and has another name still; it raises an error if it is wrong.
+        what: how messages call it.
 
     Raises:
         MachineError: it cannot be written.
     """
     refuse_occupied(target, is_folder=False)
-    with explain_errors("write the pack", target):
+    with explain_errors(f"write {what}", target):
         unsynced = {*make_directory(target.parent), target.parent}
         _clear_leftovers(target)
         temporary, descriptor = _begun(target, _EXECUTABLE if is_executable else _PUBLIC)
@@ -105,6 +120,8 @@ def write_file(target: Path, fill: Fill, *, is_executable: bool = False) -> Writ
                 file.flush()
                 os.fsync(file.fileno())
                 written = WrittenPack(size=tally.size, sha256=tally.sha256)
+                if check is not None:
+                    check(temporary)
             os.replace(temporary, target)
         except BaseException:
             with suppress(OSError):

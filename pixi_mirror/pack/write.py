@@ -1,26 +1,20 @@
 """Pour the parts of a pack into one stream of bytes, each hashed again as it goes by."""
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from pixi_mirror.archives.tar_writer import TarWriter
 from pixi_mirror.disk.files import explain_errors, open_regular
 from pixi_mirror.errors import WrongBytesError
-from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.pack.contents import Part, folders
-from pixi_mirror.threads import ThreadPool
 
 Write: TypeAlias = Callable[[bytes], object]
 Fill: TypeAlias = Callable[[Write], None]
 """Writes a whole file through what it is given."""
 
 _CHUNK = 1 << 18
-_UNHASHED = 8
-"""Chunks that may wait to be hashed."""
 
 
 def write_parts(
@@ -73,36 +67,3 @@ def verified(part: Part, *, distrust: Callable[[Path], None]) -> Iterator[bytes]
         )
     if part.size:
         yield chunk
-
-
-class Tally:
-    """Counts and hashes what is written through it, in a thread of its own, for the whole block."""
-
-    def __init__(self, write: Write) -> None:
-        self._write = write
-        self._digest = hashlib.sha256()
-        self._pool = ThreadPool(1)
-        self._waiting: deque[Future[None]] = deque()
-        self.size = 0
-        """Bytes so far."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def write(self, data: bytes) -> None:
-        """Pass data on."""
-        self._waiting.append(self._pool.submit(self._digest.update, data))
-        self._write(data)
-        self.size += len(data)
-        if len(self._waiting) > _UNHASHED:
-            self._waiting.popleft().result()
-
-    @property
-    def sha256(self) -> Sha256:
-        """Of all data so far."""
-        while self._waiting:
-            self._waiting.popleft().result()
-        return admit_sha256(self._digest.hexdigest())

@@ -1,10 +1,12 @@
 """Commands that make something beside a mirror, each to be stopped anywhere: scenarios as those of `scenario.py`."""
 
+import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import scenario
+from harness import program, scenario
 from harness.looking import contents
 from harness.scenario import Place, Scenario
 from harness.world import World, small_packages
@@ -119,6 +121,71 @@ def unpacked(place: Place) -> Mapping[str, object]:
 def left_beside(place: Place) -> set[str]:
     """What no finished run leaves beside what it makes."""
     return {path.name for path in place.directory.glob(".*")}
+
+
+def export(world: World) -> Scenario:
+    """An export in two volumes for a receiver."""
+    updating = scenario.update(world)
+    assert updating.run(updating.seed).status == 0
+
+    def products(place: Place) -> Mapping[str, object]:
+        found: dict[str, object] = {path.name: path.read_bytes() for path in _usb(place).glob("*.tar")}
+        ledger = place.mirror / ".pixi-mirror/ledger.json"
+        offers = json.loads(ledger.read_bytes())["receivers"]["site"]["offers"] if ledger.exists() else []
+        assert not offers or len(found) > 1, "the ledger has an export that is not there"
+        return found | ({"offers": offers} if offers else {})
+
+    return Scenario(
+        world=world,
+        args=lambda mirror: ["export", mirror, "--to", "site", "--volume-size", "340k", "-o", mirror.parent / "usb"],
+        has_jobs=False,
+        products=products,
+        rewritten=frozenset({"usb"}),
+        litter=lambda place: {path.name for path in _usb(place).glob(".*")},
+    )
+
+
+def _usb(place: Place) -> Path:
+    return place.directory / "usb"
+
+
+def import_archives(world: World) -> Scenario:
+    """An import of a second generation, with which a package comes, one goes and one has another record."""
+    usb = world.directory / "usb"
+    near, updating = world.directory / "near", scenario.first_update(world)
+
+    def carry() -> None:
+        done = program.run(["--lock", "workspace/pixi.lock", "-o", near], **updating.surroundings(updating.seed))
+        assert done.status == 0, done.stderr
+        shutil.rmtree(usb, ignore_errors=True)
+        done = program.run(["export", near, "--full", "-o", usb], **updating.surroundings(updating.seed))
+        assert done.status == 0, done.stderr
+
+    importing = Scenario(world=world, args=lambda mirror: ["import", usb, "-o", mirror], has_jobs=False)
+    carry()
+    assert importing.run(importing.seed).status == 0
+    scenario.locked(
+        world,
+        hotfixed=True,
+        without="pure",
+        more=[build_package(name="added", subdir="linux-64", payload_size=300_000)],
+    )
+    carry()
+    return importing
+
+
+def acknowledge(world: World) -> Scenario:
+    """A receipt that is recorded."""
+    exporting = export(world)
+    assert exporting.run(exporting.seed).status == 0
+    receipt = world.directory / "receipt.json"
+    said = program.run(["receipt", exporting.seed.mirror, "--to", "site"], **exporting.surroundings(exporting.seed))
+    receipt.write_text(said.stdout)
+
+    def products(place: Place) -> Mapping[str, object]:
+        return {"ledger": json.loads((place.mirror / ".pixi-mirror/ledger.json").read_bytes())}
+
+    return Scenario(world=world, args=lambda mirror: ["ack", receipt, "-o", mirror], has_jobs=False, products=products)
 
 
 def _workspace(world: World, version: str) -> Path:

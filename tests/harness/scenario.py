@@ -19,7 +19,9 @@ from pixi_mirror.demo.packages import build_package
 from pixi_mirror.lockfile.writer import CondaLockEntry, PypiLockEntry
 
 _ALWAYS = ("rename", "replace", "link", "unlink")
-_PRIVATE = {f".pixi-mirror/{name}" for name in ("lock", "reserve", "state.json", "unchanged.json")}
+_PRIVATE = {
+    f".pixi-mirror/{name}" for name in ("ledger.json", "lock", "receiver", "reserve", "state.json", "unchanged.json")
+}
 _HISTORY = re.compile(r"generations/(?:([0-9]+)\.gz|names\.json)|replaced/[0-9a-f]{64}")
 _CACHE = {"CACHEDIR.TAG", "identities", "lock", "partial", "sha256"}
 _FEW = 3

@@ -15,6 +15,7 @@ from pixi_mirror.disk.files import FileIdentity, identity_of
 from pixi_mirror.errors import BusyError, MachineError, PixiMirrorError
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.bring import ObtainedPackages
+from pixi_mirror.mirror.imported import is_imported
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import plan_changes
@@ -110,6 +111,8 @@ class Recorder:
             return where if path in self.tree.inventory.tree and where.is_file() else obtained.path
 
     def _record_all(self, waiting: dict[MirrorPath, ObtainedPackage], store: Store) -> None:
+        if is_imported(self.tree):
+            return  # what it offers is decided where its archives come from; the files stay in the cache
         try:
             with self.tree.writing(timeout_s=0, verb="serve"):
                 self._apply(waiting, store)

@@ -16,6 +16,7 @@ VERBS = {
     "prune": scenario.prune,
     "repair": scenario.repair,
     "prime": cases.prime,
+    "import": cases.import_archives,
 }
 
 needs_strace = pytest.mark.skipif(tracing.MISSING, reason="no strace")
@@ -72,7 +73,7 @@ def test_a_verb_stopped_at_every_system_call_goes_on_in_the_next_run(world, said
 
 @needs_strace
 @pytest.mark.strace
-@pytest.mark.parametrize("verb", ["update", "update of PyPI files", "prune", "repair", "first update"])
+@pytest.mark.parametrize("verb", ["update", "update of PyPI files", "prune", "repair", "first update", "import"])
 def test_a_power_loss_finds_bytes_behind_every_name_and_nothing_counted_on_too_early(world, verb):
     changing = {**VERBS, "first update": scenario.first_update}[verb](world)
     place = changing.fresh()

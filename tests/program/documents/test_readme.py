@@ -160,6 +160,11 @@ def test_the_documented_json_has_the_keys_of_a_real_run(world):
     runs += [world.run_json("pin", "1", "release-1"), world.run_json("rollback", "1")]
     runs.append(world.run_json("sbom", "-o", "mirror.cdx.json"))
     runs.append(world.run_json("publish", "site"))
+    runs += [world.run_json("export", "--full", "-o", "usb"), world.run_json("inspect", "usb")]
+    runs += [world.run_json("import", "usb", "-o", "far"), world.run_json("receipt", "far")]
+    (world.directory / "receipt.json").write_text(json.dumps(runs[-1]))
+    runs.append(world.run_json("ack", "receipt.json", "--to", "site-b"))
+    runs.append(world.run_json("ledger"))
     runs += [world.run_json("cache"), world.run_json("cache", "prune"), world.run_json("config")]
     for example, real in zip(documented, runs, strict=True):
         if real["verb"] == "update" and "record" in str(real):

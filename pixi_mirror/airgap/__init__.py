@@ -1,0 +1,1 @@
+"""Carry a mirror across an air gap: export, import, receipts, the ledger."""

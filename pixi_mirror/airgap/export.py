@@ -1,0 +1,195 @@
+"""Write what a mirror offers, or what a receiver lacks of it, into archives that can be carried."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixi_mirror import __version__
+from pixi_mirror.airgap.known_files import Base, ExportChoice, choose_base
+from pixi_mirror.airgap.layout import blob_of, split_into_volumes
+from pixi_mirror.airgap.manifest import ExportBlob, ExportManifest, distinct, dump_manifest
+from pixi_mirror.airgap.write_archive import ExportParts, WrittenVolume, write_volume
+from pixi_mirror.context import Context
+from pixi_mirror.errors import MachineError
+from pixi_mirror.history.names import CURRENT, find_generation
+from pixi_mirror.mirror import generation_file
+from pixi_mirror.mirror.generation_file import Generation
+from pixi_mirror.mirror.generations import Generations
+from pixi_mirror.mirror.indexes import index_digest
+from pixi_mirror.mirror.ledger_file import LEDGER, Acknowledged, ExportOffer, Ledger, dump_ledger
+from pixi_mirror.mirror.tree import Tree, open_mirror
+from pixi_mirror.model.packages import Inventory
+from pixi_mirror.model.values import Sha256, sha256_of
+
+_MOST_EARLIER = 1000
+"""Earlier generations that a manifest names with their fingerprints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """What the user requests of an export."""
+
+    mirror: Path
+    output: Path
+    """A directory for the archives; it is made if it is absent."""
+    choice: ExportChoice
+    volume_size: int | None
+    """The most bytes that an archive may have; None: there is one archive."""
+    assume_received: bool
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """What was exported, or would be."""
+
+    mirror: Path
+    dry_run: bool
+    base: Base
+    manifest: ExportManifest | None
+    """None: the receiver has it all already."""
+    number: int
+    fingerprint: Sha256
+    volumes: tuple[WrittenVolume, ...]
+    deferred: int
+    """Files that the mirror itself does not have yet, and so the archives neither."""
+
+
+def export(request: ExportRequest, context: Context) -> ExportResult:
+    """Write the current generation into archives, and record in the ledger for whom.
+
+    Raises:
+        UsageError: the choices exclude each other, or a volume is too small for a file.
+        WorkspaceError: the mirror has no generation yet.
+        HistoryError: a receipt is of another mirror, or of another history of it.
+        WrongBytesError: a file of the mirror is damaged, or an archive could not be read back as it was written.
+        MachineError: there is no mirror, it lacks a file, or something cannot be read or written.
+        BusyError: another process is writing the mirror, so that nothing can be recorded.
+    """
+    tree = open_mirror(request.mirror)
+    number = find_generation(tree, CURRENT)
+    head, rows = tree.generations.generation(number), tree.generations.rows(number)
+    then = tree.generations.inventory(number)
+    sources = _sources(tree, then)
+    base = choose_base(tree, request.choice)
+    shipped = tuple(blob for blob in sources if blob.sha256 not in base.held)
+    result = ExportResult(
+        mirror=request.mirror,
+        dry_run=request.dry_run,
+        base=base,
+        manifest=None,
+        number=number,
+        fingerprint=head.fingerprint,
+        volumes=(),
+        deferred=len(then.deferred),
+    )
+    if not shipped and base.number == number:
+        return result
+    whole_file = generation_file.dump(replace(head, base=None), added=rows, removed=())
+    manifest = _manifest(tree, head, then, sources, shipped=shipped, rows=blob_of(whole_file))
+    manifest = replace(manifest, base=base.number, receiver=request.choice.receiver or base.receiver)
+    manifest = replace(manifest, volumes=split_into_volumes(manifest, 0, request.volume_size))
+    if request.dry_run:
+        return replace(result, manifest=manifest)
+    _refuse_absent(tree, sources, shipped)
+    parts = ExportParts(
+        manifest=manifest,
+        signature=None,
+        rows=whole_file,
+        sources={blob.sha256: path for blob, path in sources.items()},
+    )
+    written = _write(parts, request, tree, context)
+    return replace(result, manifest=manifest, volumes=written)
+
+
+def _manifest(
+    tree: Tree,
+    head: Generation,
+    then: Inventory,
+    sources: Mapping[ExportBlob, Path],
+    *,
+    shipped: tuple[ExportBlob, ...],
+    rows: ExportBlob,
+) -> ExportManifest:
+    """The manifest of an export in one volume, for nobody."""
+    return ExportManifest(
+        program=__version__,
+        mirror=head.mirror,
+        number=head.number,
+        parent=head.parent,
+        content=head.content,
+        files=len(sources),
+        bytes=sum(blob.size for blob in sources),
+        rows=rows,
+        indexes=index_digest(then, tree.path),
+        history=_earlier(tree.generations, head.number, head.mirror),
+        base=None,
+        receiver=None,
+        blobs=shipped,
+        volumes=(len(shipped),),
+        introduced=_introduced(tree.generations, head.number, sources),
+    )
+
+
+def _sources(tree: Tree, then: Inventory) -> Mapping[ExportBlob, Path]:
+    """The different files of a generation, by rising sha256, and where each of them is."""
+    places = {
+        ExportBlob(file.sha256, file.size): tree.path(path) for path, file in sorted(then.stored.items(), reverse=True)
+    }
+    return {blob: places[blob] for blob in distinct([*places])}
+
+
+def _refuse_absent(tree: Tree, sources: Mapping[ExportBlob, Path], shipped: Collection[ExportBlob]) -> None:
+    absent = [blob for blob in shipped if not sources[blob].is_file()]
+    if absent:
+        raise MachineError(
+            f"{len(absent)} files that {tree.root} lists are not there, the first is {sources[absent[0]]}; nothing was "
+            "written. Run `pixi-mirror verify --repair`, and export again."
+        )
+
+
+def _earlier(known: Generations, number: int, mirror: str) -> Mapping[int, Sha256]:
+    heads = [known.generation(each) for each in known.numbers()[-_MOST_EARLIER:] if each < number]
+    return {head.number: head.fingerprint for head in heads if head.mirror == mirror}
+
+
+def _introduced(known: Generations, number: int, sources: Collection[ExportBlob]) -> tuple[int, ...]:
+    """For each file the first generation that has it, as far as the history goes back."""
+    first: dict[Sha256, int] = {}
+    for each in known.numbers():
+        for sha256 in known.added_files(each) if each <= number else ():
+            first.setdefault(sha256, each)
+    return tuple(first.get(blob.sha256, number) for blob in sources)
+
+
+def _write(parts: ExportParts, request: ExportRequest, tree: Tree, context: Context) -> tuple[WrittenVolume, ...]:
+    manifest = parts.manifest
+    receiver = manifest.receiver
+    if receiver is not None:
+        with tree.writing(timeout_s=context.lock_timeout_s, verb="export"):
+            pass  # whoever cannot record an export is told before the archives are written
+    context.progress.begin("exporting", files=len(manifest.blobs), size=manifest.shipped)
+    volumes = tuple(
+        write_volume(parts, volume, request.output, context.progress) for volume in range(1, len(manifest.volumes) + 1)
+    )
+    if receiver is not None:
+        with tree.writing(timeout_s=context.lock_timeout_s, verb="export"):
+            ledger = _with_offer(tree.ledger, receiver, manifest, assumed=request.assume_received)
+            tree.record_private(LEDGER, dump_ledger(ledger))
+    return volumes
+
+
+def _with_offer(ledger: Ledger, receiver: str, manifest: ExportManifest, *, assumed: bool) -> Ledger:
+    offer = ExportOffer(
+        number=manifest.number,
+        fingerprint=manifest.fingerprint,
+        base=manifest.base,
+        export=sha256_of(dump_manifest(manifest)),
+        files=len(manifest.blobs),
+        bytes=manifest.shipped,
+    )
+    known = ledger.receiver(receiver).with_offer(offer)
+    if assumed:
+        assumption = Acknowledged(number=manifest.number, fingerprint=manifest.fingerprint, how="assumed")
+        known = replace(known, acknowledged=assumption)
+    return ledger.having(receiver, known)

@@ -1,0 +1,83 @@
+"""`pixi mirror ack`."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from pixi_mirror.airgap.acknowledge import AcknowledgedGeneration, acknowledge_receipt, acknowledge_words
+from pixi_mirror.commands import options as shared
+from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.options import make_context, make_progress
+from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.values import admitted, fingerprint, receiver
+from pixi_mirror.errors import UsageError
+from pixi_mirror.mirror.generation_file import short
+from pixi_mirror.mirror.ledger_file import Acknowledged
+from pixi_mirror.model.values import Json
+
+
+def _declare(parser: Parser) -> None:
+    parser.words("what", help="a receipt; or the receiver's name, a generation as g42, and its fingerprint")
+    shared.declare_mirror_option(parser)
+    parser.value("--to", convert=receiver, metavar="NAME", help="who sent the receipt, where it does not say so")
+    shared.declare_lock_timeout(parser)
+    shared.declare_output(parser)
+
+
+def _run(options: Namespace) -> Outcome:
+    words: list[str] = options.what
+    context = make_context(options, make_progress(options))
+    if len(words) == 1:
+        done = acknowledge_receipt(options.output, Path(words[0]), options.to, context)
+    elif len(words) > 2:  # noqa: PLR2004 - the name, the generation, and the groups of the fingerprint
+        name = admitted("NAME", words[0], receiver)
+        digits = admitted("FINGERPRINT", "".join(words[2:]), fingerprint)
+        done = acknowledge_words(options.output, name, words[1], digits, context)
+    else:
+        raise UsageError(
+            "say what was received: `pixi-mirror ack RECEIPT`, or `pixi-mirror ack NAME g42 7f3a-91c2-5d08-e1b4-c6f7`; "
+            "see `pixi-mirror ack --help`."
+        )
+    return Outcome(json=_json(done), lines=_lines(done))
+
+
+def _lines(done: AcknowledgedGeneration) -> list[str]:
+    before = (
+        f", after g{done.before.number}" if done.before is not None and done.before.number != done.now.number else ""
+    )
+    return [f"{done.receiver} has g{done.now.number} ({short(done.now.fingerprint)}){before}"]
+
+
+def _json(done: AcknowledgedGeneration) -> Mapping[str, Json]:
+    return {
+        "verb": "ack",
+        "mirror": str(done.mirror),
+        "receiver": done.receiver,
+        "acknowledged": acknowledged_json(done.now),
+        "before": acknowledged_json(done.before),
+    }
+
+
+def acknowledged_json(known: Acknowledged | None) -> Json:
+    """What a receiver has, as JSON."""
+    if known is None:
+        return None
+    return {"generation": known.number, "fingerprint": known.fingerprint, "how": known.how}
+
+
+def _empty_json(options: Namespace) -> Mapping[str, Json]:
+    return {
+        "verb": "ack",
+        "mirror": str(options.output),
+        **dict.fromkeys(("receiver", "acknowledged", "before")),
+    }
+
+
+COMMAND = Command(
+    description="""\
+Record what a receiver has, by its receipt or by a fingerprint that was read over the telephone. `pixi-mirror export
+--to NAME` leaves out what is recorded so, and nothing else.""",
+    declare=_declare,
+    run=_run,
+    empty_json=_empty_json,
+)
