@@ -75,15 +75,16 @@ def _spell(document: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     The standard library's quick encoder breaks no lines. So the rows, which hold no tables, are spelled one by one,
     with a line break in what separates their fields.
     """
+    text = json.JSONEncoder(ensure_ascii=False).encode
     row = json.JSONEncoder(ensure_ascii=False, separators=(",\n        ", ": ")).encode
     spelled = {
-        "files": _listed([json.dumps(each["_path"], ensure_ascii=False) for each in rows], "    "),
+        "files": _listed([text(each["_path"]) for each in rows], "    "),
         "paths_data": '{\n    "paths_version": 1,\n    "paths": '
         + _listed([f"{{\n        {row(each)[1:-1]}\n      }}" for each in rows], "      ")
         + "\n  }",
     }
     fields = (
-        f"  {json.dumps(key, ensure_ascii=False)}: "
+        f"  {text(key)}: "
         + (spelled.get(key) or json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  "))
         for key, value in document.items()
     )
