@@ -84,8 +84,7 @@ def _spell(document: dict[str, Any], rows: list[dict[str, Any]]) -> str:
         + "\n  }",
     }
     fields = (
-        f"  {text(key)}: "
-        + (spelled.get(key) or json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  "))
+        f"  {text(key)}: " + (spelled.get(key) or json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  "))
         for key, value in document.items()
     )
     return "{\n" + ",\n".join(fields) + "\n}"
