@@ -16,7 +16,7 @@ from pixi_mirror.errors import MachineError, PixiMirrorError, UsageError, Worksp
 from pixi_mirror.http.origins import is_exempt, origin_of
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.mirror.tree_view import TreeView
-from pixi_mirror.model.values import Url
+from pixi_mirror.model.values import Url, mask_secrets
 from pixi_mirror.suggest import suggested
 
 EXPLICIT_CLIENTS = ("conda", "mamba")
@@ -178,7 +178,8 @@ def _warnings(where: ClientFile, kind: PackageClient, offer: Offer) -> Iterator[
             conflicts = kind.conflicts(_read(file) or "", offer, outranks=name in above)
         except (ValueError, MachineError):
             continue  # --write fails with the reason
-        yield from (f"{file}: {conflict}" for conflict in conflicts)
+        # What outweighs the mirror may be a URL with a password.
+        yield from (f"{file}: {mask_secrets(conflict)}" for conflict in conflicts)
     for variable in kind.variables():
         if where.environ.get(variable):
             yield f"the environment variable {variable} outweighs the configuration: unset it."

@@ -54,6 +54,8 @@ class UvClient:
     def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:
         """Other indexes, `no-index`, and a proxy without an exception for the mirror."""
         found = parse_toml(text)
+        if "tool" in found:  # a pyproject.toml
+            found = table(table(found, "tool"), "uv")
         pip = table(found, "pip")
         notes = [
             f"`{key}` keeps uv from the mirror, or sends it elsewhere too." for key in _OUTWEIGH[1:] if found.get(key)
@@ -79,10 +81,10 @@ class UvClient:
         return ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX", "UV_FIND_LINKS")
 
     def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
-        """That of the system, of the user and of the workspace."""
+        """That of the system, of the user and of the workspace: `[tool.uv]` where that has no `uv.toml`."""
         system = [Path(environ.get("PROGRAMDATA") or "C:/ProgramData")] if os.name == "nt" else system_folders(environ)
         files = (*(folder / "uv" / "uv.toml" for folder in system), self.users_file(environ))
-        return files if own is None else (*files, own)
+        return files if own is None else (*files, own if own.exists() else own.with_name("pyproject.toml"))
 
     def users_file(self, environ: Mapping[str, str]) -> Path:
         """`uv.toml` in the user's folder for configuration."""

@@ -134,6 +134,9 @@ OVERRULING = {
     "uv, a default index of the workspace": (
         ("uv", "--global"), "workspace/uv.toml", '[[index]]\nurl = "{else_}"\ndefault = true', {}, "the default index",
     ),
+    "uv, of the project": (
+        ("uv", "--global"), "workspace/pyproject.toml", "[tool.uv]\nno-index = true", {}, "`no-index`",
+    ),
     "uv, of the system": (("uv",), "etc/uv/uv.toml", "no-index = true", {"XDG_CONFIG_DIRS": "etc"}, "`no-index`"),
     "conda, in the active environment": (
         ("conda",), "venv/.condarc", "channel_alias: {else_}", {"CONDA_PREFIX": "venv"}, "channel_alias",
@@ -173,6 +176,29 @@ def test_a_proxy_of_the_environment_is_warned_of_unless_the_mirror_is_exempt(wor
         told = config(world, "--for", client, "--url", url, env=variables).stderr
         assert ("NO_PROXY" in told) == (named is not None)
         assert named is None or f"the environment variable {named} sends requests" in told
+
+
+@pytest.mark.parametrize(
+    ("client", "place", "text"),
+    [
+        ("pip", "home/.config/pip/pip.conf", "[global]\nextra-index-url =\n  {url}/simple\n  {url}?sig=hunter2\n"),
+        ("pip", "home/.config/pip/pip.conf", "[install]\nfind-links = {url}\nproxy = {url}\n"),
+        ("uv", "workspace/uv.toml", '[[index]]\nurl = "{url}"\n'),
+        ("pixi", "workspace/.pixi/config.toml", '[mirrors]\n"{channel}/t/hunter2/x" = ["{url}"]\n'),
+        ("conda", "home/.condarc", "custom_channels: {{mine: '{url}'}}\nproxy_servers: {{http: '{url}'}}\n"),
+        ("git", "home/.gitconfig", '[url "{url}"]\n\tinsteadOf = {url}\n'),
+    ],
+)
+def test_no_secret_of_what_overrules_a_file_is_shown(world, mirror, client, place, text):
+    file = world.directory / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    channel = f"{world.upstream.url}/conda-forge"
+    file.write_text(text.format(url="https://ada:hunter2@else.example", channel=channel), encoding="utf-8")
+    for words in ((), ("--write",), ("--write", "--json")):
+        done = config(world, "--for", client, *words, cwd=world.directory / "workspace")
+        assert done.status == 0, done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+    assert "warning: " in done.stderr or client == "git"
 
 
 def test_a_line_of_git_that_is_as_long_as_ours_is_warned_of():
