@@ -229,7 +229,7 @@ class LockSource:
         Raises:
             WorkspaceError: there is no lock, or it cannot be read.
         """
-        if _USER.search(self._bytes() + (self._index or "").encode()) is None:
+        if self._index is None and _USER.search(self._bytes()) is None:
             return {}
         from pixi_mirror.lockfile.index_users import index_users, users_in
 

@@ -93,6 +93,11 @@ def test_the_index_that_the_user_names_is_kept_for_refreshes_without_its_passwor
     write(world, pin(ONE), pin(TWO))
     run(world)
     assert held(world) == {ONE.file_name, TWO.file_name}
+    other = PythonIndex(world, path="other/simple")
+    for each in (ONE, TWO):
+        other.publish(each, name=each.file_name.split("-")[0], version=each.file_name.split("-")[1])
+    run(world, "--lock", FILE, "--index-url", other.url)
+    assert {*other.asked} == {"one", "two"}, "another index is another lock"
     write(world, pin(ONE), name="other.txt")
     done = run(world, "--lock", FILE, "--lock", "project/other.txt", "--index-url", index.url, status=2)
     assert "one --lock" in done.stderr

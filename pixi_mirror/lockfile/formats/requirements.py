@@ -154,8 +154,6 @@ class _FileFinder:
                 if file_name in seen or not _is_of(file_name, requirement):
                     continue
                 for link in links:
-                    if is_local(link.url):  # an index says nothing about files of this machine
-                        continue
                     if not requirement.hashes or link.sha256 in requirement.hashes:
                         seen.add(file_name)
                         sha256 = link.sha256 if requirement.hashes else None  # what a page promises is no lock's
