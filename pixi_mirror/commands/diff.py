@@ -23,6 +23,7 @@ def _declare(parser: Parser) -> None:
     parser.positional("after", default=CURRENT, help="the later side, in the same way (default: current)")
     shared.declare_mirror_option(parser)
     parser.flag("--markdown", help="print Markdown, for a pull request")
+    shared.declare_index_url(parser)
     shared.declare_network(parser)
     shared.declare_output(parser)
 
@@ -30,7 +31,7 @@ def _declare(parser: Parser) -> None:
 def _run(options: Namespace) -> Outcome:
     shared.require_words("diff", BEFORE=options.before)
     context = shared.make_context(options, shared.make_progress(options))
-    found = diff(options.output, options.before, options.after, context)
+    found = diff(options.output, options.before, options.after, context, index=options.index_url)
     return Outcome(json=_json(found), lines=_markdown(found) if options.markdown else _lines(found))
 
 

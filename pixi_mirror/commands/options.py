@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.values import admitted, host_and_port, natural, path, positive, seconds
+from pixi_mirror.commands.values import admitted, host_and_port, natural, path, positive, seconds, web_url
 from pixi_mirror.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -123,6 +123,16 @@ def declare_output(parser: Parser) -> None:
         default="auto",
         choices=("auto", "bar", "plain", "none"),
         help="how to show progress on stderr (default: a bar on a terminal, else plain lines)",
+    )
+
+
+def declare_index_url(parser: Parser) -> None:
+    """Declare which index has the files of a lock that has no URLs."""
+    parser.value(
+        "--index-url",
+        convert=web_url,
+        metavar="URL",
+        help="the Python index that has the files of a requirements file (default: as it or pixi's configuration says)",
     )
 
 

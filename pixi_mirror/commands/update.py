@@ -13,7 +13,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import nothing_to_do
-from pixi_mirror.commands.values import path, requirement, web_url, without_user, word
+from pixi_mirror.commands.values import path, requirement, without_user, word
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.memo import decision_inputs, recall
 
@@ -52,12 +52,7 @@ def _declare_selection(parser: Parser) -> None:
         choices=_LOCK_FORMATS,
         help="what format that lock has (default: by its name and content)",
     )
-    parser.value(
-        "--index-url",
-        convert=web_url,
-        metavar="URL",
-        help="the Python index that has the files of a requirements file (default: as it or pixi's configuration says)",
-    )
+    shared.declare_index_url(parser)
     parser.value(
         "--name",
         convert=word,

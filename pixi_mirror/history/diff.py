@@ -12,7 +12,7 @@ from pixi_mirror.mirror.index_pages import index_pages
 from pixi_mirror.mirror.subscriptions import subscription_of
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.mirror.tree_view import INVENTORY
-from pixi_mirror.model.packages import Cell, Inventory, Layout, Package, Request, Snapshot, Target
+from pixi_mirror.model.packages import Cell, Inventory, Layout, LockReading, Package, Request, Snapshot, Target
 from pixi_mirror.model.values import MirrorPath
 
 _SUFFIXES = (".lock", ".toml", ".yml", ".yaml", ".txt")
@@ -94,7 +94,7 @@ def _of_cell(cell: Cell, snapshot: Snapshot, packages: Mapping[MirrorPath, Packa
     return (packages[path] for path in paths)
 
 
-def diff(mirror: Path, before: str, after: str, context: Context) -> GenerationsDifference:
+def diff(mirror: Path, before: str, after: str, context: Context, *, index: str | None = None) -> GenerationsDifference:
     """What the later of two sides has, and the earlier one has not, and the other way round.
 
     Two locks are compared as wholes, and then there need be no mirror. A lock is compared with a generation as far as
@@ -105,6 +105,8 @@ def diff(mirror: Path, before: str, after: str, context: Context) -> Generations
         before: the earlier side: a number, a name, `current`, or the path of a lock.
         after: the later side, in the same way.
         context: of the verb; index pages are asked for a requirements file alone.
+        index: URL of the Python index that has the files of such a file; None: the file, what the mirror knows of it,
+            or the configuration names one.
 
     Raises:
         UsageError: a lock is to be compared, and the mirror follows several others and none of its name.
@@ -113,7 +115,7 @@ def diff(mirror: Path, before: str, after: str, context: Context) -> Generations
         UnmirrorableError: no index has a file that a lock needs.
         MachineError: there is no mirror, or its history cannot be read.
     """
-    sides = _sides(mirror, before, after, context)
+    sides = _sides(mirror, before, after, context, index)
     has_lock = any(side.inventory is None for side in sides)
     earlier, later = (side.cells(with_workspace=not has_lock) for side in sides)
     held, holds = _files(earlier), _files(later)
@@ -133,14 +135,13 @@ def diff(mirror: Path, before: str, after: str, context: Context) -> Generations
     )
 
 
-def _sides(mirror: Path, before: str, after: str, context: Context) -> tuple[_Side, ...]:
+def _sides(mirror: Path, before: str, after: str, context: Context, index: str | None) -> tuple[_Side, ...]:
     """Both sides; the mirror is opened if one of them is a generation, or if a mirror is there."""
     needs_mirror = (mirror / INVENTORY).exists() or not all(_is_lock(named, names=()) for named in (before, after))
     tree = open_mirror(mirror) if needs_mirror else None
     names = tree.generations.names() if tree is not None else ()
-    pages = index_pages(context, tree)
     locks = {
-        named: LockSource(Path(named), pages=pages) if _is_lock(named, names=names) else None
+        named: _lock(Path(named), tree, context, index) if _is_lock(named, names=names) else None
         for named in (before, after)
     }
     one = next((lock for lock in locks.values() if lock is not None), None)
@@ -152,6 +153,16 @@ def _sides(mirror: Path, before: str, after: str, context: Context) -> tuple[_Si
         else _side_of_lock(lock, named, followed=_followed(tree.inventory, lock), layout=tree.inventory.layout)
         for named in (before, after)
     )
+
+
+def _lock(path: Path, tree: Tree | None, context: Context, index: str | None) -> LockSource:
+    """A lock, read as the mirror reads it if it follows it."""
+    pages = index_pages(context, tree)
+    known = None
+    if tree is not None:
+        known = tree.state.readings.get(subscription_of(LockSource(path).location, None))
+    reading = known or LockReading()
+    return LockSource(path, lock_format=reading.format, index=index or reading.index, pages=pages)
 
 
 def _is_lock(named: str, *, names: Container[str]) -> bool:

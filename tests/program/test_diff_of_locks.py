@@ -109,6 +109,28 @@ def test_requirements_files_are_compared_with_what_their_index_has(world):
     assert done.status == 5
 
 
+def test_a_followed_lock_is_read_as_the_mirror_reads_it(world):
+    index = PythonIndex(world)
+    place = world.directory / "project" / "odd.txt"
+    place.parent.mkdir()
+
+    def write(version):
+        wheel = build_wheel(name="thing", version=version)
+        index.publish(wheel, name="thing", version=version)
+        place.write_text(f"thing=={version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
+
+    write("1.0")
+    done = world.run("--lock", place, "--index-url", index.url, "--lock-format", "requirements")
+    assert done.status == 0, done.stderr
+    old = place.with_name("old.txt")
+    shutil.copy(place, old)
+    write("2.0")
+    assert changes(world.run_json("diff", "current", place), "default") == ([], [], [("1.0", "2.0")])
+    assert world.run("diff", old, place).status == 3, "of the other file nobody says which index has its files"
+    found = world.run_json("diff", old, place, "--index-url", index.url)
+    assert changes(found, "default") == ([], [], [("1.0", "2.0")])
+
+
 @pytest.mark.parametrize(
     ("words", "status", "answer"),
     [
