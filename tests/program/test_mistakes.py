@@ -324,5 +324,5 @@ def test_what_a_message_says_to_install_is_a_project_of_the_field():
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "pixi_mirror").rglob("*.py"))
     words = re.findall(r"(?:pip install|global install)[\s\"]+([^`]+)`", source)
     assert {"py-rattler", "botocore", "rattler-index", "git"} <= set(words) <= {
-        "py-rattler", "botocore", "rattler-index", "git", "shtab", "'packaging>=26'",
+        "py-rattler", "botocore", "rattler-index", "git", "shtab", "obstore", "'packaging>=26'",
     }  # fmt: skip
