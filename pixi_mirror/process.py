@@ -51,14 +51,17 @@ def scratch_directory() -> Iterator[Path]:
         raise MachineError(f"a temporary directory cannot be used: {error.strerror}.") from error
 
 
-def run_program(command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeout_s: float) -> Output:
-    """Run a program to its end, with no standard input, and give its output, whatever its exit status.
+def run_program(
+    command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeout_s: float, given: str | None = None
+) -> Output:
+    """Run a program to its end, and give its output, whatever its exit status.
 
     Args:
         command: the program and its arguments.
         cwd: where it runs.
         environ: all its environment variables.
         timeout_s: the longest time that it may run, in seconds.
+        given: its standard input; None: it has none.
 
     Raises:
         ProgramError: it cannot be started, or has not ended after `timeout_s` seconds and was killed.
@@ -68,7 +71,8 @@ def run_program(command: Sequence[str], *, cwd: Path, environ: Mapping[str, str]
             list(command),
             cwd=cwd,
             env=dict(environ),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if given is None else None,
+            input=given,
             capture_output=True,
             timeout=timeout_s,
             check=False,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pixi_mirror import __version__
 from pixi_mirror.airgap.known_files import Base, ExportChoice, choose_base
-from pixi_mirror.airgap.layout import blob_of, split_into_volumes
+from pixi_mirror.airgap.layout import LONGEST_SIGNATURE, blob_of, split_into_volumes
 from pixi_mirror.airgap.manifest import ExportBlob, ExportManifest, distinct, dump_manifest
+from pixi_mirror.airgap.signatures import sign_manifest
 from pixi_mirror.airgap.write_archive import ExportParts, WrittenVolume, write_volume
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError
@@ -37,6 +38,8 @@ class ExportRequest:
     """The most bytes that an archive may have; None: there is one archive."""
     assume_received: bool
     dry_run: bool
+    key: Path | None = None
+    """Signs the manifest; None: it is not signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ def export(request: ExportRequest, context: Context) -> ExportResult:
 
     Raises:
         UsageError: the choices exclude each other, or a volume is too small for a file.
+        ProgramError: it is to be signed, and ssh-keygen is not there or does not sign.
         WorkspaceError: the mirror has no generation yet.
         HistoryError: a receipt is of another mirror, or of another history of it.
         WrongBytesError: a file of the mirror is damaged, or an archive could not be read back as it was written.
@@ -88,13 +92,14 @@ def export(request: ExportRequest, context: Context) -> ExportResult:
     whole_file = generation_file.dump(replace(head, base=None), added=rows, removed=())
     manifest = _manifest(tree, head, then, sources, shipped=shipped, rows=blob_of(whole_file))
     manifest = replace(manifest, base=base.number, receiver=request.choice.receiver or base.receiver)
-    manifest = replace(manifest, volumes=split_into_volumes(manifest, 0, request.volume_size))
+    signed = LONGEST_SIGNATURE if request.key is not None else 0
+    manifest = replace(manifest, volumes=split_into_volumes(manifest, signed, request.volume_size))
     if request.dry_run:
         return replace(result, manifest=manifest)
     _refuse_absent(tree, sources, shipped)
     parts = ExportParts(
         manifest=manifest,
-        signature=None,
+        signature=_signature(manifest, request, context),
         rows=whole_file,
         sources={blob.sha256: path for blob, path in sources.items()},
     )
@@ -129,6 +134,12 @@ def _manifest(
         volumes=(len(shipped),),
         introduced=_introduced(tree.generations, head.number, sources),
     )
+
+
+def _signature(manifest: ExportManifest, request: ExportRequest, context: Context) -> bytes | None:
+    if request.key is None:
+        return None
+    return sign_manifest(dump_manifest(manifest), request.key, environ=context.environ)
 
 
 def _sources(tree: Tree, then: Inventory) -> Mapping[ExportBlob, Path]:

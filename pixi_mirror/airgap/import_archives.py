@@ -5,8 +5,8 @@ files of one that is not are kept, and the archive that brings the rest complete
 """
 
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from pixi_mirror.airgap.candidates import Candidate, candidate_records, given_ca
 from pixi_mirror.airgap.incomplete import MissingFiles, incomplete_error, missing_files
 from pixi_mirror.airgap.offer_generation import GenerationOffer, HeldFiles
 from pixi_mirror.airgap.read_archive import ArchiveHead, opened, read_head, require_bytes
+from pixi_mirror.airgap.signatures import require_signature
 from pixi_mirror.context import Context
-from pixi_mirror.errors import IncompleteError, MachineError
+from pixi_mirror.errors import IncompleteError, MachineError, WrongBytesError
 from pixi_mirror.mirror.staged import STAGED
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.values import MirrorPath, Sha256
@@ -36,6 +37,8 @@ class ImportRequest:
     """The first digits of the fingerprint that the highest generation must have; None: any."""
     allow_rollback: bool
     dry_run: bool
+    signers: Path | None = None
+    """Who has to have signed, in the form `allowed_signers` of ssh-keygen; None: nobody has to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class ImportResult:
     mirror: Path
     dry_run: bool
     heads: tuple[ArchiveHead, ...]
+    signed_by: tuple[str, ...]
+    """Who has signed the archives, as far as that was to be checked."""
     was: int | None
     """The generation that was current before; None: there was none."""
     number: int | None
@@ -75,12 +80,24 @@ def import_archives(request: ImportRequest, context: Context) -> ImportResult:
     heads = tuple(map(read_head, dict.fromkeys(request.archives)))
     refuse_mixed(heads)
     expected = None if request.expected is None else refuse_unexpected(heads, request.expected)
+    signed_by = _signers(request, heads, context)
     tree = Tree(request.mirror)
     writing = tree.writing(timeout_s=context.lock_timeout_s, verb="import")
     with nullcontext() if request.dry_run else writing:
         importing = _Import(request, heads, tree, context)
         importing.take_in()
-        return importing.switch(expected)
+        return replace(importing.switch(expected), signed_by=signed_by)
+
+
+def _signers(request: ImportRequest, heads: tuple[ArchiveHead, ...], context: Context) -> tuple[str, ...]:
+    if request.signers is None:
+        return ()
+    return tuple(
+        require_signature(
+            head.manifest_data, head.signature, request.signers, what=str(head.path), environ=context.environ
+        )
+        for head in heads
+    )
 
 
 class _Import:
@@ -97,7 +114,7 @@ class _Import:
         waiting = waiting_candidates(self._staged, heads[0].manifest.mirror)
         refuse_strangers(tree, given, waiting)
         self._given = given
-        self._candidates = self._allowed({**waiting, **given})
+        self._candidates = self._allowed({**self._trusted(waiting), **given})
         stored, held = tree.inventory.stored, tree.held()
         places = {file.sha256: path for path, file in stored.items() if held.get(path) == file.sha256}
         wanted = {sha256 for each in self._candidates.values() for sha256 in each.files if sha256 not in places}
@@ -106,6 +123,17 @@ class _Import:
         self._wanted = wanted - replaced
         self._arrived: set[Sha256] = set()
         """Files that were verified in this run; in a dry run they are not kept."""
+
+    def _trusted(self, waiting: Mapping[int, Candidate]) -> Mapping[int, Candidate]:
+        """Those generations that wait here and may become current: where signatures count, those with a right one."""
+        signers, found = self._request.signers, {}
+        for number, each in waiting.items():
+            with suppress(WrongBytesError):
+                if signers is not None:
+                    what, environ = f"g{number}", self._context.environ
+                    require_signature(each.manifest_data, each.signature, signers, what=what, environ=environ)
+                found[number] = each
+        return found
 
     def _allowed(self, candidates: Mapping[int, Candidate]) -> Mapping[int, Candidate]:
         last = self._stamp.last if self._stamp is not None else 0
@@ -211,6 +239,7 @@ class _Import:
             mirror=self._request.mirror,
             dry_run=self._request.dry_run,
             heads=self._heads,
+            signed_by=(),
             was=self._stamp.number if self._stamp is not None else None,
             number=number,
             fingerprint=self._fingerprint(number),

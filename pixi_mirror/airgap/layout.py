@@ -28,7 +28,8 @@ LONGEST_INDEX = 1 << 16
 """In bytes; ours have less than 1000."""
 LONGEST_DOCUMENT = 64 << 20
 """In bytes, of a manifest: enough for 400,000 files."""
-LONGEST_SIGNATURE = 1 << 16
+LONGEST_SIGNATURE = 1 << 14
+"""In bytes; one of RSA has 1700, one with a certificate more."""
 
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _TYPE = "application/vnd.pixi-mirror."

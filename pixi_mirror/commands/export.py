@@ -55,6 +55,12 @@ def _declare(parser: Parser) -> None:
         metavar="SIZE",
         help="split into archives of at most this size, as 4G (decimal) or 4GiB; each can be imported alone",
     )
+    parser.value(
+        "--sign",
+        convert=path,
+        metavar="KEY",
+        help="sign it with this SSH key (ssh-keygen runs; with the public part of a key, your agent signs)",
+    )
     parser.flag("--dry-run", help="say what would be written; nothing is")
     shared.declare_lock_timeout(parser)
     shared.declare_output(parser)
@@ -72,6 +78,7 @@ def _run(options: Namespace) -> Outcome:
         volume_size=options.volume_size,
         assume_received=options.assume_received,
         dry_run=options.dry_run,
+        key=options.sign,
     )
     report = make_progress(options)
     done = export(request, make_context(options, report))

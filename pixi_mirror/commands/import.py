@@ -11,7 +11,7 @@ from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import files_of
-from pixi_mirror.commands.values import fingerprint
+from pixi_mirror.commands.values import fingerprint, path
 from pixi_mirror.mirror.generation_file import short
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import counted
@@ -25,6 +25,12 @@ def _declare(parser: Parser) -> None:
         convert=fingerprint,
         metavar="FINGERPRINT",
         help="the fingerprint that the highest generation of the archives must have, as it was read over the telephone",
+    )
+    parser.value(
+        "--trust",
+        convert=path,
+        metavar="FILE",
+        help="only what one of these has signed: lines of `NAME KEY`, as ssh-keygen's allowed_signers",
     )
     parser.flag("--allow-rollback", help="go back to a generation that is older than what the mirror has had")
     parser.flag("--dry-run", help="verify the archives and say what would happen; nothing is written")
@@ -41,6 +47,7 @@ def _run(options: Namespace) -> Outcome:
         expected=options.expect,
         allow_rollback=options.allow_rollback,
         dry_run=options.dry_run,
+        signers=options.trust,
     )
     done = import_archives(request, make_context(options, make_progress(options)))
     return Outcome(json=_json(done), lines=_lines(done), error=done.error)
@@ -48,7 +55,8 @@ def _run(options: Namespace) -> Outcome:
 
 def _lines(done: ImportResult) -> list[str]:
     count = counted(len(done.heads), "archive")
-    lines = [f"verified {count}: {files_of(sum(map(_files, done.heads)), done.verified)}"]
+    signed = f", signed by {', '.join(dict.fromkeys(done.signed_by))}" if done.signed_by else ""
+    lines = [f"verified {count}: {files_of(sum(map(_files, done.heads)), done.verified)}{signed}"]
     if done.number is not None:
         lines.append(_outcome(done))
     waiting = [each for each in done.incomplete if done.error is None or each.number != _highest(done)]
@@ -94,6 +102,7 @@ def _json(done: ImportResult) -> Mapping[str, Json]:
             }
             for head in done.heads
         ],
+        "signed_by": list(dict.fromkeys(done.signed_by)),
         "was": done.was,
         "current": done.number,
         "fingerprint": done.fingerprint,
@@ -122,6 +131,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         "mirror": str(options.dir),
         "dry_run": options.dry_run,
         "archives": [],
+        "signed_by": [],
         **dict.fromkeys(("was", "current", "fingerprint")),
         "changed": False,
         "verified_bytes": 0,

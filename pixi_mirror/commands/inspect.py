@@ -26,10 +26,12 @@ def _run(options: Namespace) -> Outcome:
 def _lines(found: InspectedExport) -> list[str]:
     manifest = found.manifest
     kind = "full" if manifest.is_full else f"an increment to g{manifest.base}" if manifest.base else "an increment"
+    signed = ", signed" if found.archives[0].signature is not None else ""
     receiver = f", for {manifest.receiver}" if manifest.receiver is not None else ""
     count = len(manifest.volumes)
     lines = [
-        f"g{manifest.number}  {short(manifest.fingerprint)}  of the mirror {manifest.mirror[:8]}: {kind}{receiver}",
+        f"g{manifest.number}  {short(manifest.fingerprint)}  of the mirror {manifest.mirror[:8]}: "
+        f"{kind}{receiver}{signed}",
         f"  brings {files_of(len(manifest.blobs), manifest.shipped)}, "
         f"of {files_of(manifest.files, manifest.bytes)} in all",
     ]
@@ -53,6 +55,7 @@ def _json(found: InspectedExport) -> Mapping[str, Json]:
         "parent": manifest.parent,
         "base": manifest.base,
         "receiver": manifest.receiver,
+        "signed": found.archives[0].signature is not None,
         "program": manifest.program,
         "manifest": found.identity,
         "files": len(manifest.blobs),

@@ -123,7 +123,7 @@ def apply_plan(
         if failed and source.needs_all:
             return ApplyResult(failed=failed)
         new_listings = source.listings(tree, plan, stored)
-    if stamp is None or source is None:
+    if stamp in (None, tree.inventory.stamp):
         relations = {**tree.inventory.relations, **relations}  # else they are those of the generation, and no others
     step = _Step(tree, plan, {**present(tree, plan), **stored}, relations, stamp)
     listings = step.listings(new_listings)

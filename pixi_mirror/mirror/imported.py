@@ -11,6 +11,11 @@ def is_imported(tree: Tree) -> bool:
     return tree.inventory.stamp is not None and tree.inventory.stamp.imported
 
 
+def lasting_stamp(tree: Tree) -> Stamp | None:
+    """The generation that an imported mirror stays, whatever becomes of its files; None: it makes generations."""
+    return tree.inventory.stamp if is_imported(tree) else None
+
+
 def refuse_own_changes(tree: Tree, verb: str) -> None:
     """Refuse a verb that would make a generation of a mirror that imports fill.
 

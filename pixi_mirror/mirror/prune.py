@@ -13,11 +13,12 @@ from pathlib import Path
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, UsageError
 from pixi_mirror.mirror.apply import apply_plan
+from pixi_mirror.mirror.imported import is_imported, lasting_stamp
 from pixi_mirror.mirror.indexes import needed_indexes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.packages import Package, PackageFile, Stamp
+from pixi_mirror.model.packages import Package, PackageFile
 from pixi_mirror.model.values import DAY_S, MirrorPath, Sha256
 from pixi_mirror.progress import counted
 
@@ -162,14 +163,7 @@ def files_of_generations(tree: Tree, *, keep: int = 0) -> frozenset[tuple[Mirror
 
 def _listed_by_import(tree: Tree, plan: Plan) -> Mapping[MirrorPath, Package]:
     """Surplus packages that stay listed, because an import listed them: what is listed is decided at its origin."""
-    stamp = tree.inventory.stamp
-    return plan.kept if stamp is not None and stamp.imported else {}
-
-
-def _own_stamp(tree: Tree) -> Stamp | None:
-    """The generation that an imported mirror stays, whatever is removed; None: what is new is a generation."""
-    stamp = tree.inventory.stamp
-    return stamp if stamp is not None and stamp.imported else None
+    return plan.kept if is_imported(tree) else {}
 
 
 def _refuse_most_of_mirror(tree: Tree, pruned: PruneResult, *, force: bool) -> None:
@@ -186,7 +180,7 @@ def _unlist(tree: Tree, plan: Plan, pruned: PruneResult, context: Context, *, gr
     """Write indexes without the unlisted files, before a file is removed: no index ever lists a removed file."""
     unlisted = {**tree.state.unlisted, **dict.fromkeys(pruned.unlisted, time.time())}
     # Recorded first: if we are killed meanwhile, an index that lists them and one that does not are both right.
-    stamp = _own_stamp(tree)
+    stamp = lasting_stamp(tree)
     tree.record(tree.inventory, locks=plan.pins.locks, unlisted=unlisted, stamp=stamp)
     listed = replace(plan, kept=_listed_by_import(tree, plan))
     apply_plan(tree, listed, context, unlisted=unlisted, grace_s=grace_s, stamp=stamp)
@@ -213,7 +207,7 @@ def _remove(tree: Tree, plan: Plan, pruned: PruneResult, context: Context) -> No
         ),
         locks=plan.pins.locks,
         unlisted={path: at for path, at in tree.state.unlisted.items() if path in left},
-        stamp=_own_stamp(tree),
+        stamp=lasting_stamp(tree),
     )
 
 

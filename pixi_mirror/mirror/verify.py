@@ -15,6 +15,7 @@ from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors
 from pixi_mirror.git.index import check_repositories
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.dates import record_date
+from pixi_mirror.mirror.imported import is_imported, lasting_stamp
 from pixi_mirror.mirror.indexes import INDEXES, recorded_index_files
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, has_unsettled_listings, plan_changes
@@ -140,7 +141,7 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
         if broken:
             plan = plan_changes(tree, pins, layout=tree.inventory.layout, held={**held, **dict.fromkeys(broken)})
         verified = _judge(tree, plan, found, broken, quick=quick)
-        if repair and (verified.left or has_unsettled_listings(tree)):
+        if repair and (verified.left or _may_ask(tree)):
             verified = _repair(tree, plan, verified, context)
         elif repair:
             tree.record_identities()
@@ -274,11 +275,16 @@ def _problem(tree: Tree, path: MirrorPath, looked: FoundFile, made: IndexFile | 
     return next((problem for problem in problems if problem), otherwise)
 
 
+def _may_ask(tree: Tree) -> bool:
+    """Whether upstream is to be asked about PyPI files; what an import brought stays as it came."""
+    return has_unsettled_listings(tree) and not is_imported(tree)
+
+
 def _repair(tree: Tree, plan: Plan, verified: VerifyResult, context: Context) -> VerifyResult:
     """Fetch again what subscriptions want, and write the indexes; bad surplus packages stay reported."""
-    needs_upstream = plan.to_bring or has_unsettled_listings(tree)
+    needs_upstream = plan.to_bring or _may_ask(tree)
     source = UpstreamPackages(context, needs_all=False) if needs_upstream else None
-    done = apply_plan(tree, plan, context, source=source)
+    done = apply_plan(tree, plan, context, source=source, stamp=lasting_stamp(tree))
     summary = f"{len(done.failed)} of {len(plan.to_bring)} bad files could not be fetched again:"
     return replace(
         verified,
