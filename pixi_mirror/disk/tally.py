@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _UNHASHED = 8
 """Chunks that may wait to be hashed."""
-_SMALL = 1 << 16
+_SMALL = 1 << 19
+"""Bytes up to which hashing takes less time than having another thread do it."""
 
 
 class Tally:

@@ -57,10 +57,11 @@ class EarlierFiles:
         if self._sources:
             make_way(tree, self._sources)
             tree.announce(self._sources)
+        stored = self._then.stored
         for path, source in self._sources.items():
-            tree.place(path, source, sha256=self._then.stored[path].sha256)
+            tree.place(path, source, sha256=stored[path].sha256)
         tree.sync()
-        return BringResult(stored=self._then.stored, relations=self._then.relations)
+        return BringResult(stored=stored, relations=self._then.relations)
 
     def listings(
         self, _tree: Tree, _plan: Plan, _stored: Mapping[MirrorPath, PackageFile]

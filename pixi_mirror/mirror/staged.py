@@ -26,8 +26,8 @@ STAGED = "staged"
 _BLOB = re.compile(r"[0-9a-f]{64}")
 _RECORD = re.compile(r"([1-9][0-9]{0,8})\.json")
 _LONGEST_RECORD = 1 << 29
-_SYNCING = 4
-"""Threads that wait for the disk, where there are many files."""
+_SYNCING = 16
+"""Threads that wait for the disk, where there are many files: a journal takes what waits together."""
 _MANY = 64
 _UNSYNCED = 256
 """Files that may wait to be synced."""
