@@ -30,6 +30,29 @@ def start_thread(work: Callable[[], None], *, name: str | None = None) -> bool:
     return True
 
 
+def share_out(
+    items: Iterable[_Item], size_of: Callable[[_Item], int], *, size: int, most: int = 32
+) -> Iterator[list[_Item]]:
+    """Yield the items in their order, several at a time: handing one over takes time, too.
+
+    Args:
+        items: what is to be shared out.
+        size_of: says how much an item is.
+        size: a share ends with the item that makes it as large as this.
+        most: items of a share.
+    """
+    share: list[_Item] = []
+    so_far = 0
+    for item in items:
+        share.append(item)
+        so_far += size_of(item)
+        if so_far >= size or len(share) >= most:
+            yield share
+            share, so_far = [], 0
+    if share:
+        yield share
+
+
 class ThreadPool:
     """A few threads that do what is submitted, in its order; a thread is started only when a task would wait."""
 

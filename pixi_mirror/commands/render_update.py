@@ -44,7 +44,8 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
     if options.dry_run:
         for message in updated.plan.warnings:
             report.warn(message)
-    return Outcome(json=_json(updated), lines=update_lines(updated, verbose=options.verbose), error=updated.error)
+    shown = _json(updated) if options.json or options.report else {}  # for a large mirror it takes a while
+    return Outcome(json=shown, lines=update_lines(updated, verbose=options.verbose), error=updated.error)
 
 
 def announcer(report: Progress, *, verbose: bool) -> Callable[[Plan], None]:

@@ -63,7 +63,12 @@ def bracketed_spec(spec: str) -> str:
 
 def requires_v3(record: Mapping[str, Json]) -> bool:
     """Whether a record stands in the `v3` section of repodata: one of its specs has `when`, `extras` or `flags`."""
-    return any(_is_v3(spec) for key in _SPEC_LISTS for spec in record.get(key) or ())
+    for key in _SPEC_LISTS:
+        specs = record.get(key) or ()
+        together = "".join(specs)  # most records have no brackets at all
+        if ("[" in together or ";" in together) and any(map(_is_v3, specs)):
+            return True
+    return False
 
 
 def v3_record(record: Mapping[str, Json]) -> Mapping[str, Json]:

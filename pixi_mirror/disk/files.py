@@ -30,6 +30,8 @@ NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 PUBLIC = 0o644
 """The mode of a file that is served, before the umask."""
 _WRITING = 0o222
+_READ_AT_ONCE = 1 << 18
+"""Bytes up to which a file is hashed in one piece."""
 
 
 def make_read_only(descriptor: int) -> None:
@@ -125,7 +127,10 @@ def hash_file(path: Path) -> tuple[Sha256, os.stat_result]:
     descriptor = open_regular(path)
     with open(descriptor, "rb", buffering=0) as file:
         found = os.fstat(file.fileno())
-        return cast("Sha256", hashlib.file_digest(file, "sha256").hexdigest()), found
+        # `file_digest` makes a buffer of its own, which takes longer than to hash a small file.
+        is_small = found.st_size <= _READ_AT_ONCE
+        digest = hashlib.sha256(file.read()) if is_small else hashlib.file_digest(file, "sha256")
+        return cast("Sha256", digest.hexdigest()), found
 
 
 def read_bytes(path: Path, *, limit: int | None = None) -> bytes:

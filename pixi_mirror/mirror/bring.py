@@ -9,7 +9,6 @@ from pixi_mirror.cache.store import Store
 from pixi_mirror.errors import FetchError, MachineError, UnmirrorableError, WorkspaceError, WrongBytesError
 from pixi_mirror.mirror.blocked_paths import make_way
 from pixi_mirror.mirror.compare import twin
-from pixi_mirror.mirror.listings import fetch_listings
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.attestations import with_attestations
@@ -99,6 +98,8 @@ class ObtainedPackages:
         Raises:
             MachineError: a file cannot be read.
         """
+        from pixi_mirror.mirror.listings import fetch_listings  # where conda packages alone come, nothing else needs it
+
         return fetch_listings(tree, plan, stored, None, self._progress)
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +19,17 @@ from pixi_mirror.errors import HistoryError, MachineError
 from pixi_mirror.mirror import generation_file, inventory_file
 from pixi_mirror.mirror.generation_file import Generation, parse_head, parse_rows
 from pixi_mirror.mirror.generation_names import read_names
-from pixi_mirror.mirror.generation_rows import FILE_ROW, content_digest, document_of, rows_of, without_requests
+from pixi_mirror.mirror.generation_rows import (
+    FILE_ROW,
+    content_digest,
+    count_files,
+    document_of,
+    files_of,
+    rows_of,
+    without_requests,
+)
 from pixi_mirror.mirror.inventory_schema import NewerFormatError
+from pixi_mirror.mirror.inventory_text import PackageTexts
 from pixi_mirror.model.packages import Inventory, Stamp
 from pixi_mirror.model.values import Sha256
 
@@ -140,16 +149,19 @@ class Generations:
         """
         return read_names(self._folder)
 
-    def mint(self, before: Inventory, after: Inventory, *, verb: str) -> MintedGenerations:
+    def mint(
+        self, before: Inventory, after: Inventory, texts: PackageTexts | None = None, *, verb: str
+    ) -> MintedGenerations:
         """The next generation, if `after` offers clients something else than the generation of `before`.
 
-        What stood in a mirror that knew no generations becomes one, too.
+        What stood in a mirror that knew no generations becomes one, too. `texts` are the known spellings of packages.
 
         Raises:
             MachineError: the history cannot be read.
         """
-        new = _Content.of(rows_of(json.loads(inventory_file.dump(after))))
-        old = _Content.of(rows_of(json.loads(inventory_file.dump(before)))) if before.snapshots or before.tree else None
+        texts = texts or PackageTexts()
+        new = _Content.of(rows_of(after, texts))
+        old = _Content.of(rows_of(before, texts)) if before.snapshots or before.tree else None
         stamp = before.stamp
         files: dict[str, bytes] = {}
         if stamp is None:
@@ -170,7 +182,7 @@ class Generations:
     def mint_fork(self, now: Inventory, stamp: Stamp) -> MintedGenerations:
         """The generation with which a copy becomes a mirror of its own: the same content, and another random name."""
         files: dict[str, bytes] = {}
-        content = _Content.of(rows_of(json.loads(inventory_file.dump(now))))
+        content = _Content.of(rows_of(now, PackageTexts()))
         line = _Line(mirror=os.urandom(16).hex(), number=stamp.last + 1, base=None, parent=stamp.fingerprint)
         return MintedGenerations(stamp=_add(files, content, None, line, verb="fork"), files=files)
 
@@ -282,7 +294,8 @@ class _Line:
 def _add(files: dict[str, bytes], new: _Content, old: _Content | None, line: _Line, *, verb: str) -> Stamp:
     """Add the file of a generation to `files`, and give its stamp."""
     before = old.rows if old is not None else frozenset()
-    held, had = _sizes(new.rows), _sizes(before)
+    count, size = count_files(new.rows)
+    came, went = (files_of(rows) for rows in (new.rows - before, before - new.rows))
     generation = Generation(
         mirror=line.mirror,
         number=line.number,
@@ -291,10 +304,10 @@ def _add(files: dict[str, bytes], new: _Content, old: _Content | None, line: _Li
         content=new.digest,
         verb=verb,
         made_at=int(time.time()),
-        files=len(held),
-        size=sum(held.values()),
-        files_added=len(held.keys() - had.keys()),
-        files_removed=len(had.keys() - held.keys()),
+        files=count,
+        size=size,
+        files_added=len(came - went),
+        files_removed=len(went - came),
     )
     files[generation_name(line.number)] = dump_difference(generation, new.rows, before)
     return Stamp(
@@ -304,9 +317,3 @@ def _add(files: dict[str, bytes], new: _Content, old: _Content | None, line: _Li
         fingerprint=generation.fingerprint,
         content=new.digest,
     )
-
-
-def _sizes(rows: Iterable[str]) -> Mapping[tuple[str, str], int]:
-    """The files of a generation, by path and sha256, with their sizes in bytes."""
-    files = (json.loads(row) for row in rows if row.startswith(FILE_ROW))
-    return {(path, sha256): size for _, path, sha256, size in files}

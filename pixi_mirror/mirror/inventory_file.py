@@ -1,14 +1,13 @@
-"""The inventory as a file: `pixi-mirror.json`, canonical, without clock and without any path of this machine."""
+"""Read the inventory: `pixi-mirror.json`, canonical, without clock and without any path of this machine."""
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import get_args
 
 from pixi_mirror.mirror.inventory_schema import require_format, require_inventory
-from pixi_mirror.mirror.inventory_sources import source_commit, source_directory, source_rows
+from pixi_mirror.mirror.inventory_sources import source_commit, source_directory
 from pixi_mirror.model.packages import (
     Cell,
     Channel,
@@ -24,7 +23,7 @@ from pixi_mirror.model.packages import (
     Snapshot,
     Stamp,
 )
-from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
+from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical_text
 from pixi_mirror.pypi.requirements import without_secrets
 
 FILE = "pixi-mirror.json"
@@ -34,34 +33,6 @@ FORMAT = 2
 """It goes up whenever an older program could not read what this one writes. All lower ones are read."""
 
 _MIRROR = re.compile(r"[0-9a-f]{32}")
-
-
-def dump(inventory: Inventory) -> bytes:
-    """The file's bytes: the same inventory always gives the same; one package or tree entry a line."""
-    pool = _Pool()
-    snapshots = [_snapshot_row(snapshot, pool) for snapshot in inventory.snapshots]
-    kept = pool.numbers(inventory.kept.values())
-    listings = [f"{_text(path)}:{_text(_listing_row(each))}" for path, each in sorted(inventory.listings.items())]
-    tree = [f"{_text(path)}:{_text(_tree_row(content))}" for path, content in sorted(inventory.tree.items())]
-    # An older program may not know the key, and brings what is deferred: so it is there only where it is needed.
-    deferred = {"deferred": sorted(inventory.deferred)} if inventory.deferred else {}
-    known = {path: dict(relations) for path, relations in inventory.relations.items()}
-    stamp = {"generation": _stamp_row(inventory.stamp)} if inventory.stamp else {}
-    optional = {**deferred, **({"relations": known} if known else {}), **stamp}
-    head = _text({"format": FORMAT, "kept": kept, "layout": inventory.layout, **optional})[1:-1]
-    return "\n".join(
-        [
-            "{" + head + ',"packages":[',
-            ",\n".join(pool.rows),
-            '],"subscriptions":[',
-            ",\n".join(_text(row) for row in snapshots),
-            '],"listings":{',
-            ",\n".join(listings),
-            '},"tree":{',
-            ",\n".join(tree),
-            "}}\n",
-        ]
-    ).encode()
 
 
 def parse(data: bytes) -> Inventory:
@@ -75,12 +46,14 @@ def parse(data: bytes) -> Inventory:
         require_format(raw["format"], newest=FORMAT)
         require_inventory(raw)
         if b"\\u" in data:
-            _text(raw)  # half of a character, which only an escape can spell, has no bytes
+            canonical_text(raw)  # half of a character, which only an escape can spell, has no bytes
         waiting = raw.get("deferred", ())
         named = {*raw["tree"], *raw["listings"], *waiting, *(row["path"] for row in raw["packages"])}
         if FILE in map(str.casefold, named):
             raise ValueError(f"it names {FILE}, itself, as a file of the mirror")
         admitted = {path: admit_path(path) for path in named}
+        for name in {row["name"] for row in raw["packages"]}:
+            _require_segment(name)  # it becomes a folder of an index
         pool = [_package(row, admitted) for row in raw["packages"]]
         return Inventory(
             layout=_one_of(raw["layout"], Layout),
@@ -109,54 +82,7 @@ def _stamp(row: Mapping[str, Json]) -> Stamp:
     )
 
 
-def _stamp_row(stamp: Stamp) -> Json:
-    return {key: value for key, value in asdict(stamp).items() if value is not False}
-
-
-def _text(value: Json) -> str:
-    return canonical(value).decode()
-
-
-class _Pool:
-    """Packages by number, each spelled once however many subscriptions want it."""
-
-    def __init__(self) -> None:
-        self.rows: list[str] = []
-        self._known: dict[str, int] = {}
-        self._seen: dict[int, int] = {}
-
-    def numbers(self, packages: Iterable[Package]) -> list[int]:
-        return [self._number(package) for package in packages]
-
-    def _number(self, package: Package) -> int:
-        if id(package) in self._seen:
-            return self._seen[id(package)]
-        row = _text(_package_row(package))
-        number = self._known.setdefault(row, len(self.rows))
-        if number == len(self.rows):
-            self.rows.append(row)
-        self._seen[id(package)] = number
-        return number
-
-
-def _package_row(package: Package) -> Json:
-    return {
-        "path": package.path,
-        "url": package.url.stripped,
-        "sha256": package.sha256,
-        "md5": package.md5,
-        "size": package.size,
-        "kind": package.kind,
-        "name": package.name,
-        "version": package.version,
-        "build": package.build,
-        "subdir": package.subdir,
-        "record": dict(package.record),
-    }
-
-
 def _package(row: Json, admitted: Mapping[str, MirrorPath]) -> Package:
-    _require_segment(row["name"])  # it becomes a folder of an index
     return Package(
         path=admitted[row["path"]],
         url=Url(row["url"]),
@@ -183,36 +109,6 @@ def _one_of(raw: str, alternatives: Json) -> Json:
     return raw
 
 
-def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
-    numbers = pool.numbers(snapshot.packages)
-    number = dict(zip((package.path for package in snapshot.packages), numbers, strict=True))
-    return {
-        "id": snapshot.id,
-        "workspace": snapshot.workspace,
-        "source_sha256": snapshot.source_sha256,
-        "newest_timestamp": snapshot.newest_timestamp,
-        "requests": [asdict(request) for request in snapshot.requests],
-        "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in snapshot.refused],
-        "packages": numbers,
-        "tools": pool.numbers(snapshot.tools),
-        "tools_for": snapshot.tools_for,
-        "cells": [
-            {
-                "environment": cell.environment,
-                "platform": cell.platform,
-                "subdir": cell.subdir,
-                "channels": [_channel_row(channel) for channel in cell.channels],
-                "packages": [number[path] for path in cell.packages],
-                "build_packages": [number[path] for path in cell.build_packages],
-                "virtual_packages": list(cell.virtual_packages),
-            }
-            for cell in snapshot.cells
-        ],
-        # Without any, the inventory is the one that was written before there were any.
-        **source_rows(snapshot),
-    }
-
-
 def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
     ours = {pool[number].path for number in row["packages"]}
     if any(pool[number].path not in ours for cell in row["cells"] for number in cell["packages"]):
@@ -231,11 +127,6 @@ def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
         directories=tuple(map(source_directory, row.get("directories", ()))),
         commits=tuple(map(source_commit, row.get("commits", ()))),
     )
-
-
-def _channel_row(channel: Channel) -> Json:
-    token = {"has_token": True} if channel.has_token else {}
-    return {"url": channel.url, "path": channel.path, **token}
 
 
 def _channel(row: Json) -> Channel:
@@ -268,13 +159,6 @@ def _request(row: Mapping[str, Json]) -> Request:
     )
 
 
-def _listing_row(listing: Listing) -> Json:
-    row = asdict(listing)
-    if listing.size is None:
-        del row["size"]
-    return row
-
-
 def _listing(row: Mapping[str, Json]) -> Listing:
     metadata, needs = row["metadata"], row["build_requires"]
     return Listing(
@@ -285,14 +169,6 @@ def _listing(row: Mapping[str, Json]) -> Listing:
             "build_requires": None if needs is None else tuple(map(without_secrets, needs)),
         }
     )
-
-
-def _tree_row(content: PackageFile | GeneratedFile) -> Json:
-    match content:
-        case PackageFile(sha256=sha256, size=size):
-            return {"sha256": sha256, "size": size}
-        case GeneratedFile(recipe=recipe):
-            return {"recipe": recipe}
 
 
 def _content(row: Json) -> PackageFile | GeneratedFile:

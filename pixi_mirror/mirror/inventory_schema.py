@@ -90,6 +90,10 @@ _INVENTORY = {
 }  # fmt: skip
 
 
+_usual_kinds: dict[int, "_UsualKinds"] = {}
+"""By the `id` of a shape; shapes are constants of this module."""
+
+
 def require_inventory(raw: Json) -> None:
     """Refuse what cannot be an inventory.
 
@@ -114,7 +118,7 @@ def _require(value: Json, shape: Any, where: str) -> None:  # noqa: ANN401 - kin
                 _require(value, shape[0], where)
         case list():
             fits = type(value) is list
-            if fits and not all(type(item) is shape[0] for item in value):  # what most lists hold is plain
+            if fits and any(kind is not shape[0] for kind in {*map(type, value)}):  # what most lists hold is plain
                 for number, item in enumerate(value):
                     _require(item, shape[0], f"{where}.{number}")
         case _:
@@ -131,9 +135,43 @@ def _require_each(value: Json, shape: Json, where: str) -> None:
         _require(item, shape, f"{where}.{name[:_SHOWN]}")
 
 
+class _UsualKinds:
+    """What kinds the values of objects of one shape had that fitted: most objects are like one that was seen before."""
+
+    def __init__(self, shape: Mapping[str, Json]) -> None:
+        self.keys = tuple(name.removesuffix("?") for name in shape)
+        self.deep = tuple((name.removesuffix("?"), of) for name, of in shape.items() if not _is_flat(of))
+        self.seen: set[tuple[type, ...]] = set()
+
+
+class _Absent:
+    """Stands for the value of a key that is not there."""
+
+
+def _is_flat(shape: Json) -> bool:
+    """Whether the kind of a value alone tells that it fits."""
+    return isinstance(shape, type) or (
+        isinstance(shape, tuple) and not isinstance(shape, Each) and all(isinstance(kind, type) for kind in shape)
+    )
+
+
 def _require_keys(value: Json, shape: Mapping[str, Json], where: str) -> None:
     if type(value) is not dict:
         raise ValueError(f"{where.strip('.') or 'it'} is no object")
+    usual = _usual_kinds.get(id(shape))
+    if usual is None:
+        usual = _usual_kinds[id(shape)] = _UsualKinds(shape)
+    kinds = tuple([type(value[key]) if key in value else _Absent for key in usual.keys])
+    if kinds in usual.seen:
+        for key, of in usual.deep:
+            if key in value:
+                _require(value[key], of, f"{where}.{key}")
+        return
+    _require_each_key(value, shape, where)
+    usual.seen.add(kinds)
+
+
+def _require_each_key(value: Mapping[str, Json], shape: Mapping[str, Json], where: str) -> None:
     for name, of in shape.items():
         key = name.removesuffix("?")
         if key in value:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pixi_mirror.conda.repodata import to_milliseconds
 from pixi_mirror.errors import UnmirrorableError
@@ -22,8 +23,7 @@ class MergedPins:
     """One sentence for each file about whose record the locks disagree."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(NamedTuple):
     package: Package
     snapshot: Snapshot
 
@@ -189,6 +189,8 @@ def _in_milliseconds(record: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _disagreements(merged: Package, claims: list[_Claim], names: Mapping[str, str]) -> Iterable[str]:
+    if len(claims) == 1:
+        return
     differing: dict[str, set[str]] = {}
     for claim in claims:
         if keys := contradictions(merged.record, claim.package.record):

@@ -15,7 +15,7 @@ from pixi_mirror.conda.repodata import known_relations
 from pixi_mirror.errors import FetchError, WrongBytesError
 from pixi_mirror.http.fetcher import Fetcher
 from pixi_mirror.mirror.plan import Plan
-from pixi_mirror.model.packages import Channel, home_channel
+from pixi_mirror.model.packages import Channel, home_channels
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_path
 from pixi_mirror.progress import Progress
 
@@ -46,10 +46,9 @@ def _unexplained(plan: Plan) -> Iterable[tuple[Channel, str]]:
     """The channels of environments that have packages of a channel that they do not name, with their subdirs."""
     found: set[tuple[Channel, str]] = set()
     for cell in (cell for snapshot in plan.pins.snapshots for cell in snapshot.cells):
-        homes = {home_channel(plan.packages[path]) for path in cell.packages if path in plan.packages} - {None}
-        channels = {*cell.channels, *(home for home in homes if home is not None)}
-        if not {home.url for home in homes if home is not None} <= {channel.url for channel in cell.channels}:
-            found |= {(channel, subdir) for channel in channels for subdir in (cell.subdir, "noarch")}
+        homes = home_channels(plan.packages[path] for path in cell.packages if path in plan.packages)
+        if not {home.url for home in homes} <= {channel.url for channel in cell.channels}:
+            found |= {(channel, subdir) for channel in {*cell.channels, *homes} for subdir in (cell.subdir, "noarch")}
     return {(channel, subdir) for channel, subdir in found if channel.path is not None and "://" in channel.url}
 
 

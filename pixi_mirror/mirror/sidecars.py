@@ -27,7 +27,6 @@ from pixi_mirror.conda.index_files import (
 from pixi_mirror.conda.repodata import lists_nothing, read_relations, read_with_relations
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.mirror.index_programs import Choice, IndexPrograms, ProgramEnvironment, Runner
-from pixi_mirror.mirror.own_sidecars import own_sidecars
 from pixi_mirror.mirror.run_indexer import SidecarOrder, run_indexer
 from pixi_mirror.model.attestations import is_current_attestations
 from pixi_mirror.model.indexes import IndexFile, SidecarFiles, SidecarResult, SidecarRole, StandingFiles
@@ -116,6 +115,8 @@ class ChannelSidecars:
         made = SidecarResult() if run is None else self._run(run, orders, directory)
         if self.is_named:
             return made
+        from pixi_mirror.mirror.own_sidecars import own_sidecars
+
         left = [order for order in orders if order.main not in made.files]
         return SidecarResult(files={**made.files, **own_sidecars(left, standing, warn=self._progress.warn)})
 

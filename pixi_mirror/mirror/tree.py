@@ -14,7 +14,8 @@ from pixi_mirror.disk import directories, files, links
 from pixi_mirror.disk.files import explain_errors, identity_of
 from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, MachineError, WrongBytesError
-from pixi_mirror.mirror import inventory_file, state_file
+from pixi_mirror.mirror import inventory_text, state_file
+from pixi_mirror.mirror.inventory_text import PackageTexts
 from pixi_mirror.mirror.state_file import State
 from pixi_mirror.mirror.tree_view import GENERATIONS, INVENTORY, PRIVATE, REPLACED, STATE, TreeView
 from pixi_mirror.model.packages import Inventory, LockReading, Stamp
@@ -225,8 +226,7 @@ class Tree(TreeView):
             is_complete: whether the change is complete; else it is no generation yet.
         """
         self.sync()
-        known = {path: self._identities[path] for path in sorted(new.tree) if path in self._identities}
-        self._identities = known
+        self._identities = known = {path: self._identities[path] for path in new.tree if path in self._identities}
         known_manifests = self.state.manifests if manifests is None else manifests
         known_readings = self.state.readings if readings is None else readings
         state_of_new = replace(
@@ -245,15 +245,16 @@ class Tree(TreeView):
             # If we are killed between the two records, no identity may be that of a file with other bytes.
             same = {path: each for path, each in known.items() if self.inventory.tree.get(path) == new.tree[path]}
             self._write_state(replace(state_of_new, identities=same, placing=self.state.placing))
-            stamp = stamp or (self._record_generation(new) if is_complete else self.inventory.stamp)
-            self._write_inventory(replace(new, stamp=stamp))
+            texts = PackageTexts()
+            stamp = stamp or (self._record_generation(new, texts) if is_complete else self.inventory.stamp)
+            self._write_inventory(replace(new, stamp=stamp), texts)
         self._write_state(state_of_new)
 
-    def _record_generation(self, new: Inventory) -> Stamp:
+    def _record_generation(self, new: Inventory, texts: PackageTexts) -> Stamp:
         """Write what the mirror will hold as a generation; it is one as soon as the inventory names it."""
         self._require_lock()
         known, folder = self.generations, self._private / GENERATIONS
-        minted = known.mint(self.inventory, new, verb=self._verb)
+        minted = known.mint(self.inventory, new, texts, verb=self._verb)
         with explain_errors("write", folder):
             for name in known.unfinished():
                 (folder / name).unlink()
@@ -269,10 +270,10 @@ class Tree(TreeView):
         with explain_errors("write", self._private):
             directories.sync_directories([(self._private / name).parent, self._private])
 
-    def _write_inventory(self, new: Inventory) -> None:
+    def _write_inventory(self, new: Inventory, texts: PackageTexts) -> None:
         self._require_lock()
         with explain_errors("write", self.root / INVENTORY):
-            data = inventory_file.dump(new)
+            data = inventory_text.dump(new, texts)
             files.write_synced(self.root / INVENTORY, data, temporary=self._temporary / files.fresh_name())
             directories.sync_directories([self.root])
         self.inventory = new

@@ -32,6 +32,8 @@ REPLACED = "replaced"
 LONGEST_INDEX = 1 << 28
 """In bytes. A `repodata.json` of 200 000 packages is shorter."""
 
+_SHARE = 1 << 20
+"""Bytes that a thread hashes before it takes more."""
 _HASHING = max(4, os.cpu_count() or 1)
 """Threads. Hashing does not hold the interpreter's lock, and a disk serves several readers faster than one."""
 
@@ -259,15 +261,17 @@ class TreeView:
         size += sum(self._identities[path].size for path in self.inventory.generated if path in self._identities)
         progress.begin("verifying", files=len(paths), size=size)
 
-        def look(path: MirrorPath) -> tuple[Sha256, os.stat_result] | None:
-            found = self.hash_file(path)
-            progress.advance(files=1, size=found[1].st_size if found else 0)
+        def look(some: list[MirrorPath]) -> list[tuple[Sha256, os.stat_result] | None]:
+            found = [self.hash_file(path) for path in some]
+            progress.advance(files=len(some), size=sum(each[1].st_size for each in found if each))
             return found
 
-        from pixi_mirror.threads import ThreadPool
+        from pixi_mirror.threads import ThreadPool, share_out
 
         with ThreadPool(_HASHING) as pool:
-            hashed = {path: each for path, each in zip(paths, pool.map(look, paths), strict=True) if each}
+            shares = share_out(paths, lambda path: getattr(self.inventory.tree[path], "size", _SHARE), size=_SHARE)
+            results = (each for some in pool.map(look, shares) for each in some)
+            hashed = {path: each for path, each in zip(paths, results, strict=True) if each}
         return {path: FoundFile(each[0], each[1].st_size) for path, each in hashed.items()}, self._recognise(hashed)
 
     def read(self, path: MirrorPath) -> bytes | None:

@@ -145,6 +145,8 @@ class UpstreamPackages:
         Raises:
             MachineError: a settings file does not parse, or a file cannot be read.
         """
+        if all(package.kind not in ("pypi", "git") for package in plan.packages.values()):
+            return {}
         from pixi_mirror.mirror.listings import fetch_listings
 
         return fetch_listings(tree, plan, stored, self._open(tree, plan).pages, self._context.progress)

@@ -287,8 +287,13 @@ def home_channel(package: Package) -> Channel | None:
 
 def home_channels(packages: Iterable[Package]) -> Mapping[Channel, frozenset[str]]:
     """The channels that packages come from, each with the subdirs that they lie in; sorted by URL."""
+    # Packages of one folder have one channel, so one of each folder is looked at.
+    folders = {
+        (package.kind, package.subdir, package.url.raw.rpartition("/")[0], package.path.rpartition("/")[0]): package
+        for package in packages
+    }
     found: dict[Channel, set[str]] = {}
-    for package in packages:
+    for package in folders.values():
         channel = home_channel(package)
         if channel is not None and package.subdir is not None:
             found.setdefault(channel, set()).add(package.subdir)

@@ -12,6 +12,7 @@ _DEVICE = re.compile(
     r"(?:con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$) *(?:\..*)?",
     re.IGNORECASE | re.DOTALL,
 )
+_DEVICE_STARTS = frozenset({"con", "prn", "aux", "nul", "com", "lpt"})
 _LONGEST = 255
 """Bytes of UTF-8: the limit of most file systems."""
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
@@ -39,7 +40,7 @@ def is_portable(segment: str) -> bool:
 
 def is_device(segment: str) -> bool:
     """Whether Windows takes a name for a device; an extension makes no difference."""
-    return _DEVICE.fullmatch(segment) is not None
+    return segment[:3].lower() in _DEVICE_STARTS and _DEVICE.fullmatch(segment) is not None
 
 
 def mirror_segment(name: bytes) -> str:

@@ -14,7 +14,7 @@ from harness.looking import contents, repodata
 from harness.world import small_packages
 
 from pixi_mirror.commands.progress_output import Plain
-from pixi_mirror.mirror import inventory_file
+from pixi_mirror.mirror import inventory_file, inventory_text
 
 LOCK = "workspace/pixi.lock"
 
@@ -127,7 +127,7 @@ def test_an_empty_environment_still_makes_a_channel(world):
 
 def test_the_inventory_is_read_back_as_it_was_written(mirrored):
     data = (mirrored.mirror / "pixi-mirror.json").read_bytes()
-    assert inventory_file.dump(inventory_file.parse(data)) == data
+    assert inventory_text.dump(inventory_file.parse(data)) == data
     assert str(mirrored.directory).encode() not in data
 
 

@@ -12,7 +12,7 @@ from harness.examples import part
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.lockfile.reader import read_lock
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.mirror.inventory_file import dump
+from pixi_mirror.mirror.inventory_text import dump
 from pixi_mirror.model.packages import Inventory, Request
 
 CANARY = "cAnArY7"

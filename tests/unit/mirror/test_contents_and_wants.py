@@ -6,7 +6,7 @@ import pytest
 from harness.inventories import conda, digest, inventory, sdist, snapshot
 
 from pixi_mirror.errors import WorkspaceError
-from pixi_mirror.mirror import inventory_file
+from pixi_mirror.mirror import inventory_file, inventory_text
 from pixi_mirror.mirror.contents import ContentsFilter, list_contents
 from pixi_mirror.mirror.wants import find_wants
 from pixi_mirror.model.packages import PackageFile
@@ -30,7 +30,7 @@ def mirror(tmp_path):
     whole = inventory(
         snapshot(BASE, name="lab"), shop, tree=tree, kept={OLD.path: OLD}, deferred=frozenset({LATER.path})
     )
-    (tmp_path / inventory_file.FILE).write_bytes(inventory_file.dump(whole))
+    (tmp_path / inventory_file.FILE).write_bytes(inventory_text.dump(whole))
     return tmp_path
 
 

@@ -1,13 +1,13 @@
 """The rows of a generation are its content, whatever numbers the inventory gives to packages, and become it again."""
 
-import json
 from dataclasses import replace
 
 import pytest
 from harness.child import ROOT
 
 from pixi_mirror.mirror.generation_rows import content_digest, document_of, rows_of
-from pixi_mirror.mirror.inventory_file import dump, parse
+from pixi_mirror.mirror.inventory_file import parse
+from pixi_mirror.mirror.inventory_text import PackageTexts
 from pixi_mirror.model.packages import PackageFile
 from pixi_mirror.model.sources import SourceDirectory
 from pixi_mirror.model.values import admit_path
@@ -26,7 +26,7 @@ def kept(request):
 
 
 def rows(inventory):
-    return rows_of(json.loads(dump(inventory)))
+    return rows_of(inventory, PackageTexts())
 
 
 def listed(inventory):

@@ -9,8 +9,8 @@ from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror.generation_file import dump, parse_head, parse_rows, short
 from pixi_mirror.mirror.generation_names import admit_name
 from pixi_mirror.mirror.generations import Generations
-from pixi_mirror.mirror.inventory_file import dump as dump_inventory
 from pixi_mirror.mirror.inventory_file import parse
+from pixi_mirror.mirror.inventory_text import dump as dump_inventory
 from pixi_mirror.model.packages import PackageFile, Request
 
 FILES, CHANGES, EACH = 300, 20, 1

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from harness.inventories import CHANNEL, conda, digest, inventory, sdist, snapshot
 
-from pixi_mirror.mirror.inventory_file import FORMAT, dump, parse
+from pixi_mirror.mirror.inventory_file import FORMAT, parse
+from pixi_mirror.mirror.inventory_text import dump
 from pixi_mirror.model.packages import GeneratedFile, Listing, PackageFile, Refusal, Request
 from pixi_mirror.model.values import Url, admit_md5, admit_path
 

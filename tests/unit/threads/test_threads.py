@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pixi_mirror.threads import ThreadPool, start_thread
+from pixi_mirror.threads import ThreadPool, share_out, start_thread
 
 
 @pytest.fixture
@@ -90,3 +90,18 @@ def test_whether_a_thread_was_started_is_told(machine):
     assert start_thread(done.set)
     assert done.wait(60)
     assert not start_thread(done.set)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares"),
+    [
+        ([], []),
+        ([1, 1, 1], [[1, 1, 1]]),
+        ([4, 6, 1], [[4, 6], [1]]),
+        ([20, 1, 20, 1], [[20], [1, 20], [1]]),
+        ([0] * 7, [[0] * 3, [0] * 3, [0]]),
+    ],
+)
+def test_items_are_shared_out_in_their_order_by_size_and_number(sizes, shares):
+    most = 3 if 0 in sizes else 10
+    assert list(share_out(sizes, int, size=10, most=most)) == shares
