@@ -1,11 +1,20 @@
 """What code can check of the architecture beside the import contracts of `pyproject.toml`: owners, sizes, names."""
 
+import argparse
 import ast
 import functools
+import importlib
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.program import VERBS
+from pixi_mirror.commands.variables import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pixi_mirror"
@@ -229,3 +238,18 @@ def test_every_folder_has_its_line_in_the_document_of_the_architecture() -> None
     cells = re.findall(r"^\| (.+?) \|", table, flags=re.MULTILINE)
     named = {name.removesuffix(".py").rstrip("/") for cell in cells for name in re.findall(r"`(.+?)`", cell)}
     assert {name for layer in _layers() for name in layer.split(" | ")} == named
+
+
+def test_the_known_variables_are_those_of_the_options_of_all_verbs(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    add = argparse._ActionsContainer.add_argument
+
+    def recording(self: Any, *names: str, **options: Any) -> argparse.Action:
+        found.update("PIXI_MIRROR_" + name[2:].upper().replace("-", "_") for name in names if name.startswith("--"))
+        return add(self, *names, **options)
+
+    monkeypatch.setattr(argparse._ActionsContainer, "add_argument", recording)
+    for verb, _ in VERBS:
+        command = importlib.import_module(f"pixi_mirror.commands.{verb}").COMMAND
+        command.declare(Parser("p", "", {}))
+    assert found - {"PIXI_MIRROR_HELP"} == VARIABLES, "pixi_mirror/commands/variables.py has one for each option"

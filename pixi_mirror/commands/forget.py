@@ -47,9 +47,10 @@ def _run(options: Namespace) -> Outcome:
 def _lines(forgotten: ForgetResult) -> list[str]:
     what = ", ".join(forgotten.environments) + " of " if forgotten.environments else ""
     line = f"{forgotten.mirror} no longer follows {what}{forgotten.workspace}"
-    if not forgotten.surplus:
-        return [line]
-    return [f"{line}; {counted(len(forgotten.surplus), 'file')} no longer wanted: see `pixi-mirror prune`"]
+    unwanted = f"{counted(len(forgotten.surplus), 'file')} no longer wanted"
+    if not forgotten.follows:
+        return [f"{line}, and now follows no lock; {unwanted}: delete the directory, or name a lock with --lock"]
+    return [f"{line}; {unwanted}: see `pixi-mirror prune`" if forgotten.surplus else line]
 
 
 def _json(forgotten: ForgetResult) -> Mapping[str, Json]:

@@ -86,7 +86,8 @@ def refuse_absent_files(options: Namespace) -> None:
     if cache is not None and cache.exists() and not cache.is_dir():
         raise MachineError(f"--cache-dir: {cache} is a file and no directory; nothing was changed.")
     report: Path | None = getattr(options, "report", None)
-    if report is not None and not report.parent.is_dir():
+    if report is not None and not os.path.isdir(report.parent):
+        options.report = None  # the failure is not to be told again when the report is to be written
         raise MachineError(f"--report: there is no directory {report.parent}; nothing was changed.")
 
 

@@ -1,7 +1,7 @@
 """What the words of other programs are called here."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pixi_mirror.lockfile.source import MANIFEST_NAMES
 from pixi_mirror.suggest import perhaps
@@ -47,13 +47,18 @@ def verb_advice(word: str, verbs: Iterable[str]) -> str:
     return perhaps(word, verbs)
 
 
-def misplaced_file(word: str) -> str | None:
-    """How to name a file or a directory that stands where it means nothing; None: the word seems to be neither."""
+def misplaced_file(word: str, *, program: str = "pixi-mirror", options: Collection[str] = ("-o", "-m")) -> str | None:
+    """How to name a file or a directory that stands where it means nothing; None: the word seems to be neither.
+
+    `options` are those of the program or verb that got it.
+    """
     name = os.path.basename(word.rstrip("/\\"))
     if name.endswith(".lock"):
         return f"a lock is named with --lock, as in `pixi-mirror --lock {word}`"
     if name in MANIFEST_NAMES:
         return f"a workspace is named with -m, as in `pixi-mirror -m {word}`; pixi is asked about it"
     if os.path.isdir(word):
-        return f"it is a directory; -o names a mirror's, as in `pixi-mirror -o {word}`, and -m a workspace's"
+        workspace = ", and -m a workspace's" if "-m" in options else ""
+        mirror = f"; -o names a mirror's, as in `{program} -o {word}`" if "-o" in options else ""
+        return f"it is a directory{mirror}{workspace}"
     return None

@@ -174,7 +174,7 @@ class Parser:
             known = [name for name in self._parser._option_string_actions if name.startswith("--")]  # noqa: SLF001
             known += [name for name in _ALONE if name.startswith("--")]
             problem = f"there is no option {option!r}{perhaps(option, known)}"
-        elif advice := misplaced_file(word):
+        elif advice := misplaced_file(word, program=self._parser.prog, options=self._parser._option_string_actions):  # noqa: SLF001
             problem = f"{word!r} is one word too many: {advice}"
         else:
             problem = f"{word!r} is one word too many"

@@ -1,5 +1,6 @@
 """Choose the verb, run it, and turn whatever happens into output and an exit status."""
 
+import errno
 import gc
 import importlib
 import json
@@ -100,7 +101,7 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except OSError as error:
         if error.filename is not None:
-            raise  # it is not of printing, and must be explained where it happens
+            raise  # it is not of printing
         status = _status_unprinted(error)
     except (KeyboardInterrupt, Interrupted) as stop:
         _leave_at_once(stop if isinstance(stop, Interrupted) else Interrupted(signal.SIGINT))
@@ -137,9 +138,28 @@ def run(arguments: Sequence[str]) -> int:
         return error.status
     except PixiMirrorError as error:
         outcome = Outcome(error=error, json=command.empty_json(options))
+    except OSError as error:
+        outcome = Outcome(error=_of_file(error), json=command.empty_json(options))
     if getattr(options, "quiet", False) and outcome.error is None and not (outcome.status or outcome.is_requested):
         outcome = outcome._replace(lines=())
     return _print_outcome(outcome, as_json=getattr(options, "json", False), report=getattr(options, "report", None))
+
+
+def _of_file(error: OSError) -> MachineError:
+    """What was said nowhere else of a file: most often that this user may not enter a folder above it.
+
+    Raises:
+        OSError: it is not of a file, but of printing.
+    """
+    from pixi_mirror.disk.files import explain_errors  # most runs have none
+
+    if error.filename is None and error.errno != errno.ENOENT:
+        raise error
+    try:
+        with explain_errors("reach", "the current directory" if error.filename is None else str(error.filename)):
+            raise error
+    except MachineError as explained:
+        return explained
 
 
 def _choose_verb(arguments: list[str]) -> tuple[str | None, list[str]]:

@@ -93,7 +93,7 @@ def _freed(pruned: PruneResult) -> str:
     own, shared = pruned.size - pruned.shared_size, pruned.shared_size
     where = "in the cache or in other mirrors (see `pixi-mirror cache prune`)"
     if not own:
-        return f", {format_size(shared)}, which stay {where}"
+        return f", {format_size(shared)} that stay {where}"
     return f", which frees {format_size(own)}{f'; another {format_size(shared)} stay {where}' if shared else ''}"
 
 

@@ -43,6 +43,8 @@ def _lines(found: Status) -> list[str]:
     lines = [f"{found.mirror}: {files_of(found.files, found.size)}", _dates(found)]
     for subscription in found.subscriptions:
         lines += _subscription_lines(subscription, is_closed=found.is_closed)
+    if not found.subscriptions:
+        lines.append("follows no lock: `pixi-mirror --lock PATH -o DIR` has it follow one")
     lines += _held_lines(found)
     for sdist in found.sdists:
         needs = ", ".join(sdist.build_requires)
@@ -68,7 +70,8 @@ def _surplus_lines(found: Status) -> Iterator[str]:
     """What is here and wanted by no lock: what prune takes out of the indexes, what waits, and what stays."""
     apart = {*found.waiting, *found.kept}
     if listed := sum(path not in apart for path in found.plan.difference.surplus):
-        yield f"{counted(listed, 'file')} no longer wanted: see `pixi-mirror prune`"
+        advice = "see `pixi-mirror prune`" if found.subscriptions else "delete the directory to be rid of them"
+        yield f"{counted(listed, 'file')} no longer wanted: {advice}"
     if found.waiting:
         yield f"{counted(len(found.waiting), 'file')} unlisted, and waiting to be removed: see `pixi-mirror prune`"
     if found.kept:

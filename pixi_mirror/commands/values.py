@@ -217,8 +217,10 @@ def path(raw: str) -> Path:
     """A path; the user's home may be written `~`.
 
     Raises:
-        Unfit: it is empty.
+        Unfit: it is empty, or a URL.
     """
     if not raw:
         raise Unfit("takes a path that is not empty")
+    if "://" in raw:
+        raise Unfit("takes a path on this machine")
     return Path(raw).expanduser()

@@ -58,10 +58,10 @@ def _run(options: Namespace) -> Outcome:
         report.warn(str(error))
         status, error = FOUND, None
     result = {**_json(found, error, strict=options.strict), **(_evidence(found) if options.report else {})}
-    return Outcome(json=result, lines=verify_lines(found), status=status, error=error)
+    return Outcome(json=result, lines=verify_lines(found, strict=options.strict), status=status, error=error)
 
 
-def verify_lines(found: VerifyResult) -> list[str]:
+def verify_lines(found: VerifyResult, *, strict: bool = False) -> list[str]:
     """What a verification found, for people."""
     lines = []
     mended = {*found.repaired}
@@ -86,9 +86,19 @@ def verify_lines(found: VerifyResult) -> list[str]:
     looked = "looked (--quick) at" if found.quick else "hashed"
     checked = f"{found.mirror}: {looked} {files_of(found.files, found.size)}, and read back {read} among them"
     if not found.left:
-        return [*lines, f"{checked}; all is as recorded"]
+        return [*lines, f"{checked}; all is as recorded{_strictly(found) if strict else ''}"]
     remedy = "" if mended or found.error else " (`pixi-mirror verify --repair` fetches what is wrong)"
     return [*lines, f"{checked}; {counted(len(found.left), 'file')} wrong{remedy}"]
+
+
+def _strictly(found: VerifyResult) -> str:
+    """What `--strict` finds where all is as recorded."""
+    unmet = len(found.unmet_dependencies)
+    findings = [
+        *([f"{counted(len(found.unknown), 'file')} not of this mirror"] if found.unknown else []),
+        *([f"{counted(unmet, 'dependency', 'dependencies')} not met"] if unmet else []),
+    ]
+    return f", and --strict finds {' and '.join(findings)}" if findings else ""
 
 
 def _misfit_lines(found: VerifyResult) -> list[str]:

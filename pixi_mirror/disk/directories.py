@@ -30,12 +30,19 @@ def make_directory(directory: Path, *, below: Path | None = None) -> set[Path]:
     return {*unsynced, directory.parent}
 
 
-def require_writable(directory: Path) -> None:
+def require_writable(directory: Path, *, own: str) -> None:
     """Look whether a directory can be written, or made if it is not there; nothing is made.
+
+    Args:
+        directory: the one to write.
+        own: the name of a directory of ours in it, which need not be there.
 
     Raises:
         OSError: this user may not, the disk is read-only, or a file stands where a directory has to be.
+        MachineError: ours is one of another user, or others may write it.
     """
+    if os.path.lexists(directory / own):
+        refuse_foreign(directory / own)
     while not os.path.lexists(directory) and directory != directory.parent:
         directory = directory.parent
     if not directory.is_dir():
@@ -73,8 +80,8 @@ def refuse_foreign(directory: Path) -> None:
     if hasattr(os, "getuid") and status.st_uid != os.getuid():
         owner = _user_name(status.st_uid)
         raise MachineError(
-            f"{directory} belongs to {owner}, and others could plant files in it, so nobody else writes there. "
-            f"Run this as {owner}, or choose another directory."
+            f"{directory} belongs to {owner}, and this program writes only where its own user does, since others could "
+            f"plant files. Run this as {owner}, or choose another directory."
         )
     # The sticky bit does not help: it keeps others from removing our files, but not from making files of their own.
     if sys.platform != "win32" and status.st_mode & 0o022:

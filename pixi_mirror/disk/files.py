@@ -83,7 +83,7 @@ def explain_errors(what: str, where: Path | str) -> Iterator[None]:
         raise MachineError(f"cannot {what} {where}: {_reason(error, reads=reads)}") from error
 
 
-_READING = ("read", "look", "find")
+_READING = ("read", "look", "find", "reach")
 """How those tasks begin that write nothing."""
 
 

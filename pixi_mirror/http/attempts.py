@@ -1,6 +1,7 @@
 """Fetch one URL with as many attempts as make sense: mirrors, waiting in between, and the error in the end."""
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from pixi_mirror.errors import FetchError, WrongBytesError
@@ -8,7 +9,7 @@ from pixi_mirror.http.body import Transfer, receive
 from pixi_mirror.http.client import HttpClient
 from pixi_mirror.http.failures import Failure, Restart, stopped_failure
 from pixi_mirror.http.mirrors import MirroredUrl, MirrorTable
-from pixi_mirror.http.origins import Origin
+from pixi_mirror.http.origins import Origin, origin_of
 from pixi_mirror.http.redirects import RedirectFollower
 from pixi_mirror.http.responses import HttpResponse
 from pixi_mirror.http.retry import HostPauses, back_off_s
@@ -31,6 +32,27 @@ _SHUT = Failure(
 )
 
 
+class _RetryNotes:
+    """Says which requests are tried again, and not hundreds of times the same of one host that is down."""
+
+    _NAMED = 3
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._counts: Counter[tuple[Origin | None, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def tell(self, url: Url, failure: Failure) -> None:
+        """Note that a request is tried again; after three of a host for the same reason that there are more, once."""
+        with self._lock:
+            self._counts[origin_of(url), failure.reason] += 1
+            number = self._counts[origin_of(url), failure.reason]
+        if number <= self._NAMED:
+            self._progress.note(f"{url}: {failure.reason}; it is tried again.")
+        elif number == self._NAMED + 1:
+            self._progress.note(f"more requests of {origin_of(url)} fail so and are tried again; they are not named.")
+
+
 class Attempts:
     """Fetches http, https and `s3://` URLs, each with several attempts. Many threads use one object."""
 
@@ -44,7 +66,7 @@ class Attempts:
         stopped: threading.Event,
     ) -> None:
         self._network = network
-        self._progress = progress
+        self._notes = _RetryNotes(progress)
         self._stopped = stopped
         self._first_back_off_s = first_back_off_s
         self._mirrors = MirrorTable(network.mirrors)
@@ -89,7 +111,7 @@ class Attempts:
             if not failure.retry or attempt > self._network.retries:
                 self._given_up.update({origin: replace(seen, retry=False) for origin, seen in unreached.items()})
                 raise _error(failure, _message(url, done.choice.url, failure, attempts=attempt))
-            self._progress.note(f"{url}: {failure.reason}; it is tried again.")
+            self._notes.tell(url, failure)
 
     def _attempt(self, url: Url, transfer: Transfer) -> _AttemptResult:
         choice = self._mirrors.choose(url)

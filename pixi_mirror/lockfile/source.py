@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,11 +64,12 @@ class LockSource:
             pages: gives the index pages of other machines for a lock in this directory; None: they are not asked, so
                 that a requirements file cannot be completed.
         """
-        # Not `Path.resolve`, which fails on a circle of links before Python 3.13.
-        holds_lock = path.is_dir() and not _is_prefix(path, lock_format)
+        # Not `Path.is_dir`, which raises where a folder above cannot be searched, and not `Path.resolve`, which fails
+        # on a circle of links before Python 3.13. What cannot be read is said when it is read.
+        holds_lock = os.path.isdir(path) and not _is_prefix(path, lock_format)
         named = path / "pixi.lock" if holds_lock else path
         # A pipe, as a shell makes one for `<(git show HEAD:pixi.lock)`, has no other name.
-        self._path = named.absolute() if named.is_fifo() else Path(os.path.realpath(named))
+        self._path = named.absolute() if _is_pipe(named) else Path(os.path.realpath(named))
         self._lock_format = lock_format
         self._index = index
         self._data: bytes | None = None
@@ -133,7 +135,7 @@ class LockSource:
         return local_archives(self.read(), directory=self._path.parent)
 
     def _found_format(self) -> str:
-        if self._path.is_dir():
+        if os.path.isdir(self._path):
             return PREFIX
         return self._lock_format or format_of(self._path.name, self._bytes())
 
@@ -144,7 +146,7 @@ class LockSource:
                     f"{self._path} is a manifest, and --lock takes a lock: name {self._path.with_name('pixi.lock')}, "
                     "or have pixi asked about the workspace with -m."
                 )
-            if self._path.is_dir():
+            if os.path.isdir(self._path):
                 from pixi_mirror.lockfile.formats.prefix import read_records
 
                 self._data = read_records(self._path)
@@ -238,8 +240,14 @@ class LockSource:
         return index_users(self.read())
 
 
+def _is_pipe(path: Path) -> bool:
+    with suppress(OSError):
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    return False
+
+
 def _is_prefix(directory: Path, lock_format: str | None) -> bool:
     """Whether a directory is read as an installed prefix; a `pixi.lock` in it comes first."""
     if lock_format is not None:
         return lock_format == PREFIX
-    return (directory / "conda-meta").is_dir() and not (directory / "pixi.lock").exists()
+    return os.path.isdir(directory / "conda-meta") and not os.path.exists(directory / "pixi.lock")

@@ -28,6 +28,8 @@ class ForgetResult:
     """Empty: the whole subscription."""
     surplus: tuple[MirrorPath, ...]
     """Packages that no subscription wants now."""
+    follows: bool
+    """Whether the mirror follows a lock still."""
 
 
 def forget(
@@ -69,6 +71,7 @@ def forget(
             workspace=snapshot.workspace,
             environments=environments if left else (),
             surplus=plan.difference.surplus,
+            follows=bool(snapshots),
         )
 
 

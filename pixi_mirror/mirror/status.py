@@ -1,5 +1,6 @@
 """Say what the mirror holds, for whom, and what is out of date."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,8 +225,14 @@ def environments_of(snapshot: Snapshot, stored: Mapping[MirrorPath, PackageFile]
 
 
 def _freshness(snapshot: Snapshot, source: WorkspaceSource | None) -> Freshness:
-    if source is None or not source.location.exists():
+    if source is None:
         return "missing"
+    try:
+        os.stat(source.location)
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError:
+        return "unreadable"
     try:
         if source.digest() == snapshot.source_sha256:
             return "current"

@@ -4,6 +4,7 @@ An update renews the locks that the user names, the lock of the workspace that i
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pixi_mirror.lockfile.interface import IndexPages, WorkspaceSource
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.memo import sha256_of
 from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.mirror.tree_view import INVENTORY
 from pixi_mirror.model.packages import LockReading, Request, Snapshot
 from pixi_mirror.pixi.discovery import FoundWorkspace, find_manifest, find_workspace, manifest_candidates
 from pixi_mirror.pixi.source import PixiSource
@@ -112,20 +114,24 @@ def chosen_sources(
 
     Raises:
         UsageError: the choices exclude each other.
-        MachineError: nothing is named, no workspace is found, and the mirror that is named is not there.
+        MachineError: nothing is named, no workspace is found, and the mirror that is named is not there; or it would
+            lie in another mirror.
         WorkspaceError: a manifest does not exist, no workspace is found, or a lock is not current though the user
             wants that.
         ProgramError: pixi failed.
     """
+    _refuse_nested(tree)
     try:
         return _sources(selection, tree, context, pages)
     except (WorkspaceError, ProgramError) as error:
         if selection.chooses:
             raise
         if tree.exists:
+            begun = "follows no lock (-o names another mirror)"
+            if not (tree.root / INVENTORY).exists():
+                begun = "has had no complete update yet, so run its first command again, with the lock"
             raise type(error)(
-                f"there is nothing to refresh, since {tree.root} follows no lock (-o names another mirror); and for "
-                f"the workspace around you: {error}"
+                f"there is nothing to refresh, since {tree.root} {begun}; and for the workspace around you: {error}"
             ) from None
         if not names_mirror or tree.root.exists():
             raise
@@ -134,6 +140,21 @@ def chosen_sources(
             f"there is no mirror at {tree.root} to refresh; nothing was changed. Name the directory of one. To "
             "make one there, say what it is to hold, too: `--lock pixi.lock`, or `-e default` in a workspace."
         ) from None
+
+
+def _refuse_nested(tree: Tree) -> None:
+    """Refuse to make a mirror inside another one, whose `verify` would take it for foreign files.
+
+    Raises:
+        MachineError: a directory above is a mirror.
+    """
+    if tree.exists:
+        return
+    for above in Path(os.path.abspath(tree.root)).parents:
+        if os.path.exists(above / INVENTORY):  # Path.exists() raises where a folder above cannot be searched
+            raise MachineError(
+                f"{tree.root} would lie in the mirror {above}; nothing was changed. Name that one, or one outside."
+            )
 
 
 def _sources(
@@ -215,22 +236,25 @@ def _unknown_here(snapshot: Snapshot, tree: Tree) -> WorkspaceError:
 
 def _directory_of(source: WorkspaceSource) -> Path:
     """The directory of a workspace, or an installed prefix."""
-    return source.location if source.location.is_dir() else source.location.parent
+    return source.location if os.path.isdir(source.location) else source.location.parent
 
 
 def hash_inputs(sources: SourcesToRenew, directory: Callable[[], Path]) -> Mapping[str, str | None]:
-    """Hash every file that the sources depend on; None: the file does not exist. A prefix is no file and is left out.
+    """Hash every file that the sources depend on; None: it does not exist, or whoever reads it will say why he cannot.
 
-    Raises:
-        WorkspaceError: one of them cannot be read.
+    A prefix is no file and is left out.
     """
     paths = {str(path) for each in sources.requests for path in each.source.files}
     if sources.here is not None:
         paths.update(str(path) for path in manifest_candidates(directory(), sources.here.manifest))
+    return {path: _sha256_or_none(path) for path in sorted(paths) if not os.path.isdir(path)}
+
+
+def _sha256_or_none(path: str) -> str | None:
     try:
-        return {path: sha256_of(path) for path in sorted(paths) if not Path(path).is_dir()}
-    except OSError as error:
-        raise WorkspaceError(f"{error.filename} cannot be read: {error.strerror}.") from None
+        return sha256_of(path)
+    except OSError:
+        return None
 
 
 def _refuse_contradiction(selection: SourceSelection) -> None:

@@ -181,7 +181,7 @@ class Tree(TreeView):
 
     def record_found_workspace(self, directory: Path, manifest: Path, trail: str) -> None:
         """Record which workspace pixi found from a directory; entries of directories that are gone are dropped."""
-        found = {each: known for each, known in self.state.found.items() if Path(each).is_dir()}
+        found = {each: known for each, known in self.state.found.items() if os.path.isdir(each)}
         self._write_state(replace(self.state, found={**found, str(directory): (str(manifest), trail)}))
 
     def remember_identities(self) -> None:
@@ -302,13 +302,14 @@ def open_mirror(mirror: Path) -> Tree:
     Raises:
         MachineError: there is none.
     """
-    begun = (mirror / INVENTORY).exists() or (mirror / PRIVATE).is_dir()
-    if mirror.is_dir() and not begun:
-        raise MachineError(f"{mirror} is not a mirror: there is no {INVENTORY} in it.{_advice(mirror)}")
-    tree = Tree(mirror)
-    if not begun:
-        raise MachineError(f"there is no mirror at {mirror}.{_advice(mirror)}")
-    return tree
+    with explain_errors("read the mirror", mirror):
+        begun = (mirror / INVENTORY).exists() or (mirror / PRIVATE).is_dir()
+        if mirror.exists() and not mirror.is_dir():
+            raise MachineError(f"{mirror} is a file and no mirror.{_advice(mirror)}")
+        if not begun:
+            here = f"{mirror} is not a mirror: there is no {INVENTORY} in it"
+            raise MachineError(f"{here if mirror.is_dir() else f'there is no mirror at {mirror}'}.{_advice(mirror)}")
+    return Tree(mirror)
 
 
 def _advice(mirror: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pixi_mirror.context import Context
-from pixi_mirror.disk.directories import refuse_foreign, require_writable
+from pixi_mirror.disk.directories import require_writable
 from pixi_mirror.disk.files import explain_errors
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
 from pixi_mirror.mirror.apply import apply_plan
@@ -192,7 +193,7 @@ def _is_silent(plan: Plan) -> bool:
         return False
     if any(each.refused for each in pins.snapshots):
         return False
-    if any(source.location.is_dir() for source in pins.sources.values()):
+    if any(os.path.isdir(source.location) for source in pins.sources.values()):
         return False  # a prefix changes without one file that a memo could look at
     # A file on this machine that a lock names may change without the lock; the memo looks at locks and manifests alone.
     return not any(each.kind == "pypi" and each.path.startswith("local/") for each in plan.packages.values())
@@ -308,9 +309,7 @@ def _look_whether_writable(tree: Tree, context: Context) -> None:
     """
     try:
         with explain_errors("prepare the mirror", tree.root):
-            require_writable(tree.root)
-            if tree.exists and (tree.root / PRIVATE).exists():
-                refuse_foreign(tree.root / PRIVATE)
+            require_writable(tree.root, own=PRIVATE)
     except MachineError as error:
         if not tree.exists:
             raise

@@ -428,6 +428,8 @@ def test_a_report_has_the_json_of_the_run_also_of_one_that_fails(world):
 
 def test_a_report_that_cannot_be_written_is_status_8(world):
     world.workspace()
+    done = run(world, "--lock", LOCK, "--report", "gone/run.json", status=8)
+    assert done.stderr == "pixi-mirror: --report: there is no directory gone; nothing was changed.\n"
     (world.directory / "folder.json").mkdir()
     done = run(world, "--lock", LOCK, "--report", "folder.json", status=8)
     assert "the report folder.json cannot be written: Is a directory" in done.stderr

@@ -1,7 +1,5 @@
 """A slip of the hand makes nothing, and is answered with what was meant."""
 
-import argparse
-import importlib
 import os
 import re
 import subprocess
@@ -13,9 +11,7 @@ from harness.child import ROOT
 from harness.looking import identities
 
 from pixi_mirror.commands.help_text import reflowed
-from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.program import VERBS
-from pixi_mirror.commands.variables import VARIABLES
 
 LOCK = "workspace/pixi.lock"
 
@@ -53,6 +49,13 @@ def refused(world, *words, status, env=None):
         (("--lock", LOCK, "-p", "linux-64 osx-arm64"), 3, "name one at a time, with an option for each; there are: "),
         (("--all",), 2, "there is no option '--all', perhaps '--all-environments' was meant"),
         (("--verison",), 2, "perhaps '--version' was meant"),
+        (
+            ("--lock", "https://ada:secret@a.example/pixi.lock"),
+            2,
+            "--lock takes a path on this machine, not 'https://***@a.",
+        ),
+        (("-o", "s3://bucket/mirror"), 2, "--output takes a path on this machine, not 's3://bucket/mirror'"),
+        (("status", LOCK), 8, f"{LOCK} is a file and no mirror. Name the directory of one."),
         (("serve", "--version"), 2, "--version is no option of `pixi-mirror serve`: `pixi-mirror --version` says it"),
         (("--offline",), 2, "there is no option '--offline'; see"),
         (("--lock", LOCK, "--cache-dir", LOCK), 8, f"--cache-dir: {LOCK} is a file and no directory"),
@@ -79,6 +82,8 @@ def refused(world, *words, status, env=None):
         (("serve", "--port", "http"), 2, "--port takes 1 to 65535"),
         (("status", "one", "-o", "two"), 2, "two mirrors are named, one and two"),
         (("status", "one", "two"), 2, "'two' is one word too many"),
+        (("log", "workspace"), 2, "it is a directory; -o names a mirror's, as in `pixi-mirror log -o workspace`; see"),
+        (("users", "add", "ada", "workspace"), 2, "it is a directory; see `pixi-mirror users --help`"),
     ],
 )
 def test_a_mistake_is_answered_and_makes_nothing(world, words, status, answer):
@@ -98,6 +103,25 @@ def test_a_refresh_of_a_mirror_that_follows_nothing_says_so_first(world, words):
     )
     named = refused(world, "-e", "prod", *words, status=3)
     assert named.startswith("pixi-mirror: no pixi was found")
+
+
+def test_a_refresh_after_a_first_update_that_failed_says_what_to_do(world):
+    world.workspace()
+    next(world.root.rglob("base-*.conda")).unlink()
+    assert world.run("--lock", LOCK, "--retries", "0").status == 5
+    assert "since mirror has had no complete update yet, so run its first command again, with the lock; and" in refused(
+        world, status=3
+    )
+
+
+def test_no_mirror_is_made_inside_another(world):
+    world.workspace()
+    assert world.run("--lock", LOCK).status == 0
+    for where in ("mirror/inner", "mirror/deep/inner"):
+        said = refused(world, "--lock", LOCK, "-o", where, status=8)
+        assert f"{where} would lie in the mirror {world.mirror}; nothing was changed. Name that one, or one" in said
+    done = world.run("--lock", world.directory / LOCK, cwd=world.mirror)
+    assert (done.status, "Name that one" in done.stderr) == (8, True)
 
 
 def test_environments_without_a_package_are_warned_of_on_every_run(world):
@@ -211,21 +235,6 @@ def test_a_variable_that_nobody_reads_is_named_and_its_value_is_not(world):
     assert "PIXI_MIRROR_PORT" not in done.stderr
 
 
-def test_the_known_variables_are_those_of_the_options_of_all_verbs(monkeypatch):
-    found = set()
-    add = argparse._ActionsContainer.add_argument
-
-    def recording(self, *names, **options):
-        found.update("PIXI_MIRROR_" + name[2:].upper().replace("-", "_") for name in names if name.startswith("--"))
-        return add(self, *names, **options)
-
-    monkeypatch.setattr(argparse._ActionsContainer, "add_argument", recording)
-    for verb, _ in VERBS:
-        command = importlib.import_module(f"pixi_mirror.commands.{verb}").COMMAND
-        command.declare(Parser("p", "", {}))
-    assert found - {"PIXI_MIRROR_HELP"} == VARIABLES, "pixi_mirror/commands/variables.py has one for each option"
-
-
 @pytest.mark.parametrize("verb", ["", *(verb for verb, _ in VERBS)])
 @pytest.mark.parametrize("columns", [60, 100])
 def test_help_fits_the_terminal(world, verb, columns):
@@ -323,6 +332,23 @@ def test_what_a_message_says_to_install_is_a_project_of_the_field():
     """A project of our own name on a public index could be anybody's, and zsh takes brackets for a pattern."""
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "pixi_mirror").rglob("*.py"))
     words = re.findall(r"(?:pip install|global install)[\s\"]+([^`]+)`", source)
-    assert {"py-rattler", "botocore", "rattler-index", "git"} <= set(words) <= {
-        "py-rattler", "botocore", "rattler-index", "git", "shtab", "obstore", "'packaging>=26'",
-    }  # fmt: skip
+    assert {"py-rattler", "botocore", "rattler-index", "git"} <= {*words}
+    assert [word for word in words if "pixi-mirror" in word] == []
+    assert [word for word in words if re.search(r"[\[<>=*]", word) and not re.fullmatch("'[^']+'", word)] == []
+
+
+def test_a_mirror_that_follows_no_lock_any_more_is_not_sent_to_prune_which_would_refuse(world):
+    world.workspace()
+    assert world.run("--lock", LOCK).status == 0
+    assert world.run("--lock", LOCK, "-e", "prod").status == 0
+    done = world.run("forget", "--lock", LOCK, "-e", "default")
+    assert done.stdout.endswith(" files no longer wanted: see `pixi-mirror prune`\n")
+    done = world.run("forget", "--lock", LOCK)
+    assert done.stdout == (
+        "mirror no longer follows workspace, and now follows no lock; 5 files no longer wanted: delete the directory, "
+        "or name a lock with --lock\n"
+    )
+    lines = world.run("status").stdout.splitlines()
+    assert "follows no lock: `pixi-mirror --lock PATH -o DIR` has it follow one" in lines
+    assert lines[-1] == "5 files no longer wanted: delete the directory to be rid of them"
+    assert world.run("prune").status == 8

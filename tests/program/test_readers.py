@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import pytest
-from harness.child import run_program
+from harness.child import ROOT, run_program
 from harness.looking import identities
 
 LOCK = "workspace/pixi.lock"
@@ -79,3 +79,70 @@ def test_a_mirror_without_its_private_part_does_not_say_for_ever_that_something_
         assert (done.status, done.stderr) == (0, "")
         unknown = "  where its lock is, is not known on this machine; what it wanted last stays"
         assert unknown in done.stdout.splitlines()
+
+
+@pytest.fixture
+def shut(world):
+    """A folder that may not be entered, with a lock and a mirror in it; and a mirror beside it that follows both."""
+    world.workspace()
+    world.workspace("shut/project")
+    assert world.run("--lock", "shut/project/pixi.lock", "-o", "shut/mirror").status == 0
+    for lock in (LOCK, "shut/project/pixi.lock"):
+        assert world.run("--lock", lock).status == 0
+    (world.directory / "shut").chmod(0)
+    yield world
+    (world.directory / "shut").chmod(0o700)
+
+
+HIDDEN = [
+    ("status", "shut/mirror"), ("verify", "shut/mirror"), ("prune", "shut/mirror"), ("serve", "shut/mirror"),
+    ("config", "shut/mirror"), ("log", "-o", "shut/mirror"), ("ls", "shut/mirror"), ("-o", "shut/mirror"),
+    ("forget", "shut/mirror", "--name", "x"), ("--lock", LOCK, "-o", "shut/mirror"),
+    ("--lock", LOCK, "-o", "shut/new"), ("--lock", LOCK, "-o", "shut/new", "--dry-run"),
+    ("--lock", LOCK, "--cache-dir", "shut/cache"), ("--lock", LOCK, "--auth-file", "shut/auth.json"),
+    ("--lock", LOCK, "--report", "shut/project/run.json", "--dry-run"), ("cache", "--cache-dir", "shut/cache"),
+    ("users", "list", "--file", "shut/users"), ("users", "add", "ada", "--token", "--file", "shut/users"),
+    ("-m", "shut/project"), ("--lock", "shut/project/pixi.lock"), ("--lock", "shut/project"),
+    ("forget", "--lock", "shut/other/pixi.lock"), ("diff", "1", "shut/project/pixi.lock"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", HIDDEN, ids=" ".join)
+def test_what_lies_where_this_user_may_not_go_is_one_sentence_with_its_status(shut, words):
+    done = read(shut, *words)
+    assert done.status in (3, 8), done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("pixi-mirror: ")]
+    assert "Traceback" not in done.stderr
+    assert "shut/" in line
+
+
+def test_a_lock_that_this_user_may_not_read_does_not_keep_the_others_from_being_refreshed(shut):
+    new = shut.workspace("other")
+    (shut.directory / LOCK).write_text(new.read_text() + "\n")
+    done = read(shut, "status", "--check")
+    assert (done.status, done.stderr) == (1, "")
+    assert f"  {shut.directory / 'shut/project/pixi.lock'}: the lock cannot be read; what it wanted last stays" in (
+        done.stdout.splitlines()
+    )
+    done = read(shut)
+    assert done.status == 3
+    assert "1 of 2 subscriptions could not be refreshed; what was wanted last stays:" in done.stderr
+    assert f"the lock {shut.directory / 'shut/project/pixi.lock'} cannot be read: Permission denied." in done.stderr
+    assert f"{shut.directory / LOCK}: current" in read(shut, "status").stdout
+
+
+@pytest.mark.parametrize("words", [(), ("--lock", LOCK), ("config", "--write")])
+def test_a_directory_that_is_gone_under_the_user_is_named_and_not_said_to_be_unprintable(world, words):
+    world.workspace()
+    assert world.run("--lock", LOCK).status == 0
+    gone = world.directory / "gone"
+    gone.mkdir()
+    words = [word.replace(LOCK, str(world.directory / LOCK)) for word in words]
+    script = "import os, sys; os.rmdir(os.getcwd()); from pixi_mirror.commands.program import main; main()"
+    command = [sys.executable, "-c", script, *words]
+    if words[:1] == ["config"]:
+        command.append(str(world.mirror))
+    done = run_program(*command, env={**world.environment, "PYTHONPATH": str(ROOT)}, cwd=gone)
+    assert (done.status, done.stdout) == (8, ""), done.stderr
+    assert "current directory" in done.stderr
+    assert "printed" not in done.stderr

@@ -334,6 +334,20 @@ def test_a_host_out_of_reach_is_tried_once_for_many_pages(nobody):
     assert all("refused" in str(error).lower() and not error.lasting for error in errors)
 
 
+def test_the_same_of_a_host_is_told_three_times_and_then_that_there_is_more(upstream):
+    for number in range(8):
+        upstream.put(f"/{number}", BODY)
+        upstream.script(f"/{number}", status(503), status(500), ok())
+    with Fetching(retries=2) as fetching:
+        for number in range(8):
+            assert fetching.get(f"{upstream.url}/{number}") == BODY
+    notes = fetching.heard.notes
+    assert len(notes) == 8
+    assert len([note for note in notes if note.endswith("it is tried again.")]) == 6
+    host = upstream.authority
+    assert notes.count(f"more requests of {host} fail so and are tried again; they are not named.") == 2
+
+
 def test_many_threads_leave_a_host_out_of_reach_alone(nobody):
     with Fetching(retries=2) as fetching:
         failure(fetching, nobody + "/first")
