@@ -100,7 +100,7 @@ def configure_client(
     """
     tree = open_mirror(mirror)
     kind = CLIENTS[where.client]
-    offer = replace(offer_of(tree.inventory, url), is_only=only)
+    offer = replace(offer_of(tree.inventory, url), is_only=only, directory=os.path.abspath(mirror))
     if environment is not None and where.client in EXPLICIT_CLIENTS:
         content, notes = explicit_list(tree.inventory, url=url, environment=environment, platform=platform)
         return ClientConfiguration(

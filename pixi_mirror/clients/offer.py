@@ -49,6 +49,8 @@ class Offer:
     """Scheme and host of everything that the locks name."""
     is_only: bool = False
     """Whether the client is to ask no other host."""
+    directory: str = ""
+    """Absolute, of the mirror on this machine, for a program that reads it there."""
     environment: str = "default"
     """The one to install, for a client whose configuration names one."""
 

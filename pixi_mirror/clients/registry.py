@@ -15,6 +15,7 @@ from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.pip import PipClient
 from pixi_mirror.clients.pixi import PixiClient
 from pixi_mirror.clients.uv import UvClient
+from pixi_mirror.clients.web_servers import CaddyServer, NginxServer
 
 
 class PackageClient(Protocol):
@@ -91,6 +92,8 @@ CLIENTS: Mapping[str, PackageClient] = MappingProxyType(
         "uv": UvClient(),
         "docker": DockerClient(),
         "git": GitClient(),
+        "nginx": NginxServer(),
+        "caddy": CaddyServer(),
     }
 )
 """Each client, by the name that `config --for` takes."""

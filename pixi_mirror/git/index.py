@@ -89,6 +89,10 @@ def _files_of(place: str, packages: Sequence[Package], contents: Contents) -> Ma
     return {**_pack_indexes(packages, contents), **files}
 
 
+CHANGING_FILES = ("config", "objects/info/packs", "packed-refs", "HEAD", "info/refs")
+"""What of a bare repository is written anew when another commit of it is pinned."""
+
+
 def repository_files(packages: Iterable[Package]) -> Mapping[str, bytes]:
     """The text files of one bare repository, by their path in it; the one that clients read first comes last."""
     packages = sorted(packages, key=lambda each: each.path)

@@ -10,6 +10,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from typing import NamedTuple
 
 from pixi_mirror.conda.index_files import INDEX_FILES, SHARD_SUFFIX
+from pixi_mirror.git.index import CHANGING_FILES
 from pixi_mirror.model.attestations import is_attestations, is_current_attestations
 from pixi_mirror.paths import MAPPING_HOST
 from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, TEXT_HTML, V1_HTML, V1_JSON
@@ -36,6 +37,7 @@ _INDEXES = (
     PAGE_HTML,
     PAGE_JSON,
 )
+_OF_REPOSITORIES = tuple(f"/{name}" for name in CHANGING_FILES)
 _ACCEPT = re.compile(r"\s*([^;,\s]+)\s*(?:;([^,]*))?")
 _Q = re.compile(r"(?:^|;)\s*q\s*=\s*([^;\s]*)", re.IGNORECASE)
 
@@ -64,7 +66,7 @@ def content_type(path: str) -> str:
 
 def is_index(path: str) -> bool:
     """Whether the bytes at a path may change; packages, and files that are named by their hash, never do."""
-    changes = path.startswith(f"{MAPPING_HOST}/") or path.endswith((METADATA, ".html", ".htm"))
+    changes = path.startswith(f"{MAPPING_HOST}/") or path.endswith((METADATA, ".html", ".htm", *_OF_REPOSITORIES))
     return changes or is_current_attestations(path) or path.rpartition("/")[2] in _INDEXES
 
 
