@@ -99,6 +99,14 @@ def test_a_manifest_that_cannot_be_added_to_is_left_as_it_is(world, content, rea
     assert (world.directory / "pixi.toml").read_bytes() == content
 
 
+def test_a_variable_for_other_verbs_does_not_stand_for_names(world):
+    (world.directory / "pixi.toml").write_text("[workspace]\n")
+    done = world.run("init", env={"PIXI_MIRROR_PLATFORM": "linux-64", "PIXI_MIRROR_CHANNEL": "conda-forge"})
+    assert done.status == 0, done.stderr
+    planned = world.run("init", "lab", "numpy", "--dry-run", env={"PIXI_MIRROR_PLATFORM": "win-64,osx-64"})
+    assert tomllib.loads(planned.stdout)["workspace"]["platforms"] == ["win-64", "osx-64"]
+
+
 def test_outside_of_a_workspace_it_says_how_to_make_one(world):
     done = world.run("init")
     assert done.status == 3
