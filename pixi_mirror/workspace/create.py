@@ -1,7 +1,7 @@
 """Make a workspace of package names: manifest, lock and mirror, in one go that can be repeated after a kill."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +76,7 @@ def lock_workspace(directory: Path, description: WorkspaceDescription, context: 
         if pixi is None:
             description = _solve(directory, description, reader, context)
         else:
-            description = _lock(directory, description, pixi, reader, context)
+            description = _lock(directory, description, known, pixi=pixi, reader=reader, context=context)
     return LockedWorkspace(directory=directory, solver=solver, description=description, is_new=True)
 
 
@@ -148,9 +148,15 @@ def _solve(
 
 
 def _lock(
-    directory: Path, description: WorkspaceDescription, pixi: PixiProgram, reader: ChannelReader, context: Context
+    directory: Path,
+    description: WorkspaceDescription,
+    known: Sequence[WorkspaceDescription],
+    *,
+    pixi: PixiProgram,
+    reader: ChannelReader,
+    context: Context,
 ) -> WorkspaceDescription:
-    """Write the manifest, which pixi needs to find, and take it away again if pixi does not lock it."""
+    """Write the manifest, which pixi needs to find. If pixi does not lock it, all is again as before: nothing, or `known`."""
     is_new = not directory.exists()
     for each in _variants(description):
         _write(directory, MANIFEST, workspace_manifest(each))
@@ -161,7 +167,10 @@ def _lock(
             if not (each.tool_platforms and lacks_tool(each, reader)):
                 raise explain_failed_lock(reason, each, reader)
         except PixiMirrorError:
-            remove_traces(directory, whole=is_new)
+            if known:
+                _write(directory, MANIFEST, workspace_manifest(known[0]))
+            else:
+                remove_traces(directory, whole=is_new)
             raise
         _note_tool(context)
     raise AssertionError("without the tool, a failure is explained")

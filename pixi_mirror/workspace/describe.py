@@ -59,7 +59,7 @@ def describe_workspace(
     if not packages and not pypi:
         raise UsageError(
             "no package is named: say which the mirror is to hold, as in `pixi-mirror init DIR python=3.12 numpy`; see "
-            " `pixi-mirror init --help`."
+            "`pixi-mirror init --help`."
         )
     packages = _once(packages)
     notes = [note for listed in lists for note in listed.notes]
@@ -69,7 +69,7 @@ def describe_workspace(
     refuse_twice(spec.name for spec in packages)
     refuse_twice(f"{each.name} ; {each.marker}" if each.marker else each.name for each in dict.fromkeys(pypi))
     channels = _channels(named.channels, lists, default_channels, packages, directory)
-    everywhere, somewhere, nowhere = _by_platform(dict.fromkeys(pypi), platforms)
+    everywhere, somewhere, nowhere = _by_platform(dict.fromkeys(pypi), platforms, packages)
     notes += [f"{each.name} is left out: its marker ({each.marker}) holds on none of the platforms" for each in nowhere]
     description = WorkspaceDescription(
         name=name,
@@ -125,11 +125,20 @@ def _tool_platforms(channels: Iterable[str], platforms: Iterable[str]) -> tuple[
     return tuple(platform for platform in platforms if platform in TOOL_PLATFORMS)
 
 
+def _pythons(packages: Iterable[PackageSpec]) -> tuple[str, ...]:
+    """The versions of Python for which markers may hold: those that are named, as far as PEP 440 has such words."""
+    named = next((spec.version for spec in packages if spec.name == _PYTHON), None)
+    try:
+        return python_environments(f"=={named}" if named and named[0].isdigit() else named)
+    except Malformed:
+        return python_environments(None)
+
+
 def _by_platform(
-    requirements: Iterable[RequirementParts], platforms: Sequence[str]
+    requirements: Iterable[RequirementParts], platforms: Sequence[str], packages: Iterable[PackageSpec]
 ) -> tuple[tuple[RequirementParts, ...], Mapping[str, tuple[RequirementParts, ...]], list[RequirementParts]]:
     """Requirements of all platforms, those of some alone, and those whose marker holds nowhere."""
-    holds = marker_evaluator(python_environments(None))
+    holds = marker_evaluator(_pythons(packages))
     everywhere: list[RequirementParts] = []
     somewhere: dict[str, list[RequirementParts]] = {}
     nowhere: list[RequirementParts] = []

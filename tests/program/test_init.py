@@ -234,6 +234,24 @@ def test_packages_come_from_a_file(world, name):
 
 
 @pytest.mark.parametrize(
+    ("python", "wanted"),
+    [
+        ("python=3.10", True),
+        ("python=3.12", False),
+        ("python>=3.10", True),
+        ("python", True),
+        ("python=3.12|=3.10", True),
+    ],
+)
+def test_a_marker_is_asked_of_the_python_that_is_named(world, python, wanted):
+    (world.directory / "r.txt").write_text("tomli; python_version < '3.11'\n")
+    done = world.run("init", "lab", python, "--from", "r.txt", "-p", "linux-64", "--dry-run")
+    assert done.status == 0, done.stderr
+    assert ("tomli" in tomllib.loads(done.stdout).get("pypi-dependencies", {})) is wanted
+    assert ("tomli is left out" in done.stderr) is not wanted
+
+
+@pytest.mark.parametrize(
     ("name", "content", "ends", "said"),
     [
         ("a.yml", "dependencies: numpy\n", 3, "no list `dependencies`"),
@@ -350,6 +368,20 @@ def test_if_pixi_fails_nothing_is_left_and_its_reason_is_given(lab):
     lab.directory.mkdir()
     assert lab.run().status == 3
     assert list(lab.directory.iterdir()) == []
+
+
+@needs_stub
+def test_a_workspace_that_cannot_be_locked_again_stays_as_it_is(lab):
+    assert lab.run().status == 0
+    (lab.directory / "pixi.lock").unlink()
+    (lab.directory / ".pixi").mkdir()
+    before = lab.manifest.read_bytes()
+    lab.stub.locks(lab.manifest, status=1, stderr="Error:   \u00d7 failed to solve\n")
+    assert lab.run().status == 3
+    assert lab.manifest.read_bytes() == before
+    assert sorted(path.name for path in lab.directory.iterdir()) == [".pixi", "mirror", "pixi.toml"]
+    lab.stub.locks(lab.manifest, text=lab.text)
+    assert "nothing to do" in lab.run().stdout
 
 
 @needs_stub
