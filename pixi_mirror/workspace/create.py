@@ -156,7 +156,7 @@ def _lock(
     reader: ChannelReader,
     context: Context,
 ) -> WorkspaceDescription:
-    """Write the manifest, which pixi needs to find. If pixi does not lock it, all is again as before: nothing, or `known`."""
+    """Write the manifest and have pixi lock it. If it does not, all is again as it was: nothing, or `known`."""
     is_new = not directory.exists()
     for each in _variants(description):
         _write(directory, MANIFEST, workspace_manifest(each))
