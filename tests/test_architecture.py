@@ -40,7 +40,7 @@ KEEPERS: dict[str, set[str]] = {
     "http": {"demo", "http", "serve"},
     "socketserver": {"serve"},
     "tarfile": {"demo", "pack"},
-    "zipfile": {"demo", "environments"},
+    "zipfile": {"airgap", "demo", "environments"},
     "fcntl": {"disk"},
     "msvcrt": {"disk"},
 }

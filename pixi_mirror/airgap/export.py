@@ -7,8 +7,9 @@ from pathlib import Path
 from pixi_mirror import __version__
 from pixi_mirror.airgap.known_files import Base, ExportChoice, choose_base
 from pixi_mirror.airgap.layout import LONGEST_SIGNATURE, blob_of, split_into_volumes
-from pixi_mirror.airgap.manifest import ExportBlob, ExportManifest, distinct, dump_manifest
+from pixi_mirror.airgap.manifest import ExportBlob, ExportManifest, distinct, dump_manifest, with_tool
 from pixi_mirror.airgap.signatures import sign_manifest
+from pixi_mirror.airgap.tool import TOOL, build_tool
 from pixi_mirror.airgap.write_archive import ExportParts, WrittenVolume, write_volume
 from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError
@@ -21,6 +22,8 @@ from pixi_mirror.mirror.ledger_file import LEDGER, Acknowledged, ExportOffer, Le
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.packages import Inventory
 from pixi_mirror.model.values import Sha256, sha256_of
+from pixi_mirror.pack.outputs import write_file
+from pixi_mirror.pack.write import Write
 
 _MOST_EARLIER = 1000
 """Earlier generations that a manifest names with their fingerprints."""
@@ -40,6 +43,8 @@ class ExportRequest:
     dry_run: bool
     key: Path | None = None
     """Signs the manifest; None: it is not signed."""
+    with_tool: bool = False
+    """Whether this program goes with it, in the archives and beside them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,7 @@ def export(request: ExportRequest, context: Context) -> ExportResult:
     sources = _sources(tree, then)
     base = choose_base(tree, request.choice)
     shipped = tuple(blob for blob in sources if blob.sha256 not in base.held)
+    tool = build_tool() if request.with_tool else None
     result = ExportResult(
         mirror=request.mirror,
         dry_run=request.dry_run,
@@ -91,17 +97,21 @@ def export(request: ExportRequest, context: Context) -> ExportResult:
         return result
     whole_file = generation_file.dump(replace(head, base=None), added=rows, removed=())
     manifest = _manifest(tree, head, then, sources, shipped=shipped, rows=blob_of(whole_file))
+    manifest = manifest if tool is None else with_tool(manifest, TOOL, blob_of(tool))
     manifest = replace(manifest, base=base.number, receiver=request.choice.receiver or base.receiver)
     signed = LONGEST_SIGNATURE if request.key is not None else 0
     manifest = replace(manifest, volumes=split_into_volumes(manifest, signed, request.volume_size))
     if request.dry_run:
         return replace(result, manifest=manifest)
     _refuse_absent(tree, sources, shipped)
+    places = {blob.sha256: path for blob, path in sources.items()}
+    if tool is not None:
+        places[blob_of(tool).sha256] = _write_tool(request.output / TOOL, tool)
     parts = ExportParts(
         manifest=manifest,
         signature=_signature(manifest, request, context),
         rows=whole_file,
-        sources={blob.sha256: path for blob, path in sources.items()},
+        sources=places,
     )
     written = _write(parts, request, tree, context)
     return replace(result, manifest=manifest, volumes=written)
@@ -134,6 +144,14 @@ def _manifest(
         volumes=(len(shipped),),
         introduced=_introduced(tree.generations, head.number, sources),
     )
+
+
+def _write_tool(target: Path, data: bytes) -> Path:
+    def fill(write: Write) -> None:
+        write(data)
+
+    write_file(target, fill, is_executable=True, what="the program")
+    return target
 
 
 def _signature(manifest: ExportManifest, request: ExportRequest, context: Context) -> bytes | None:

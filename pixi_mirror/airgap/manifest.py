@@ -6,7 +6,7 @@ Every volume has the same manifest, so that each can be verified and imported al
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -208,6 +208,12 @@ def _name(raw: Json) -> str:
     if not _TOOL.fullmatch(raw):
         raise ValueError(f"{str(raw)[:80]!r} in its manifest is no name of a tool")
     return str(raw)
+
+
+def with_tool(manifest: ExportManifest, name: str, blob: ExportBlob) -> ExportManifest:
+    """The manifest in one volume, with a tool more."""
+    blobs = distinct([*manifest.blobs, blob])
+    return replace(manifest, blobs=blobs, volumes=(len(blobs),), tools=(*manifest.tools, Tool(name, blob)))
 
 
 def distinct(blobs: Sequence[ExportBlob]) -> tuple[ExportBlob, ...]:

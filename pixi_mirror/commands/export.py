@@ -61,6 +61,10 @@ def _declare(parser: Parser) -> None:
         metavar="KEY",
         help="sign it with this SSH key (ssh-keygen runs; with the public part of a key, your agent signs)",
     )
+    parser.flag(
+        "--with-tool",
+        help="bring this program, too, as the one file pixi-mirror.pyz that needs nothing but Python 3.11 or newer",
+    )
     parser.flag("--dry-run", help="say what would be written; nothing is")
     shared.declare_lock_timeout(parser)
     shared.declare_output(parser)
@@ -79,6 +83,7 @@ def _run(options: Namespace) -> Outcome:
         assume_received=options.assume_received,
         dry_run=options.dry_run,
         key=options.sign,
+        with_tool=options.with_tool,
     )
     report = make_progress(options)
     done = export(request, make_context(options, report))

@@ -35,6 +35,7 @@ def _lines(found: InspectedExport) -> list[str]:
         f"  brings {files_of(len(manifest.blobs), manifest.shipped)}, "
         f"of {files_of(manifest.files, manifest.bytes)} in all",
     ]
+    lines += [f"  brings {tool.name}, sha256 {tool.blob.sha256}" for tool in manifest.tools]
     for head in found.archives:
         blobs = manifest.in_volume(head.volume)
         size = files_of(len(blobs), sum(blob.size for blob in blobs))
@@ -57,6 +58,7 @@ def _json(found: InspectedExport) -> Mapping[str, Json]:
         "receiver": manifest.receiver,
         "signed": found.archives[0].signature is not None,
         "program": manifest.program,
+        "tools": [{"name": tool.name, "sha256": tool.blob.sha256, "bytes": tool.blob.size} for tool in manifest.tools],
         "manifest": found.identity,
         "files": len(manifest.blobs),
         "bytes": manifest.shipped,

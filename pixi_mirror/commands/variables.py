@@ -13,7 +13,7 @@ kind lock lock-format lock-timeout locked long manifest-path markdown match name
 only-publisher output output-directory output-file overlap pixi-cache-dir pixi-unpack-sha256 pixi-unpack-source
 platform port progress prune pypi quick quiet read remove repair replace report require-hashes retries shards shell
 sign skip-unmirrorable solve strict strict-compat tls-cert tls-key to token trust upstream url use-cache users
-verbose volume-size with-build-requirements words write"""
+verbose volume-size with-build-requirements with-tool words write"""
 
 VARIABLES = frozenset(PREFIX + option.upper().replace("-", "_") for option in _OPTIONS.split())
 """One for each option of each verb. They stand here because no run has to import all the verbs."""

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 import urllib.request
 
 import pytest
@@ -156,3 +157,20 @@ def test_without_ssh_keygen_it_says_so(gap):
     ):
         done = gap.world.run(*words, env={"PATH": str(gap.world.directory)})
         assert (done.status, "need ssh-keygen" in done.stderr) == (7, True), done.stderr
+
+
+def test_the_program_travels_too_and_runs_where_nothing_is_installed(gap):
+    gap.update("a")
+    (archive,) = gap.export("--full", "--with-tool")
+    tool = archive.parent / "pixi-mirror.pyz"
+    (listed,) = gap.run("inspect", archive)["exports"][0]["tools"]
+    assert (listed["name"], listed["sha256"]) == (tool.name, sha256(tool))
+    env = {name: value for name, value in gap.world.environment.items() if not name.startswith("PYTHON")}
+    words = [sys.executable, "-I", "-S", tool, "import", archive, "-o", gap.far, "--index", "json"]
+    done = subprocess.run(words, env=env, cwd=gap.world.directory, capture_output=True, text=True, check=False)
+    assert (done.returncode, "is g1" in done.stdout) == (0, True), done.stderr
+    gap.require_same()
+    first = tool.read_bytes()
+    gap.export("--full", "--with-tool")
+    assert tool.read_bytes() == first
+    assert gap.bring(archive)["changed"] is False
