@@ -92,10 +92,16 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
         raise UsageError(
             f"nothing is published to {mask_secrets(options.destination)!r}: give s3://, gs://, az:// or a directory."
         )
+    scheme, colon, rest = options.destination.partition(":")
+    if colon and not separator and scheme in (*SCHEMES, "file"):
+        raise UsageError(
+            f"{options.destination!r} is no URL, perhaps '{scheme}://{rest.lstrip('/')}' was meant; a directory of "
+            f"this name is ./{options.destination}."
+        )
     root = path(options.destination.removeprefix(_FILE))
     _require_other_place(root, options.dir)
     destination = DirectoryDestination(root)
-    if options.dry_run:
+    if options.dry_run or (options.prune and not root.exists()):
         yield destination
         return
     with destination.writing():
@@ -105,13 +111,13 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
 def _require_other_place(root: Path, mirror: Path) -> None:
     here, there = mirror.resolve(), root.resolve()
     if here == there or here in there.parents or there in here.parents:
-        raise MachineError(f"{root} and the mirror {mirror} lie in each other: publish to a directory of its own.")
+        raise MachineError(f"{root} and the mirror {mirror} lie one in the other: publish to a directory beside it.")
 
 
 def _lines(options: Namespace, done: PublishResult) -> list[str]:
     if options.prune:
         return _removal_lines(options, done)
-    uploads = done.plan.uploads
+    uploads = [each for each in done.plan.uploads if each.path not in done.found]
     lines = []
     if options.dry_run or options.verbose:
         lines += some([each.path for each in uploads], at_most=len(uploads) if options.verbose else _SHOWN)
@@ -119,12 +125,13 @@ def _lines(options: Namespace, done: PublishResult) -> list[str]:
         lines += ["was not there as it was written:", *some(done.mended, at_most=_SHOWN)]
     holds = f"{counted(done.plan.files, 'file')}, {format_size(done.plan.size)}"
     size = format_size(sum(each.size for each in uploads))
-    if not uploads:
+    if not done.plan.uploads:
         lines.append(f"nothing to do: {done.destination} holds what {options.dir} holds: {holds}")
     elif options.dry_run:
         lines.append(f"would write {counted(len(uploads), 'file')}, {size}, to {done.destination}; nothing was changed")
     else:
-        lines.append(f"{done.destination}: wrote {counted(len(uploads), 'file')}, {size}; it holds {holds}")
+        found = f" ({counted(len(done.found), 'file')} already there)" if done.found else ""
+        lines.append(f"{done.destination}: wrote {counted(len(uploads), 'file')}, {size}{found}; it holds {holds}")
     if done.waiting:
         lines.append(f"{counted(len(done.waiting), 'file')} no longer in the mirror: see `pixi-mirror publish --prune`")
     return lines
@@ -141,17 +148,18 @@ def _removal_lines(options: Namespace, done: PublishResult) -> list[str]:
 
 
 def _json(options: Namespace, done: PublishResult) -> Mapping[str, Json]:
+    written = [] if options.prune else [each for each in done.plan.uploads if each.path not in done.found]
     return {
         "verb": "publish",
         "destination": done.destination,
         "mirror": str(options.dir),
         "dry_run": options.dry_run,
-        "written": [] if options.prune else [each.path for each in done.plan.uploads],
+        "written": [each.path for each in written],
         "mended": list(done.mended),
         "removed": list(done.removed),
         "waiting": sorted(done.waiting),
         "files": done.plan.files,
-        "bytes": sum(each.size for each in done.plan.uploads),
+        "bytes": sum(each.size for each in written),
         "warnings": list(done.warnings),
     }
 

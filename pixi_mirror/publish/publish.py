@@ -6,7 +6,7 @@ Nothing is removed in a run that writes; `remove_unwanted` does that, after a ti
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +33,8 @@ class PublishResult:
 
     destination: str
     plan: PublishPlan
+    found: frozenset[MirrorPath]
+    """Files of the plan that a run had written already which was stopped before it could record them."""
     mended: tuple[MirrorPath, ...]
     """Files that the record has and that were not there, or were others; with `check` alone."""
     removed: tuple[MirrorPath, ...]
@@ -56,6 +58,8 @@ class Publisher:
     """What the destination is known to hold."""
     tag: str | None
     """Of the record there; None: there is none yet."""
+    found: set[MirrorPath] = field(default_factory=set)
+    """What was there already, with the right bytes, where a file was to be written."""
 
     @classmethod
     def opened(
@@ -123,6 +127,7 @@ class Publisher:
         return PublishResult(
             destination=self.destination.name,
             plan=todo,
+            found=frozenset(self.found),
             mended=mended,
             removed=(),
             waiting={path: since + int(self.grace_days * DAY_S) for path, since in unwanted.items()},
@@ -136,6 +141,11 @@ class Publisher:
             FarSideError: the destination refuses, or somebody else publishes there.
             FetchError: it cannot be reached.
         """
+        if self.tag is None:
+            raise FarSideError(
+                f"{self.destination.name} holds nothing that was published; nothing was changed. Name the place that "
+                "was published to."
+            )
         todo = plan(read_mirror(tree), self.record)
         removable = {
             path: self.record.unwanted.get(path, self.now) + int(self.grace_days * DAY_S) for path in todo.unwanted
@@ -150,6 +160,7 @@ class Publisher:
         return PublishResult(
             destination=self.destination.name,
             plan=todo,
+            found=frozenset(),
             mended=(),
             removed=due,
             waiting={path: second for path, second in removable.items() if path not in due},
@@ -249,6 +260,7 @@ class Publisher:
         else:
             sha256 = held.sha256 or self.destination.hash(upload.path)
             if sha256 == upload.sha256 and held.size == upload.size:
+                self.found.add(upload.path)
                 return held.tag
             if not self.record.knows(upload.path, sha256):
                 raise FarSideError(

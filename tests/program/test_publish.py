@@ -175,16 +175,21 @@ def test_deferred_files_are_not_published(world):
         (["publish"], 2, "DESTINATION missing"),
         (["publish", "ftp://example/x"], 2, "give s3://, gs://, az:// or a directory"),
         (["publish", "s3://"], 2, "names no bucket"),
+        (["publish", "s3:team/x"], 2, "perhaps 's3://team/x' was meant; a directory of this name is ./s3:team/x"),
+        (["publish", "file:/srv/x"], 2, "'file:/srv/x' is no URL"),
+        (["publish", "nowhere", "--prune"], 9, "nowhere holds nothing that was published"),
         (["publish", "site", "nowhere"], 8, "no mirror at nowhere"),
-        (["publish", "mirror/site"], 8, "lie in each other"),
-        (["publish", "."], 8, "lie in each other"),
+        (["publish", "mirror/site"], 8, "lie one in the other"),
+        (["publish", "."], 8, "lie one in the other"),
         (["publish", "site", "--prune", "--check"], 2, "one of them at a time"),
     ],
 )
 def test_what_cannot_be_is_said(mirrored, words, status, text):
+    before = sorted(mirrored.directory.iterdir())
     done = mirrored.run(*words)
     assert done.status == status
     assert text in done.stderr
+    assert sorted(mirrored.directory.iterdir()) == before
 
 
 def test_a_record_that_does_not_parse_is_refused(mirrored):
@@ -216,7 +221,10 @@ def test_a_run_that_was_killed_goes_on(mirrored):
     pending[index] = [pending[index][0], "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"]  # of {}
     killed = whole | {"files": {}, "pending": pending}
     (site / RECORD).write_text(json.dumps(killed), encoding="utf-8")
-    assert mirrored.run("publish", "site").status == 0
+    done = mirrored.run("publish", "site")
+    assert done.status == 0
+    assert f"wrote {len(whole['files']) - 1} files" in done.stdout
+    assert "(1 file already there)" in done.stdout
     assert os.stat(site / package).st_mtime_ns == before
     assert offered(site) == offered(mirrored.mirror)
     assert json.loads((site / RECORD).read_text(encoding="utf-8"))["pending"] == {}
