@@ -23,6 +23,8 @@ class AcknowledgedGeneration:
     receiver: str
     before: Acknowledged | None
     now: Acknowledged
+    others: tuple[str, ...]
+    """If nothing was ever exported for this receiver: for whom else there were exports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,8 @@ def _record(
         if receiver.acknowledged != now:
             ledger = ledger.having(name, replace(receiver, acknowledged=now))
             tree.record_private(LEDGER, dump_ledger(ledger))
-    return AcknowledgedGeneration(mirror=tree.root, receiver=name, before=receiver.acknowledged, now=now)
+    others = () if receiver.offers else tuple(other for other, each in ledger.receivers.items() if each.offers)
+    return AcknowledgedGeneration(mirror=tree.root, receiver=name, before=receiver.acknowledged, now=now, others=others)
 
 
 def view_ledger(mirror: Path) -> LedgerView:

@@ -76,6 +76,8 @@ def export(request: ExportRequest, context: Context) -> ExportResult:
         BusyError: another process is writing the mirror, so that nothing can be recorded.
     """
     tree = open_mirror(request.mirror)
+    if not request.dry_run:
+        _refuse_inside(tree, request.output)
     number = find_generation(tree, CURRENT)
     head, rows = tree.generations.generation(number), tree.generations.rows(number)
     then = tree.generations.inventory(number)
@@ -115,6 +117,16 @@ def export(request: ExportRequest, context: Context) -> ExportResult:
     )
     written = _write(parts, request, tree, context)
     return replace(result, manifest=manifest, volumes=written)
+
+
+def _refuse_inside(tree: Tree, output: Path) -> None:
+    """Refuse to write archives to where clients would be shown them."""
+    here, there = tree.root.resolve(), output.resolve()
+    if here == there or here in there.parents:
+        raise MachineError(
+            f"{output} is in the mirror {tree.root} itself; nothing was written. -o names the directory for the "
+            "archives, for example of a USB disk; the mirror is named without an option."
+        )
 
 
 def _manifest(

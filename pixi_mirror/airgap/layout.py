@@ -166,12 +166,23 @@ def split_into_volumes(manifest: ExportManifest, signature_size: int, most: int 
     if most is None or not manifest.blobs:
         return (len(manifest.blobs),)
     size_of_manifest = len(dump_manifest(manifest))
-    names = sum(len(tool.name) + len(_TITLE) for tool in manifest.tools)
+    row = _LAYER + sum(len(tool.name) + len(_TITLE) for tool in manifest.tools)
+    largest = max(blob.size for blob in manifest.blobs)
+
+    def fixed(volumes: int) -> int:
+        documents = (size_of_manifest + volumes * _NUMBER_LENGTH, manifest.rows.size, signature_size)
+        return sum(map(_stored, documents)) + _SMALL_DOCUMENTS
+
     count = 1
     while True:
-        documents = (size_of_manifest + count * _NUMBER_LENGTH, manifest.rows.size, signature_size)
-        fixed = sum(map(_stored, documents)) + _SMALL_DOCUMENTS
-        volumes = _filled(manifest.blobs, most - fixed, row=_LAYER + names)
+        room = most - fixed(count)
+        if _stored(largest) + row > room:
+            enough = _stored(largest) + row + fixed(len(manifest.blobs))
+            raise UsageError(
+                f"--volume-size is too small: the largest file has {format_size(largest)}, and none is split. Use "
+                f"{-(-enough // 1000)}k or more."
+            )
+        volumes = _filled(manifest.blobs, room, row=row)
         if len(volumes) <= count:
             return volumes
         count = len(volumes)
@@ -181,11 +192,6 @@ def _filled(blobs: Sequence[ExportBlob], room: int, *, row: int) -> tuple[int, .
     volumes, left = [0], room
     for blob in blobs:
         size = _stored(blob.size) + row
-        if size > room:
-            raise UsageError(
-                f"--volume-size is too small: the file {blob.sha256[:16]}… of {format_size(blob.size)} does not fit "
-                f"into one volume, and none is split. Each volume needs {format_size(max(0, size - room))} more."
-            )
         if size > left:
             volumes.append(0)
             left = room

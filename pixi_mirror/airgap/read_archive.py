@@ -61,7 +61,7 @@ def opened(path: Path) -> Iterator[tuple[ArchiveHead, Iterator[tuple[ExportBlob,
             yield head, _files(head, members)
     except ValueError as error:
         raise WrongBytesError(
-            f"{error}. Nothing of it is used. Copy the archive again, or ask for it again where it comes from."
+            f"{error}. Nothing changes for clients. Copy the archive again, or ask for it again where it comes from."
         ) from error
 
 

@@ -112,8 +112,17 @@ def read_receipt(path: Path) -> Receipt:
         return _receipt(raw)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MachineError(
-            f"{path} is no receipt: {error}. Make one on the far side with `pixi-mirror receipt > FILE`."
+            f"{path} is no receipt: {_fault(error)}. Make one on the far side with `pixi-mirror receipt > FILE`."
         ) from error
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with a file that is no receipt, for somebody who does not know how one is written."""
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+        return "it is no JSON"
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return str(error) if isinstance(error, ValueError) else "it is not built like one"
 
 
 def _receipt(raw: Json) -> Receipt:

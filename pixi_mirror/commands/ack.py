@@ -14,6 +14,7 @@ from pixi_mirror.errors import UsageError
 from pixi_mirror.mirror.generation_file import short
 from pixi_mirror.mirror.ledger_file import Acknowledged
 from pixi_mirror.model.values import Json
+from pixi_mirror.suggest import suggested
 
 
 def _declare(parser: Parser) -> None:
@@ -26,7 +27,8 @@ def _declare(parser: Parser) -> None:
 
 def _run(options: Namespace) -> Outcome:
     words: list[str] = options.what
-    context = make_context(options, make_progress(options))
+    report = make_progress(options)
+    context = make_context(options, report)
     if len(words) == 1:
         done = acknowledge_receipt(options.output, Path(words[0]), options.to, context)
     elif len(words) > 2:  # noqa: PLR2004 - the name, the generation, and the groups of the fingerprint
@@ -38,6 +40,8 @@ def _run(options: Namespace) -> Outcome:
             "say what was received: `pixi-mirror ack RECEIPT`, or `pixi-mirror ack NAME g42 7f3a-91c2-5d08-e1b4-c6f7`; "
             "see `pixi-mirror ack --help`."
         )
+    if done.others:
+        report.warn(f"nothing was ever exported for {done.receiver}{suggested(done.receiver, done.others)}.")
     return Outcome(json=_json(done), lines=_lines(done))
 
 

@@ -1,5 +1,7 @@
 """A mirror that imports fill is a copy: its generations are made where it comes from, unless it becomes its own."""
 
+import shlex
+
 from pixi_mirror.errors import HistoryError, UsageError
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.tree_view import GENERATIONS
@@ -26,7 +28,7 @@ def refuse_own_changes(tree: Tree, verb: str) -> None:
         raise HistoryError(
             f"{tree.root} is filled by `pixi-mirror import`, so what it holds is decided where its archives come from; "
             f"nothing was changed. Run `{verb}` there, and export; or make this mirror one of its own, which takes no "
-            "more of those archives, with `pixi-mirror update --fork`."
+            f"more of those archives, with `pixi-mirror update --fork -o {shlex.quote(str(tree.root))}`."
         )
 
 

@@ -118,7 +118,8 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         return _result(request, decision.plan, indexes=stale_indexes(tree, decision.plan), error=error)
     with tree.writing(timeout_s=context.lock_timeout_s, verb="update"):
         if request.fork:
-            fork(tree)
+            name = fork(tree).mirror[:8]
+            context.progress.note(f"{tree.root} is a mirror of its own now, {name}, and takes no more archives")
         decision = early if early is not None and not tree.inventory.tree else _decide(request, tree, named, context)
         if decision.refusal is not None:
             indexes = stale_indexes(tree, decision.plan)

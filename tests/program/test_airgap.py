@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 
 import pytest
@@ -145,6 +146,25 @@ def test_volumes_are_imported_in_any_order_and_one_by_one(gap):
     gap.bring(volumes[0], status=10)
     assert gap.bring(volumes[1])["current"] == 1
     assert gap.world.run("export", "--full", "-o", gap.usb, "--volume-size", "20k").status == 2
+
+
+def test_the_volume_size_that_is_asked_for_is_enough(gap):
+    gap.update("a", "b", "c")
+    refused = gap.world.run("export", "--full", "-o", gap.usb, "--volume-size", "20k")
+    (asked,) = re.findall(r"Use (\d+k) or more", refused.stderr)
+    volumes = gap.export("--full", "--volume-size", asked)
+    assert len(volumes) == 3
+    gap.bring(*volumes)
+
+
+def test_an_acknowledgement_for_a_mistyped_receiver_is_noticed(gap):
+    gap.update("a")
+    words = ("ack", "sit-b", "g1", gap.fingerprints(gap.near)[1])
+    assert gap.world.run(*words).stderr == ""
+    gap.export("--to", "site-b")
+    warned = gap.world.run(*words).stderr
+    assert "nothing was ever exported for sit-b, perhaps 'site-b' was meant" in warned
+    assert gap.world.run("ack", "site-b", *words[2:]).stderr == ""
 
 
 def increments(gap, count=5):
@@ -315,7 +335,10 @@ def test_a_fork_goes_its_own_way(gap):
     gap.bring(*gap.export("--full"))
     before = gap.run("log", "-o", gap.far)
     assert gap.world.run("--lock", LOCK, "--fork", "-o", gap.near).status == 2
-    gap.run("--lock", LOCK, "--fork", "-o", gap.far)
+    refused = gap.world.run("--lock", LOCK, "-o", "far")
+    assert (refused.status, "with `pixi-mirror update --fork -o far`" in refused.stderr) == (4, True)
+    forked = gap.world.run("--lock", LOCK, "--fork", "-o", "far")
+    assert (forked.status, "far is a mirror of its own now" in forked.stderr) == (0, True)
     after = gap.run("log", "-o", gap.far)
     assert after["id"] != before["id"]
     assert (after["current"], after["generations"][0]["verb"]) == (2, "fork")
@@ -431,7 +454,10 @@ MISTAKES = [
     (["export", "-o", "usb", "--to", "a/b"], 2, "takes a name"),
     (["export", "-o", "usb", "--full", "--volume-size", "4X"], 2, "takes a size"),
     (["export", "-o", "usb", "--have", "nowhere.json"], 8, "nowhere.json"),
-    (["export", "-o", "usb", "--have", "workspace/pixi.toml"], 8, "is no receipt"),
+    (["export", "-o", "usb", "--have", "workspace/pixi.toml"], 8, "is no receipt: it is no JSON"),
+    (["export", "-o", "usb", "--have", "mirror/pixi-mirror.json"], 8, "is no receipt: it has"),
+    (["export", "-o", "mirror", "--full"], 8, "is in the mirror mirror itself"),
+    (["export", "-o", "mirror/usb", "--full"], 8, "is in the mirror mirror itself"),
     (["export", "nowhere", "-o", "usb", "--full"], 8, "nowhere"),
     (["import"], 2, "ARCHIVES missing"),
     (["import", "nothing.tar", "far"], 8, "nothing.tar"),
@@ -453,3 +479,4 @@ def test_mistakes_get_one_sentence(gap):
         assert says in done.stderr, words
         assert "Traceback" not in done.stderr
     assert not gap.far.exists()
+    assert gap.run("verify")["unknown"] == []
