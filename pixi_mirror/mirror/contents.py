@@ -139,12 +139,14 @@ def _refuse_unknown(wanted: ContentsFilter, cells: Iterable[Cell]) -> None:
     environments = {cell.environment for cell in cells}
     for name in wanted.environments:
         if name not in environments:
-            raise WorkspaceError(f"no lock of the mirror has an environment {name!r}{suggested(name, environments)}.")
+            raise WorkspaceError(
+                f"no lock that the mirror follows has the environment {name!r}{suggested(name, environments)}."
+            )
     subdirs = {cell.platform: cell.subdir for cell in cells}
     for name in wanted.platforms:
         if not matching_platforms(name, subdirs):
             known = suggested(name, {*subdirs, *subdirs.values()})
-            raise WorkspaceError(f"no lock of the mirror has the platform {name!r}{known}.")
+            raise WorkspaceError(f"no lock that the mirror follows has the platform {name!r}{known}.")
 
 
 def _accepts(wanted: ContentsFilter, packages: Iterable[Package]) -> Callable[[Package], bool]:

@@ -103,8 +103,12 @@ def test_python_names_are_those_of_any_spelling(world):
 @pytest.mark.parametrize(
     ("words", "status", "answer"),
     [
-        (("-e", "prd"), 3, "no lock of the mirror has an environment 'prd', perhaps 'prod' was meant"),
-        (("-p", "linux-46"), 3, "no lock of the mirror has the platform 'linux-46', perhaps 'linux-64' was meant"),
+        (("-e", "prd"), 3, "no lock that the mirror follows has the environment 'prd', perhaps 'prod' was meant"),
+        (
+            ("-p", "linux-46"),
+            3,
+            "no lock that the mirror follows has the platform 'linux-46', perhaps 'linux-64' was meant",
+        ),
         (("--kind", "conad"), 2, "perhaps 'conda' was meant"),
         (("--name", "tool"), 2, "a name is given with --match"),
         (("tool*",), 8, "`ls --match tool*`"),
