@@ -1,5 +1,6 @@
 """Write what a mirror offers, or what a receiver lacks of it, into archives that can be carried."""
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,7 +122,7 @@ def export(request: ExportRequest, context: Context) -> ExportResult:
 
 def _refuse_inside(tree: Tree, output: Path) -> None:
     """Refuse to write archives to where clients would be shown them."""
-    here, there = tree.root.resolve(), output.resolve()
+    here, there = Path(os.path.realpath(tree.root)), Path(os.path.realpath(output))
     if here == there or here in there.parents:
         raise MachineError(
             f"{output} is in the mirror {tree.root} itself; nothing was written. -o names the directory for the "

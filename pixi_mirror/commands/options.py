@@ -50,7 +50,7 @@ def declare_archives(parser: Parser, *, with_mirror: bool) -> None:
         if with_mirror:
             options.dir = options.output or DEFAULT_MIRROR
             # The last of several words is the mirror's directory, which may not exist yet, unless it can be no such.
-            is_archive = bool(words) and (words[-1].is_file() or words[-1].suffix == ".tar")
+            is_archive = bool(words) and (os.path.isfile(words[-1]) or words[-1].suffix == ".tar")
             if len(words) > 1 and not is_archive and not parser.was_typed(options, "output"):
                 options.dir = words.pop()
         options.archives = tuple(archive for each in words for archive in _archives_of(each))
@@ -63,10 +63,12 @@ def declare_archives(parser: Parser, *, with_mirror: bool) -> None:
 
 
 def _archives_of(named: Path) -> list[Path]:
-    """The archive of a word, or those in the directory that it names."""
-    if not named.is_dir():
+    """The archive of a word, or those in the directory that it names; reading explains what cannot be looked at."""
+    try:
+        names = os.listdir(named)
+    except OSError:
         return [named]
-    found = sorted(each for each in named.iterdir() if each.suffix == ".tar" and each.is_file())
+    found = sorted(named / name for name in names if name.endswith(".tar") and os.path.isfile(named / name))
     if not found:
         raise UsageError(f"the directory {named} holds no archive (*.tar).")
     return found

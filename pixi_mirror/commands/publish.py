@@ -1,5 +1,6 @@
 """`pixi mirror publish`."""
 
+import os
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -94,14 +95,15 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
         )
     scheme, colon, rest = options.destination.partition(":")
     if colon and not separator and scheme in (*SCHEMES, "file"):
+        meant = mask_secrets(f"{scheme}://{rest if scheme == 'file' else rest.lstrip('/')}")
         raise UsageError(
-            f"{options.destination!r} is no URL, perhaps '{scheme}://{rest.lstrip('/')}' was meant; a directory of "
-            f"this name is ./{options.destination}."
+            f"two slashes are missing after {scheme}: perhaps {meant!r} was meant; begin with ./ for a directory of "
+            "this name."
         )
     root = path(options.destination.removeprefix(_FILE))
     _require_other_place(root, options.dir)
     destination = DirectoryDestination(root)
-    if options.dry_run or (options.prune and not root.exists()):
+    if options.dry_run or (options.prune and not os.path.lexists(root)):
         yield destination
         return
     with destination.writing():
@@ -109,7 +111,7 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
 
 
 def _require_other_place(root: Path, mirror: Path) -> None:
-    here, there = mirror.resolve(), root.resolve()
+    here, there = Path(os.path.realpath(mirror)), Path(os.path.realpath(root))
     if here == there or here in there.parents or there in here.parents:
         raise MachineError(f"{root} and the mirror {mirror} lie one in the other: publish to a directory beside it.")
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
 
@@ -464,11 +465,21 @@ MISTAKES = [
     (["import", "workspace/pixi.lock", "far"], 6, "it is no tar archive"),
     (["import", "workspace", "far"], 2, "holds no archive"),
     (["inspect", "workspace/pixi.lock"], 6, "pixi.lock"),
+    (["inspect", "x" * 300], 8, "File name too long"),
+    (["import", "nothing.tar", "x" * 300], 8, "nothing.tar"),
     (["ack", "b"], 8, "b"),
     (["ack", "b", "g1"], 2, "pixi-mirror ack"),
     (["ack", "b", "g9", "0" * 20], 3, "g9"),
     (["receipt", "nowhere"], 8, "nowhere"),
 ]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("words", [["inspect", "shut"], ["import", "shut/x.tar", "far"], ["import", "shut", "far"]])
+def test_a_medium_that_may_not_be_read_gets_one_sentence(world, words):
+    (world.directory / "shut").mkdir(mode=0)
+    done = world.run(*words)
+    assert (done.status, "Permission denied" in done.stderr, "Traceback" in done.stderr) == (8, True, False)
 
 
 def test_mistakes_get_one_sentence(gap):

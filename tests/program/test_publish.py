@@ -175,8 +175,10 @@ def test_deferred_files_are_not_published(world):
         (["publish"], 2, "DESTINATION missing"),
         (["publish", "ftp://example/x"], 2, "give s3://, gs://, az:// or a directory"),
         (["publish", "s3://"], 2, "names no bucket"),
-        (["publish", "s3:team/x"], 2, "perhaps 's3://team/x' was meant; a directory of this name is ./s3:team/x"),
-        (["publish", "file:/srv/x"], 2, "'file:/srv/x' is no URL"),
+        (["publish", "s3:team/x"], 2, "perhaps 's3://team/x' was meant"),
+        (["publish", "s3:user:word@team"], 2, "perhaps 's3://***@team' was meant"),
+        (["publish", "s3:user:word@team/x", "--dry-run"], 2, "two slashes are missing after s3"),
+        (["publish", "file:/srv/x"], 2, "perhaps 'file:///srv/x' was meant"),
         (["publish", "nowhere", "--prune"], 9, "nowhere holds nothing that was published"),
         (["publish", "site", "nowhere"], 8, "no mirror at nowhere"),
         (["publish", "mirror/site"], 8, "lie one in the other"),
@@ -190,6 +192,15 @@ def test_what_cannot_be_is_said(mirrored, words, status, text):
     assert done.status == status
     assert text in done.stderr
     assert sorted(mirrored.directory.iterdir()) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a symbolic link to itself")
+def test_a_link_that_leads_to_itself_is_no_place_to_write_to(mirrored):
+    (mirrored.directory / "loop").symlink_to("loop")
+    for words in (["publish", "loop"], ["publish", "loop", "--dry-run"], ["export", "--full", "-o", "loop"]):
+        done = mirrored.run(*words)
+        assert (done.status, "Too many levels of symbolic links" in done.stderr) == (8, True), done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_record_that_does_not_parse_is_refused(mirrored):
