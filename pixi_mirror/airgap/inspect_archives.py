@@ -6,7 +6,10 @@ from pathlib import Path
 
 from pixi_mirror.airgap.manifest import ExportManifest
 from pixi_mirror.airgap.read_archive import ArchiveHead, read_head
+from pixi_mirror.disk.files import explain_errors
+from pixi_mirror.errors import WrongBytesError
 from pixi_mirror.model.values import Sha256
+from pixi_mirror.progress import format_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +31,13 @@ def inspect_archives(paths: Iterable[Path]) -> tuple[InspectedExport, ...]:
     """The exports that archives belong to, by rising generation.
 
     Raises:
-        WrongBytesError: one is no archive of ours, or its head is damaged.
+        WrongBytesError: one is no archive of ours, its head is damaged, or it is shorter than its files.
         MachineError: one cannot be read.
     """
     groups: dict[Sha256, list[ArchiveHead]] = {}
     for path in dict.fromkeys(paths):
         head = read_head(path)
+        _refuse_cut(head)
         groups.setdefault(head.identity, []).append(head)
     exports = [
         InspectedExport(
@@ -44,3 +48,15 @@ def inspect_archives(paths: Iterable[Path]) -> tuple[InspectedExport, ...]:
         for identity, heads in groups.items()
     ]
     return tuple(sorted(exports, key=lambda each: (each.manifest.mirror, each.manifest.number, each.identity)))
+
+
+def _refuse_cut(head: ArchiveHead) -> None:
+    """Refuse an archive that cannot hold its files; those who look at a disk before they carry it want to know."""
+    with explain_errors("read", head.path):
+        size = head.path.stat().st_size
+    least = sum(blob.size for blob in head.manifest.in_volume(head.volume))
+    if size < least:
+        raise WrongBytesError(
+            f"{head.path}: it was cut short: it has {format_size(size)}, and its files alone {format_size(least)}. "
+            "Copy the archive again, or ask for it again where it comes from."
+        )

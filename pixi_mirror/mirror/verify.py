@@ -131,8 +131,8 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
     with tree.writing(timeout_s=context.lock_timeout_s, verb="verify") if repair else nullcontext():
         if not tree.inventory.tree:
             raise MachineError(
-                f"{tree.root} holds nothing that could be verified: its first update has not ended, or its inventory "
-                "pixi-mirror.json is gone. Run that update again, or name another mirror."
+                f"{tree.root} holds nothing that could be verified: its first update or import has not ended, or its "
+                "inventory pixi-mirror.json is gone. Run that again, or name another mirror."
             )
         found, held = _look_quickly(tree) if quick else tree.hash_all(context.progress)
         pins = recorded_pins(tree.inventory, tree.state.locks, sources=known_sources(tree, context.environ))

@@ -149,6 +149,20 @@ def test_volumes_are_imported_in_any_order_and_one_by_one(gap):
     assert gap.world.run("export", "--full", "-o", gap.usb, "--volume-size", "20k").status == 2
 
 
+def test_inspect_notices_an_archive_that_was_cut_short(gap):
+    gap.update("a", "b", "c")
+    volumes = gap.export("--full", "--volume-size", "100k")
+    assert len(volumes) == 2
+    assert gap.run("inspect", *volumes)["exports"][0]["files"] == 3
+    for volume in volumes:
+        whole = volume.read_bytes()
+        volume.write_bytes(whole[: len(whole) // 2])
+        refused = gap.world.run("inspect", *volumes)
+        assert (refused.status, f"{volume}: it was cut short" in refused.stderr) == (6, True), refused.stderr
+        volume.write_bytes(whole)
+    gap.bring(*volumes)
+
+
 def test_the_volume_size_that_is_asked_for_is_enough(gap):
     gap.update("a", "b", "c")
     refused = gap.world.run("export", "--full", "-o", gap.usb, "--volume-size", "20k")
