@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixi_mirror.disk.files import hash_file
+from pixi_mirror.disk.files import hash_file, open_regular
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.formats.detection import PIXI, PREFIX, REQUIREMENTS, format_of
 from pixi_mirror.lockfile.interface import SelectionResult
@@ -152,7 +152,8 @@ class LockSource:
                 self._data = read_records(self._path)
                 return self._data
             try:
-                with self._path.open("rb") as file:
+                # Nothing but a regular file: a FIFO would be waited for.
+                with open(open_regular(self._path, follow_links=True), "rb") as file:
                     self._data = file.read(SIZE_LIMIT + 1)
             except (FileNotFoundError, NotADirectoryError):
                 raise WorkspaceError(
