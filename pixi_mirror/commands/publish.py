@@ -22,7 +22,7 @@ from pixi_mirror.progress import counted, format_size
 from pixi_mirror.publish.destination import Destination
 from pixi_mirror.publish.directory import DirectoryDestination
 from pixi_mirror.publish.object_store import SCHEMES, open_store
-from pixi_mirror.publish.publish import Publisher, PublishResult
+from pixi_mirror.publish.publish import Publisher, PublishResult, find_record
 
 _SHOWN = 20
 _JOBS = 8
@@ -106,6 +106,7 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
     if options.dry_run or (options.prune and not os.path.lexists(root)):
         yield destination
         return
+    find_record(destination)  # before a folder is made where others have put something
     with destination.writing():
         yield destination
 

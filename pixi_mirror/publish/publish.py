@@ -43,6 +43,21 @@ class PublishResult:
     warnings: tuple[str, ...]
 
 
+def find_record(destination: Destination) -> tuple[bytes, str] | None:
+    """The record at a destination with its tag; None: nothing at all is there.
+
+    Raises:
+        FarSideError: somebody else has put something there, or it cannot be read.
+    """
+    found = destination.read(FILE)
+    if found is None and not destination.is_empty():
+        raise FarSideError(
+            f"{destination.name} holds other things and no {FILE}; nothing was changed. Name an empty place, or a "
+            "prefix below it."
+        )
+    return found
+
+
 @dataclass(slots=True, kw_only=True)
 class Publisher:
     """Publishes one mirror to one destination."""
@@ -71,15 +86,10 @@ class Publisher:
             FarSideError: somebody else has put something there, or its record cannot be read.
             FetchError: it cannot be reached.
         """
-        found = destination.read(FILE)
+        found = find_record(destination)
         stamp = tree.inventory.stamp
         mirror = None if stamp is None else stamp.mirror
         if found is None:
-            if not destination.is_empty():
-                raise FarSideError(
-                    f"{destination.name} holds other things and no {FILE}; nothing was changed. Name an empty place, "
-                    "or a prefix below it."
-                )
             record, tag = Record(mirror=mirror), None
         else:
             record, tag = parse_record(found[0], destination.name), found[1]
