@@ -23,7 +23,7 @@ from pixi_mirror.model.packages import (
     Snapshot,
     Stamp,
 )
-from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical_text
+from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
 from pixi_mirror.pypi.requirements import without_secrets
 
 FILE = "pixi-mirror.json"
@@ -46,7 +46,7 @@ def parse(data: bytes) -> Inventory:
         require_format(raw["format"], newest=FORMAT)
         require_inventory(raw)
         if b"\\u" in data:
-            canonical_text(raw)  # half of a character, which only an escape can spell, has no bytes
+            canonical(raw)  # half of a character, which only an escape can spell, has no bytes
         waiting = raw.get("deferred", ())
         named = {*raw["tree"], *raw["listings"], *waiting, *(row["path"] for row in raw["packages"])}
         if FILE in map(str.casefold, named):
