@@ -39,6 +39,9 @@ _LOCAL_ARCHIVE = re.compile(
 """Where a lock names an archive of this machine and has no hash of it: version 7 has none of Python archives."""
 
 
+_OPEN_FILES = ("/dev/fd/", "/dev/stdin", "/proc/")
+"""Where the system shows the files that a process has open."""
+
 _USER = re.compile(rb"://[^\s/?#]*@")
 """Where a URL of a lock has a user; without any, the lock is not read for them."""
 
@@ -69,7 +72,8 @@ class LockSource:
         holds_lock = os.path.isdir(path) and not _is_prefix(path, lock_format)
         named = path / "pixi.lock" if holds_lock else path
         # A pipe, as a shell makes one for `<(git show HEAD:pixi.lock)`, has no other name.
-        self._path = named.absolute() if _is_pipe(named) else Path(os.path.realpath(named))
+        self._is_pipe = _is_pipe(named)
+        self._path = named.absolute() if self._is_pipe else Path(os.path.realpath(named))
         self._lock_format = lock_format
         self._index = index
         self._data: bytes | None = None
@@ -152,8 +156,9 @@ class LockSource:
                 self._data = read_records(self._path)
                 return self._data
             try:
-                # Nothing but a regular file: a FIFO would be waited for.
-                with open(open_regular(self._path, follow_links=True), "rb") as file:
+                # Else nothing but a regular file: a FIFO with a name would be waited for.
+                opened = self._path if self._is_pipe else open_regular(self._path, follow_links=True)
+                with open(opened, "rb") as file:
                     self._data = file.read(SIZE_LIMIT + 1)
             except (FileNotFoundError, NotADirectoryError):
                 raise WorkspaceError(
@@ -242,6 +247,9 @@ class LockSource:
 
 
 def _is_pipe(path: Path) -> bool:
+    """Whether it is an open pipe of this process, as a shell makes one; a FIFO with a name of its own is none."""
+    if not str(path.absolute()).startswith(_OPEN_FILES):
+        return False
     with suppress(OSError):
         return stat.S_ISFIFO(os.stat(path).st_mode)
     return False

@@ -196,8 +196,13 @@ def open_store(url: str, network: Network, *, endpoint: str | None, only_publish
     """
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.strip("/").partition("/")
-    if not bucket or "//" in rest or not set("@?#").isdisjoint(rest):
-        expected = f"{scheme}://BUCKET or {scheme}://BUCKET/PREFIX"
+    expected = f"{scheme}://BUCKET or {scheme}://BUCKET/PREFIX"
+    if "@" in rest:
+        raise UsageError(
+            f"{mask_secrets(url)!r} has a user: expected {expected}. Credentials are read from pixi's stores, or as "
+            "the store's own programs read them."
+        )
+    if not bucket or "//" in rest or not set("?#").isdisjoint(rest):
         raise UsageError(f"{mask_secrets(url)!r} names no bucket: expected {expected}.")
     try:
         import obstore.store  # noqa: F401 - it is looked for before anything else is done

@@ -175,6 +175,7 @@ def test_deferred_files_are_not_published(world):
         (["publish"], 2, "DESTINATION missing"),
         (["publish", "ftp://example/x"], 2, "give s3://, gs://, az:// or a directory"),
         (["publish", "s3://"], 2, "names no bucket"),
+        (["publish", "s3://me:hunter2@bucket"], 2, "has a user: expected s3://BUCKET"),
         (["publish", "s3:team/x"], 2, "perhaps 's3://team/x' was meant"),
         (["publish", "s3:user:word@team"], 2, "perhaps 's3://***@team' was meant"),
         (["publish", "s3:user:word@team/x", "--dry-run"], 2, "two slashes are missing after s3"),
