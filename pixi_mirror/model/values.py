@@ -155,7 +155,8 @@ class Url:
         """
         if self.raw.startswith("file:"):
             return "file:" + self.raw.rstrip("/").rpartition("/")[2]
-        if not _MAY_BE_STRIPPED.search(self.raw):  # most URLs; there is one for each package
+        # Most URLs; there is one for each package.
+        if _USUAL_ORIGIN.match(self.raw) and not _MAY_BE_STRIPPED.search(self.raw):
             return self.raw
         bare = _USERINFO.sub("", self.raw)
         stripped = _TOKEN_AT_START.sub(r"\1", _QUERY.sub("", bare.partition("#")[0]))

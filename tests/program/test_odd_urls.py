@@ -11,7 +11,7 @@ from harness.child import run_python
 from harness.examples import first
 from harness.python_tools import StaticServer
 from harness.serving import served
-from harness.upstream import answer
+from harness.upstream import answer, status
 from harness.world import World, small_packages
 
 from pixi_mirror.demo.distributions import build_wheel
@@ -111,7 +111,9 @@ def channel(request, world: World):
     config = world.directory / "config.toml"
     config.write_text(f'[mirrors]\n"{"/".join(url.split("/")[:3])}" = ["{world.upstream.url}"]\n', encoding="utf-8")
     data = {each.file_name: each.data for each in packages}
-    world.upstream.script("*", lambda reply: answer(data[unquote(reply.request.path.rpartition("/")[2])])(reply))
+    absent = status(404)  # such as the indexes of the channel
+    replies = {name: answer(each) for name, each in data.items()}
+    world.upstream.script("*", lambda reply: replies.get(unquote(reply.request.path.rpartition("/")[2]), absent)(reply))
     done = world.run("--lock", "ws", "--config-file", config)
     assert done.status == 0, done.stderr
     packed = world.run("pack", "ws", "-c", config, "-p", "linux-64", "-o", "e.tar", "--cache-dir", "other")

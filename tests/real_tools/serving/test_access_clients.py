@@ -152,11 +152,16 @@ def test_pip_and_uv_read_with_netrc(url, token, tools, client, secret):
 @pytest.mark.python_tools
 @pytest.mark.parametrize("client", ["pip", "uv"])
 def test_pip_and_uv_read_with_a_keyring(url, tools, client):
-    """Both run `keyring get URL NAME`, of whatever program of that name is on PATH."""
+    """Both run the program `keyring` that is on PATH: `get URL NAME`; pip 26 asks it for JSON (keyring 25.2.1)."""
     programs = tools.directory / "programs"
     programs.mkdir()
     keyring = programs / "keyring"
-    keyring.write_text(f"#!/bin/sh\n[ \"$1 $3\" = 'get {NAME}' ] && echo '{PASSWORD}'\n", encoding="utf-8")
+    credentials = json.dumps({"username": NAME, "password": PASSWORD})
+    keyring.write_text(
+        f"#!/bin/sh\ncase \"$*\" in\n'get '*' {NAME}') echo '{PASSWORD}' ;;\n"
+        f"'--mode=creds --output=json get '*' {NAME}') echo '{credentials}' ;;\n*) exit 1 ;;\nesac\n",
+        encoding="utf-8",
+    )
     keyring.chmod(keyring.stat().st_mode | stat.S_IXUSR)
     parts = urlsplit(url)
     page = f"http://{NAME}@{parts.netloc}/simple/"
