@@ -52,6 +52,7 @@ EFFECTS_OF_COMMANDS = ("print(", "sys.exit(", "os.environ", "input(")
 LONGEST_MODULE = 320
 SHORTEST_MODULE = 40
 SHORT_MODULES = {
+    "clients/whole_file.py": "what Docker and the web servers have in common, beneath both",
     "commands/command.py": "the interface of a verb",
     "commands/variables.py": "a list, which `program` reads without importing the verbs",
     "context.py": "the interface between the command line and what it calls",

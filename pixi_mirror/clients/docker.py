@@ -2,13 +2,14 @@
 
 import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pixi_mirror.clients.files import pixi_workspace
 from pixi_mirror.clients.marked_lines import insert_lines
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.pixi import PixiClient
+from pixi_mirror.clients.whole_file import WholeFileClient
 from pixi_mirror.errors import WorkspaceError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -41,7 +42,7 @@ CMD ["bash"]
 """
 
 
-class DockerClient:
+class DockerClient(WholeFileClient):
     """An image with an environment and without pixi."""
 
     def configuration(self, offer: Offer) -> str:
@@ -62,26 +63,6 @@ class DockerClient:
         if text is not None:
             raise ValueError("a Dockerfile cannot be added to: copy what you need from the one that is printed")
         return insert_lines(None, self.configuration(offer).splitlines(), at=None, replacing=())
-
-    def remove(self, text: str, bases: Collection[str]) -> str:  # noqa: ARG002 - none of its lines is known without marks
-        """The text as it is."""
-        return text
-
-    def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:  # noqa: ARG002
-        """None."""
-        return ()
-
-    def variables(self) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-    def users_file(self, environ: Mapping[str, str]) -> None:  # noqa: ARG002
-        """There is none."""
-        return
-
-    def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG002
-        """None besides the Dockerfile."""
-        return ()
 
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002 - it is the workspace's
         """`Dockerfile` of the workspace around a directory."""

@@ -6,12 +6,13 @@ whole difference.
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pixi_mirror.clients.marked_lines import insert_lines
 from pixi_mirror.clients.offer import Offer
+from pixi_mirror.clients.whole_file import WholeFileClient
 from pixi_mirror.conda.index_files import INDEX_FILES
 from pixi_mirror.errors import MachineError, UsageError
 from pixi_mirror.git.index import CHANGING_FILES
@@ -157,7 +158,7 @@ _CADDY = """\
 """
 
 
-class _WebServer:
+class _WebServer(WholeFileClient):
     """What both have in common: a file of its own, which is printed or written to where `--file` says."""
 
     def configuration(self, offer: Offer) -> str:
@@ -171,26 +172,6 @@ class _WebServer:
     def merge(self, text: str | None, offer: Offer) -> str:
         """The file with ours at its end: each server stands for itself."""
         return insert_lines(text, self.configuration(offer).splitlines(), at=None, replacing=())
-
-    def remove(self, text: str, bases: Collection[str]) -> str:  # noqa: ARG002 - none of its lines is known without marks
-        """The text as it is."""
-        return text
-
-    def conflicts(self, text: str, offer: Offer, *, outranks: bool = False) -> tuple[str, ...]:  # noqa: ARG002
-        """None."""
-        return ()
-
-    def variables(self) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-    def users_file(self, environ: Mapping[str, str]) -> None:  # noqa: ARG002
-        """There is none."""
-        return
-
-    def files_read(self, own: Path | None, environ: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG002
-        """None: whoever runs the server decides."""
-        return ()
 
     def file(self, directory: Path, environ: Mapping[str, str]) -> Path:  # noqa: ARG002
         """There is no place that is the right one on every system.

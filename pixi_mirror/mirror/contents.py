@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
@@ -113,37 +113,55 @@ def state_of(inventory: Inventory, path: MirrorPath) -> State:
 
 def _targets(snapshots: Iterable[Snapshot], wanted: ContentsFilter) -> Mapping[MirrorPath, tuple[Target, ...]]:
     """Who wants each package, of the environments and platforms that the filter lets through."""
-    snapshots = tuple(snapshots)
-    _refuse_unknown(wanted, [cell for snapshot in snapshots for cell in snapshot.cells])
     found: dict[MirrorPath, tuple[Target, ...]] = {}
-    for snapshot in snapshots:
-        chosen = _chosen_platforms(wanted, snapshot.cells)
-        for cell in snapshot.cells:
-            if cell.platform not in chosen or (wanted.environments and cell.environment not in wanted.environments):
-                continue
-            target = Target(workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform)
-            for path in cell.packages:
-                found[path] = (*found.get(path, ()), target)
+    for snapshot, cell in choose_cells(snapshots, wanted.environments, wanted.platforms):
+        target = Target(workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform)
+        for path in cell.packages:
+            found[path] = (*found.get(path, ()), target)
     return found
 
 
-def _chosen_platforms(wanted: ContentsFilter, cells: Iterable[Cell]) -> set[str]:
+def choose_cells(
+    snapshots: Iterable[Snapshot], environments: Collection[str], platforms: Collection[str]
+) -> tuple[tuple[Snapshot, Cell], ...]:
+    """The environments that a user has chosen, on the chosen platforms.
+
+    Args:
+        snapshots: of the mirror.
+        environments: their names; empty: all.
+        platforms: names of platforms, or subdirs; empty: all.
+
+    Raises:
+        WorkspaceError: no snapshot has an environment or a platform of such a name.
+    """
+    snapshots = tuple(snapshots)
+    _refuse_unknown(environments, platforms, [cell for snapshot in snapshots for cell in snapshot.cells])
+    return tuple(
+        (snapshot, cell)
+        for snapshot in snapshots
+        for names in (_chosen_platforms(platforms, snapshot.cells),)
+        for cell in snapshot.cells
+        if cell.platform in names and (not environments or cell.environment in environments)
+    )
+
+
+def _chosen_platforms(platforms: Iterable[str], cells: Iterable[Cell]) -> set[str]:
     subdirs = {cell.platform: cell.subdir for cell in cells}
-    if not wanted.platforms:
+    if not platforms:
         return {*subdirs}
-    return {name for requested in wanted.platforms for name in matching_platforms(requested, subdirs)}
+    return {name for requested in platforms for name in matching_platforms(requested, subdirs)}
 
 
-def _refuse_unknown(wanted: ContentsFilter, cells: Iterable[Cell]) -> None:
+def _refuse_unknown(environments: Iterable[str], platforms: Iterable[str], cells: Iterable[Cell]) -> None:
     cells = tuple(cells)
-    environments = {cell.environment for cell in cells}
-    for name in wanted.environments:
-        if name not in environments:
+    known_environments = {cell.environment for cell in cells}
+    for name in environments:
+        if name not in known_environments:
             raise WorkspaceError(
-                f"no lock that the mirror follows has the environment {name!r}{suggested(name, environments)}."
+                f"no lock that the mirror follows has the environment {name!r}{suggested(name, known_environments)}."
             )
     subdirs = {cell.platform: cell.subdir for cell in cells}
-    for name in wanted.platforms:
+    for name in platforms:
         if not matching_platforms(name, subdirs):
             known = suggested(name, {*subdirs, *subdirs.values()})
             raise WorkspaceError(f"no lock that the mirror follows has the platform {name!r}{known}.")

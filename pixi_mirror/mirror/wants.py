@@ -13,9 +13,8 @@ from pixi_mirror.mirror.requirements_graph import Dependant, RequirementsGraph
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.packages import Cell, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.pypi.metadata import read_metadata
+from pixi_mirror.pypi.metadata import metadata_beside
 from pixi_mirror.pypi.names import canonical_name
-from pixi_mirror.pypi.simple import METADATA
 from pixi_mirror.suggest import similar
 
 _GUESSES = 3
@@ -164,10 +163,7 @@ def _requirements_reader(tree: Tree) -> Callable[[MirrorPath], tuple[str, ...]]:
         listing = tree.inventory.listings.get(path)
         if listing is None or listing.metadata is None or not path.endswith(".whl"):
             return ()
-        data = tree.read(MirrorPath(f"{path}{METADATA}"))
-        try:
-            return () if data is None else read_metadata(data).requires_dist
-        except ValueError:
-            return ()
+        metadata = metadata_beside(path, tree.read)
+        return () if metadata is None else metadata.requires_dist
 
     return requirements

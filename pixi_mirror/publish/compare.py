@@ -1,6 +1,6 @@
 """Compare what a mirror holds with what a destination has by its record, and order what has to be written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pixi_mirror.conda.index_files import REPODATA, REPODATA_ZST, SHARD_INDEX, SHARD_SUFFIX
@@ -8,10 +8,10 @@ from pixi_mirror.errors import IncompleteError, MachineError
 from pixi_mirror.mirror.sidecars import is_intact
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.tree_view import INVENTORY
-from pixi_mirror.model.packages import PackageFile
 from pixi_mirror.model.values import MirrorPath, Sha256, sha256_of
 from pixi_mirror.publish.destination import Upload
 from pixi_mirror.publish.record import Record
+from pixi_mirror.pypi.simple import METADATA
 from pixi_mirror.serve.negotiation import content_type, is_index
 
 _NEVER_CHANGES = "public, max-age=31536000, immutable"
@@ -53,19 +53,21 @@ def read_mirror(tree: Tree) -> tuple[Upload, ...]:
     bad = [path for path in inventory.tree if held.get(path) is None]
     if bad:
         raise _not_whole(tree, bad)
-    made = {path: tree.read(path) for path in inventory.generated}
-    changed = [path for path, data in made.items() if data is None or not _is_recorded(tree, path, data, made)]
+    made = {path: data for path in inventory.generated if (data := tree.read(path)) is not None}
+    digests = {path: sha256_of(data) for path, data in made.items()}
+    # Of a sidecar only a program knows the bytes: it has to say the same as its index.
+    changed = [
+        path
+        for path, content in inventory.generated.items()
+        if digests.get(path) != content.recipe and not is_intact(path, made.get)
+    ]
     if changed:
         raise _not_whole(tree, changed)
-    found = [_upload(tree, path, content, made.get(path)) for path, content in inventory.tree.items()]
+    brought = (_upload(tree, path, sha256=each.sha256, size=each.size) for path, each in inventory.stored.items())
+    written = (_upload(tree, path, data=data, sha256=digests[path], size=len(data)) for path, data in made.items())
     record = (tree.root / INVENTORY).read_bytes()
-    return (*found, _made_upload(tree, MirrorPath(INVENTORY), record))
-
-
-def _is_recorded(tree: Tree, path: MirrorPath, data: bytes, made: Mapping[MirrorPath, bytes | None]) -> bool:
-    """Whether the bytes of a made file are what the inventory says, or, of a sidecar, say the same as its index."""
-    content = tree.inventory.generated[path]
-    return sha256_of(data) == content.recipe or is_intact(path, made.get)
+    inventory_file = _upload(tree, MirrorPath(INVENTORY), data=record, sha256=sha256_of(record), size=len(record))
+    return (*brought, *written, inventory_file)
 
 
 def _not_whole(tree: Tree, bad: list[MirrorPath]) -> MachineError:
@@ -77,28 +79,13 @@ def _not_whole(tree: Tree, bad: list[MirrorPath]) -> MachineError:
     )
 
 
-def _upload(tree: Tree, path: MirrorPath, content: object, data: bytes | None) -> Upload:
-    if isinstance(content, PackageFile):
-        return Upload(
-            path=path,
-            source=tree.path(path),
-            data=None,
-            sha256=content.sha256,
-            size=content.size,
-            content_type=content_type(path),
-            cache_control=MAY_CHANGE if is_index(path) else _NEVER_CHANGES,
-        )
-    assert data is not None  # noqa: S101 - the caller has read every made file
-    return _made_upload(tree, path, data)
-
-
-def _made_upload(tree: Tree, path: MirrorPath, data: bytes) -> Upload:
+def _upload(tree: Tree, path: MirrorPath, *, data: bytes | None = None, sha256: Sha256, size: int) -> Upload:
     return Upload(
         path=path,
         source=tree.path(path),
         data=data,
-        sha256=sha256_of(data),
-        size=len(data),
+        sha256=sha256,
+        size=size,
         content_type=content_type(path),
         cache_control=MAY_CHANGE if is_index(path) else _NEVER_CHANGES,
     )
@@ -131,6 +118,6 @@ def phase_of(upload: Upload) -> int:
         return 2
     if name in (REPODATA_ZST, SHARD_INDEX):
         return 1
-    if not is_index(upload.path) or upload.data is None or name.endswith((SHARD_SUFFIX, ".metadata")):
+    if not is_index(upload.path) or upload.data is None or name.endswith((SHARD_SUFFIX, METADATA)):
         return 0
     return 3

@@ -164,8 +164,9 @@ class Publisher:
         if due and not dry_run:
             self.progress.begin("removing", files=len(due), size=0)
             self._in_threads(self._remove, due)
-            left = {path: each for path, each in self.record.files.items() if path not in due}
-            unwanted = {path: second for path, second in self.record.unwanted.items() if path not in due}
+            gone = frozenset(due)
+            left = {path: each for path, each in self.record.files.items() if path not in gone}
+            unwanted = {path: second for path, second in self.record.unwanted.items() if path not in gone}
             self._keep(replace(self.record, files=left, unwanted=unwanted))
         return PublishResult(
             destination=self.destination.name,
@@ -173,7 +174,7 @@ class Publisher:
             found=frozenset(),
             mended=(),
             removed=due,
-            waiting={path: second for path, second in removable.items() if path not in due},
+            waiting={path: second for path, second in removable.items() if second > self.now},
             warnings=(),
         )
 

@@ -1,10 +1,12 @@
 """Read what a Python package says of itself: its core metadata, and what building it needs; pure."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pypi.requirements import without_secrets
+from pixi_mirror.pypi.simple import METADATA
 
 LARGEST = 16 << 20
 """Bytes of METADATA or PKG-INFO that are read at most."""
@@ -70,6 +72,20 @@ def read_metadata(data: bytes) -> CoreMetadata:
         license=raw.get("license"),
         classifiers=tuple(raw.get("classifiers", ())),
     )
+
+
+def metadata_beside(path: MirrorPath, read: Callable[[MirrorPath], bytes | None]) -> CoreMetadata | None:
+    """The core metadata that a mirror has beside a wheel; None: there are none, or they cannot be read.
+
+    Args:
+        path: of the wheel.
+        read: gives the bytes of a file of the mirror; None: it is not there.
+    """
+    data = read(MirrorPath(f"{path}{METADATA}"))
+    try:
+        return None if data is None else read_metadata(data)
+    except ValueError:
+        return None
 
 
 def build_requirements(pyproject: bytes | None) -> tuple[str, ...]:

@@ -4,17 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pixi_mirror.errors import WorkspaceError
+from pixi_mirror.mirror.contents import choose_cells
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.requirements_graph import RequirementsGraph
 from pixi_mirror.model.attestations import attestations_of
-from pixi_mirror.model.packages import Cell, Inventory, Package, Snapshot, Target
+from pixi_mirror.model.packages import Cell, Inventory, Package, Target
 from pixi_mirror.model.values import MirrorPath, Sha256
-from pixi_mirror.pypi.metadata import CoreMetadata, read_metadata
-from pixi_mirror.pypi.simple import METADATA
+from pixi_mirror.pypi.metadata import CoreMetadata, metadata_beside
 from pixi_mirror.sbom.licenses import License, license_of_metadata, read_license
 from pixi_mirror.sbom.purl import package_purl
-from pixi_mirror.suggest import suggested
 
 ReadFile = Callable[[MirrorPath], bytes | None]
 """Gives the bytes of a file of the mirror; None: it is not there."""
@@ -70,7 +68,7 @@ def list_components(
         WorkspaceError: no subscription has an environment or a platform of such a name.
         UnmirrorableError: the inventory wants two files at one path; no update records such a one.
     """
-    chosen = _choose_cells(inventory, environments, platforms)
+    chosen = choose_cells(inventory.snapshots, environments, platforms)
     names = {snapshot.id: snapshot.workspace for snapshot in inventory.snapshots}
     merged = merge(inventory.snapshots, layout=inventory.layout, names=names)
     packages = {**inventory.kept, **merged.packages}
@@ -79,17 +77,20 @@ def list_components(
         packages = {path: package for path, package in packages.items() if path in wanted}
     packages = {path: each for path, each in packages.items() if _is_offered(each, inventory)}
     cells = tuple(cell for _, cell in chosen)
-    metadata = {path: found for path, each in packages.items() if (found := _metadata(each, read)) is not None}
+    metadata = {
+        path: found for path, each in packages.items() if each.kind == "pypi" and (found := metadata_beside(path, read))
+    }
     depends = _dependencies(packages, cells, metadata)
     purls = {path: package_purl(package) for path, package in packages.items()}
-    references = _references(purls, {path: _sha256(package, inventory) for path, package in packages.items()})
+    digests = {path: _sha256(package, inventory) for path, package in packages.items()}
+    references = _references(purls, digests)
     installed = {path for cell in cells for path in cell.packages if path not in cell.build_packages}
     components = [
         Component(
             package=package,
             reference=references[path],
             purl=purls[path],
-            sha256=_sha256(package, inventory),
+            sha256=digests[path],
             license=_license(package, metadata.get(path)),
             targets=merged.targets.get(path, ()),
             is_installed=path in installed,
@@ -104,26 +105,6 @@ def list_components(
         components=tuple(sorted(components, key=lambda component: component.reference)),
         newest_timestamp=max((snapshot.newest_timestamp for snapshot, _ in chosen), default=0),
     )
-
-
-def _choose_cells(
-    inventory: Inventory, environments: Sequence[str], platforms: Sequence[str]
-) -> tuple[tuple[Snapshot, Cell], ...]:
-    cells = [(snapshot, cell) for snapshot in inventory.snapshots for cell in snapshot.cells]
-    _require(environments, {cell.environment for _, cell in cells}, "environment")
-    _require(platforms, {name for _, cell in cells for name in (cell.platform, cell.subdir)}, "platform")
-    return tuple(
-        (snapshot, cell)
-        for snapshot, cell in cells
-        if (not environments or cell.environment in environments)
-        and (not platforms or cell.platform in platforms or cell.subdir in platforms)
-    )
-
-
-def _require(names: Iterable[str], known: set[str], what: str) -> None:
-    for name in names:
-        if name not in known:
-            raise WorkspaceError(f"no lock that the mirror follows has the {what} {name!r}{suggested(name, known)}.")
 
 
 def _is_offered(package: Package, inventory: Inventory) -> bool:
@@ -145,15 +126,6 @@ def _references(
 def _sha256(package: Package, inventory: Inventory) -> Sha256 | None:
     stored = inventory.stored_at(package.path)
     return package.sha256 if stored is None else stored.sha256
-
-
-def _metadata(package: Package, read: ReadFile) -> CoreMetadata | None:
-    """What a wheel says of itself; None: it is no wheel, or nothing readable stands beside it."""
-    data = read(MirrorPath(package.path + METADATA)) if package.kind == "pypi" else None
-    try:
-        return None if data is None else read_metadata(data)
-    except ValueError:
-        return None
 
 
 def _dependencies(
