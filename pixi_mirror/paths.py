@@ -174,13 +174,13 @@ def _split(url: str) -> _Split:
         return _Split(f"s3://{host}", ["s3", host], segments)
     place = _host(host, scheme_name, url)
     origin = f"{scheme_name}://{host.removesuffix(f':{_DEFAULT_PORTS[scheme_name]}')}"
-    if place == DEFAULT_HOST and scheme_name == "https" and segments and _is_free(segments[0]):
+    if place == DEFAULT_HOST and scheme_name == "https" and segments and is_free_at_root(segments[0]):
         return _Split(origin, [], segments)
     return _Split(origin, [place], segments)
 
 
-def _is_free(first: str) -> bool:
-    """Whether a channel of the default host that begins with this name may stand at the root of a mirror."""
+def is_free_at_root(first: str) -> bool:
+    """Whether a channel whose path begins with this name may stand at the root of a mirror."""
     taken = first.lower() in _RESERVED or _LIKE_A_HOST.fullmatch(first.lower()) is not None
     return _USUAL_NAME.fullmatch(first) is not None and "." not in first and not taken
 

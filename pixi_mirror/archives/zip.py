@@ -33,7 +33,7 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _PATCH = 0x20
 _SIZES_FOLLOW = 0x8
 _UTF8 = 0x800
-_STORED = 0
+STORED = 0
 _DEFLATED = 8
 _UNIX = 3
 _SLACK = 1 << 20
@@ -105,21 +105,31 @@ def read_content(file: BinaryIO, member: ZipMember, *, limit: int) -> bytes:
         ValueError: larger, encrypted, compressed in an unknown way, damaged, or described in two different ways.
     """
     name = member.name
-    if member.flags & (_ENCRYPTED | _PATCH):
-        raise ValueError(f"{name} is encrypted or a patch, so it cannot be read")
-    if member.method not in (_STORED, _DEFLATED):
-        # The others are possible, but bzip2 and lzma take as much memory as the archive pleases.
-        raise ValueError(f"{name} is compressed by method {member.method}; only 0 (stored) and 8 (deflated) are known")
+    refuse_unreadable(member)
     if member.size > limit or member.compressed > limit + _SLACK:
         raise ValueError(f"{name} is {max(member.size, member.compressed)} bytes long, more than {limit} are not read")
-    _seek_to_data(file, member)
+    seek_to_data(file, member)
     raw = read_exactly(file, member.compressed)
-    data = raw if member.method == _STORED else _inflated(raw, member)
+    data = raw if member.method == STORED else _inflated(raw, member)
     if len(data) != member.size:
         raise ValueError(f"{name} is not as long as the zip directory says ({member.size} bytes)")
     if zlib.crc32(data) != member.crc:
         raise ValueError(f"{name} is damaged: its CRC-32 is not the one in the zip directory")
     return data
+
+
+def refuse_unreadable(member: ZipMember) -> None:
+    """Refuse a member that is encrypted, or compressed in a way that is not read.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if member.flags & (_ENCRYPTED | _PATCH):
+        raise ValueError(f"{member.name} is encrypted or a patch, so it cannot be read")
+    if member.method not in (STORED, _DEFLATED):
+        # The others are possible, but bzip2 and lzma take as much memory as the archive pleases.
+        known = "only 0 (stored) and 8 (deflated) are known"
+        raise ValueError(f"{member.name} is compressed by method {member.method}; {known}")
 
 
 class StoredContent:
@@ -131,9 +141,9 @@ class StoredContent:
         Raises:
             ValueError: encrypted, compressed, or described in two different ways.
         """
-        if member.flags & (_ENCRYPTED | _PATCH) or member.method != _STORED or member.size != member.compressed:
+        if member.flags & (_ENCRYPTED | _PATCH) or member.method != STORED or member.size != member.compressed:
             raise ValueError(f"{member.name} is compressed or encrypted where it has to be stored as it is")
-        _seek_to_data(file, member)
+        seek_to_data(file, member)
         self._file = file
         self._member = member
         self._left = member.size
@@ -283,8 +293,12 @@ def _refuse_overlaps(starts: "array[int]", ends: "array[int]") -> None:
         raise ValueError("two of its members overlap")
 
 
-def _seek_to_data(file: BinaryIO, member: ZipMember) -> None:
-    """Go to the member's first byte, and refuse a local header that contradicts the directory."""
+def seek_to_data(file: BinaryIO, member: ZipMember) -> None:
+    """Go to the member's first byte, and refuse a local header that contradicts the directory.
+
+    Raises:
+        ValueError: it does.
+    """
     file.seek(member.offset)
     fields = _LOCAL.unpack(read_exactly(file, _LOCAL.size))
     signature, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = fields

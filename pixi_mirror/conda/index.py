@@ -1,7 +1,7 @@
 """The index of conda channels: a canonical `repodata.json` for every subdir, made from pins."""
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,9 @@ class CondaIndex:
         for package in contents.packages:
             place, file_name = _place(package)
             if place is not None:
-                listed.setdefault(place, {})[file_name] = _record(package)
+                records = listed.setdefault(place, {})
+                if not _is_yanked(package, contents):
+                    records[file_name] = _record(package)
                 listed.setdefault(_beside(place, _NOARCH), {})
         made = _current_attestations(contents)
         ordered = sorted(listed, key=lambda place: (not place.endswith(_NOARCH), place))
@@ -53,7 +55,7 @@ class CondaIndex:
         """What is wrong with a `repodata.json` or one of its sidecars, read back."""
         place, _, name = path.rpartition("/")
         if name == REPODATA:
-            return _json_problem(place, data, _expected(place, contents.packages))
+            return _json_problem(place, data, _expected(place, contents))
         if name in (REPODATA_ZST, SHARD_INDEX) or name.endswith(SHARD_SUFFIX):
             return _sidecar_problem(path, data, contents, read)
         return None
@@ -84,7 +86,7 @@ def _sidecar_problem(
     if name.endswith(SHARD_SUFFIX) and name != SHARD_INDEX:
         return sidecars.shard_problem(data, name.removesuffix(SHARD_SUFFIX))
     subdir = place.rpartition("/")[2]
-    expected, relations = _expected(place, contents.packages), _relations(place, contents)
+    expected, relations = _expected(place, contents), _relations(place, contents)
     if name == REPODATA_ZST:
         return sidecars.zst_problem(data, subdir, expected, relations=relations)
     return sidecars.shards_problem(
@@ -92,10 +94,19 @@ def _sidecar_problem(
     )
 
 
-def _expected(place: str, packages: Iterable[Package]) -> Mapping[str, Mapping[str, Json]]:
+def _expected(place: str, contents: Contents) -> Mapping[str, Mapping[str, Json]]:
     return {
-        file_name: _record(package) for package in packages for where, file_name in [_place(package)] if where == place
+        file_name: _record(package)
+        for package in contents.packages
+        for where, file_name in [_place(package)]
+        if where == place and not _is_yanked(package, contents)
     }
+
+
+def _is_yanked(package: Package, contents: Contents) -> bool:
+    """Whether a hosted package was withdrawn: no solve finds it, and who has locked it gets it still."""
+    listing = contents.listings.get(package.path)
+    return listing is not None and listing.yanked is not None
 
 
 def _place(package: Package) -> tuple[str | None, str]:

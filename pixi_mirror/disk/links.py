@@ -37,6 +37,18 @@ def link_or_copy(source: Path, target: Path, *, sha256: Sha256, temporary: Path)
     return os.lstat(target)
 
 
+def publish(path: Path) -> None:
+    """Make a complete temporary file of ours what a stored file is: on the disk, and with the mode of one.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with open(open_regular(path), "rb", buffering=0) as file:
+        if hasattr(os, "fchmod"):
+            os.fchmod(file.fileno(), _public_modes()[0])
+        os.fsync(file.fileno())
+
+
 def _linked(source: Path, target: Path) -> bool:
     try:
         found = os.lstat(source)

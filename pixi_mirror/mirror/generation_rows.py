@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pixi_mirror.mirror.inventory_file import FORMAT
+from pixi_mirror.mirror.inventory_file import FORMAT, PLAIN_FORMAT
 from pixi_mirror.mirror.inventory_text import PackageTexts, listing_row, parts_of
 from pixi_mirror.model.packages import Inventory, PackageFile, Snapshot
 from pixi_mirror.model.values import Json, Sha256, canonical_text, sha256_of
@@ -69,10 +69,12 @@ def _key(text: str) -> str:
 def _subscription_rows(snapshot: Json, keys: Sequence[str], paths: Sequence[str]) -> Iterator[str]:
     name = snapshot["id"]
     yield canonical_text(["requests", name, snapshot["source_sha256"], snapshot["requests"]])
-    if not snapshot["cells"]:
+    if not snapshot["cells"] and "hosted" not in snapshot:
         return  # it is followed, and nothing is pinned for it yet
     pins = ["pins", name, snapshot["workspace"], snapshot["newest_timestamp"], snapshot["tools_for"]]
     yield canonical_text(pins)
+    if "hosted" in snapshot:
+        yield canonical_text(["hosted", name, snapshot["hosted"]])
     yield from (canonical_text(["refused", name, row]) for row in snapshot["refused"])
     yield from (canonical_text(["directory", name, row]) for row in snapshot.get("directories", ()))
     yield from (canonical_text(["commit", name, row]) for row in snapshot.get("commits", ()))
@@ -136,7 +138,7 @@ def _document(kinds: Mapping[str, list[Json]]) -> Json:
     at = {row["path"]: position for position, (_, row) in enumerate(packages)}
     requests = {name: (source, wanted) for name, source, wanted in kinds.get("requests", ())}
     return {
-        "format": FORMAT,
+        "format": FORMAT if "hosted" in kinds else PLAIN_FORMAT,
         "layout": kinds["layout"][0][0],
         "packages": [row for _, row in packages],
         "subscriptions": [
@@ -189,4 +191,5 @@ def _subscription(
         ],
         "directories": [row for (row,) in of("directory")],
         "commits": [row for (row,) in of("commit")],
+        **dict(zip(("hosted",), (row for (row,) in of("hosted")), strict=False)),
     }

@@ -13,6 +13,7 @@ from pixi_mirror.mirror.compare import compare
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.plan import Plan, pinned, recorded_indexes, sized, wanted_channels
 from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.hosted import hosted_indexes
 from pixi_mirror.model.indexes import Contents, Index, IndexFile
 from pixi_mirror.model.packages import Inventory, Listing, Package, PackageFile
 from pixi_mirror.model.values import MirrorPath, Sha256, canonical, sha256_of
@@ -46,6 +47,7 @@ def index_contents(
         standing=recorded_indexes(tree),
         where=tree.path,
         relations=tree.inventory.relations if relations is None else relations,
+        hosted_indexes=hosted_indexes(plan.pins.snapshots),
     )
 
 
@@ -86,6 +88,7 @@ def index_digest(inventory: Inventory, where: Callable[[MirrorPath], Path]) -> S
         standing=(),
         where=where,
         relations=inventory.relations,
+        hosted_indexes=hosted_indexes(inventory.snapshots),
     )
     return sha256_of(canonical({path: file.recipe for path, file in index_files(contents).items()}))
 

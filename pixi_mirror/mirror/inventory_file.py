@@ -12,6 +12,7 @@ from pixi_mirror.model.packages import (
     Cell,
     Channel,
     GeneratedFile,
+    HostedKinds,
     Inventory,
     Kind,
     Layout,
@@ -29,8 +30,11 @@ from pixi_mirror.pypi.requirements import without_secrets
 FILE = "pixi-mirror.json"
 """Its name at the root of a mirror."""
 
-FORMAT = 2
+FORMAT = 3
 """It goes up whenever an older program could not read what this one writes. All lower ones are read."""
+
+PLAIN_FORMAT = 2
+"""What is written where nothing is hosted, which an older program reads as well."""
 
 _MIRROR = re.compile(r"[0-9a-f]{32}")
 
@@ -126,6 +130,7 @@ def _snapshot(row: Json, pool: list[Package]) -> Snapshot:
         tools_for=None if row["tools_for"] is None else admit_sha256(row["tools_for"]),
         directories=tuple(map(source_directory, row.get("directories", ()))),
         commits=tuple(map(source_commit, row.get("commits", ()))),
+        hosted=HostedKinds(**row["hosted"]) if "hosted" in row else None,
     )
 
 

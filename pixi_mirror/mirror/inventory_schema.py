@@ -76,7 +76,7 @@ _COMMIT = {
 _SUBSCRIPTION = {
     "id": str, "workspace": str, "source_sha256": str, "newest_timestamp": int, "requests": [_REQUEST],
     "refused": [{"entry": str, "reason": str}], "packages": [int], "tools": [int], "tools_for": _SOME_TEXT,
-    "cells": [_CELL], "directories?": [_DIRECTORY], "commits?": [_COMMIT],
+    "cells": [_CELL], "directories?": [_DIRECTORY], "commits?": [_COMMIT], "hosted?": {"conda": bool, "pypi": bool},
 }  # fmt: skip
 _LISTING = {
     "index": _SOME_TEXT, "is_settled": bool, "requires_python": _SOME_TEXT, "yanked": _SOME_TEXT,

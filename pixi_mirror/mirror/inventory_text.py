@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
-from pixi_mirror.mirror.inventory_file import FORMAT
+from pixi_mirror.mirror.inventory_file import FORMAT, PLAIN_FORMAT
 from pixi_mirror.mirror.inventory_sources import source_rows
 from pixi_mirror.model.packages import (
     Channel,
@@ -77,7 +77,8 @@ def dump(inventory: Inventory, texts: PackageTexts | None = None) -> bytes:
     known = {path: dict(relations) for path, relations in inventory.relations.items()}
     stamp = {"generation": _stamp_row(inventory.stamp)} if inventory.stamp else {}
     optional = {**deferred, **({"relations": known} if known else {}), **stamp}
-    head = canonical_text({"format": FORMAT, "kept": parts.kept, "layout": inventory.layout, **optional})[1:-1]
+    number = FORMAT if inventory.hosted else PLAIN_FORMAT
+    head = canonical_text({"format": number, "kept": parts.kept, "layout": inventory.layout, **optional})[1:-1]
     return "\n".join(
         [
             "{" + head + ',"packages":[',
@@ -164,6 +165,7 @@ def _snapshot_row(snapshot: Snapshot, pool: _Pool) -> Json:
         ],
         # Without any, the inventory is the one that was written before there were any.
         **source_rows(snapshot),
+        **({"hosted": asdict(snapshot.hosted)} if snapshot.hosted is not None else {}),
     }
 
 

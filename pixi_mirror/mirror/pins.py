@@ -73,7 +73,7 @@ def renew_pins(
         FetchError: an index page that such a source needs cannot be read.
         UnmirrorableError: no index has a file that such a source needs.
     """
-    snapshots = {snapshot.id: snapshot for snapshot in inventory.followed}
+    snapshots = {snapshot.id: snapshot for snapshot in (*inventory.followed, *inventory.hosted)}
     known_locks = dict(locks)
     known_manifests = dict(manifests)
     known_readings = dict(readings)

@@ -9,6 +9,7 @@ from pixi_mirror.mirror.compare import TreeDifference, compare
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.pins import RenewedPins
 from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.hosted import hosted_channels
 from pixi_mirror.model.packages import Channel, Layout, Listing, Package, PackageFile, Snapshot, Target
 from pixi_mirror.model.values import MirrorPath, Sha256
 from pixi_mirror.pypi.index import repeated_file_names
@@ -197,8 +198,9 @@ def _kept(tree: Tree, surplus: tuple[MirrorPath, ...]) -> Mapping[MirrorPath, Pa
 
 
 def wanted_channels(snapshots: tuple[Snapshot, ...]) -> tuple[tuple[Channel, str], ...]:
-    """Every channel that a subscribed environment names, with each subdir that the environment uses."""
+    """Every channel that a subscribed environment names, with each subdir that it uses, and those that are hosted."""
     found = {(channel, cell.subdir) for snapshot in snapshots for cell in snapshot.cells for channel in cell.channels}
+    found.update((channel, "noarch") for channel in hosted_channels(snapshots))
     return tuple(sorted(found, key=lambda pair: (pair[0].path or "", pair[0].url, pair[1])))
 
 

@@ -45,6 +45,8 @@ class Contents:
     """Gives the path on disk of a file of the mirror."""
     relations: Mapping[MirrorPath, Mapping[str, str]] = field(default_factory=dict)
     """Folder of a subdir -> its `channel_relations` upstream (CEP 42)."""
+    hosted_indexes: Iterable[MirrorPath] = ()
+    """Folders of Python indexes that must exist even when empty."""
 
 
 class Index(Protocol):

@@ -161,6 +161,16 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostedKinds:
+    """What a hosted name takes uploads of."""
+
+    conda: bool
+    """Whether `NAME/` is a channel."""
+    pypi: bool
+    """Whether `NAME/simple/` is an index."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """A subscription with what it wanted at its last complete update."""
 
@@ -185,6 +195,8 @@ class Snapshot:
     """The source directories that the chosen environments install; ordered by entry."""
     commits: tuple[SourceCommit, ...] = ()
     """What the chosen environments install from commits; ordered by path, kind and subdirectory."""
+    hosted: HostedKinds | None = None
+    """Not of a lock: what was uploaded to the hosted name `workspace`; None: what a lock wants."""
 
     @property
     def wanted(self) -> tuple[Package, ...]:
@@ -263,6 +275,11 @@ class Inventory:
     def followed(self) -> tuple[Snapshot, ...]:
         """The subscriptions, without those that a rollback brought back though they had been forgotten."""
         return tuple(snapshot for snapshot in self.snapshots if snapshot.requests)
+
+    @property
+    def hosted(self) -> tuple[Snapshot, ...]:
+        """The subscriptions that hold what was uploaded, one a hosted name, ordered by name."""
+        return tuple(snapshot for snapshot in self.snapshots if snapshot.hosted is not None)
 
     @property
     def wanted(self) -> Iterator[Package]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from pixi_mirror.errors import MachineError
+from pixi_mirror.model.hosted import hosted_projects, is_hosted_url
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Listing, Package
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256
@@ -33,7 +34,7 @@ class PypiIndex:
             for path, listing in sorted(contents.listings.items())
             if listing.metadata is not None and path.endswith(WHEEL)
         }
-        links = _PageLinks()
+        links = _PageLinks(contents.hosted_indexes, hosted_projects(contents.packages))
         for package in contents.packages:
             if package.kind == "pypi" and package.sha256 is not None:
                 links.add(package, contents.listings.get(package.path))
@@ -67,7 +68,16 @@ class _PagePlace(NamedTuple):
 class _PageLinks:
     """The links of every page, added file by file."""
 
-    def __init__(self) -> None:
+    def __init__(self, indexes: Iterable[MirrorPath], hosted: frozenset[str]) -> None:
+        """Begin with no links.
+
+        Args:
+            indexes: the folders of indexes that exist even when they are empty.
+            hosted: projects of which `simple/` lists only what the mirror hosts: nobody who takes the name of one's
+                own project elsewhere gets his files installed in its place.
+        """
+        self._indexes = tuple(indexes)
+        self._hosted = hosted
         self._links: dict[_PagePlace, dict[tuple[str, Sha256 | None], FileLink]] = {}
 
     def add(self, package: Package, listing: Listing | None) -> None:
@@ -75,6 +85,8 @@ class _PageLinks:
         link = _link(package, listing)
         if (place := _place_of(package, listing)) is not None:
             self._put(place, link)
+        if package.name in self._hosted and not is_hosted_url(package.url.raw):
+            return
         # As it is spelled on the disk: every web server finds it so, and no client that resolves `//` to `/` loses it.
         self._put(_PagePlace(SIMPLE, package.name), replace(link, url="../../" + quote(package.path)))
 
@@ -87,7 +99,7 @@ class _PageLinks:
 
     def pages(self) -> Iterator[tuple[MirrorPath, bytes]]:
         """Every page, those of projects first."""
-        projects: dict[str, list[str]] = {}
+        projects: dict[str, list[str]] = {folder: [] for folder in self._indexes}
         for place in sorted(self._links, key=lambda place: (place.folder, place.project or "")):
             links = list(self._links[place].values())
             if place.project is None:
@@ -138,7 +150,7 @@ def _place_of(package: Package, listing: Listing | None) -> _PagePlace | None:
 def _link(package: Package, listing: Listing | None) -> FileLink:
     return FileLink(
         file_name=package.path.rpartition("/")[2],
-        url=package.url.stripped,
+        url=_relative(package) if is_hosted_url(package.url.raw) else package.url.stripped,
         sha256=admit_sha256(package.sha256 or ""),
         size=package.size,
         version=package.version,
@@ -147,6 +159,11 @@ def _link(package: Package, listing: Listing | None) -> FileLink:
         upload_time=listing.upload_time if listing else None,
         core_metadata=listing.metadata if listing else None,
     )
+
+
+def _relative(package: Package) -> str:
+    """The link to a hosted file from the page of its project, which stands in `NAME/simple/PROJECT/`."""
+    return "../../" + quote(package.path.partition("/")[2])
 
 
 def _metadata(wheel: Path, file_name: str) -> bytes:

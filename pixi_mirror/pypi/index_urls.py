@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pixi_mirror.errors import PixiMirrorError
+from pixi_mirror.model.hosted import hosted_path, is_hosted_url
 from pixi_mirror.model.packages import Listing, Package
 from pixi_mirror.model.values import MirrorPath, admit_path
 from pixi_mirror.paths import url_path
@@ -79,6 +80,8 @@ def _key(url: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _path_of(url: str) -> MirrorPath | None:
+    if is_hosted_url(url):
+        return hosted_path(url)
     try:
         return url_path(url)
     except PixiMirrorError:

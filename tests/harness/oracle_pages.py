@@ -96,7 +96,7 @@ class _Reading:
         is_absolute = bool(urlsplit(href).netloc)
         if is_absolute and is_simple(self.place):
             self.faults.append(f"has the absolute link {href}, and only a relative one leads a client to this mirror")
-        if not is_absolute and not is_simple(self.place):
+        if not is_absolute and not is_simple(self.place) and not leads_to_own_files(self.place, path):
             self.faults.append(f"has the relative link {href}, which puts the mirror's address into locks")
         if posixpath.basename(path) != name:
             self.faults.append(f"calls {path} {name!r}")
@@ -151,6 +151,15 @@ def _declared(value: object) -> str | None:
 def _assignment(text: str) -> dict[str, str]:
     key, separator, value = text.partition("=")
     return {key: value} if separator else {}
+
+
+def leads_to_own_files(place: str, path: str) -> bool:
+    """Whether a page of a hosted index, `NAME/simple/PROJECT/`, links to a file that was uploaded to that name.
+
+    Nobody but the mirror has such a file, so a lock has to name the mirror.
+    """
+    name, _, rest = place.partition("/")
+    return rest.partition("/")[0] == SIMPLE and path.startswith(f"{name}/files/")
 
 
 def is_simple(place: str) -> bool:
