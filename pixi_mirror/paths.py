@@ -4,6 +4,7 @@ Names are admitted by grammar, never by containment. `model/segments.py` has the
 """
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ HEALTH, METRICS = "-/health", "-/metrics"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LARGEST_PORT = 65535
 _DIGEST_LENGTH = 12
+_REMEMBERED = 256
+"""Channels and hosts whose place is not worked out again: a lock has thousands of packages, and a few of these."""
 # Not in a URL: control characters, which clients leave out, and a backslash, which some clients take for a slash.
 _URL = re.compile(r"[^\x00-\x1f\x7f\\]+")
 _PARTS = re.compile(r"(https?|s3)://([^/?#]+)(/.*)?", re.IGNORECASE)
@@ -68,6 +71,7 @@ def url_path(url: str) -> MirrorPath:
     return _admitted([*top, *segments], url)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def channel(url: str, layout: Layout) -> Channel:
     """The channel behind `url`, as a lock or a manifest names it: a URL, a path, or a name at the default host.
 
@@ -172,7 +176,10 @@ def _split(url: str) -> _Split:
         if not _BUCKET.fullmatch(host):
             raise _unsafe(url, "its bucket is not a name")
         return _Split(f"s3://{host}", ["s3", host], segments)
-    place = _host(host, scheme_name, url)
+    try:
+        place = _host(host, scheme_name)
+    except ValueError as error:
+        raise _unsafe(url, str(error)) from None
     origin = f"{scheme_name}://{host.removesuffix(f':{_DEFAULT_PORTS[scheme_name]}')}"
     if place == DEFAULT_HOST and scheme_name == "https" and segments and is_free_at_root(segments[0]):
         return _Split(origin, [], segments)
@@ -185,20 +192,26 @@ def is_free_at_root(first: str) -> bool:
     return _USUAL_NAME.fullmatch(first) is not None and "." not in first and not taken
 
 
-def _host(host: str, scheme: str, url: str) -> str:
+@lru_cache(maxsize=_REMEMBERED)
+def _host(host: str, scheme: str) -> str:
+    """The name in a mirror of a host, with its port unless it is the scheme's default.
+
+    Raises:
+        ValueError: it is none; the text says why.
+    """
     parts = _HOST.fullmatch(host)
     if parts is None:
-        raise _unsafe(url, "its host is not a name or an address")
+        raise ValueError("its host is not a name or an address")
     name, port = parts[1], int(parts[2] or _DEFAULT_PORTS[scheme])
     if not 0 < port <= _LARGEST_PORT:
-        raise _unsafe(url, "its port is not a number from 1 to 65535")
+        raise ValueError("its port is not a number from 1 to 65535")
     if name.startswith("["):
         import ipaddress
 
         try:
             address = ipaddress.IPv6Address(name[1:-1])
         except ValueError:
-            raise _unsafe(url, "its host is not an IPv6 address") from None
+            raise ValueError("its host is not an IPv6 address") from None
         name = "ipv6_" + address.compressed.replace(":", "-")
     elif _LIKE_A_HOST.fullmatch(name):
         name = name.replace("_", "=5F")  # a host whose own name is spelled as one with a port

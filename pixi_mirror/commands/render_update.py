@@ -97,18 +97,18 @@ def _plan_lines(plan: Plan) -> list[str]:
         [package for path, package in plan.packages.items() if path not in absent],
         [plan.kept[path] for path in plan.difference.surplus if path in plan.kept],
     )
-    places = sorted({_place(package) for column in columns for package in column})
-    if not places:
-        return []
     titles = ["new", "changed", "deferred", "present", "no longer wanted"]
     if not plan.deferred:
         titles.remove("deferred")
         columns = (*columns[:2], *columns[3:])
+    places: dict[str, tuple[list[Package], ...]] = {}
+    for number, column in enumerate(columns):
+        for package in column:
+            places.setdefault(_place(package), tuple([] for _ in columns))[number].append(package)
+    if not places:
+        return []
     rows = [["", *titles]]
-    rows += [
-        [place, *(_cell([package for package in column if _place(package) == place]) for column in columns)]
-        for place in places
-    ]
+    rows += [[place, *map(_cell, cells)] for place, cells in sorted(places.items())]
     if len(places) > 1:
         rows.append(["total", *(_cell(column) for column in columns)])
     return table(rows)

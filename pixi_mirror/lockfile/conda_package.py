@@ -67,6 +67,7 @@ def _refuse_name(entry: CondaBinary, record: Mapping[str, Json]) -> None:
 
 def _path(entry: CondaBinary, record: Mapping[str, Json], layout: Layout) -> MirrorPath:
     subdir = record["subdir"]
+    whole = None
     if not is_local(entry.location):
         whole = url_path(entry.location)  # an unsafe URL is refused as such, before anything is made of its parts
         if entry.subdir is None and layout == "channels":
@@ -80,8 +81,11 @@ def _path(entry: CondaBinary, record: Mapping[str, Json], layout: Layout) -> Mir
     else:
         return admit_path(f"{subdir}/{entry.file_name}")
     top = f"{home.path}/" if home.path is not None else ""
+    path = f"{top}{subdir}/{entry.file_name}"
+    if path == whole:
+        return whole
     try:
-        return admit_path(f"{top}{subdir}/{entry.file_name}")
+        return admit_path(path)
     except ValueError as error:
         raise _unsafe(entry, str(error)[:200]) from None
 

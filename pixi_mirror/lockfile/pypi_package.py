@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -60,7 +61,7 @@ def pypi_package(
     own_and_all = [*([entry.index] if entry.index else []), *indexes]
     record = {
         "indexes": list(index_list(own_and_all)) if of_index else [],
-        "find-links": _urls(find_links) if of_index else [],
+        "find-links": list(_urls(tuple(find_links))) if of_index else [],
     }
     return Package(
         path=admit_path(f"local/{sha256}/{file_name}")
@@ -81,7 +82,7 @@ def pypi_package(
 
 def index_list(urls: Iterable[str]) -> tuple[str, ...]:
     """The URLs of indexes of a lock as a mirror records them: stripped, without slash at the end, each once."""
-    return tuple(url.rstrip("/") for url in _urls(urls))
+    return tuple(url.rstrip("/") for url in _urls(tuple(urls)))
 
 
 def _sha256_in_fragment(location: str) -> Sha256 | None:
@@ -119,13 +120,14 @@ def _version(file_name: str, project: str) -> str:
     return sdist_version(file_name, project) or ""
 
 
-def _urls(urls: Iterable[str]) -> list[str]:
+@lru_cache(maxsize=1 << 8)  # thousands of packages name the few indexes of their environments
+def _urls(urls: tuple[str, ...]) -> tuple[str, ...]:
     """The http and https URLs, stripped. An index of this machine is left out, since nobody else has it.
 
     One that can have no path in a mirror stays: upstream is asked what it says, and a warning names it.
     """
     stripped = (quote(Url(url).stripped, safe="%:/@!$&'()*+,;=[]~") for url in urls)
-    return list(dict.fromkeys(url for url in stripped if url.lower().startswith(("http://", "https://"))))
+    return tuple(dict.fromkeys(url for url in stripped if url.lower().startswith(("http://", "https://"))))
 
 
 def _unsafe(entry: PypiEntry, problem: str) -> WorkspaceError:

@@ -1,5 +1,6 @@
 """Select from a lock what requests want: environments, platforms, and of their packages what can be mirrored."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
@@ -78,7 +79,7 @@ class Selection:
         self._channels: dict[str, Channel] = {}
         self._cells: dict[tuple[str, str], dict[MirrorPath, None]] = {}
         self._building: dict[tuple[str, str], dict[MirrorPath, None]] = {}
-        self._variants: dict[tuple[str, bytes], Package] = {}
+        self._variants: dict[MirrorPath, list[Package]] = {}
         self._wanted: dict[int, Package] = {}
         self._admitted: dict[tuple[int, int | None], Package | Refusal] = {}
         self._missing: set[tuple[str, str]] = set()
@@ -180,6 +181,8 @@ class Selection:
 
     def _is_only_directory(self, entry: Entry, environment: LockedEnvironment) -> bool:
         """Whether an entry is a source directory that needs no mirroring; remember the directory."""
+        if isinstance(entry, CondaBinary):
+            return False
         key = entry_title(entry)
         if key not in self._directories:
             directory = source_directory_of(entry, self._base, environment.indexes, read=read_manifest)
@@ -196,11 +199,18 @@ class Selection:
         if admitted is None:
             admitted = self._admit(entry, environment)
             if isinstance(admitted, Package):
-                # Old locks have several records for one file: equal ones become one, different ones are all kept.
-                variant = (admitted.path, canonical(dict(admitted.record)))
-                admitted = self._variants.setdefault(variant, admitted)
+                admitted = self._known_variant(admitted)
             self._admitted[key] = admitted
         return admitted
+
+    def _known_variant(self, package: Package) -> Package:
+        """The first package with the path and the record of this one.
+
+        Old locks have several records for one file: equal ones become one, different ones are all kept.
+        """
+        variants = self._variants.setdefault(package.path, [])
+        variants.append(package)
+        return next(variant for variant in variants if variant.record == package.record)
 
     def _admit(self, entry: Entry, environment: LockedEnvironment) -> Package | Refusal:
         try:
@@ -252,7 +262,7 @@ class Selection:
             newest_timestamp=self._lock.newest_timestamp,
             requests=requests,
             cells=tuple(self._cell(*key) for key in sorted(self._cells)),
-            packages=tuple(sorted(self._wanted.values(), key=_by_path)),
+            packages=_sorted_by_path(self._wanted.values()),
             refused=tuple(refusal for _, refusal in sorted(self._skipped.items())),
             directories=tuple(directory for _, directory in sorted(self._directories.items())),
             commits=tuple(commit for _, commit in sorted(self._commits.items())),
@@ -289,8 +299,12 @@ def _name_of(entry: Entry) -> str:
     return entry.record["name"] if isinstance(entry, CondaBinary) else canonicalize_name(entry.name)
 
 
-def _by_path(package: Package) -> tuple[str, bytes]:
-    return (package.path, canonical(dict(package.record)))
+def _sorted_by_path(packages: Collection[Package]) -> tuple[Package, ...]:
+    """The packages by path, and those with one path by their records, which takes far longer to compare."""
+    several = {path for path, count in Counter(package.path for package in packages).items() if count > 1}
+    return tuple(
+        sorted(packages, key=lambda each: (each.path, canonical(dict(each.record)) if each.path in several else b""))
+    )
 
 
 def _refuse_unhashed(package: Package, request: Request) -> Refusal | None:

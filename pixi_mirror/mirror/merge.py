@@ -46,16 +46,12 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
     """
     snapshots = tuple(sorted(snapshots, key=lambda snapshot: snapshot.id))
     claims: dict[MirrorPath, list[_Claim]] = {}
-    targets: dict[MirrorPath, set[Target]] = {}
     for snapshot in snapshots:
         for package in with_attestations(snapshot.wanted):
             claims.setdefault(package.path, []).append(_Claim(package, snapshot))
-        for cell in snapshot.cells:
-            target = Target(workspace=snapshot.workspace, environment=cell.environment, platform=cell.platform)
-            for path in (*cell.packages, *(tool.path for tool in snapshot.tools)):
-                targets.setdefault(path, set()).add(target)
+    targets = _targets(snapshots)
     for path in (path for path, found in claims.items() if found[0].package.kind == "attestations"):
-        targets[path] = targets.get(attested_path(path), set())
+        targets[path] = targets.get(attested_path(path), [])
     conflicts = [line for path in sorted(claims) for line in _conflicts(path, claims[path], layout, names)]
     conflicts += _shared_directories(snapshots)
     if conflicts:
@@ -66,15 +62,26 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
     packages = {path: _merge_claims(claims[path]) for path in sorted(claims)}
     return MergedPins(
         packages=packages,
-        targets={path: tuple(sorted(found, key=_by_name)) for path, found in sorted(targets.items())},
+        targets={path: tuple(found) for path, found in sorted(targets.items())},
         disagreements=tuple(
             line for path, package in packages.items() for line in _disagreements(package, claims[path], names)
         ),
     )
 
 
-def _by_name(target: Target) -> tuple[str, str, str]:
-    return (target.workspace, target.environment, target.platform)
+def _targets(snapshots: Iterable[Snapshot]) -> dict[MirrorPath, list[Target]]:
+    """For whom each path is wanted, sorted by name, each target once."""
+    wanted: dict[tuple[str, str, str], set[MirrorPath]] = {}
+    for snapshot in snapshots:
+        tools = [tool.path for tool in snapshot.tools]
+        for cell in snapshot.cells:
+            wanted.setdefault((snapshot.workspace, cell.environment, cell.platform), set()).update(cell.packages, tools)
+    targets: dict[MirrorPath, list[Target]] = {}
+    for (workspace, environment, platform), paths in sorted(wanted.items()):
+        target = Target(workspace=workspace, environment=environment, platform=platform)
+        for path in paths:
+            targets.setdefault(path, []).append(target)
+    return targets
 
 
 def _conflicts(path: MirrorPath, claims: list[_Claim], layout: Layout, names: Mapping[str, str]) -> Iterable[str]:

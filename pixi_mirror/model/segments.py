@@ -31,7 +31,7 @@ def is_portable(segment: str) -> bool:
         bool(segment)
         and not segment.startswith(" ")
         and not segment.endswith((" ", "."))
-        and all(map(_is_portable_character, segment))
+        and _has_portable_characters(segment)
         and _is_normalized(segment)
         and len(segment.encode()) <= _LONGEST
         and not is_device(segment)
@@ -97,6 +97,12 @@ def request_path(path: str, *, keep: str = "!+~@,=") -> str:
     from urllib.parse import quote
 
     return "/".join("" if segment == "=" else quote(_decoded(segment), safe=keep) for segment in path.split("/"))
+
+
+def _has_portable_characters(segment: str) -> bool:
+    if segment.isascii():  # nearly all are, and a mirror has many
+        return segment.isprintable() and _UNPORTABLE.isdisjoint(segment)
+    return all(map(_is_portable_character, segment))
 
 
 def _is_portable_character(character: str) -> bool:
