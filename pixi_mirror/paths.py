@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pixi_mirror.conda.index_files import RESERVED_FILES
 from pixi_mirror.conda.names import SUBDIRS
 from pixi_mirror.errors import UnmirrorableError, WorkspaceError
+from pixi_mirror.model.advisories import FOLDER
 from pixi_mirror.model.packages import Channel, Layout
 from pixi_mirror.model.segments import is_portable, mirror_segment, requested_segment
 from pixi_mirror.model.values import MirrorPath, Url, admit_path, mask_secrets
@@ -40,7 +41,7 @@ _CHANNEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 _USUAL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!+~=@,-]*")
 """The names of packages' files, and of channels that stand at the root of a mirror."""
 
-_RESERVED = frozenset({"simple", "local", "s3", "localhost", *SUBDIRS})
+_RESERVED = frozenset({"simple", "local", "s3", "localhost", FOLDER, *SUBDIRS})
 """What a mirror's root holds besides the channels of the default host; names with a dot are hosts or files."""
 _LIKE_A_HOST = re.compile(r".*_[0-9]+|ipv6_.*")
 """How a host with a port, and an IPv6 address, are spelled in a path."""

@@ -23,7 +23,7 @@ KEEPERS: dict[str, set[str]] = {
     "requests": {"http"},
     "urllib3": {"http"},
     "yaml": {"lockfile"},
-    "packaging": {"lockfile", "pack", "pixi", "pypi", "sbom"},
+    "packaging": {"advisories", "lockfile", "pack", "pixi", "pypi", "sbom"},
     "tomllib": {"clients", "lockfile", "pypi", "settings"},
     "netrc": {"settings"},
     "keyring": {"settings"},

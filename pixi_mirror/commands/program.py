@@ -36,6 +36,8 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("unpin", "Take the name away again."),
     ("rollback", "Let the mirror offer again what it offered in an earlier generation."),
     ("sbom", "Write a bill of materials of the mirror, as CycloneDX or SPDX: hashes, licences, dependencies."),
+    ("advisories", "Carry databases of known vulnerabilities in the mirror: update, list, remove."),
+    ("audit", "Match what the mirror holds against them, without a network."),
     ("export", "Write the mirror, or what a receiver lacks of it, into archives to carry across an air gap."),
     ("import", "Verify such archives, and offer the highest generation that is complete."),
     ("inspect", "Say what archives are: which generation, from which base, which volumes are missing."),
@@ -77,10 +79,10 @@ options:
 Every option can be set by an environment variable too: PIXI_MIRROR_<OPTION>, for example PIXI_MIRROR_CACHE_DIR; several
 values are separated by commas.
 
-exit status: 0 done; 1 something found (verify, status --check, prune), or nothing (why); 2 usage; 3 workspace, lock,
-environment or platform; 4 cannot be mirrored; 5 could not be fetched; 6 wrong bytes; 7 a program that was run failed;
-8 a directory, disk or file of this machine; 9 the store that is published to refused; 10 files of a generation are
-missing; 75 another process is writing the mirror; 130, 143 interrupted."""
+exit status: 0 done; 1 something found (verify, status --check, prune, audit), or nothing (why); 2 usage; 3 workspace,
+lock, environment or platform; 4 cannot be mirrored; 5 could not be fetched; 6 wrong bytes; 7 a program that was run
+failed; 8 a directory, disk or file of this machine; 9 the store that is published to refused; 10 files of a
+generation are missing; 75 another process is writing the mirror; 130, 143 interrupted."""
 
 
 _OBJECTS = 200_000

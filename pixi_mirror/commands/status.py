@@ -8,6 +8,7 @@ from pathlib import Path
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.change_lines import moment
 from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.database_lines import database_json, database_line
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import files_of
 from pixi_mirror.errors import DONE, FOUND
@@ -90,6 +91,8 @@ def _held_lines(found: Status) -> Iterator[str]:
         yield f"channel {channel.url} in {channel.path}/ ({', '.join(channel.subdirs)}): {held}"
     for index in found.indexes:
         yield f"index {index.url} {_place(index)}: {files_of(index.files, index.size)}"
+    for path, database in found.plan.advisories.items():
+        yield f"advisories {database_line(path, database)}"
     for repository in found.repositories:
         held = f"{counted(repository.files, 'commit')}, {format_size(repository.size)}"
         yield f"git repository {repository.url} in {repository.path}/: {held}"
@@ -157,6 +160,7 @@ def _json(found: Status) -> Mapping[str, Json]:
         ],
         "channels": [{**_held(channel), "subdirs": list(channel.subdirs)} for channel in found.channels],
         "indexes": [_held(index) for index in found.indexes],
+        "advisories": [database_json(path, each) for path, each in found.plan.advisories.items()],
         "repositories": [_held(repository) for repository in found.repositories],
         "sdists": [{"path": sdist.path, "build_requires": list(sdist.build_requires)} for sdist in found.sdists],
         **sources_json(found.checkout, found.outside, found.unbuildable),
@@ -193,6 +197,7 @@ _LISTS = (
     "subscriptions",
     "channels",
     "indexes",
+    "advisories",
     "repositories",
     "sdists",
     "checkout",

@@ -58,7 +58,7 @@ def rollback(mirror: Path, generation: str, context: Context) -> RollbackResult:
     with tree.writing(timeout_s=context.lock_timeout_s, verb="rollback"):
         number = find_generation(tree, generation)
         head = tree.generations.generation(number)
-        then = tree.generations.inventory(number)
+        then = _with_advisories_of_now(tree.generations.inventory(number), tree.inventory)
         was = find_generation(tree, CURRENT)
         before, after = _listed(tree.inventory), _listed(then)
         no_longer = tuple(sorted(before - after))
@@ -159,6 +159,13 @@ def _without_pins(followed: Snapshot) -> Snapshot:
         directories=(),
         commits=(),
     )
+
+
+def _with_advisories_of_now(then: Inventory, now: Inventory) -> Inventory:
+    """The generation with the advisories that the mirror carries now: what is known against it is not unlearned."""
+    files = {path: each for path, each in then.tree.items() if path not in then.advisories}
+    files |= {path: now.tree[path] for path in now.advisories}
+    return replace(then, tree=files, advisories=now.advisories)
 
 
 def _listed(inventory: Inventory) -> set[MirrorPath]:

@@ -184,7 +184,8 @@ class _Step:
         """Write what is stale, record the inventory, and say which index files were removed besides sidecars."""
         tree, plan = self._tree, self._plan
         since = tree.state.unlisted if unlisted is None else unlisted
-        waiting = {path: at for path, at in since.items() if path in self._stored and path not in plan.packages}
+        current = {*plan.packages, *plan.advisories}
+        waiting = {path: at for path, at in since.items() if path in self._stored and path not in current}
         listed = listed_packages(plan, self._stored, listings)
         files = index_files(index_contents(tree, plan, listed, listings, self._relations))
         sidecars = plan_sidecars(tree, plan, files, sidecar_maker)  # it may refuse, so it comes first
@@ -207,6 +208,7 @@ class _Step:
                 listings=MappingProxyType(listings),
                 deferred=self._deferred,
                 relations=self._relations,
+                advisories=plan.advisories,
             ),
             locks=plan.pins.locks,
             manifests=plan.pins.manifests,

@@ -75,7 +75,15 @@ def list_contents(mirror: Path, wanted: ContentsFilter) -> ListedContents:
         WorkspaceError: no environment, platform or channel of the mirror is as the filter says.
         MachineError: there is no mirror, or it cannot be read.
     """
-    inventory = open_mirror(mirror).inventory
+    return ListedContents(mirror=mirror, packages=filter_contents(open_mirror(mirror).inventory, wanted))
+
+
+def filter_contents(inventory: Inventory, wanted: ContentsFilter) -> tuple[ListedPackage, ...]:
+    """The packages of an inventory that a filter lets through, ordered by name, version and path.
+
+    Raises:
+        WorkspaceError: no environment, platform or channel of it is as the filter says.
+    """
     packages = {**known_packages(inventory), **inventory.kept}
     targets = _targets(inventory.followed, wanted)
     accepts = _accepts(wanted, packages.values())
@@ -91,7 +99,7 @@ def list_contents(mirror: Path, wanted: ContentsFilter) -> ListedContents:
         if accepts(package) and (path in targets or not is_chosen)
     ]
     found.sort(key=lambda each: (each.package.name, each.package.version, each.package.path))
-    return ListedContents(mirror=mirror, packages=tuple(found))
+    return tuple(found)
 
 
 def known_packages(inventory: Inventory) -> dict[MirrorPath, Package]:

@@ -27,7 +27,9 @@ def plan_generation(
         held: what the tree holds, as `Tree.held` gives it.
     """
     pins = replace(recorded_pins(tree.inventory, tree.state.locks, sources={}), snapshots=snapshots)
-    plan = plan_changes(tree, pins, layout=then.layout, held=held, defer=bool(then.deferred))
+    plan = plan_changes(
+        tree, pins, layout=then.layout, held=held, defer=bool(then.deferred), advisories=then.advisories
+    )
     return replace(plan, kept=then.kept, deferred=plan.deferred & then.deferred)
 
 

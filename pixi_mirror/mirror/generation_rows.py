@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pixi_mirror.mirror.inventory_file import FORMAT, PLAIN_FORMAT
 from pixi_mirror.mirror.inventory_text import PackageTexts, listing_row, parts_of
+from pixi_mirror.model.advisories import database_row
 from pixi_mirror.model.packages import Inventory, PackageFile, Snapshot
 from pixi_mirror.model.values import Json, Sha256, canonical_text, sha256_of
 
@@ -44,13 +45,14 @@ def _other_rows(inventory: Inventory, texts: PackageTexts) -> Iterator[str]:
         text = texts.text_of(package)
         yield f'["package","{_key(text)}",{text}]'
         yield f'["kept","{_key(text)}"]'
-    listed = {*inventory.kept, *(package.path for package in inventory.wanted)}
+    listed = {*inventory.kept, *inventory.advisories, *(package.path for package in inventory.wanted)}
     for path, content in inventory.tree.items():
         if path in listed and isinstance(content, PackageFile):
             yield f'["file",{canonical_text(path)},"{content.sha256}",{canonical_text(content.size)}]'
     for path, listing in inventory.listings.items():
         if path in listed:
             yield canonical_text(["listing", path, listing_row(listing)])
+    yield from (canonical_text(["advisories", path, database_row(each)]) for path, each in inventory.advisories.items())
     yield from (canonical_text(["deferred", path]) for path in inventory.deferred)
     yield from (canonical_text(["relations", folder, found]) for folder, found in inventory.relations.items())
 
@@ -149,6 +151,7 @@ def _document(kinds: Mapping[str, list[Json]]) -> Json:
         "listings": dict(kinds.get("listing", ())),
         "deferred": [path for (path,) in kinds.get("deferred", ())],
         "relations": dict(kinds.get("relations", ())),
+        "advisories": dict(kinds.get("advisories", ())),
     }
 
 

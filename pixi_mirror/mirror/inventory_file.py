@@ -8,6 +8,7 @@ from typing import get_args
 
 from pixi_mirror.mirror.inventory_schema import require_format, require_inventory
 from pixi_mirror.mirror.inventory_sources import source_commit, source_directory
+from pixi_mirror.model.advisories import FOLDER, AdvisoryDatabase, read_database_row
 from pixi_mirror.model.packages import (
     Cell,
     Channel,
@@ -52,7 +53,8 @@ def parse(data: bytes) -> Inventory:
         if b"\\u" in data:
             canonical(raw)  # half of a character, which only an escape can spell, has no bytes
         waiting = raw.get("deferred", ())
-        named = {*raw["tree"], *raw["listings"], *waiting, *(row["path"] for row in raw["packages"])}
+        databases = raw.get("advisories", {})
+        named = {*raw["tree"], *raw["listings"], *waiting, *databases, *(row["path"] for row in raw["packages"])}
         if FILE in map(str.casefold, named):
             raise ValueError(f"it names {FILE}, itself, as a file of the mirror")
         admitted = {path: admit_path(path) for path in named}
@@ -67,6 +69,9 @@ def parse(data: bytes) -> Inventory:
             listings=MappingProxyType({admitted[path]: _listing(row) for path, row in raw["listings"].items()}),
             deferred=frozenset(admitted[path] for path in waiting),
             relations=MappingProxyType({admit_path(path): row for path, row in raw.get("relations", {}).items()}),
+            advisories=MappingProxyType(
+                {admitted[path]: _database(path, row, raw["tree"]) for path, row in databases.items()}
+            ),
             stamp=_stamp(raw["generation"]) if "generation" in raw else None,
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
@@ -162,6 +167,12 @@ def _request(row: Mapping[str, Json]) -> Request:
             "build_requires": tuple(row["build_requires"]),
         }
     )
+
+
+def _database(path: str, row: Mapping[str, Json], tree: Json) -> AdvisoryDatabase:
+    if not path.startswith(f"{FOLDER}/") or "sha256" not in tree.get(path, ()):
+        raise ValueError(f"{path!r} is no file of advisories in the mirror")
+    return read_database_row(row)
 
 
 def _listing(row: Mapping[str, Json]) -> Listing:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pixi_mirror.mirror.inventory_file import FORMAT, PLAIN_FORMAT
 from pixi_mirror.mirror.inventory_sources import source_rows
+from pixi_mirror.model.advisories import database_row
 from pixi_mirror.model.packages import (
     Channel,
     GeneratedFile,
@@ -76,8 +77,10 @@ def dump(inventory: Inventory, texts: PackageTexts | None = None) -> bytes:
     deferred = {"deferred": sorted(inventory.deferred)} if inventory.deferred else {}
     known = {path: dict(relations) for path, relations in inventory.relations.items()}
     stamp = {"generation": _stamp_row(inventory.stamp)} if inventory.stamp else {}
-    optional = {**deferred, **({"relations": known} if known else {}), **stamp}
-    number = FORMAT if inventory.hosted else PLAIN_FORMAT
+    databases = {path: database_row(each) for path, each in inventory.advisories.items()}
+    carried = {"advisories": databases} if databases else {}
+    optional = {**deferred, **carried, **({"relations": known} if known else {}), **stamp}
+    number = FORMAT if inventory.hosted or carried else PLAIN_FORMAT
     head = canonical_text({"format": number, "kept": parts.kept, "layout": inventory.layout, **optional})[1:-1]
     return "\n".join(
         [

@@ -9,6 +9,7 @@ from pixi_mirror.mirror.compare import TreeDifference, compare
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.pins import RenewedPins
 from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.model.advisories import AdvisoryDatabase
 from pixi_mirror.model.hosted import hosted_channels
 from pixi_mirror.model.packages import Channel, Layout, Listing, Package, PackageFile, Snapshot, Target
 from pixi_mirror.model.values import MirrorPath, Sha256
@@ -40,6 +41,8 @@ class Plan:
     """Surplus packages of the recorded tree that do not exist any more."""
     deferred: frozenset[MirrorPath]
     """Wanted packages that are absent and come only when a client asks for them. They are not missing."""
+    advisories: Mapping[MirrorPath, AdvisoryDatabase]
+    """The databases of advisories that the mirror is to carry; no subscription wants them, and they are no surplus."""
     changes: tuple[PackageChange, ...]
     """What becomes of the packages that differ from what was recorded, by name and version."""
 
@@ -77,6 +80,7 @@ def plan_changes(
     layout: Layout,
     held: Mapping[MirrorPath, Sha256 | None] | None = None,
     defer: bool | None = None,
+    advisories: Mapping[MirrorPath, AdvisoryDatabase] | None = None,
 ) -> Plan:
     """Compare what the pins want with what the tree holds.
 
@@ -87,6 +91,7 @@ def plan_changes(
         held: what the tree holds, as `Tree.held` gives it; None: it is looked up here.
         defer: True: absent packages are deferred, except those that the update itself has to read. False: none is.
             None: those that were deferred stay so.
+        advisories: the databases of advisories that it is to carry; None: those that it has.
 
     Raises:
         UnmirrorableError: two locks want different bytes at one path.
@@ -99,8 +104,10 @@ def plan_changes(
     deferred = _deferred(tree, pins, absent, defer=defer)
     packages |= {path: sized(merged.packages[path], tree.inventory.listings.get(path)) for path in deferred}
     wanted = {path: package.sha256 for path, package in packages.items() if path not in deferred}
-    difference = compare(wanted, {path: held[path] for path in stored if path in held})
-    gone = frozenset(path for path in stored if path not in held and path not in packages)
+    advisories = tree.inventory.advisories if advisories is None else advisories
+    brought = [path for path in stored if path not in advisories]
+    difference = compare(wanted, {path: held[path] for path in brought if path in held})
+    gone = frozenset(path for path in brought if path not in held and path not in packages)
     kept = _kept(tree, tuple(path for path in difference.surplus if held[path] == stored[path].sha256))
     new = (*difference.missing, *difference.changed, *deferred - tree.inventory.deferred)
     return Plan(
@@ -115,6 +122,7 @@ def plan_changes(
         kept=kept,
         gone=gone,
         deferred=deferred,
+        advisories=advisories,
         changes=package_changes(
             [packages[path] for path in new],
             [package for path, package in kept.items() if path not in tree.inventory.kept],

@@ -230,7 +230,7 @@ def _inventory_sha256(tree: Tree) -> Sha256 | None:
 
 def _missing(tree: Tree, plan: Plan, found: Collection[MirrorPath], made: Collection[MirrorPath]) -> set[MirrorPath]:
     """The recorded files that somebody lacks; a killed prune has removed files that nobody does."""
-    packages = {*plan.packages, *tree.inventory.kept}.intersection(tree.inventory.stored)
+    packages = {*plan.packages, *tree.inventory.kept, *plan.advisories}.intersection(tree.inventory.stored)
     indexes = tree.inventory.generated.keys() & made if _half_unlisted(tree) else tree.inventory.generated
     return {*packages, *indexes}.difference(found)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from pixi_mirror.model.advisories import AdvisoryDatabase
 from pixi_mirror.model.sources import SourceCommit, SourceDirectory
 from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url, admit_md5, admit_path, admit_sha256
 
@@ -258,6 +259,8 @@ class Inventory:
     """Wanted packages that are listed and come when a client first asks for them; none of them is in the tree."""
     relations: Mapping[MirrorPath, Mapping[str, str]] = field(default_factory=dict)
     """Folder of a subdir -> its `channel_relations` upstream (CEP 42), maybe none. Not all were asked for."""
+    advisories: Mapping[MirrorPath, AdvisoryDatabase] = field(default_factory=dict)
+    """The files of the tree that are databases of advisories."""
     stamp: Stamp | None = field(default=None, compare=False)
     """None: nothing was recorded yet, or by a program that knew no generations."""
 

@@ -1,11 +1,12 @@
-"""Write package URLs (purls) of the packages of a mirror; pure.
+"""Write package URLs (purls) of the packages of a mirror, and read those of others; pure.
 
 The types `conda`, `pypi` and `generic` of the purl specification (ECMA-427). A channel or index is written with its
 whole URL, so that two channels never share a purl.
 """
 
 from collections.abc import Mapping
-from urllib.parse import quote
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from pixi_mirror.conda.names import SUFFIXES
 from pixi_mirror.git.package import repository_url
@@ -16,6 +17,41 @@ _BARE = "-._~"
 """What stays beside letters and digits (ECMA-427, 5.4)."""
 _BARE_IN_VALUE = f"{_BARE}:/"
 """The reference library leaves the characters of a URL in the value of a qualifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purl:
+    """A package URL in its parts, of which two spellings of one purl have the same."""
+
+    kind: str
+    """Its type, as `pypi`."""
+    name: str
+    """With its namespace before it, if it has one; of PyPI normalised (PEP 503)."""
+    version: str | None
+    qualifiers: Mapping[str, str]
+
+    def covers(self, other: "Purl") -> bool:
+        """Whether another purl names the same package, or one of those that this one names: it says no less."""
+        return (
+            (self.kind, self.name) == (other.kind, other.name)
+            and self.version in (None, other.version)
+            and all(other.qualifiers.get(key) == value for key, value in self.qualifiers.items())
+        )
+
+
+def parse_purl(text: str) -> Purl | None:
+    """The parts of a purl (ECMA-427, 5.6); None: it is none. A subpath is passed over."""
+    scheme, colon, rest = text.partition(":")
+    rest, _, query = rest.partition("#")[0].partition("?")
+    kind, slash, path = rest.strip("/").partition("/")
+    path, _, version = path.rpartition("@") if "@" in path else (path, "", "")
+    name = unquote(path.strip("/"))
+    if scheme.lower() != "pkg" or not colon or not slash or not name:
+        return None
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    qualifiers = {key.lower(): unquote(value) for key, _, value in pairs if value}
+    kind = kind.lower()
+    return Purl(kind, canonical_name(name) if kind == "pypi" else name, unquote(version) or None, qualifiers)
 
 
 def package_purl(package: Package) -> str:

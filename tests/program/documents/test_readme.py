@@ -10,6 +10,7 @@ import sys
 import pytest
 from harness.channel import lab_packages, led_to_upstream, publish_channel
 from harness.child import ROOT, run_python, user_environment
+from harness.osv import advisory
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
@@ -159,6 +160,11 @@ def test_the_documented_json_has_the_keys_of_a_real_run(world):
     runs += [world.run_json("log"), world.run_json("diff", "1", "2")]
     runs += [world.run_json("pin", "1", "release-1"), world.run_json("rollback", "1")]
     runs.append(world.run_json("sbom", "-o", "mirror.cdx.json"))
+    (world.directory / "own.json").write_text(json.dumps(advisory()), encoding="utf-8")
+    runs += [
+        world.run_json("advisories", "update", "--from", "own.json"),
+        world.run_json("audit", "--database", "own.json"),
+    ]
     runs.append(world.run_json("publish", "site"))
     runs += [world.run_json("export", "--full", "-o", "usb"), world.run_json("inspect", "usb")]
     runs += [world.run_json("import", "usb", "-o", "far"), world.run_json("receipt", "far")]
