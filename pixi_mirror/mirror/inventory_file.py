@@ -35,7 +35,7 @@ FORMAT = 3
 """It goes up whenever an older program could not read what this one writes. All lower ones are read."""
 
 PLAIN_FORMAT = 2
-"""What is written where nothing is hosted, which an older program reads as well."""
+"""What is written where nothing is hosted and no advisories are carried, which an older program reads as well."""
 
 _MIRROR = re.compile(r"[0-9a-f]{32}")
 
