@@ -22,8 +22,10 @@ DEFAULT_HOST = "conda.anaconda.org"
 MAPPING_HOST = "conda-mapping.prefix.dev"
 """The host that maps conda packages to PyPI projects for pixi."""
 
-HEALTH, METRICS = "-/health", "-/metrics"
-"""Where our server says which mirror it shows and how much is in it. No package has such a path."""
+PAGES = "-"
+"""The folder of what our server says of the mirror, besides its files. No package has such a path."""
+HEALTH, METRICS = f"{PAGES}/health", f"{PAGES}/metrics"
+"""Which mirror it shows, and how much is in it."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LARGEST_PORT = 65535

@@ -17,6 +17,7 @@ from pixi_mirror.errors import MachineError
 from pixi_mirror.history.names import CURRENT, find_generation
 from pixi_mirror.mirror import generation_file
 from pixi_mirror.mirror.generation_file import Generation
+from pixi_mirror.mirror.generation_rows import files_of
 from pixi_mirror.mirror.generations import Generations
 from pixi_mirror.mirror.indexes import index_digest
 from pixi_mirror.mirror.ledger_file import LEDGER, Acknowledged, ExportOffer, Ledger, dump_ledger
@@ -199,8 +200,8 @@ def _introduced(known: Generations, number: int, sources: Collection[ExportBlob]
     """For each file the first generation that has it, as far as the history goes back."""
     first: dict[Sha256, int] = {}
     for each in known.numbers():
-        for sha256 in known.added_files(each) if each <= number else ():
-            first.setdefault(sha256, each)
+        for _, sha256 in files_of(known.changes(each)[0]) if each <= number else ():
+            first.setdefault(Sha256(sha256), each)
     return tuple(first.get(blob.sha256, number) for blob in sources)
 
 

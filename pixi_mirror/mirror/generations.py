@@ -4,7 +4,6 @@ Each has a file of its own, with the difference to the one that it was made from
 inventory names it, or a later one; a file with a higher number is what a killed run left.
 """
 
-import json
 import os
 import re
 import time
@@ -20,7 +19,6 @@ from pixi_mirror.mirror import generation_file, inventory_file
 from pixi_mirror.mirror.generation_file import Generation, parse_head, parse_rows
 from pixi_mirror.mirror.generation_names import read_names
 from pixi_mirror.mirror.generation_rows import (
-    FILE_ROW,
     content_digest,
     count_files,
     document_of,
@@ -112,14 +110,13 @@ class Generations:
             raise self._damaged(number, "what it holds is not what its fingerprint says")
         return chain[0][0], rows
 
-    def added_files(self, number: int) -> frozenset[Sha256]:
-        """The files that the record of a generation adds to the one that it was made from, by their content.
+    def changes(self, number: int) -> tuple[frozenset[str], frozenset[str]]:
+        """The rows that came and that went from the generation that this one was made from; of the first all came.
 
         Raises:
             MachineError: its file cannot be read, or is not what it says.
         """
-        added, _ = self._parsed(number, parse_rows, self._read(number))
-        return frozenset(Sha256(json.loads(row)[2]) for row in added if row.startswith(FILE_ROW))
+        return self._parsed(number, parse_rows, self._read(number))
 
     def inventory(self, number: int) -> Inventory:
         """What a generation holds, as an inventory without the files that are made; its stamp names it.

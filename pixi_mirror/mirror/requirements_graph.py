@@ -44,8 +44,8 @@ class RequirementsGraph:
         named = _by_name((package.name, package) for package in conda)
         for package in conda:
             for spec in package.record.get("depends") or ():
-                if (name := _SPEC_NAME.match(spec)) is not None:
-                    self._add(named.get(name[1].lower(), ()), package, spec)
+                if (name := name_of_spec(spec)) is not None:
+                    self._add(named.get(name, ()), package, spec)
         self._add_python(packages, conda, subdir, requirements)
 
     def _add_python(
@@ -101,6 +101,12 @@ class RequirementsGraph:
                     came_from[dependant.package.path] = each
                     waiting.append(dependant.package)
         return ()
+
+
+def name_of_spec(spec: str) -> str | None:
+    """The name of the conda package that a dependency of a record needs; None: it names none."""
+    found = _SPEC_NAME.match(spec)
+    return None if found is None else found[1].lower()
 
 
 def _by_name(pairs: Iterable[tuple[str, Package]]) -> Mapping[str, list[Package]]:

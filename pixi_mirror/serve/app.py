@@ -14,10 +14,10 @@ from pixi_mirror.model.values import MirrorPath, admit_path
 from pixi_mirror.paths import HEALTH, METRICS
 from pixi_mirror.pypi.mapping_index import MAPPING_BY_NAME
 from pixi_mirror.pypi.simple import PAGE_HTML, PAGE_JSON
-from pixi_mirror.serve.access.control import AccessControl, Verdict
+from pixi_mirror.serve.access.control import AccessControl, SignInRefused, Verdict
 from pixi_mirror.serve.files import MirrorFiles, OpenFile, WaitForUpstream
-from pixi_mirror.serve.homepage import HomePage
 from pixi_mirror.serve.negotiation import content_type, forms, is_range_valid, status_of
+from pixi_mirror.serve.pages import PageReader, Pages
 from pixi_mirror.serve.ranges import Span, spans
 from pixi_mirror.serve.request import HttpRequest, RequestRefused, RequestTarget, parse_target
 from pixi_mirror.serve.watching import METRICS_TYPE
@@ -61,8 +61,8 @@ class App:
     files: MirrorFiles
     access: AccessControl | None = None
     """None: everybody may read everything."""
-    homepage: HomePage | None = None
-    """The page for people at the root; None: there is none."""
+    pages: Pages | None = None
+    """The pages for people; None: there are none."""
     hosts: Collection[str] | None = None
     """The names, in lower case, by which the server may be addressed besides `localhost` and IP addresses; None: all.
 
@@ -95,20 +95,19 @@ class App:
         self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream, access: AccessControl
     ) -> Response:
         # This comes before any file is looked at: neither the response nor its time may show what the mirror has.
-        check = partial(access.check, request.fields.get("authorization"), None if target is None else target.token)
-        verdict = check("" if target is None else "/".join(target.segments))
-        if target is not None and target.spelled and verdict in (Verdict.MAY_READ, Verdict.NOT_ENTITLED):
-            target, verdict = _entitled(target, verdict, check("/".join(target.spelled)))
-        match verdict:
-            case Verdict.MAY_READ:
-                return _private(self._show(request, target, wait))
-            case Verdict.NOT_ENTITLED:
-                return _private(_not_found())
-            case Verdict.UNKNOWN:
-                return text_response(401, b"name and password, or a token, are needed\n", _CHALLENGE)
-            case Verdict.BUSY:
-                busy = {"Retry-After": "1", **NO_STORE}
-                return text_response(503, b"too many clients are signing in; come again\n", busy)
+        try:
+            user = access.sign_in(request.fields.get("authorization"), None if target is None else target.token)
+        except SignInRefused as refused:
+            return _not_signed_in(refused.verdict)
+        may_read = partial(access.may_read, user)
+        if target is not None and target.is_page and target.segments:
+            # These pages say something to each user, but of what the user may read alone.
+            reader = None if may_read("") else PageReader((user.name, user.read), may_read)
+            return _private(self._find_people_page(request, target, reader) or _not_found())
+        is_readable = may_read("" if target is None else "/".join(target.segments))
+        if target is not None and target.spelled:
+            target, is_readable = _entitled(target, is_readable, may_read("/".join(target.spelled)))
+        return _private(self._show(request, target, wait) if is_readable else _not_found())
 
     def _show(self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream) -> Response:
         if target is not None and "/".join(target.segments) == METRICS and not target.is_folder:
@@ -116,14 +115,22 @@ class App:
         return self._find(request, target, wait)
 
     def _find(self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream) -> Response:
-        if self.homepage is not None and target is not None and target.is_folder and not target.segments:
-            page = self.homepage.respond(request.fields)
-            return Response(status=page.status, fields=page.fields, body=(page.body,) if page.body else ())
+        if target is not None and (page := self._find_people_page(request, target, None)) is not None:
+            return page
         if target is not None:
             for path in target.paths:
                 if (response := self._find_at(request, target, path, wait)) is not None:
                     return response
         return _not_found()
+
+    def _find_people_page(
+        self, request: HttpRequest, target: RequestTarget, reader: PageReader | None
+    ) -> Response | None:
+        """A page for people, of what the reader may read; None: there is none at the path."""
+        page = self.pages.respond(target, request.fields, reader) if self.pages is not None else None
+        if page is None:
+            return None
+        return Response(status=page.status, fields=page.fields, body=(page.body,) if page.body else ())
 
     def _find_at(
         self, request: HttpRequest, target: RequestTarget, path: MirrorPath, wait: WaitForUpstream
@@ -165,13 +172,19 @@ def _is_allowed(host: str | None, allowed: Collection[str]) -> bool:
     return True
 
 
-def _entitled(target: RequestTarget, verdict: Verdict, of_spelled: Verdict) -> tuple[RequestTarget, Verdict]:
+def _entitled(target: RequestTarget, is_readable: bool, is_spelled_readable: bool) -> tuple[RequestTarget, bool]:  # noqa: FBT001
     """The target with those of its two paths alone that the user may read, and whether that is any."""
-    if of_spelled is not Verdict.MAY_READ:
-        return target._replace(spelled=()), verdict
-    if verdict is not Verdict.MAY_READ:
-        return target._replace(segments=target.spelled, spelled=()), Verdict.MAY_READ
-    return target, verdict
+    if not is_spelled_readable:
+        return target._replace(spelled=()), is_readable
+    if not is_readable:
+        return target._replace(segments=target.spelled, spelled=()), True
+    return target, True
+
+
+def _not_signed_in(verdict: Verdict) -> Response:
+    if verdict is Verdict.BUSY:
+        return text_response(503, b"too many clients are signing in; come again\n", {"Retry-After": "1", **NO_STORE})
+    return text_response(401, b"name and password, or a token, are needed\n", _CHALLENGE)
 
 
 def _private(response: Response) -> Response:

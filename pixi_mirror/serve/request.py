@@ -8,6 +8,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from pixi_mirror.model.segments import is_portable, requested_segment
 from pixi_mirror.model.values import MirrorPath, admit_path
+from pixi_mirror.paths import HEALTH, METRICS, PAGES
 
 LONGEST_HEAD = 32 * 1024
 """Bytes of request line and fields together."""
@@ -127,6 +128,12 @@ class RequestTarget(NamedTuple):
     """Of `/t/TOKEN`; None: there is none."""
     spelled: tuple[str, ...] = ()
     """The segments as they are spelled, where they may be the names of a mirror's own files; empty: they are not."""
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is what our server says of the mirror to people, and no file of it."""
+        path = "/".join(self.segments)
+        return (not path and self.is_folder) or (path.startswith(f"{PAGES}/") and path not in (HEALTH, METRICS))
 
     @property
     def paths(self) -> tuple[MirrorPath, ...]:

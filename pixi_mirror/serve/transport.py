@@ -20,8 +20,8 @@ from pixi_mirror.serve.access_log import WrongBytes
 from pixi_mirror.serve.app import App
 from pixi_mirror.serve.connection import Connection, Log, TimeLimits
 from pixi_mirror.serve.files import FetchAbsent, MirrorFiles
-from pixi_mirror.serve.homepage import HomePage
 from pixi_mirror.serve.open_connections import OpenConnections
+from pixi_mirror.serve.pages import Pages
 from pixi_mirror.threads import start_thread
 
 MOST_CONNECTIONS = 512
@@ -94,7 +94,7 @@ class Server:
         app = App(
             files=files,
             access=access,
-            homepage=HomePage(root, self._url, has_users=access is not None),
+            pages=Pages(root, self._url, has_users=access is not None),
             hosts=allowed_hosts,
         )
         self._listener.handle_connection = lambda connection, client: Connection(

@@ -39,6 +39,14 @@ class Verdict(Enum):
     """Too many passwords are to be computed; the client may come again in a second."""
 
 
+class SignInRefused(Exception):
+    """A request without a user; `verdict` says why."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.name)
+        self.verdict = verdict
+
+
 class _TooManyWaiting(Exception):
     """Too many requests wait for their passwords to be computed."""
 
@@ -77,23 +85,35 @@ class AccessControl:
         self._version = _UsersVersion(users())
 
     def check(self, authorization: str | None, token: str | None, path: str) -> Verdict:
-        """Decide whether a request with these credentials may read a path.
+        """Decide whether a request with these credentials may read a path; arguments as for the two below."""
+        try:
+            user = self.sign_in(authorization, token)
+        except SignInRefused as refused:
+            return refused.verdict
+        return Verdict.MAY_READ if self.may_read(user, path) else Verdict.NOT_ENTITLED
+
+    def sign_in(self, authorization: str | None, token: str | None) -> User:
+        """The user of a request with these credentials.
 
         Args:
             authorization: The field of that name, as it came.
             token: Of `/t/TOKEN` in front of the path.
-            path: In the mirror, without slashes around it; `""` is the root.
+
+        Raises:
+            SignInRefused: it is nobody's request, or it cannot be found out now.
         """
         version = self._current_version()
         try:
             user = self._user_of(version, _parse_credentials(authorization, token))
         except _TooManyWaiting:
-            return Verdict.BUSY
+            raise SignInRefused(Verdict.BUSY) from None
         if user is None:
-            return Verdict.UNKNOWN
-        if user.read is None or covers(user.read, path, self._listed_at):
-            return Verdict.MAY_READ
-        return Verdict.NOT_ENTITLED
+            raise SignInRefused(Verdict.UNKNOWN)
+        return user
+
+    def may_read(self, user: User, path: str) -> bool:
+        """Whether a user may read a path in the mirror, without slashes around it; `""` is the root."""
+        return user.read is None or covers(user.read, path, self._listed_at)
 
     def _current_version(self) -> "_UsersVersion":
         users = self._users()

@@ -1,173 +1,215 @@
-"""Gather from an inventory what the page shows: repositories with their packages, and environments; pure."""
+"""What pages show of a mirror: its packages, where they come from, and who wants them; gathered once, and pure.
+
+Only what pages show is kept of an inventory, so that a mirror of 20,000 packages takes little memory.
+"""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
 
-from pixi_mirror.conda.index_files import REPODATA
-from pixi_mirror.conda.names import SUBDIRS
-from pixi_mirror.git.package import repository_path, repository_url
-from pixi_mirror.model.packages import Inventory, Kind, Package
-from pixi_mirror.model.values import MirrorPath
-from pixi_mirror.pypi.index_urls import index_urls
-from pixi_mirror.pypi.simple import PAGE_HTML, SIMPLE
+from pixi_mirror.clients.offer import Offer
+from pixi_mirror.model.packages import Kind
+from pixi_mirror.model.segments import mirror_segment
+from pixi_mirror.model.values import MirrorPath, Sha256
 
 _NUMBERS = re.compile(r"([0-9]+)")
 
+RepositoryKey: TypeAlias = tuple[Kind, str]
+"""The kind of a channel, an index or a git repository, and its path in the mirror; an empty path is the root."""
 
-class PackageRow(NamedTuple):
-    """One package with all its files."""
 
+class ShownFile(NamedTuple):
+    """One package file that clients can have."""
+
+    kind: Kind
     name: str
-    versions: tuple[str, ...]
-    """The newest first."""
-    files: int
+    version: str
+    build: str | None
+    subdir: str | None
+    path: MirrorPath
+    url: str
+    """Where it comes from, without secrets."""
     size: int
-    """Bytes, as far as they are known."""
-    page: str | None
-    """Path of its index page in the mirror; None: it has none."""
+    """Bytes; 0: not known yet."""
+    sha256: Sha256 | None
+    md5: str | None
+    license: str | None
+    """As the record of a conda package has it; that of a wheel is read from its metadata when a page shows it."""
+    depends: tuple[str, ...]
+    """As the record of a conda package has them."""
+    constrains: tuple[str, ...]
+    projects: tuple[str, ...]
+    """The projects of PyPI that a conda package stands for."""
+    built_s: float | None
+    """When it was built, in seconds since 1970; None: not known."""
+    upload_time: str | None
+    requires_python: str | None
+    yanked: str | None
+    metadata: Sha256 | None
+    """Of the core metadata beside a wheel; None: there are none."""
+    attestations: MirrorPath | None
+    """The file that says who has built it; None: the mirror has none."""
+    is_deferred: bool
+    repository: RepositoryKey
 
 
 class Repository(NamedTuple):
-    """A channel or a Python index."""
+    """A channel, a Python index or a git repository."""
 
-    kind: Kind
+    key: RepositoryKey
     title: str
     """The URLs upstream; or the path in the mirror, if no lock names an upstream any more."""
-    path: str
-    """In the mirror; empty: its root."""
     indexes: tuple[tuple[str, str], ...]
     """The indexes that can be opened: a label and a path each."""
-    rows: tuple[PackageRow, ...]
+    packages: int
     files: int
     size: int
 
 
-class EnvironmentRow(NamedTuple):
+class EnvironmentView(NamedTuple):
     """An environment on one platform."""
 
+    subscription: str
     workspace: str
+    place: str
+    """What stands for the workspace in the path of the page."""
     environment: str
     platform: str
-    files: int
-    size: int
+    files: tuple[ShownFile, ...]
+    building: frozenset[MirrorPath]
+    """Those that only serve to build source packages."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(each.size for each in self.files)
+
+    @property
+    def segments(self) -> tuple[str, str, str]:
+        """The last three segments of the path of its page."""
+        return self.place, segment_of(self.environment), segment_of(self.platform)
 
 
-class MirrorContents(NamedTuple):
-    """Everything that the page shows of a mirror."""
+class PackageView(NamedTuple):
+    """All files of one name and kind."""
 
+    kind: Kind
+    name: str
+    files: tuple[ShownFile, ...]
+    """The newest version first."""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The newest first, each once."""
+        return tuple(dict.fromkeys(each.version for each in self.files))
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(each.size for each in self.files)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """Everything that pages show of a mirror, or of the part of it that a user may read."""
+
+    files: tuple[ShownFile, ...]
     repositories: tuple[Repository, ...]
-    environments: tuple[EnvironmentRow, ...]
-    files: int
-    size: int
-    deferred: int
-    """Files that are fetched at their first request."""
+    environments: tuple[EnvironmentView, ...]
+    """Ordered as people read them."""
+    offer: Offer
+    """With paths in place of URLs, because the host may differ from request to request."""
+    updated_s: float
+    """When the mirror was last updated, in seconds since 1970."""
+    is_whole: bool = field(default=True)
+    """Whether it is all of the mirror."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, as far as they are known."""
+        return sum(each.size for each in self.files)
+
+    @cached_property
+    def packages(self) -> Mapping[tuple[str, str], PackageView]:
+        """By kind, and by the segment of a path that stands for the name; ordered by name."""
+        found: dict[tuple[Kind, str], list[ShownFile]] = {}
+        for each in self.files:
+            found.setdefault((each.kind, each.name), []).append(each)
+        return {
+            (kind, segment_of(name)): PackageView(kind, name, _newest_first(found[kind, name]))
+            for kind, name in sorted(found, key=lambda key: (key[1], key[0]))
+        }
+
+    @cached_property
+    def wanted_in(self) -> Mapping[MirrorPath, tuple[EnvironmentView, ...]]:
+        """The environments that want a file."""
+        found: dict[MirrorPath, list[EnvironmentView]] = {}
+        for environment in self.environments:
+            for each in environment.files:
+                found.setdefault(each.path, []).append(environment)
+        return {path: tuple(environments) for path, environments in found.items()}
+
+    @cached_property
+    def titles(self) -> Mapping[RepositoryKey, str]:
+        """What a repository is called."""
+        return {repository.key: repository.title for repository in self.repositories}
+
+    def restricted(self, may_read: Callable[[str], bool]) -> "Catalog":
+        """The part that a user may read.
+
+        An environment is there if all its packages are: its name and its size tell of each of them.
+
+        Args:
+            may_read: Whether the user may read a path of the mirror.
+        """
+        files = tuple(each for each in self.files if may_read(each.path))
+        shown = {each.path for each in files}
+        return replace(
+            self,
+            files=files,
+            repositories=tuple(self._restricted(files)),
+            environments=tuple(
+                environment
+                for environment in self.environments
+                if environment.files and all(each.path in shown for each in environment.files)
+            ),
+            is_whole=False,
+        )
+
+    def _restricted(self, files: tuple[ShownFile, ...]) -> Iterator[Repository]:
+        by_repository: dict[RepositoryKey, list[ShownFile]] = {}
+        for each in files:
+            by_repository.setdefault(each.repository, []).append(each)
+        for repository in self.repositories:
+            if repository.key in by_repository:
+                held = by_repository[repository.key]
+                yield counted_repository(repository.key, repository.title, (), held)
 
 
-def contents_of(inventory: Inventory) -> MirrorContents:
-    """Gather what the page shows; files that are neither there nor deferred do not count."""
-    available = _available(inventory)
-    sizes = {path: _size(package, inventory) for path, package in available.items()}
-    titles = _titles(inventory)
-    by_repository: dict[tuple[Kind, str], list[Package]] = {}
-    for package in available.values():
-        by_repository.setdefault((package.kind, _repository_path(package)), []).append(package)
-    repositories = tuple(
-        _repository(kind, path, titles.get((kind, path), ()), rows, inventory.tree)
-        for (kind, path), packages in sorted(by_repository.items())
-        for rows in [_rows(packages, inventory, sizes)]
-    )
-    return MirrorContents(
-        repositories=repositories,
-        environments=tuple(sorted(_environments(inventory, sizes))),
-        files=len(available),
-        size=sum(sizes.values()),
-        deferred=sum(path in inventory.deferred for path in available),
-    )
-
-
-def _available(inventory: Inventory) -> dict[MirrorPath, Package]:
-    return {
-        package.path: package
-        for package in (*inventory.kept.values(), *inventory.wanted)
-        if package.kind != "attestations" and (package.path in inventory.deferred or inventory.stored_at(package.path))
-    }
-
-
-def _size(package: Package, inventory: Inventory) -> int:
-    stored = inventory.stored_at(package.path)
-    if stored is not None:
-        return stored.size
-    listing = inventory.listings.get(package.path)
-    size = package.size if listing is None or package.size is not None else listing.size
-    return size or 0
-
-
-def _titles(inventory: Inventory) -> dict[tuple[Kind, str], tuple[str, ...]]:
-    """The upstream URLs of the repositories, by kind and path."""
-    found: dict[tuple[Kind, str], dict[str, None]] = {}
-    for snapshot in inventory.snapshots:
-        for cell in snapshot.cells:
-            for channel in cell.channels:
-                found.setdefault(("conda", channel.path or ""), {})[channel.url] = None
-        for package in snapshot.wanted:
-            if package.kind == "pypi":
-                for index, path in _first_index(package):
-                    found.setdefault(("pypi", path), {})[index] = None
-            elif package.kind == "git":
-                found.setdefault(("git", repository_path(package)), {})[repository_url(package)] = None
-    return {key: tuple(urls) for key, urls in found.items()}
-
-
-def _first_index(package: Package) -> tuple[tuple[str, str], ...]:
-    """The index of a Python file, and the path of that index here; empty: it has none."""
-    first = next(iter(index_urls(package)), None)
-    # An index without a path here has no pages here.
-    return () if first is None or first.path is None else ((first.url, first.path),)
-
-
-def _repository_path(package: Package) -> str:
-    if package.kind == "pypi":
-        return next((path for _, path in _first_index(package)), "")
-    if package.kind == "git":
-        return repository_path(package)
-    folder = package.path.rpartition("/")[0]
-    return folder.rpartition("/")[0] if folder.rpartition("/")[2] == package.subdir else folder
-
-
-def _repository(
-    kind: Kind, path: str, titles: tuple[str, ...], rows: tuple[PackageRow, ...], tree: Mapping[MirrorPath, object]
+def counted_repository(
+    key: RepositoryKey, title: str, indexes: tuple[tuple[str, str], ...], files: list[ShownFile]
 ) -> Repository:
-    unnamed = "Python files of no index" if kind == "pypi" else "The mirror's own channel"
+    """A repository with the number of its packages and files, and their bytes."""
     return Repository(
-        kind=kind,
-        title=", ".join(titles) or path or unnamed,
-        indexes=tuple(_indexes(kind, path, tree)),
-        path=path,
-        rows=rows,
-        files=sum(row.files for row in rows),
-        size=sum(row.size for row in rows),
+        key=key,
+        title=title,
+        indexes=indexes,
+        packages=len({each.name for each in files}),
+        files=len(files),
+        size=sum(each.size for each in files),
     )
 
 
-def _rows(packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> tuple[PackageRow, ...]:
-    by_name: dict[str, list[Package]] = {}
-    for package in packages:
-        by_name.setdefault(package.name, []).append(package)
-    return tuple(_row(name, by_name[name], inventory, sizes) for name in sorted(by_name))
+def segment_of(name: str) -> str:
+    """The segment of a page's path that stands for a name."""
+    return mirror_segment(name.encode(errors="surrogatepass"))
 
 
-def _row(name: str, packages: list[Package], inventory: Inventory, sizes: dict[MirrorPath, int]) -> PackageRow:
-    page = f"{SIMPLE}/{name}"
-    has_page = packages[0].kind == "pypi" and f"{page}/{PAGE_HTML}" in inventory.tree
-    versions = sorted({package.version for package in packages}, key=_version_key, reverse=True)
-    return PackageRow(
-        name=name,
-        versions=tuple(versions),
-        files=len(packages),
-        size=sum(sizes[package.path] for package in packages),
-        page=f"{page}/" if has_page else None,
-    )
+def _newest_first(files: list[ShownFile]) -> tuple[ShownFile, ...]:
+    ordered = sorted(files, key=lambda each: each.path)
+    return tuple(sorted(ordered, key=lambda each: _version_key(each.version), reverse=True))
 
 
 def _version_key(version: str) -> tuple[tuple[int, int, str], ...]:
@@ -176,24 +218,3 @@ def _version_key(version: str) -> tuple[tuple[int, int, str], ...]:
     # A release is newer than its candidates: where one ends and the other has letters, the shorter one is newer.
     keys = [(2, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part not in ("", ".")]
     return (*keys, (1, 0, ""))
-
-
-def _indexes(kind: Kind, path: str, tree: Mapping[MirrorPath, object]) -> Iterator[tuple[str, str]]:
-    lead = f"{path}/" if path else ""
-    if kind == "git":
-        return
-    if kind == "pypi":
-        for folder in dict.fromkeys((path, SIMPLE)):
-            if f"{folder}/{PAGE_HTML}" in tree:
-                yield f"{folder}/", f"{folder}/"
-        return
-    for subdir in sorted(SUBDIRS):
-        if f"{lead}{subdir}/{REPODATA}" in tree:
-            yield subdir, f"{lead}{subdir}/{REPODATA}"
-
-
-def _environments(inventory: Inventory, sizes: dict[MirrorPath, int]) -> Iterator[EnvironmentRow]:
-    for snapshot in inventory.snapshots:
-        for cell in snapshot.cells:
-            there = [sizes[path] for path in dict.fromkeys(cell.packages) if path in sizes]
-            yield EnvironmentRow(snapshot.workspace, cell.environment, cell.platform, len(there), sum(there))

@@ -8,12 +8,12 @@ FORGE = "https://conda.anaconda.org/conda-forge"
 INDEX = "https://pypi.example/simple"
 
 
-def conda(name, version="1.0", build="0", *, subdir="linux-64", number=0):
+def conda(name, version="1.0", build="0", *, subdir="linux-64", number=0, **record):
     """A conda package; its path is safe whatever its name is."""
     return Package(
         path=MirrorPath(f"conda-forge/{subdir}/c{number}-{build}.conda"), url=Url(f"{FORGE}/{subdir}/c{number}.conda"),
         sha256=None, md5=None, size=None, kind="conda", name=name, version=version, build=build, subdir=subdir,
-        record={},
+        record={"name": name, "version": version, "build": build, **record},
     )  # fmt: skip
 
 
