@@ -53,6 +53,18 @@ def share_out(
         yield share
 
 
+def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item], most: int) -> list[_Result]:
+    """The results of `work` for each item, in the order of the items; the first exception in that order passes.
+
+    Args:
+        work: called in several threads at once.
+        items: what it is called with.
+        most: threads at a time.
+    """
+    with ThreadPool(most) as pool:
+        return list(pool.map(work, items))
+
+
 class ThreadPool:
     """A few threads that do what is submitted, in its order; a thread is started only when a task would wait."""
 

@@ -21,8 +21,9 @@ from pixi_mirror.model.values import Json, mask_secrets
 from pixi_mirror.progress import counted, format_size
 from pixi_mirror.publish.destination import Destination
 from pixi_mirror.publish.directory import DirectoryDestination
-from pixi_mirror.publish.object_store import SCHEMES, open_store
-from pixi_mirror.publish.publish import Publisher, PublishResult, find_record
+from pixi_mirror.publish.held_record import find_record
+from pixi_mirror.publish.publish import Publisher, PublishResult
+from pixi_mirror.publish.store_settings import SCHEMES, open_store
 
 _SHOWN = 20
 _JOBS = 8
@@ -87,7 +88,13 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
     scheme, separator, _ = options.destination.partition("://")
     if separator and scheme in SCHEMES:
         network = context.settings(None).network
-        yield open_store(options.destination, network, endpoint=options.endpoint, only_publisher=options.only_publisher)
+        yield open_store(
+            options.destination,
+            network,
+            endpoint=options.endpoint,
+            environ=context.environ,
+            only_publisher=options.only_publisher,
+        )
         return
     if separator and scheme != "file":
         raise UsageError(

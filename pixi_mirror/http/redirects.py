@@ -42,7 +42,7 @@ class RedirectFollower:
         self._client = client
         self._pauses = pauses
         self._stopped = stopped
-        self._s3 = S3Client(network)
+        self._s3 = S3Client(network, progress.warn)
         self._warned_plain: set[str] = set()
         self._lock = threading.Lock()
 

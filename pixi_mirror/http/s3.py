@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -43,6 +43,8 @@ class _Signer:
 
     s3: Any
     """A client of botocore."""
+    signs: bool
+    """Whether it has keys; else the bucket is asked as nobody."""
     credentials: str
     """Which credentials it signs with, in words; half a sentence."""
     advice: str
@@ -51,8 +53,15 @@ class _Signer:
 class S3Client:
     """Makes signed URLs for objects. Many threads use one object."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, warn: Callable[[str], None]) -> None:
+        """Prepare; botocore is imported for the first URL.
+
+        Args:
+            network: places of buckets, and their keys.
+            warn: is told once of each bucket that is asked as nobody.
+        """
         self._network = network
+        self._warn = warn
         self._signers: dict[tuple[str, S3Keys | None], _Signer] = {}
         self._lock = threading.Lock()
 
@@ -91,7 +100,8 @@ class S3Client:
 
     def _signer_of(self, bucket: str, url: Url) -> _Signer | Failure:
         options = self._network.s3_options.get(bucket)
-        # pixi.md 8.3: for a bucket in [s3-options] the keys are in pixi's stores, for others in the AWS configuration.
+        # As rattler_networking 0.30.5, of which pixi 0.77 is made: the keys of a bucket in [s3-options] are those of
+        # pixi's stores, else those of the AWS configuration; of all other buckets they are in the AWS configuration.
         keys = None if options is None else self._network.s3_keys(url)
         with self._lock:
             known = self._signers.get((bucket, keys))
@@ -100,6 +110,11 @@ class S3Client:
             signer = _call_botocore(lambda: _make_signer(bucket, options, keys))
             if isinstance(signer, _Signer):
                 self._signers[bucket, keys] = signer
+                if not signer.signs:
+                    self._warn(
+                        f"the bucket {bucket} is asked as nobody, since there are no keys for it; pixi itself reads no "
+                        "bucket by s3:// without keys: give its workspaces keys, or the bucket's https:// URL"
+                    )
             return signer
 
 
@@ -124,46 +139,68 @@ def configured_keys() -> S3Keys | None:
 
 
 def _make_signer(bucket: str, options: S3Options | None, keys: S3Keys | None) -> _Signer:
-    from botocore import UNSIGNED
-    from botocore.config import Config
     from botocore.session import Session
 
     # Its log records hold the headers of requests: no handler may get them.
     logging.getLogger("botocore").setLevel(logging.CRITICAL + 1)
     session = Session()
-    signs = session.get_credentials() is not None if options is None else keys is not None
-    config = Config(
-        # A public bucket needs no credentials. Without a version botocore signs URLs of some regions in the old way,
-        # which other regions and other servers do not take.
-        signature_version="s3v4" if signs else UNSIGNED,
-        s3=None if options is None else {"addressing_style": "path" if options.force_path_style else "virtual"},
-    )
-    client = session.create_client(
+    signs = keys is not None or session.get_credentials() is not None
+    place = S3Options() if options is None else options
+    client = _client(session, place, keys, signs=signs)
+    # rattler_networking compares the beginning of the text, and so do we.
+    if options is None and client.meta.endpoint_url.startswith("http://localhost"):
+        client = _client(session, replace(place, force_path_style=True), keys, signs=signs)
+    return _described(client, bucket, by_pixi=options is not None, stored=keys is not None, signs=signs)
+
+
+def _client(session: Any, options: S3Options, keys: S3Keys | None, *, signs: bool) -> Any:  # noqa: ANN401 - botocore's
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    # As in rattler the bucket is in the host's name, also where the AWS configuration names another endpoint; botocore
+    # would have it in the path there. Both have it in the path where the endpoint is an address. A style that the AWS
+    # configuration asks for by name stays: nobody writes it there in vain.
+    chosen = session.get_scoped_config().get("s3")
+    configured = chosen.get("addressing_style") if isinstance(chosen, dict) else None
+    style = "path" if options.force_path_style else configured or "virtual"
+    return session.create_client(
         "s3",
-        config=config,
-        endpoint_url=options.endpoint_url if options else None,
-        region_name=options.region if options else None,
+        config=Config(
+            # A public bucket needs no credentials. Without a version botocore signs URLs of some regions in the old
+            # way, which other regions and other servers do not take.
+            signature_version="s3v4" if signs else UNSIGNED,
+            s3={"addressing_style": style},
+        ),
+        endpoint_url=options.endpoint_url,
+        region_name=options.region,
         aws_access_key_id=keys.access_key_id if keys else None,
         aws_secret_access_key=keys.secret_access_key if keys else None,
         aws_session_token=keys.session_token if keys else None,
     )
-    return _described(client, bucket, by_pixi=options is not None, signs=signs)
 
 
-def _described(client: object, bucket: str, *, by_pixi: bool, signs: bool) -> _Signer:
+def _described(client: object, bucket: str, *, by_pixi: bool, stored: bool, signs: bool) -> _Signer:
     login = f"`pixi auth login s3://{bucket} --s3-access-key-id ID --s3-secret-access-key SECRET`"
-    if by_pixi:
+    of_aws = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
+    if stored:
         sent = "the S3 keys of the credential store were sent"
-        nothing = f"no credentials were sent, because the credential stores have no S3 keys for s3://{bucket}"
-        advice = f"Give keys that may read it with {login} or --auth-file."
-    else:
+    elif signs:
         sent = "the credentials of the AWS configuration were sent"
-        nothing = "no credentials were sent, because the AWS configuration has none"
-        advice = (
-            "Give keys that may read it with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE; or write "
-            f"[s3-options.{bucket}] into pixi's configuration, which makes {login} count."
+    elif by_pixi:
+        sent = (
+            f"no credentials were sent, because neither the credential stores (s3://{bucket}) nor the AWS "
+            "configuration has keys for it"
         )
-    return _Signer(s3=client, credentials=sent if signs else nothing, advice=advice)
+    else:
+        sent = "no credentials were sent, because the AWS configuration has none"
+    if by_pixi:
+        advice = f"Give keys that may read it with {login} or --auth-file, or with {of_aws}."
+    else:
+        advice = (
+            f"Give keys that may read it with {of_aws}; or write [s3-options.{bucket}] into pixi's configuration, "
+            f"which makes {login} count."
+        )
+    return _Signer(s3=client, signs=signs, credentials=sent, advice=advice)
 
 
 def _call_botocore(work: Callable[[], T]) -> T | Failure:

@@ -22,6 +22,8 @@ from pixi_mirror.model.values import MirrorPath, Sha256
 from pixi_mirror.progress import Progress
 
 INVENTORY = inventory_file.FILE
+PUBLISHED = MirrorPath("pixi-mirror-published.json")
+"""What a directory that a mirror was published to has besides: the record of the publishers."""
 PRIVATE = ".pixi-mirror"
 STATE = "state.json"
 ADDRESSES = "addresses"
@@ -295,7 +297,7 @@ class TreeView:
         """Files in the directory that the inventory does not know, relative and sorted. They are never touched."""
         with explain_errors("look at the mirror", self.root):
             found = directories.relative_files(self.root, without=PRIVATE)
-        return tuple(sorted(found - {*self.inventory.tree, INVENTORY}))
+        return tuple(sorted(found - {*self.inventory.tree, INVENTORY, PUBLISHED}))
 
     def free(self) -> int:
         """Bytes that may still be written to the mirror's disk."""

@@ -100,7 +100,7 @@ class Network:
     credential: Callable[[Url], Credential | None] = field(default=_nobody, repr=False)
     """The credential for the URL that is really requested; None: there is none."""
     s3_options: Mapping[str, S3Options] = field(default_factory=dict)
-    """By bucket. The keys of those in it come from `s3_keys`, of all others from the AWS configuration, as in pixi."""
+    """By bucket. The keys of those in it come from `s3_keys`, else from the AWS configuration, as of all others."""
     s3_keys: Callable[[Url], S3Keys | None] = field(default=_nobody, repr=False)
     """What pixi's stores hold for an `s3://` URL."""
     retries: int = 5

@@ -1,20 +1,15 @@
-"""Object stores as destinations: S3, Azure and Google. This is the only module that uses the library obstore."""
+"""Object stores as destinations: S3, Azure and Google, by the library obstore."""
 
 import hashlib
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from pixi_mirror.conda.index_files import SHARD_INDEX
-from pixi_mirror.errors import FarSideError, FetchError, MachineError, PixiMirrorError, UsageError
-from pixi_mirror.http.s3 import configured_keys
-from pixi_mirror.model.network import Network, S3Options
+from pixi_mirror.errors import FarSideError, FetchError, MachineError, PixiMirrorError
 from pixi_mirror.model.segments import request_path
-from pixi_mirror.model.values import MirrorPath, Sha256, Url, mask_secrets
+from pixi_mirror.model.values import MirrorPath, Sha256, mask_secrets
 from pixi_mirror.publish.destination import Held, Upload
-
-SCHEMES = ("s3", "gs", "az")
 
 _DIGEST = "sha256"
 """The key of the metadata that a file is written with."""
@@ -22,8 +17,6 @@ _ONE_PUT = 64 << 20
 """Bytes. What is longer is written in parts, which no store does under a condition."""
 _IMPOSSIBLE = f"pixi-mirror-no-such-key/{SHARD_INDEX}"
 """A key that no mirror has."""
-
-_RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(minutes=2)}
 
 _T = TypeVar("_T")
 
@@ -179,103 +172,3 @@ def _key(path: MirrorPath) -> str:
 
 def _attributes(upload: Upload) -> dict[str, str]:
     return {"Content-Type": upload.content_type, "Cache-Control": upload.cache_control, _DIGEST: upload.sha256}
-
-
-def open_store(url: str, network: Network, *, endpoint: str | None, only_publisher: bool) -> ObjectStoreDestination:
-    """Open the store at a URL.
-
-    Args:
-        url: `s3://BUCKET[/PREFIX]`, `gs://BUCKET[/PREFIX]` or `az://CONTAINER[/PREFIX]`.
-        network: of the settings; `[s3-options]` and the keys of pixi's stores count for buckets.
-        endpoint: URL of the store; None: the settings or the store's own.
-        only_publisher: whether nobody else publishes there.
-
-    Raises:
-        UsageError: the URL names no bucket.
-        MachineError: the library is missing, or the settings cannot be used.
-    """
-    scheme, _, rest = url.partition("://")
-    bucket, _, prefix = rest.strip("/").partition("/")
-    expected = f"{scheme}://BUCKET or {scheme}://BUCKET/PREFIX"
-    if "@" in rest:
-        raise UsageError(
-            f"{mask_secrets(url)!r} has a user: expected {expected}. Credentials are read from pixi's stores, or as "
-            "the store's own programs read them."
-        )
-    if not bucket or "//" in rest or not set("?#").isdisjoint(rest):
-        raise UsageError(f"{mask_secrets(url)!r} names no bucket: expected {expected}.")
-    try:
-        import obstore.store  # noqa: F401 - it is looked for before anything else is done
-    except ImportError:
-        raise MachineError(
-            "publishing to an object store needs the Python package obstore, which is not installed here. Install it "
-            "beside pixi-mirror: `pip install obstore`, or obstore from conda-forge."
-        ) from None
-    shown = f"{scheme}://{bucket}" + (f"/{prefix}" if prefix else "")
-    try:
-        store, public = _OPEN[scheme](bucket, prefix or None, network, endpoint)
-    except Exception as error:  # the library has no common class for settings that it cannot use
-        text = mask_secrets(" ".join(str(error).split()))[:300]
-        raise MachineError(f"{shown}: the settings of the store cannot be used: {text}.") from error
-    return ObjectStoreDestination(shown, store, public, only_publisher=only_publisher)
-
-
-def _s3(bucket: str, prefix: str | None, network: Network, endpoint: str | None) -> tuple[object, object]:
-    from obstore.store import S3Store
-
-    options = network.s3_options.get(bucket, S3Options())
-    keys = network.s3_keys(Url(f"s3://{bucket}/{prefix or ''}")) or configured_keys()
-    where = endpoint or options.endpoint_url
-    settings: dict[str, Any] = {
-        "endpoint": where,
-        "region": options.region,
-        # A bucket in the name of the host is for hosts that have such names: not for addresses and other endpoints.
-        "virtual_hosted_style_request": where is None or not (endpoint or options.force_path_style),
-    }
-    signing = {
-        "access_key_id": keys.access_key_id if keys else None,
-        "secret_access_key": keys.secret_access_key if keys else None,
-        "session_token": keys.session_token if keys else None,
-    }
-    known = {name: value for name, value in settings.items() if value is not None}
-    with_keys = {name: value for name, value in {**known, **signing}.items() if value is not None}
-    client = _client(network, where)
-    return (
-        S3Store(bucket, prefix=prefix, client_options=client, retry_config=_RETRIES, **with_keys),
-        S3Store(bucket, prefix=prefix, client_options=client, retry_config=_RETRIES, **known, skip_signature=True),
-    )
-
-
-def _google(bucket: str, prefix: str | None, network: Network, endpoint: str | None) -> tuple[object, None]:
-    from obstore.store import GCSStore
-
-    settings: dict[str, Any] = {} if endpoint is None else {"base_url": endpoint}
-    client = _client(network, endpoint)
-    return GCSStore(bucket, prefix=prefix, client_options=client, retry_config=_RETRIES, **settings), None
-
-
-def _azure(container: str, prefix: str | None, network: Network, endpoint: str | None) -> tuple[object, None]:
-    from obstore.store import AzureStore
-
-    settings: dict[str, Any] = {} if endpoint is None else {"endpoint": endpoint}
-    client = _client(network, endpoint)
-    return AzureStore(container, prefix=prefix, client_options=client, retry_config=_RETRIES, **settings), None
-
-
-_OPEN: Mapping[str, Callable[[str, str | None, Network, str | None], tuple[object, object]]] = {
-    "s3": _s3,
-    "gs": _google,
-    "az": _azure,
-}
-
-
-def _client(network: Network, endpoint: str | None) -> Any:  # noqa: ANN401 - the library's own dictionary
-    options: dict[str, Any] = {"allow_http": (endpoint or "").lower().startswith("http:")}
-    if not network.verify_tls:
-        options["allow_invalid_certificates"] = True
-    if network.ca_file is not None:
-        options["root_certificate"] = network.ca_file.read_bytes()
-    if network.proxies.https is not None:
-        options["proxy_url"] = network.proxies.https
-        options["proxy_excludes"] = ",".join(network.proxies.exempt)
-    return options

@@ -1,4 +1,4 @@
-"""What a destination holds, as its own record says: `pixi-mirror-published.json`, the last file that is written."""
+"""What a destination holds, as its own record says, the last file that is written."""
 
 import json
 from collections.abc import Mapping
@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pixi_mirror.errors import FarSideError
+from pixi_mirror.mirror.tree_view import PUBLISHED
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256, canonical
-
-FILE = MirrorPath("pixi-mirror-published.json")
-"""Its name at the root of a destination."""
 
 _FORMAT = 1
 
@@ -36,6 +34,9 @@ class Record:
     unwanted: Mapping[MirrorPath, int] = field(default_factory=dict)
     """Files that the mirror holds no longer, each with the second since 1970 at which that was first seen."""
 
+    removing: tuple[MirrorPath, ...] = ()
+    """Files that a run which is under way, or was killed, removes. No index lists them; nothing may be put there."""
+
     def knows(self, path: MirrorPath, sha256: Sha256 | None) -> bool:
         """Whether a publisher of this mirror has written these bytes there."""
         written = self.files.get(path)
@@ -48,7 +49,14 @@ def dump_record(record: Record) -> bytes:
     """The bytes of the record: one file a line."""
     rows = {path: [each.sha256, each.size, each.tag] for path, each in sorted(record.files.items())}
     files = ",\n".join(f"{canonical(path).decode()}:{canonical(row).decode()}" for path, row in rows.items())
-    head = {"format": _FORMAT, "mirror": record.mirror, "pending": record.pending, "unwanted": record.unwanted}
+    head: dict[str, object] = {
+        "format": _FORMAT,
+        "mirror": record.mirror,
+        "pending": record.pending,
+        "unwanted": record.unwanted,
+    }
+    if record.removing:
+        head["removing"] = list(record.removing)
     return canonical(head)[:-1] + b',"files":{\n' + files.encode() + b"\n}}\n"
 
 
@@ -62,7 +70,7 @@ def parse_record(data: bytes, destination: str) -> Record:
         raw = json.loads(data)
         if raw["format"] != _FORMAT:
             raise FarSideError(
-                f"{destination}: its record {FILE} has format {raw['format']}, and this program reads {_FORMAT}. "
+                f"{destination}: its record {PUBLISHED} has format {raw['format']}, and this program reads {_FORMAT}. "
                 "Publish with a newer pixi-mirror."
             )
         return Record(
@@ -75,9 +83,10 @@ def parse_record(data: bytes, destination: str) -> Record:
             ),
             pending={admit_path(path): tuple(map(admit_sha256, row)) for path, row in raw["pending"].items()},
             unwanted={admit_path(path): int(since) for path, since in raw["unwanted"].items()},
+            removing=tuple(map(admit_path, raw["removing"])),
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise FarSideError(
-            f"{destination}: its record {FILE} does not parse ({str(error)[:100]}); nothing was changed. Publish to "
-            "another place, or remove what is there."
+            f"{destination}: its record {PUBLISHED} does not parse ({str(error)[:100]}); nothing was changed. Publish "
+            "to another place, or remove what is there."
         ) from error

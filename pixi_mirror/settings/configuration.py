@@ -21,6 +21,9 @@ _OLD_SPELLINGS = {
     "tls-no-verify": "tls_no_verify",
     "default-channels": "default_channels",
 }
+# rattler_config 0.12 has this key in place of `force-path-style`, which it ignores; pixi 0.77 knows the old one alone.
+_STYLES = {"path": True, "virtual-host": False}
+"""Values of `addressing-style`, and whether the bucket is in the path of a URL then."""
 _ROOTS = ("webpki", "system", "native", "all")
 _NOUNS: Mapping[type, str] = {
     bool: "true or false",
@@ -55,6 +58,8 @@ class PixiConfiguration:
     auth_file: Path | None = None
     s3_options: Mapping[str, S3Options] = field(default_factory=dict)
     """Bucket -> where it is. Of several files that name a bucket, the one of highest precedence says all of it."""
+    warnings: tuple[str, ...] = ()
+    """Sentences on what the programs of pixi's family do not read alike."""
 
 
 def read_configuration(paths: Sequence[Path], *, required: Path | None = None) -> PixiConfiguration:
@@ -74,6 +79,7 @@ def read_configuration(paths: Sequence[Path], *, required: Path | None = None) -
             f"the configuration file {required} does not exist: correct --config-file or PIXI_CONFIG_FILE"
         )
     auth_file = _highest(documents, "authentication-override-file", str)
+    buckets = {bucket: found for document in reversed(documents) for bucket, found in document.s3_options().items()}
     return PixiConfiguration(
         sources=tuple(document.path for document in documents),
         mirrors=MappingProxyType({key: to for document in reversed(documents) for key, to in document.mirrors()}),
@@ -86,9 +92,8 @@ def read_configuration(paths: Sequence[Path], *, required: Path | None = None) -
         unverified_by=_unverified_by(documents),
         root_certificates=_root_certificates(documents),
         auth_file=Path(auth_file) if auth_file else None,
-        s3_options=MappingProxyType(
-            {bucket: options for document in reversed(documents) for bucket, options in document.s3_options()}
-        ),
+        s3_options=MappingProxyType({bucket: options for bucket, (options, _) in buckets.items()}),
+        warnings=tuple(warning for _, warning in buckets.values() if warning is not None),
     )
 
 
@@ -137,10 +142,11 @@ class _ConfigurationFile:
                 raise self.fault(f'mirrors."{masked_setting(key)}"', word=key, expected=expected, found=targets)
         return [(key, tuple(targets)) for key, targets in table.items()]
 
-    def s3_options(self) -> list[tuple[str, S3Options]]:
-        return [(bucket, self._bucket(bucket)) for bucket in self.value("s3-options", dict) or {}]
+    def s3_options(self) -> dict[str, tuple[S3Options, str | None]]:
+        """Bucket -> where it is, and a sentence if its two keys for one thing disagree."""
+        return {bucket: self._bucket(bucket) for bucket in self.value("s3-options", dict) or {}}
 
-    def _bucket(self, bucket: str) -> S3Options:
+    def _bucket(self, bucket: str) -> tuple[S3Options, str | None]:
         here = ("s3-options", bucket)
         endpoint = self.value((*here, "endpoint-url"), str)
         if endpoint is not None and not is_endpoint(endpoint):
@@ -148,11 +154,22 @@ class _ConfigurationFile:
             raise self.fault(
                 f"s3-options.{bucket}.endpoint-url", word="endpoint-url", expected=expected, found=endpoint
             )
-        return S3Options(
-            endpoint_url=endpoint,
-            region=self.value((*here, "region"), str),
-            force_path_style=self.value((*here, "force-path-style"), bool) or False,
-        )
+        old, style = self.value((*here, "force-path-style"), bool), self.value((*here, "addressing-style"), str)
+        if style is not None and style not in _STYLES:
+            expected = "one of " + ", ".join(_STYLES)
+            raise self.fault(
+                f"s3-options.{bucket}.addressing-style", word="addressing-style", expected=expected, found=style
+            )
+        forced = old or False if style is None else _STYLES[style]
+        warning = None
+        if old is not None and style is not None and old != forced:
+            warning = (
+                f"{self.path}: [s3-options.{bucket}] says addressing-style = {style!r} and force-path-style = "
+                f"{str(old).lower()}; addressing-style counts here and in the newest tools of rattler, and older pixi "
+                "reads force-path-style alone: let both say the same"
+            )
+        options = S3Options(endpoint_url=endpoint, region=self.value((*here, "region"), str), force_path_style=forced)
+        return options, warning
 
     def fault(self, key: str, *, word: str, expected: str, found: object) -> MachineError:
         """The error for a value. It names the type and not the value, which may be a secret."""

@@ -82,7 +82,12 @@ def read_settings(
         indexes=configuration.indexes,
         sources=tuple(str(path) for path in configuration.sources),
         default_channels=configuration.default_channels,
-        warnings=(*_verification_warnings(configuration, network.insecure_hosts), *trust_warnings, *proxy_warnings),
+        warnings=(
+            *_verification_warnings(configuration, network.insecure_hosts),
+            *trust_warnings,
+            *proxy_warnings,
+            *configuration.warnings,
+        ),
     )
 
 

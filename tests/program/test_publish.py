@@ -46,6 +46,13 @@ def test_a_directory_holds_what_the_mirror_holds(mirrored):
     assert (done["files"], done["waiting"], done["warnings"]) == (len(done["written"]), [], [])
 
 
+def test_a_published_directory_is_a_mirror_with_nothing_unknown_in_it(mirrored):
+    assert mirrored.run("publish", "site").status == 0
+    done = mirrored.run_json("verify", "site")
+    assert done["unknown"] == []
+    assert mirrored.run_json("prune", "site")["unknown"] == []
+
+
 def test_packages_come_before_indexes_and_the_inventory_is_last(mirrored):
     written = mirrored.run_json("publish", "site", "--dry-run")["written"]
     assert not (mirrored.directory / "site").exists()

@@ -90,13 +90,89 @@ def test_without_an_entry_in_s3_options_the_keys_come_from_the_aws_configuration
 
 
 @pytest.mark.s3
-def test_with_an_entry_in_s3_options_the_aws_configuration_is_not_asked(world, s3):
+def test_with_an_entry_in_s3_options_and_no_stored_keys_those_of_the_aws_configuration_count(world, s3):
     name, secret = s3.demand_keys()
     env = configured(world, s3) | aws(s3, name, secret)
-    done = world.run("--lock", "ws", env=env)
+    del env["AWS_ENDPOINT_URL"]
+    assert world.run("--lock", "ws", env=env).status == 0
+    assert is_mirrored(world)
+
+
+@pytest.mark.s3
+def test_stored_keys_count_before_those_of_the_aws_configuration(world, s3):
+    logged_in(world, *s3.demand_keys())
+    env = configured(world, s3) | aws(s3, "AKIAWRONGWRONG", "wrong")
+    assert world.run("--lock", "ws", env=env).status == 0
+    assert is_mirrored(world)
+
+
+@pytest.mark.s3
+def test_no_keys_anywhere_names_both_places_and_asks_as_nobody(world, s3):
+    s3.demand_keys()
+    done = world.run("--lock", "ws", env=configured(world, s3) | {"AWS_EC2_METADATA_DISABLED": "true"})
     assert done.status == 5
-    assert "the credential stores have no S3 keys for s3://the-bucket" in done.stderr
+    assert "neither the credential stores (s3://the-bucket) nor the AWS configuration has keys" in done.stderr
+    assert "pixi auth login s3://the-bucket" in done.stderr
+    assert "AWS_ACCESS_KEY_ID" in done.stderr
+    assert done.stderr.count("pixi itself reads no bucket by s3:// without keys") == 1
     assert s3.requests[0].credential is None
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize(
+    ("keys", "in_path", "warned"),
+    [
+        ({}, False, False),
+        ({"addressing-style": "path"}, True, False),
+        ({"addressing-style": "virtual-host"}, False, False),
+        ({"force-path-style": True}, True, False),
+        ({"force-path-style": True, "addressing-style": "virtual-host"}, False, True),
+        ({"force-path-style": False, "addressing-style": "path"}, True, True),
+        ({"force-path-style": True, "addressing-style": "path"}, True, False),
+    ],
+)
+def test_both_keys_for_the_style_of_addresses_count(world, odd, keys, in_path, warned):
+    lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    place = '[s3-options.bucket-of-tests]\nendpoint-url = "http://store.example"\nregion = "us-east-1"\n'
+    (world.directory / "config.toml").write_text(place + "\n".join(lines) + "\n")
+    done = world.run("--lock", "ws", "--retries", "0", env=odd | {"http_proxy": world.upstream.url})
+    host, start = ("store.example", "/bucket-of-tests/c/") if in_path else ("bucket-of-tests.store.example", "/c/")
+    assert world.requests[0].headers["host"] == host
+    assert world.requests[0].path.startswith(start)
+    assert ("let both say the same" in done.stderr) is warned
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize(
+    ("endpoint", "host", "start"),
+    [
+        ("http://store.example", "bucket-of-tests.store.example", "/c/"),
+        ("http://192.0.2.1", "192.0.2.1", "/bucket-of-tests/c/"),
+    ],
+)
+def test_an_endpoint_of_the_aws_configuration_has_the_bucket_where_rattler_has_it(world, odd, endpoint, host, start):
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+    proxy = {"AWS_ENDPOINT_URL": endpoint, "http_proxy": world.upstream.url}
+    world.run("--lock", "ws", "--retries", "0", env=keys | proxy)
+    assert world.requests[0].headers["host"] == host
+    assert world.requests[0].path.startswith(start)
+
+
+@pytest.mark.s3
+def test_an_endpoint_named_localhost_has_the_bucket_in_the_path(world, odd):
+    port = world.upstream.authority.rpartition(":")[2]
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+    done = world.run("--lock", "ws", env=keys | {"AWS_ENDPOINT_URL": f"http://localhost:{port}"})
+    assert done.status == 0, done.stderr
+    assert world.requests[0].path.startswith("/bucket-of-tests/c/")
+
+
+@pytest.mark.s3
+def test_a_style_that_there_is_not_is_refused(world, odd):
+    (world.directory / "config.toml").write_text('[s3-options.bucket-of-tests]\naddressing-style = "host"\n')
+    done = world.run("--lock", "ws", env=odd)
+    assert done.status == 8
+    assert "`s3-options.bucket-of-tests.addressing-style` should be one of path, virtual-host" in done.stderr
 
 
 @pytest.mark.s3
@@ -209,12 +285,14 @@ def test_a_mirror_in_a_bucket_stands_for_a_channel_on_the_web(world, s3):
 def odd(world):
     """The scripted upstream in the part of S3, for what moto does not do; the variables that lead to it."""
     pytest.importorskip("botocore")
-    world.lock("ws", environments={"default": {"linux-64": [world.publish(SMALL, channel="b/c", base="s3://")]}})
+    world.lock(
+        "ws", environments={"default": {"linux-64": [world.publish(SMALL, channel="bucket-of-tests/c", base="s3://")]}}
+    )
     lock = world.directory / "ws/pixi.lock"
-    lock.write_text(lock.read_text().replace("s3:/b/", "s3://b/"))
+    lock.write_text(lock.read_text().replace("s3:/bucket-of-tests/", "s3://bucket-of-tests/"))
     config = world.directory / "config.toml"
-    config.write_text(f"[s3-options.b]\nendpoint-url = '{world.upstream.url}'\nforce-path-style = true\n")
-    logged_in(world, "any", "any", account="s3://b")
+    config.write_text(f"[s3-options.bucket-of-tests]\nendpoint-url = '{world.upstream.url}'\nforce-path-style = true\n")
+    logged_in(world, "any", "any", account="s3://bucket-of-tests")
     return {"PIXI_CONFIG_FILE": str(config)}
 
 
@@ -233,14 +311,14 @@ def test_a_bucket_in_another_region_is_said_with_its_region(world, odd, code):
     done = world.run("--lock", "ws", env=odd)
     assert done.status == 5
     assert "is in another region, eu-west-9" in done.stderr
-    assert "[s3-options.b]" in done.stderr
+    assert "[s3-options.bucket-of-tests]" in done.stderr
     assert len(world.requests) == 1
 
 
 @pytest.mark.s3
 def test_no_signature_follows_a_redirect_to_another_place(world, odd):
     with Upstream(root=world.root, address="127.0.0.2") as elsewhere:
-        world.upstream.script("*", redirect(f"{elsewhere.url}/b/c/noarch/{SMALL.file_name}"))
+        world.upstream.script("*", redirect(f"{elsewhere.url}/bucket-of-tests/c/noarch/{SMALL.file_name}"))
         assert world.run("--lock", "ws", env=odd).status == 0
         (asked,) = elsewhere.requests
         assert not [name for name in asked.headers if name == "authorization" or name.startswith("x-amz")]

@@ -9,11 +9,11 @@ import pytest
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.errors import FarSideError, FetchError, WrongBytesError
 from pixi_mirror.mirror.tree import Tree
+from pixi_mirror.mirror.tree_view import PUBLISHED
 from pixi_mirror.model.values import sha256_of
 from pixi_mirror.progress import NoProgress
 from pixi_mirror.publish.destination import Held
 from pixi_mirror.publish.publish import Publisher
-from pixi_mirror.publish.record import FILE
 
 NOW = 1_700_000_000
 
@@ -135,7 +135,7 @@ def require_true(store):
 
 
 def without_record(store):
-    return {path: data for path, data in store.objects.items() if path != FILE}
+    return {path: data for path, data in store.objects.items() if path != PUBLISHED}
 
 
 def test_a_publisher_stopped_at_any_call_leaves_a_true_store_and_the_next_one_goes_on(mirrored):
@@ -159,7 +159,7 @@ def test_a_publisher_stopped_at_any_call_leaves_a_true_store_and_the_next_one_go
         first, store.sent, store.stop_before = set(store.sent), [], None
         publish(mirrored, store)
         assert without_record(store) == without_record(whole), calls
-        assert first.isdisjoint(set(store.sent) - {FILE}), "nothing is sent twice"
+        assert first.isdisjoint(set(store.sent) - {PUBLISHED}), "nothing is sent twice"
         assert publish(mirrored, store).plan.uploads == ()
 
 
@@ -171,7 +171,7 @@ def test_a_removal_stopped_at_any_call_is_done_by_the_next_one(mirrored):
     assert mirrored.run("prune", "--apply", "--grace", "0", "--force").status == 0
     publish(mirrored, first)
     later = NOW + 8 * 86_400
-    for calls in range(2):
+    for calls in range(3):  # the swap of the record, the removal, the swap back
         store = Memory()
         store.objects, store.stop_before = dict(first.objects), calls
         publisher, tree = open_publisher(mirrored, store, now=later)
@@ -184,11 +184,110 @@ def test_a_removal_stopped_at_any_call_is_done_by_the_next_one(mirrored):
         assert without_record(store) == offered(mirrored)
 
 
+def removal_due(world):
+    """A store in which a file is due that the mirror holds no longer, and the time at which it is."""
+    store = Memory()
+    publish(world, store)
+    lock(world, "one")
+    assert world.run("update").status == 0
+    assert world.run("prune", "--apply", "--grace", "0", "--force").status == 0
+    publish(world, store)
+    return store, NOW + 8 * 86_400
+
+
+def test_a_second_publisher_that_comes_while_files_are_removed_loses_nothing(mirrored):
+    """The other one publishes at each call of the removal; whoever is refused, every index lists only what is there."""
+    shutil.copytree(mirrored.mirror, mirrored.directory / "copy", symlinks=True)  # it holds both packages
+    first, later = removal_due(mirrored)
+    for calls in range(3):
+        store = Memory()
+        store.objects = dict(first.objects)
+        copy = Tree(mirrored.directory / "copy")
+        other = Publisher.opened(store, copy, jobs=1, progress=NoProgress(), now=later, grace_days=7.0)
+        refused = []
+
+        def come(store=store, calls=calls, other=other, copy=copy, refused=refused):
+            if store.changes == calls + 1:
+                store.changes += 1
+                try:
+                    other.publish(copy, check=False, dry_run=False)
+                except FarSideError as error:
+                    refused.append(error)
+            require_true(store)
+
+        if calls == 0:
+            other.publish(copy, check=False, dry_run=False)  # between the reading of the record and its swap
+        publisher, tree = open_publisher(mirrored, first, now=later)
+        publisher.held.destination = store
+        store.changes, store.after_change = 0, come
+        try:
+            publisher.remove_unwanted(tree, dry_run=False)
+        except FarSideError as error:
+            refused.append(error)
+        require_true(store)
+        assert len(refused) == 1, (calls, refused)
+
+
+def test_what_is_being_removed_cannot_be_published_again_until_that_has_ended(mirrored):
+    store, later = removal_due(mirrored)
+    store.changes, store.stop_before = 0, 1
+    publisher, tree = open_publisher(mirrored, store, now=later)
+    with pytest.raises(Stopped):
+        publisher.remove_unwanted(tree, dry_run=False)
+    store.stop_before = None
+    lock(mirrored, "one", "two")
+    assert mirrored.run("update").status == 0
+    with pytest.raises(FarSideError, match="is being removed there, and the mirror holds it again"):
+        publish(mirrored, store, now=later)
+    publisher, tree = open_publisher(mirrored, store, now=later)
+    with pytest.raises(FarSideError, match="Publish first"):
+        publisher.remove_unwanted(tree, dry_run=False)
+    publish(mirrored, store, now=later)
+    assert without_record(store) == offered(mirrored)
+
+
+def test_nothing_is_removed_while_the_indexes_there_may_list_it(mirrored):
+    store = Memory()
+    publish(mirrored, store)
+    lock(mirrored, "one")
+    assert mirrored.run("update").status == 0
+    assert mirrored.run("prune", "--apply", "--grace", "0", "--force").status == 0
+    publisher, tree = open_publisher(mirrored, store, grace_days=0.0)
+    with pytest.raises(FarSideError, match="does not hold what the mirror holds yet"):
+        publisher.remove_unwanted(tree, dry_run=False)
+    require_true(store)
+
+
+def test_an_index_that_another_publisher_overwrites_later_is_noticed(mirrored):
+    store = Memory()
+    index = next(path for path in offered(mirrored) if path.endswith("noarch/repodata.json"))
+
+    def overwrite():
+        if PUBLISHED in store.objects and not json.loads(store.objects[PUBLISHED])["pending"]:
+            store.objects[index] = b'{"packages":{},"packages.conda":{}}'
+
+    store.after_change = overwrite
+    with pytest.raises(FarSideError, match="somebody else publishes there"):
+        publish(mirrored, store)
+
+
+def test_a_record_that_another_publisher_overwrites_later_is_noticed(mirrored):
+    store = Memory()
+
+    def overwrite():
+        if PUBLISHED in store.objects and not json.loads(store.objects[PUBLISHED])["pending"]:
+            store.objects[PUBLISHED] += b" "
+
+    store.after_change = overwrite
+    with pytest.raises(FarSideError, match=r"pixi-mirror-published\.json has changed"):
+        publish(mirrored, store)
+
+
 def test_a_store_that_ignores_conditions_is_refused_unless_nobody_else_publishes(mirrored):
     store = Memory(keeps_conditions=False)
     with pytest.raises(FarSideError, match="--only-publisher"):
         publish(mirrored, store)
-    assert set(store.objects) == {FILE}
+    assert set(store.objects) == {PUBLISHED}
     store.ignores_conditions = True
     publish(mirrored, store)
     assert without_record(store) == offered(mirrored)
@@ -240,8 +339,8 @@ def test_what_was_written_before_a_failure_is_recorded(mirrored):
     store._count = fail_at_the_index
     with pytest.raises(FetchError):
         publish(mirrored, store)
-    written = set(store.sent) - {FILE}
-    assert written <= json.loads(store.objects[FILE])["files"].keys()
+    written = set(store.sent) - {PUBLISHED}
+    assert written <= json.loads(store.objects[PUBLISHED])["files"].keys()
 
 
 def test_a_mirror_that_was_moved_publishes_to_the_same_place(mirrored):
