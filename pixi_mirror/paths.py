@@ -27,14 +27,14 @@ PAGES = "-"
 HEALTH, METRICS = f"{PAGES}/health", f"{PAGES}/metrics"
 """Which mirror it shows, and how much is in it."""
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "oci": 443}
 _LARGEST_PORT = 65535
 _DIGEST_LENGTH = 12
 _REMEMBERED = 256
 """Channels and hosts whose place is not worked out again: a lock has thousands of packages, and a few of these."""
 # Not in a URL: control characters, which clients leave out, and a backslash, which some clients take for a slash.
 _URL = re.compile(r"[^\x00-\x1f\x7f\\]+")
-_PARTS = re.compile(r"(https?|s3)://([^/?#]+)(/.*)?", re.IGNORECASE)
+_PARTS = re.compile(r"(https?|s3|oci)://([^/?#]+)(/.*)?", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?)(?::([0-9]{1,5}))?")
 _BUCKET = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
@@ -61,7 +61,7 @@ def is_local(location: str) -> bool:
 
 
 def url_path(url: str) -> MirrorPath:
-    """The path in a mirror of what lies behind `url` (http, https, s3; one trailing slash means nothing).
+    """The path in a mirror of what lies behind `url` (http, https, s3, oci; one trailing slash means nothing).
 
     It begins with the host in lower case, with `_PORT` unless it is the scheme's default. The segments of the path
     follow, each by the rule of `model/segments.py`. User, `/t/TOKEN/`, query and fragment do not count.
@@ -166,9 +166,10 @@ def _split(url: str) -> _Split:
     parts = _PARTS.fullmatch(bare)
     if parts is None:
         scheme = _SCHEME.match(url)
-        if scheme is not None and scheme[1].lower() not in ("http", "https", "s3"):
+        if scheme is not None and scheme[1].lower() not in ("http", "https", "s3", "oci"):
             raise UnmirrorableError(
-                f"{Url(url)}: {scheme[1].lower()} URLs are not supported yet; only http, https, s3 and local files are."
+                f"{Url(url)}: {scheme[1].lower()} URLs are not supported yet; only http, https, s3, oci and local "
+                "files are."
             )
         raise _unsafe(url, "it is not SCHEME://HOST/PATH")
     scheme_name, host = parts[1].lower(), parts[2].lower()

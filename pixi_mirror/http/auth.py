@@ -24,6 +24,8 @@ class AuthorizedUrl:
     """The S3 bucket that the URL leads to; None: it leads to none."""
     advice: str
     """How the user gives other credentials; a whole sentence."""
+    form: str | None = field(default=None, repr=False)
+    """The body of a POST, as forms send it; None: it is a GET."""
 
 
 _REDACTED_USER = re.compile(r"(?:[^:]*:)?\*+")
@@ -53,7 +55,7 @@ def authorize(url: Url, credential: Credential | None) -> AuthorizedUrl:
         sent = "the token within the URL was sent"
     match credential:
         case Basic(username, password):
-            authorization = _basic(username, password)
+            authorization = basic(username, password)
             sent = "a user name and password from the credential store were sent"
         case Bearer(token):
             authorization, sent = f"Bearer {token}", "a bearer token from the credential store was sent"
@@ -63,10 +65,10 @@ def authorize(url: Url, credential: Credential | None) -> AuthorizedUrl:
                 path = f"/t/{quote(token, safe='')}{path}"
             sent = "a conda token from the credential store was sent"
         case IndexUser(username, password):
-            authorization, sent = _basic(username, password), "the user within the URL of the index was sent"
+            authorization, sent = basic(username, password), "the user within the URL of the index was sent"
     if credential is None and userinfo:
         name, _, password = userinfo.partition(":")
-        authorization, sent = _basic(unquote(name), unquote(password)), "the user within the URL was sent"
+        authorization, sent = basic(unquote(name), unquote(password)), "the user within the URL was sent"
     bare = Url(urlunsplit((split.scheme, host, path, split.query, "")))
     return AuthorizedUrl(
         url=bare,
@@ -76,6 +78,6 @@ def authorize(url: Url, credential: Credential | None) -> AuthorizedUrl:
     )
 
 
-def _basic(username: str, password: str) -> str:
-    """RFC 7617, with the user name and password in UTF-8."""
+def basic(username: str, password: str) -> str:
+    """The value of `Authorization` for a user (RFC 7617), in UTF-8."""
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")

@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import requests
 import urllib3
@@ -42,20 +42,31 @@ class HttpClient:
         self._unverified: set[str] = set()
         self._lock = threading.Lock()
 
-    def get(self, url: Url, origin: Origin, headers: Mapping[str, str]) -> HttpResponse | Failure:
-        """Send one GET and read the headers of the response.
+    def send(
+        self,
+        url: Url,
+        origin: Origin,
+        headers: Mapping[str, str],
+        *,
+        method: str = "GET",
+        body: bytes | BinaryIO | None = None,
+    ) -> HttpResponse | Failure:
+        """Send one request and read the headers of the response.
 
         Args:
             url: an http or https URL without user.
             origin: the origin of `url`.
             headers: sent besides ours, and in place of ours.
+            method: of HTTP.
+            body: is sent with its length; a file is read piece by piece. None: there is none.
         """
         proxy = proxy_for(origin, self._network.proxies)
         try:
             request = requests.PreparedRequest()
             request.prepare(
-                method="GET",
+                method=method,
                 url=url.raw,
+                data=body,
                 headers={
                     "User-Agent": f"pixi-mirror/{__version__}",
                     "Accept": "*/*",

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 from pixi_mirror.http.auth import AuthorizedUrl, authorize
 from pixi_mirror.http.client import HttpClient
 from pixi_mirror.http.failures import Failure, stopped_failure
+from pixi_mirror.http.oci import OciReader
 from pixi_mirror.http.origins import Origin, is_listed, is_loopback, is_private, origin_of
 from pixi_mirror.http.responses import HttpResponse
 from pixi_mirror.http.retry import REDIRECTS, SUCCESS, HostPauses, retry_after_s, rule_of
@@ -43,6 +44,7 @@ class RedirectFollower:
         self._pauses = pauses
         self._stopped = stopped
         self._s3 = S3Client(network, progress.warn)
+        self._oci = OciReader(network, self._ask, self._explain_status)
         self._warned_plain: set[str] = set()
         self._lock = threading.Lock()
 
@@ -52,11 +54,33 @@ class RedirectFollower:
         """Send a GET and follow at most 5 redirects; the response has one of the statuses of `SUCCESS`.
 
         Args:
-            url: an http, https or `s3://` URL.
+            url: an http, https, `s3://` or `oci://` URL.
             headers: sent to every host on the way.
             given_up: origins that get no request, and the failure that is returned in place of the response.
         """
-        hop = self._first_hop(url, headers)
+        found = self._follow(self._first_hop(url, headers), headers, given_up)
+        if isinstance(found, Failure):
+            return found
+        response, hop = found
+        if response.status in SUCCESS:
+            return response
+        failure = self._explain_status(response, hop.request)
+        response.drain()
+        return failure
+
+    def _ask(self, request: AuthorizedUrl, led_by: str) -> HttpResponse | Failure:
+        """Send a request to which a registry has led, with redirects; the response may have any other status."""
+        origin = origin_of(request.url)
+        if origin is None:
+            return _not_a_url(request.url)
+        refusal = self._refuse_private(Origin("https", led_by.strip("[]"), 443), origin) or self._refuse_plain(origin)
+        found = self._follow(refusal or _Hop(request, origin), {}, _NONE)
+        return found if isinstance(found, Failure) else found[0]
+
+    def _follow(
+        self, hop: _Hop | Failure, headers: Mapping[str, str], given_up: Mapping[Origin, Failure]
+    ) -> tuple[HttpResponse, _Hop] | Failure:
+        """Send a request and follow its redirects; the last response, and the request that it answers."""
         visited: set[str] = set()
         while not isinstance(hop, Failure):
             if hop.origin in given_up:
@@ -66,13 +90,9 @@ class RedirectFollower:
                 # An `s3://` URL does not say which host has the bucket.
                 in_bucket = hop.request.bucket is not None
                 return replace(response, reason=f"at {hop.origin}, {response.reason}") if in_bucket else response
-            if response.status in SUCCESS:
-                return response
             location = response.header("Location")
             if response.status not in REDIRECTS or (hop.request.bucket and not location):
-                failure = self._explain_status(response, hop)
-                response.drain()
-                return failure
+                return response, hop
             visited.add(hop.request.url.raw)
             response.drain()
             hop = self._next_hop(hop, location, visited)
@@ -82,6 +102,10 @@ class RedirectFollower:
         if url.raw[:3].lower() == "s3:":
             signed = self._s3.sign(url, headers)
             return signed if isinstance(signed, Failure) else self._first_bucket_hop(signed)
+        if url.raw[:4].lower() == "oci:":
+            located = self._oci.locate(url)
+            blob = None if isinstance(located, Failure) else origin_of(located.url)
+            return located if isinstance(located, Failure) else _not_a_url(url) if blob is None else _Hop(located, blob)
         origin = origin_of(url)
         if origin is None:
             return _not_a_url(url)
@@ -132,8 +156,11 @@ class RedirectFollower:
         if (failure := self._wait_for_pause(hop.origin)) is not None:
             return failure
         # A request for an object of a bucket has all of its headers already.
-        sent = hop.request.headers if hop.request.bucket else {**headers, **hop.request.headers}
-        return self._client.get(hop.request.url, hop.origin, sent)
+        sent = {**({} if hop.request.bucket else headers), **hop.request.headers}
+        if hop.request.form is None:
+            return self._client.send(hop.request.url, hop.origin, sent)
+        sent["Content-Type"] = "application/x-www-form-urlencoded"
+        return self._client.send(hop.request.url, hop.origin, sent, method="POST", body=hop.request.form.encode())
 
     def _wait_for_pause(self, origin: Origin) -> Failure | None:
         """Wait until the pause of the host ends; a failure if it is too long."""
@@ -155,20 +182,20 @@ class RedirectFollower:
             later=True,
         )
 
-    def _explain_status(self, response: HttpResponse, hop: _Hop) -> Failure:
+    def _explain_status(self, response: HttpResponse, request: AuthorizedUrl) -> Failure:
         """The failure that a status stands for, by the table of `retry`."""
-        request = hop.request
+        origin = response.origin
         if request.bucket is not None and (failure := explain_refusal(response, request)) is not None:
             return failure
         rule = rule_of(response.status)
         if rule.honours_retry_after:
             wait_s = retry_after_s(response.header("Retry-After"), response.header("Date"))
             if wait_s:
-                self._pauses.pause(hop.origin.authority, wait_s)
-            if (failure := self._refuse_pause(hop.origin)) is not None:
+                self._pauses.pause(origin.authority, wait_s)
+            if (failure := self._refuse_pause(origin)) is not None:
                 return failure
         return Failure(
-            reason=rule.sentence.format(origin=hop.origin, status=response.status, credentials=request.credentials),
+            reason=rule.sentence.format(origin=origin, status=response.status, credentials=request.credentials),
             advice=request.advice if rule.asks_login else rule.advice,
             retry=rule.retry,
             next_mirror=rule.next_mirror,
@@ -195,11 +222,11 @@ def _not_a_url(url: Url) -> Failure:
     found = _SCHEME.match(url.raw)
     scheme = found[1].lower() if found else None
     if scheme is None:
-        reason = "it has no scheme; http, https and s3 can be fetched"
+        reason = "it has no scheme; http, https, s3 and oci can be fetched"
     elif scheme in {"http", "https"}:
         reason = "it is not a URL with a host and a valid port"
     else:
-        reason = f"{scheme!r} is not a scheme that can be fetched; http, https and s3 are"
+        reason = f"{scheme!r} is not a scheme that can be fetched; http, https, s3 and oci are"
     return Failure(reason=reason, advice="Correct what names it: the lock, or [mirrors] in pixi's configuration.")
 
 

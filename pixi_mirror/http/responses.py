@@ -27,11 +27,11 @@ class HttpResponse:
     ) -> None:
         self.status: int = response.status_code
         self.url = url
+        self.origin = origin
         self._response = response
         # urllib3 before 2.2 has no `read1`.
         self._read_next: Callable[..., bytes] = getattr(response.raw, "read1", response.raw.read)
         self._network = network
-        self._origin = origin
         self._piece = _PIECE[origin.scheme]
         self._proxied = proxied
 
@@ -49,7 +49,18 @@ class HttpResponse:
             # Not urllib3's `read`: it returns only when the whole piece is there, and a slow server keeps it for ever.
             return self._read_next(self._piece if most is None else min(self._piece, most), decode_content=False)
         except EXCEPTIONS as error:
-            return explain_exception(error, self._network, origin=self._origin, proxied=self._proxied)
+            return explain_exception(error, self._network, origin=self.origin, proxied=self._proxied)
+
+    def read_whole(self, most: int) -> bytes | Failure:
+        """Read a small body to its end; a failure if it is longer than `most` bytes."""
+        data = bytearray()
+        while chunk := self.read(most + 1 - len(data)):
+            if isinstance(chunk, Failure):
+                return chunk
+            data += chunk
+            if len(data) > most:
+                return Failure(reason=f"the answer is longer than {most} bytes")
+        return bytes(data)
 
     def drain(self) -> None:
         """Read a short body to its end and close, so that the connection can be used again."""

@@ -14,7 +14,7 @@ from pixi_mirror.paths import is_local
 from pixi_mirror.pypi.names import ARCHIVES, Form, file_name_of, form_of
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-_CONDA_SCHEMES = frozenset({"http", "https", "s3"})
+_CONDA_SCHEMES = frozenset({"http", "https", "s3", "oci"})
 _LONGEST_SHOWN = 200
 """Characters of a location in a message: about two lines."""
 _WITHOUT_ARCHIVE: Mapping[Form, str] = {
@@ -55,8 +55,8 @@ def missing_archive(entry: Entry) -> str | None:
             if is_local(location) or scheme is None or scheme[1].lower() in _CONDA_SCHEMES:
                 return None
             return (
-                f"{scheme[1].lower()} URLs are not supported yet, only http, https, s3 and local files. Lock it from "
-                "another channel, or leave its environment out."
+                f"{scheme[1].lower()} URLs are not supported yet, only http, https, s3, oci and local files. Lock it "
+                "from another channel, or leave its environment out."
             )
         case PypiEntry(location=location):
             return _WITHOUT_ARCHIVE.get(form_of(location)) or _unknown_archive(location)

@@ -38,7 +38,14 @@ class IndexUser:
     password: str = field(repr=False)
 
 
-Credential: TypeAlias = Basic | Bearer | CondaToken | IndexUser
+@dataclass(frozen=True, slots=True)
+class IdentityToken:
+    """What `docker login` leaves of a password: it is exchanged for a token at the registry's own place for that."""
+
+    token: str = field(repr=False)
+
+
+Credential: TypeAlias = Basic | Bearer | CondaToken | IndexUser | IdentityToken
 """What authorizes a request for an http or https URL."""
 
 
@@ -65,6 +72,10 @@ class S3Options:
 
 
 def _nobody(_url: Url) -> None:
+    return None
+
+
+def _nobody_there(_host: str, _repository: str) -> None:
     return None
 
 
@@ -99,6 +110,8 @@ class Network:
     """Hosts that may be requested over plain http, because the lock or `[mirrors]` says so."""
     credential: Callable[[Url], Credential | None] = field(default=_nobody, repr=False)
     """The credential for the URL that is really requested; None: there is none."""
+    registry_credential: Callable[[str, str], Credential | None] = field(default=_nobody_there, repr=False)
+    """What the files of docker and podman have for a repository (host, name) of an OCI registry."""
     s3_options: Mapping[str, S3Options] = field(default_factory=dict)
     """By bucket. The keys of those in it come from `s3_keys`, else from the AWS configuration, as of all others."""
     s3_keys: Callable[[Url], S3Keys | None] = field(default=_nobody, repr=False)

@@ -49,14 +49,13 @@ def dump_record(record: Record) -> bytes:
     """The bytes of the record: one file a line."""
     rows = {path: [each.sha256, each.size, each.tag] for path, each in sorted(record.files.items())}
     files = ",\n".join(f"{canonical(path).decode()}:{canonical(row).decode()}" for path, row in rows.items())
-    head: dict[str, object] = {
+    head = {
         "format": _FORMAT,
         "mirror": record.mirror,
         "pending": record.pending,
         "unwanted": record.unwanted,
+        "removing": list(record.removing),
     }
-    if record.removing:
-        head["removing"] = list(record.removing)
     return canonical(head)[:-1] + b',"files":{\n' + files.encode() + b"\n}}\n"
 
 

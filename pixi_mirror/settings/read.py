@@ -10,6 +10,7 @@ from pixi_mirror.settings.configuration import PixiConfiguration, read_configura
 from pixi_mirror.settings.credentials import CredentialLookup, credential_stores
 from pixi_mirror.settings.files import config_files, named_file, system_folder
 from pixi_mirror.settings.mirrors import admit_mirrors
+from pixi_mirror.settings.registries import RegistryCredentials
 from pixi_mirror.settings.trust import find_certificates
 
 # Measured on loopback: 8 downloads at once are faster than pixi's 50.
@@ -73,6 +74,7 @@ def read_settings(
         allow_private_redirects=options.allow_private_redirects,
         http_hosts=mirrors.http_hosts,
         credential=lookup,
+        registry_credential=RegistryCredentials(environ=environ, home=home),
         s3_options=configuration.s3_options,
         s3_keys=lookup.keys,
     )
@@ -82,12 +84,7 @@ def read_settings(
         indexes=configuration.indexes,
         sources=tuple(str(path) for path in configuration.sources),
         default_channels=configuration.default_channels,
-        warnings=(
-            *_verification_warnings(configuration, network.insecure_hosts),
-            *trust_warnings,
-            *proxy_warnings,
-            *configuration.warnings,
-        ),
+        warnings=(*_warnings(configuration, network.insecure_hosts), *trust_warnings, *proxy_warnings),
     )
 
 
@@ -95,14 +92,14 @@ def _insecure_hosts(options: NetworkOptions) -> frozenset[str]:
     return frozenset(host.strip().lower() for host in options.insecure_hosts)
 
 
-def _verification_warnings(configuration: PixiConfiguration, insecure: frozenset[str]) -> tuple[str, ...]:
-    """P14: a warning for everything whose certificate is not checked, host by host."""
+def _warnings(configuration: PixiConfiguration, insecure: frozenset[str]) -> tuple[str, ...]:
+    """Those of the configuration, and (P14) one for everything whose certificate is not checked, host by host."""
     off = configuration.unverified_by
     everywhere = f"no server's certificate is checked, because {off} sets tls-no-verify; hashes still are"
     hosts = (
         f"the certificate of {host} is not checked (--insecure-host); hashes still are" for host in sorted(insecure)
     )
-    return (*(() if off is None else (everywhere,)), *hosts)
+    return (*(() if off is None else (everywhere,)), *hosts, *configuration.warnings)
 
 
 def choose_proxies(configuration: PixiConfiguration, environ: Mapping[str, str]) -> tuple[Proxies, tuple[str, ...]]:

@@ -253,21 +253,21 @@ def test_a_source_package_that_is_no_directory_is_status_4_unless_it_is_skipped(
     assert subscription["refused"] == [entry_of_it]
 
 
-def test_oci_is_status_4_and_named_with_everything_else_that_cannot_be(world):
+def test_gcs_is_status_4_and_named_with_everything_else_that_cannot_be(world):
     record = entry(world).record
-    entries = [CondaLockEntry(url="oci://host.example/c/noarch/one-1.0-0.conda", record=record)]
+    entries = [CondaLockEntry(url="gcs://host.example/c/noarch/one-1.0-0.conda", record=record)]
     entries.append(entry(world, "two").hotfixed(sha256=None, md5=None))
-    lock(world, *entries, channels=["oci://host.example/c/"])
+    lock(world, *entries, channels=["gcs://host.example/c/"])
     done = run(world, "--lock", LOCK, status=4)
-    assert "oci://host.example/c/noarch/one-1.0-0.conda" in done.stderr
+    assert "gcs://host.example/c/noarch/one-1.0-0.conda" in done.stderr
     assert "two-1.0-0.conda" in done.stderr
     assert nothing_was_begun(world)
     # What another option would bring is not left out by this one.
     assert "--allow-unhashed" in run(world, "--lock", LOCK, "--skip-unmirrorable", status=4).stderr
     entries.pop()
-    lock(world, *entries, channels=["oci://host.example/c/"])
+    lock(world, *entries, channels=["gcs://host.example/c/"])
     done = run(world, "--lock", LOCK, "--skip-unmirrorable")
-    assert "oci://host.example/c/noarch/one-1.0-0.conda" in done.stderr
+    assert "gcs://host.example/c/noarch/one-1.0-0.conda" in done.stderr
     assert archives(world.mirror) == set()
 
 

@@ -303,7 +303,7 @@ def every_entry(world: World, version: int) -> str:
     world.upstream.put(f"/{sdist.file_name}", sdist.data)
     entries = [
         {"conda": conda, "sha256": package.record["sha256"], "md5": package.record["md5"], "depends": []},
-        {"conda": f"oci://{host}/c/linux-64/c-1.0-0.conda", "subdir": "linux-64"},
+        {"conda": f"gcs://{host}/c/linux-64/c-1.0-0.conda", "subdir": "linux-64"},
         {"pypi": f"git+http://{host}/r.git?rev=x", "name": "two", "version": "1.0"},
         {"pypi": f"ftp://{host}/three-1.0.tar.gz", "name": "three", "version": "1.0"},
         {"pypi": f"http://{host}/four?sig={CANARY}", "name": "four", "version": "1.0"},

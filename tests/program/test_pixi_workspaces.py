@@ -543,11 +543,11 @@ def test_no_secret_of_a_url_is_shown_where_pixi_and_the_lock_disagree(studio):
 
 
 @pytest.mark.parametrize("words", [["-m", "workspace"], ["--lock", "workspace"]])
-def test_oci_packages_are_refused_by_name(studio, words):
+def test_packages_of_an_unknown_scheme_are_refused_by_name(studio, words):
     entry = studio.environments() and studio.entries["tool-linux"]
-    oci = replace(entry, url="oci://registry.example/chan/linux-64/tool-1.0-h12_1.conda")
-    studio.workspace(environments={"default": {"linux-64": [oci, studio.entries["base"]]}})
+    unknown = replace(entry, url="gcs://registry.example/chan/linux-64/tool-1.0-h12_1.conda")
+    studio.workspace(environments={"default": {"linux-64": [unknown, studio.entries["base"]]}})
     done = studio.done(*words, status=4)
     assert "tool-1.0-h12_1.conda" in done.stderr
-    assert "oci" in done.stderr
+    assert "gcs" in done.stderr
     assert not studio.packages

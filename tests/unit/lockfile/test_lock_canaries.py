@@ -34,7 +34,7 @@ def document(host: str, version: int, query: str) -> dict[str, Any]:
     packages: list[dict[str, Any]] = [
         {"conda": conda, "sha256": SHA, "depends": ["x"], "size": "12"},
         {"conda": direct, "sha256": SHA, "name": "b", "version": "1.0", "build": "0", "subdir": "linux-64"},
-        {"conda": f"oci://{host}/c/linux-64/c-1.0-0.conda", "subdir": "linux-64"},
+        {"conda": f"gcs://{host}/c/linux-64/c-1.0-0.conda", "subdir": "linux-64"},
         {"pypi": wheel, "name": "demo", "version": "1.0", "sha256": SHA, "index": f"https://{host}/simple"},
         {"pypi": f"direct+https://{host}/d/one-1.0.tar.gz{query}", "name": "one", "version": "1.0", "md5": "cd" * 16},
         {"pypi": f"git+https://{host}/r.git?rev=x#{'c' * 40}", "name": "two", "version": "1.0"},
@@ -48,7 +48,7 @@ def document(host: str, version: int, query: str) -> dict[str, Any]:
         packages.append({"conda": source, "name": "s", "version": "1.0", "build": "0", "subdir": "linux-64"})
     references = [{key: each[key] for key in ("conda", "pypi", "conda_source") if key in each} for each in packages]
     environment = {
-        "channels": [{"url": f"https://{host}/c/"}, {"url": f"oci://{host}/d"}],
+        "channels": [{"url": f"https://{host}/c/"}, {"url": f"gcs://{host}/d"}],
         "indexes": [f"https://{host}/simple"],
         "find-links": [{"url": f"https://{host}/links.html{query}"}],
         "packages": {"linux-64": references},

@@ -29,7 +29,7 @@ def pypi(location):
 WITHOUT = [
     (CondaSource(name="s", location="./recipes/s"), "source package"),
     (CondaSource(name="s", location="git+https://h.example/s.git?branch=x#abc"), "source package"),
-    (conda("oci://h.example/c/linux-64/a-1-0.conda", subdir="linux-64"), "oci URLs are not supported yet"),
+    (conda("gcs://h.example/c/linux-64/a-1-0.conda", subdir="linux-64"), "gcs URLs are not supported yet"),
     (pypi("git+https://h.example/s.git#abc"), "git repository"),
     (pypi("./packages/demo"), "source directory"),
     (pypi("ftp://h.example/demo-1.0.tar.gz"), "only http, https and local files"),

@@ -170,7 +170,16 @@ def test_no_decoding_of_what_is_admitted_is_a_dot_segment(segment):
         segment = unquote(segment)
 
 
-@pytest.mark.parametrize("url", ["oci://ghcr.io/c", "ftp://h/c"])
+def test_a_channel_in_a_registry_is_below_its_host_as_one_on_the_web():
+    assert (
+        url_path("oci://GHCR.example/team/chan/noarch/a-1!2-0.conda") == "ghcr.example/team/chan/noarch/a-1!2-0.conda"
+    )
+    assert url_path("oci://ghcr.example:443/c") == "ghcr.example/c"
+    assert url_path("oci://ghcr.example:5000/c") == "ghcr.example_5000/c"
+    assert channel("oci://ghcr.example/team/chan/", "channels").path == "ghcr.example/team/chan"
+
+
+@pytest.mark.parametrize("url", ["gcs://bucket/c", "ftp://h/c"])
 def test_other_schemes_are_unmirrorable(url):
     for function in (url_path, lambda url: channel(url, "channels")):
         with pytest.raises(UnmirrorableError, match="not supported yet"):
