@@ -23,6 +23,7 @@ from pixi_mirror.publish.destination import Destination
 from pixi_mirror.publish.directory import DirectoryDestination
 from pixi_mirror.publish.held_record import find_record
 from pixi_mirror.publish.publish import Publisher, PublishResult
+from pixi_mirror.publish.registry import OCI, open_registry
 from pixi_mirror.publish.store_settings import SCHEMES, open_store
 
 _SHOWN = 20
@@ -34,7 +35,7 @@ def _declare(parser: Parser) -> None:
     parser.positional(
         "destination",
         default=None,
-        help="s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or a directory",
+        help="s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, oci://HOST/NAMESPACE, or a directory",
     )
     parser.positional(
         "dir", default=shared.DEFAULT_MIRROR, convert=path, help="the mirror's directory (default: ./mirror)"
@@ -52,7 +53,10 @@ def _declare(parser: Parser) -> None:
     parser.flag(
         "--only-publisher", help="nobody else publishes there: write to a store that ignores the conditions of requests"
     )
-    parser.value("--endpoint", metavar="URL", help="where the store is (default: as pixi's [s3-options], or its own)")
+    parser.flag("--no-pypi", help="to a registry: leave out files of PyPI and sources, which no client reads there")
+    parser.value(
+        "--endpoint", metavar="URL", help="where the store or registry is (default: as pixi's [s3-options], or its own)"
+    )
     parser.value("--jobs", convert=positive, metavar="N", help="uploads at a time (default: 8)")
     parser.group("configuration (pixi's own is read, too)")
     shared.declare_settings(parser)
@@ -96,12 +100,29 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
             only_publisher=options.only_publisher,
         )
         return
+    if options.destination.startswith(OCI):
+        registry = open_registry(
+            options.destination,
+            context.settings(None).network,
+            context.progress,
+            endpoint=options.endpoint,
+            without_python=options.no_pypi,
+            jobs=options.jobs or _JOBS,
+        )
+        try:
+            yield registry
+        finally:
+            registry.client.close()
+        return
+    if options.no_pypi:
+        raise UsageError("--no-pypi is for registries (oci://): every other destination has files of PyPI, too.")
     if separator and scheme != "file":
         raise UsageError(
-            f"nothing is published to {mask_secrets(options.destination)!r}: give s3://, gs://, az:// or a directory."
+            f"nothing is published to {mask_secrets(options.destination)!r}: give s3://, gs://, az://, oci:// or a "
+            "directory."
         )
     scheme, colon, rest = options.destination.partition(":")
-    if colon and not separator and scheme in (*SCHEMES, "file"):
+    if colon and not separator and scheme in (*SCHEMES, "oci", "file"):
         meant = mask_secrets(f"{scheme}://{rest if scheme == 'file' else rest.lstrip('/')}")
         raise UsageError(
             f"two slashes are missing after {scheme}: perhaps {meant!r} was meant; begin with ./ for a directory of "
@@ -189,9 +210,9 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
 
 COMMAND = Command(
     description="""\
-Make an object store or a directory hold exactly what the mirror holds, for readers that need no server of ours. Only
-what is new is written: packages first, then the indexes that list them, so that no reader sees an index that lists what
-is not there. Nothing is removed but with --prune.""",
+Make an object store, an OCI registry or a directory hold exactly what the mirror holds, for readers that need no server
+of ours. Only what is new is written: packages first, then the indexes that list them, so that no reader sees an index
+that lists what is not there. Nothing is removed but with --prune.""",
     declare=_declare,
     run=_run,
     empty_json=_empty_json,

@@ -1,5 +1,6 @@
 """The interface of a destination, and what it is given to write."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,8 @@ class Upload:
     size: int
     content_type: str
     cache_control: str
+    parts: "tuple[tuple[str, Upload], ...]" = ()
+    """Of the manifest of a registry: the files that it names, each with its media type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,13 @@ class Destination(Protocol):
     @property
     def ignores_conditions(self) -> bool:
         """Whether `create` and `swap` may overwrite what another publisher has written meanwhile."""
+
+    def arrange(self, uploads: Sequence[Upload]) -> Sequence[Upload]:
+        """What has to be written for the files of a mirror to be there.
+
+        Raises:
+            UnmirrorableError: something cannot be there.
+        """
 
     def is_empty(self) -> bool:
         """Whether nothing is there."""

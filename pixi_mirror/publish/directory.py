@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -57,6 +57,10 @@ class DirectoryDestination:
                         directories.remove_leftover(leftover)
             yield
             self.settle()
+
+    def arrange(self, uploads: Sequence[Upload]) -> Sequence[Upload]:
+        """Every file as it is."""
+        return uploads
 
     def is_empty(self) -> bool:
         """Whether the directory is absent or has nothing in it but what this program needs for writing."""

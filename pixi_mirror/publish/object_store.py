@@ -1,7 +1,7 @@
 """Object stores as destinations: S3, Azure and Google, by the library obstore."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -42,6 +42,10 @@ class ObjectStoreDestination:
     def name(self) -> str:
         """The URL of the destination."""
         return self._url
+
+    def arrange(self, uploads: Sequence[Upload]) -> Sequence[Upload]:
+        """Every file as it is."""
+        return uploads
 
     def is_empty(self) -> bool:
         """Whether the store lists nothing below the prefix; a store that does not let us list counts as empty."""

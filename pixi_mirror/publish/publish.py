@@ -77,12 +77,13 @@ class Publisher:
 
         Raises:
             IncompleteError: the mirror has deferred files.
+            UnmirrorableError: something of it cannot be there.
             MachineError: the mirror is not as it was recorded.
             FarSideError: the destination refuses, or somebody else publishes there.
             WrongBytesError: what was read back is not what was written.
             FetchError: the destination cannot be reached.
         """
-        wanted = read_mirror(tree)
+        wanted = self.destination.arrange(read_mirror(tree))
         self._refuse_removal_under_way(wanted)
         mended = self._check(wanted) if check else ()
         todo = plan(wanted, self.held.record)
@@ -117,7 +118,7 @@ class Publisher:
         left_over = self.held.record.removing
         if left_over and not dry_run:
             remove_files((), self.held, jobs=self.jobs, progress=self.progress)
-        todo = plan(read_mirror(tree), self.held.record)
+        todo = plan(self.destination.arrange(read_mirror(tree)), self.held.record)
         require_published(todo, self.held)
         removable = when_removable(todo, self.held, now=self.now, grace_days=self.grace_days)
         due = tuple(path for path, second in removable.items() if second <= self.now)

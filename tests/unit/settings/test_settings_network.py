@@ -17,7 +17,7 @@ def test_with_nothing_said_the_defaults_hold(user):
     assert (found.sources, found.warnings) == ((), ())
     defaults = Network()
     for name in Network.__dataclass_fields__:
-        if name not in ("credential", "s3_keys"):
+        if name not in ("credential", "registry_credential", "s3_keys"):
             assert getattr(found.network, name) == getattr(defaults, name)
 
 
