@@ -1,7 +1,9 @@
 """Object stores as destinations: S3, Azure and Google, by the library obstore."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -17,6 +19,22 @@ _ONE_PUT = 64 << 20
 """Bytes. What is longer is written in parts, which no store does under a condition."""
 _IMPOSSIBLE = f"pixi-mirror-no-such-key/{SHARD_INDEX}"
 """A key that no mirror has."""
+
+_RIGHTS = {"read": "read", "look at": "read", "list": "list", "write": "write", "remove": "delete"}
+_CONTRIBUTOR = dict.fromkeys(("read", "list", "write", "delete"), "Storage Blob Data Contributor")
+_NAMES_OF_RIGHTS: Mapping[str, Mapping[str, str]] = {
+    "s3": {"read": "s3:GetObject", "list": "s3:ListBucket", "write": "s3:PutObject", "delete": "s3:DeleteObject"},
+    "gs": {
+        "read": "storage.objects.get",
+        "list": "storage.objects.list",
+        "write": "storage.objects.create and storage.objects.delete, which replacing needs",
+        "delete": "storage.objects.delete",
+    },
+    "az": _CONTRIBUTOR,
+}
+# The library has no errors of their own for these; the words are the codes of the stores.
+_SKEWED = re.compile(r"RequestTimeTooSkewed|Request date header too old")
+_NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound")
 
 _T = TypeVar("_T")
 
@@ -156,15 +174,24 @@ class ObjectStoreDestination:
         from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
         where = f"{self._url}/{path}" if path else self._url
-        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-            rights = {"read": "read", "look at": "read", "list": "list", "write": "write", "remove": "delete"}[what]
-            return FarSideError(
-                f"{where}: the store does not let us {what} it. The credentials that were used need the right to "
-                f"{rights} objects there; give others, as docs/publish.md says."
-            )
         if isinstance(error, OSError) and error.filename is not None:
             return MachineError(f"cannot read {error.filename}: {error.strerror}.")
-        text = mask_secrets(" ".join(str(error).split()))[:300]
+        text = mask_secrets(" ".join(str(error).split()))
+        if _SKEWED.search(text):
+            return FarSideError(
+                f"{where}: the store refuses the time of our signature: this machine's clock says "
+                f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC. Set the clock, or the store's, and publish again."
+            )
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+            right = _RIGHTS[what]
+            named = _NAMES_OF_RIGHTS.get(self._url.partition(":")[0], {}).get(right)
+            return FarSideError(
+                f"{where}: the store does not let us {what} it. The credentials that were used need the right to "
+                f"{right} objects there{f' ({named})' if named else ''}; give others, as docs/publish.md says."
+            )
+        if _NO_BUCKET.search(text):
+            return FarSideError(f"{self._url}: the store has no such bucket. Create it first, or correct the name.")
+        text = text[:300]
         return FetchError(f"{where}: the store cannot be reached, or did not answer as one ({text}). Run it again.")
 
 
