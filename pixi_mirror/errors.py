@@ -56,6 +56,12 @@ class UnmirrorableError(Ask):
     status = 4
 
 
+class PolicyError(Ask):
+    """Something wanted is not as the policy of the mirror has it."""
+
+    status = 4
+
+
 class HistoryError(Ask):
     """A generation is of another mirror, of another history of it, or older than what a mirror holds."""
 

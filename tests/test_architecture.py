@@ -24,7 +24,7 @@ KEEPERS: dict[str, set[str]] = {
     "urllib3": {"http"},
     "yaml": {"lockfile"},
     "packaging": {"advisories", "lockfile", "pack", "pixi", "pypi", "sbom"},
-    "tomllib": {"clients", "lockfile", "pypi", "settings"},
+    "tomllib": {"clients", "lockfile", "policy", "pypi", "settings"},
     "netrc": {"settings"},
     "keyring": {"settings"},
     "boto3": {"http"},

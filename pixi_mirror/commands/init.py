@@ -15,7 +15,7 @@ from pixi_mirror.model.values import Json
 
 if TYPE_CHECKING:
     from pixi_mirror.context import Context
-    from pixi_mirror.mirror.update import UpdateResult
+    from pixi_mirror.mirror.update_result import UpdateResult
     from pixi_mirror.mirror.verify import VerifyResult
     from pixi_mirror.workspace.create import LockedWorkspace
     from pixi_mirror.workspace.edit import TasksResult
@@ -150,7 +150,8 @@ def _mirror(options: Namespace, locked: "LockedWorkspace", context: "Context") -
     """Mirror a locked workspace as `update` does, and verify it."""
     from pixi_mirror.commands.render_update import announcer, update_lines
     from pixi_mirror.commands.verify import verify_lines
-    from pixi_mirror.mirror.update import UpdateRequest, update
+    from pixi_mirror.mirror.update import update
+    from pixi_mirror.mirror.update_result import UpdateRequest
     from pixi_mirror.mirror.verify import verify
     from pixi_mirror.workspace.create import LOCK, MIRROR
 

@@ -7,13 +7,18 @@ from typing import Any
 from pixi_mirror.commands.change_lines import change_json, change_lines
 from pixi_mirror.commands.command import Outcome
 from pixi_mirror.commands.options import make_context, make_progress
+from pixi_mirror.commands.policy_lines import policy_json
 from pixi_mirror.commands.text import files_of, nothing_to_do, table
+from pixi_mirror.errors import UsageError
 from pixi_mirror.mirror.checkout import checkout_sources, outside_sources, sources_json, unbuildable_commits
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.subscriptions import SourceSelection
-from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
-from pixi_mirror.model.packages import Package, Request, Target
+from pixi_mirror.mirror.update import update
+from pixi_mirror.mirror.update_result import UpdateRequest, UpdateResult
+from pixi_mirror.model.packages import Package, Target
+from pixi_mirror.model.request import Request
 from pixi_mirror.model.values import Json
+from pixi_mirror.policy.files import PolicyFiles, read_policy_files
 from pixi_mirror.progress import Progress, counted, format_size
 
 
@@ -36,6 +41,8 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
         defer=options.defer,
         dry_run=options.dry_run,
         fork=options.fork,
+        policy=_policy(options),
+        drops_policy=options.no_policy,
         question=question,
     )
 
@@ -46,6 +53,15 @@ def run(options: Namespace, question: Mapping[str, Any]) -> Outcome:
             report.warn(message)
     shown = _json(updated) if options.json or options.report else {}  # for a large mirror it takes a while
     return Outcome(json=shown, lines=update_lines(updated, verbose=options.verbose), error=updated.error)
+
+
+def _policy(options: Namespace) -> PolicyFiles | None:
+    """The policy that the options name; None: none, so that the recorded one holds."""
+    if options.no_policy and (options.policy is not None or options.minimum_age is not None):
+        raise UsageError("--no-policy drops the policy of the mirror, and --policy and --minimum-age give it one.")
+    if options.policy is None and options.minimum_age is None:
+        return None
+    return read_policy_files(options.policy, minimum_age=options.minimum_age)
 
 
 def announcer(report: Progress, *, verbose: bool) -> Callable[[Plan], None]:
@@ -161,8 +177,8 @@ def update_lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
             *_from_checkout(plan),
         ]
         bring = files_of(len(plan.to_bring), plan.size, unknown=plan.unknown_sizes)
-        if plan.pins.unacceptable:
-            return [*lines, f"would bring nothing, since something cannot be mirrored; the rest would be {bring}"]
+        if why := _hindrance(updated):
+            return [*lines, f"would bring nothing, since {why}; the rest would be {bring}"]
         if plan.to_bring or updated.indexes:
             return [*lines, f"would bring {bring}, and write {indexes}; nothing was changed in {updated.mirror}"]
         return [*lines, nothing]
@@ -174,6 +190,15 @@ def update_lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
     verb = f"brought {brought}" if updated.fetched else "no package was missing"
     lines = [f"  {path}" for path in updated.fetched] if verbose else []
     return [*lines, f"{verb}; wrote {indexes}; {holds}"]
+
+
+def _hindrance(updated: UpdateResult) -> str | None:
+    """Why an update would bring nothing of what is missing; None: it would."""
+    if updated.plan.pins.unacceptable:
+        return "something cannot be mirrored"
+    verdict = updated.policy
+    refuses = verdict is not None and (verdict.findings or verdict.unavailable)
+    return "the policy is against something" if refuses else None
 
 
 def _json(updated: UpdateResult) -> Mapping[str, Json]:
@@ -195,6 +220,7 @@ def _json(updated: UpdateResult) -> Mapping[str, Json]:
             outside_sources(plan.pins.snapshots),
             unbuildable_commits(plan.pins.snapshots, plan.packages.values()),
         ),
+        "policy": policy_json(updated.policy),
         "warnings": list(plan.warnings),
         "bytes": plan.size,
         "bytes_unknown": plan.unknown_sizes,

@@ -13,7 +13,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import nothing_to_do
-from pixi_mirror.commands.values import path, requirement, without_user, word
+from pixi_mirror.commands.values import path, requirement, span, without_user, word
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.memo import decision_inputs, recall
 
@@ -33,6 +33,7 @@ Never removes a package. With nothing chosen it refreshes the locks that the mir
 
 def _declare(parser: Parser) -> None:
     _declare_selection(parser)
+    _declare_policy(parser)
     _declare_mirror(parser)
 
 
@@ -81,6 +82,24 @@ def _declare_selection(parser: Parser) -> None:
     parser.flag("--with-build-requirements", help="the same for all that the mirrored sdists themselves ask for")
 
 
+def _declare_policy(parser: Parser) -> None:
+    parser.group("what it must be like (the mirror records it, and each later run judges by it)")
+    parser.value(
+        "--policy",
+        convert=path,
+        metavar="FILE",
+        help="bring nothing that is against this policy: a pixi-policy.toml, which the program pixi-policy judges, "
+        "with pixi-mirror-policy.toml beside it if that is there; or such a file alone",
+    )
+    parser.value(
+        "--minimum-age",
+        convert=span,
+        metavar="SPAN",
+        help="bring nothing that was built or uploaded less than this ago, as 7d or 36h",
+    )
+    parser.flag("--no-policy", help="drop the policy that the mirror records")
+
+
 def _declare_mirror(parser: Parser) -> None:
     parser.group("where to, and how")
     parser.value(
@@ -110,7 +129,7 @@ def _settle(options: Namespace) -> None:
 _DECIDES = (
     *("manifest_path", "lock", "lock_format", "index_url", "name", "environment", "all_environments", "platform"),
     *("no_pypi", "no_build_packages", "skip_unmirrorable", "allow_md5", "allow_unhashed", "flat", "index", "shards"),
-    *("build_requires", "with_build_requirements", "defer"),
+    *("build_requires", "with_build_requirements", "defer", "policy", "minimum_age", "no_policy"),
 )
 """Options that change what an update decides; the others are for fetching and output."""
 
@@ -135,6 +154,8 @@ def _question(options: Namespace) -> Mapping[str, Any]:
         question[key] = [os.path.realpath(each) for each in question[key]]
     if options.index_url is not None:  # what is remembered has no password
         question["index_url"] = without_user(options.index_url)
+    if options.policy is not None:
+        question["policy"] = os.path.realpath(options.policy)
     here = None if options.lock or options.manifest_path else os.path.realpath(os.curdir)
     return {**question, "here": here, "surroundings": decision_inputs(os.environ, sys.executable, sys.path)}
 
@@ -162,6 +183,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Any]:
         "dry_run": options.dry_run,
         **{key: [] for key in lists},
         **dict.fromkeys(("bytes", "bytes_unknown"), 0),
+        "policy": None,
     }
 
 

@@ -95,6 +95,21 @@ def days(raw: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
+def span(raw: str) -> str:
+    """A span of time as a policy has it, as `7d`, `36h` or `2w`.
+
+    Raises:
+        Unfit: it is none.
+    """
+    from pixi_mirror.policy.rules import read_span  # only a run with the option needs it
+
+    try:
+        read_span(raw, "it")
+    except ValueError:
+        raise Unfit("takes a span of time, as 7d, 36h or 2w") from None
+    return raw
+
+
 def seconds(raw: str) -> float:
     """A number of seconds, zero or above.
 

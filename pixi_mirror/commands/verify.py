@@ -11,6 +11,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
+from pixi_mirror.commands.policy_lines import policy_json, verdict_lines
 from pixi_mirror.commands.text import files_of, some
 from pixi_mirror.commands.values import path
 from pixi_mirror.conda.closure import UnmetDependency
@@ -51,7 +52,10 @@ def _run(options: Namespace) -> Outcome:
     context = make_context(options, report)
     found = verify(Path(options.dir), repair=options.repair, solve=options.solve, quick=options.quick, context=context)
     strictly = options.strict and (found.unmet_dependencies or found.unknown)
-    status = FOUND if found.left or found.unsolvable or strictly else DONE
+    against = found.policy is not None and found.policy.findings
+    status = FOUND if found.left or found.unsolvable or strictly or against else DONE
+    for note in found.policy.notes if found.policy is not None else ():
+        report.warn(note)
     error = found.error
     if error is not None and error.status == WrongBytesError.status:
         # The mirror is wrong, which is status 1; 6 is for bytes that others promised.
@@ -80,6 +84,7 @@ def verify_lines(found: VerifyResult, *, strict: bool = False) -> list[str]:
     lacking = sorted({_cell(hole) for hole in found.closure if hole.path not in mended})
     if lacking:
         lines += ["cannot be installed from here as it is:", *some(lacking, at_most=_SHOWN)]
+    lines += verdict_lines(found.policy)
     lines += _misfit_lines(found)
     lines += _solved_lines(found)
     read = counted(found.indexes_read, "index", "indexes")
@@ -157,6 +162,7 @@ def _json(found: VerifyResult, error: PixiMirrorError | None, *, strict: bool) -
     return {
         "verb": "verify",
         "mirror": str(found.mirror),
+        "policy": policy_json(found.policy),
         "checked": {"files": found.files, "bytes": found.size, "indexes": found.indexes_read},
         "missing": list(found.missing),
         "changed": [{"path": each.path, "expected": each.expected, "found": each.found} for each in found.changed],
@@ -212,6 +218,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         "checked": {"files": 0, "bytes": 0, "indexes": 0},
         **{key: [] for key in ("missing", "changed", "unknown", "indexes", "closure", "repaired", "warnings")},
         "solved": None,
+        "policy": None,
     }
 
 

@@ -12,7 +12,8 @@ from pixi_mirror.mirror.index_pages import index_pages
 from pixi_mirror.mirror.subscriptions import subscription_of
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.mirror.tree_view import INVENTORY
-from pixi_mirror.model.packages import Cell, Inventory, Layout, LockReading, Package, Request, Snapshot, Target
+from pixi_mirror.model.packages import Cell, Inventory, Layout, Package, Snapshot, Target
+from pixi_mirror.model.request import LockReading, Request
 from pixi_mirror.model.values import MirrorPath
 
 _SUFFIXES = (".lock", ".toml", ".yml", ".yaml", ".txt")

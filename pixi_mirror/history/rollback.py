@@ -58,7 +58,7 @@ def rollback(mirror: Path, generation: str, context: Context) -> RollbackResult:
     with tree.writing(timeout_s=context.lock_timeout_s, verb="rollback"):
         number = find_generation(tree, generation)
         head = tree.generations.generation(number)
-        then = _with_advisories_of_now(tree.generations.inventory(number), tree.inventory)
+        then = _judged_as_now(tree.generations.inventory(number), tree.inventory)
         was = find_generation(tree, CURRENT)
         before, after = _listed(tree.inventory), _listed(then)
         no_longer = tuple(sorted(before - after))
@@ -161,11 +161,11 @@ def _without_pins(followed: Snapshot) -> Snapshot:
     )
 
 
-def _with_advisories_of_now(then: Inventory, now: Inventory) -> Inventory:
-    """The generation with the advisories that the mirror carries now: what is known against it is not unlearned."""
+def _judged_as_now(then: Inventory, now: Inventory) -> Inventory:
+    """The generation with the advisories and the policy of now: what is known against it is not unlearned."""
     files = {path: each for path, each in then.tree.items() if path not in then.advisories}
     files |= {path: now.tree[path] for path in now.advisories}
-    return replace(then, tree=files, advisories=now.advisories)
+    return replace(then, tree=files, advisories=now.advisories, policy=now.policy)
 
 
 def _listed(inventory: Inventory) -> set[MirrorPath]:

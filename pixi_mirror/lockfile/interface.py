@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pixi_mirror.model.network import IndexUser
-from pixi_mirror.model.packages import Layout, LockReading, Refusal, Request, Snapshot
+from pixi_mirror.model.packages import Layout, Snapshot
+from pixi_mirror.model.request import LockReading, Refusal, Request
 from pixi_mirror.model.values import Sha256
 
 if TYPE_CHECKING:  # a run with nothing to do must not import these

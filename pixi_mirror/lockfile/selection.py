@@ -22,7 +22,8 @@ from pixi_mirror.lockfile.source_entries import (
     source_commit_of,
     source_directory_of,
 )
-from pixi_mirror.model.packages import SKIP, Cell, Channel, Layout, Package, Refusal, Request, Snapshot
+from pixi_mirror.model.packages import Cell, Channel, Layout, Package, Snapshot
+from pixi_mirror.model.request import SKIP, Refusal, Request
 from pixi_mirror.model.sources import SourceCommit, SourceDirectory
 from pixi_mirror.model.values import MirrorPath, Sha256, Url, canonical
 from pixi_mirror.paths import channel, is_pseudo

@@ -15,7 +15,8 @@ from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.formats.detection import PIXI, PREFIX, REQUIREMENTS, format_of
 from pixi_mirror.lockfile.interface import SelectionResult
 from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
-from pixi_mirror.model.packages import Layout, LockReading, Request
+from pixi_mirror.model.packages import Layout
+from pixi_mirror.model.request import LockReading, Request
 from pixi_mirror.model.values import Sha256, Url, admit_sha256
 
 if TYPE_CHECKING:  # a run with nothing to do must not import these

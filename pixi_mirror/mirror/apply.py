@@ -209,6 +209,7 @@ class _Step:
                 deferred=self._deferred,
                 relations=self._relations,
                 advisories=plan.advisories,
+                policy=plan.policy,
             ),
             locks=plan.pins.locks,
             manifests=plan.pins.manifests,

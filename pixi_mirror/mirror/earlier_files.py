@@ -30,7 +30,7 @@ def plan_generation(
     plan = plan_changes(
         tree, pins, layout=then.layout, held=held, defer=bool(then.deferred), advisories=then.advisories
     )
-    return replace(plan, kept=then.kept, deferred=plan.deferred & then.deferred)
+    return replace(plan, policy=then.policy, kept=then.kept, deferred=plan.deferred & then.deferred)
 
 
 class EarlierFiles:

@@ -12,7 +12,8 @@ from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.subscriptions import subscription_of
 from pixi_mirror.mirror.tree import open_mirror
-from pixi_mirror.model.packages import Inventory, Request, Snapshot
+from pixi_mirror.model.packages import Inventory, Snapshot
+from pixi_mirror.model.request import Request
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pixi.discovery import lock_of
 from pixi_mirror.suggest import suggested

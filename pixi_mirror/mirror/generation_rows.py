@@ -13,6 +13,7 @@ from pixi_mirror.mirror.inventory_file import FORMAT, PLAIN_FORMAT
 from pixi_mirror.mirror.inventory_text import PackageTexts, listing_row, parts_of
 from pixi_mirror.model.advisories import database_row
 from pixi_mirror.model.packages import Inventory, PackageFile, Snapshot
+from pixi_mirror.model.policy import policy_row
 from pixi_mirror.model.values import Json, Sha256, canonical_text, sha256_of
 
 _REQUESTS = '["requests",'
@@ -53,6 +54,8 @@ def _other_rows(inventory: Inventory, texts: PackageTexts) -> Iterator[str]:
         if path in listed:
             yield canonical_text(["listing", path, listing_row(listing)])
     yield from (canonical_text(["advisories", path, database_row(each)]) for path, each in inventory.advisories.items())
+    if inventory.policy is not None:
+        yield canonical_text(["policy", policy_row(inventory.policy)])
     yield from (canonical_text(["deferred", path]) for path in inventory.deferred)
     yield from (canonical_text(["relations", folder, found]) for folder, found in inventory.relations.items())
 
@@ -152,6 +155,7 @@ def _document(kinds: Mapping[str, list[Json]]) -> Json:
         "deferred": [path for (path,) in kinds.get("deferred", ())],
         "relations": dict(kinds.get("relations", ())),
         "advisories": dict(kinds.get("advisories", ())),
+        **dict(zip(("policy",), (row for (row,) in kinds.get("policy", ())), strict=False)),
     }
 
 

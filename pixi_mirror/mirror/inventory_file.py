@@ -20,11 +20,11 @@ from pixi_mirror.model.packages import (
     Listing,
     Package,
     PackageFile,
-    Refusal,
-    Request,
     Snapshot,
     Stamp,
 )
+from pixi_mirror.model.policy import read_policy_row
+from pixi_mirror.model.request import Refusal, Request
 from pixi_mirror.model.values import Json, MirrorPath, Url, admit_md5, admit_path, admit_sha256, canonical
 from pixi_mirror.pypi.requirements import without_secrets
 
@@ -72,6 +72,7 @@ def parse(data: bytes) -> Inventory:
             advisories=MappingProxyType(
                 {admitted[path]: _database(path, row, raw["tree"]) for path, row in databases.items()}
             ),
+            policy=read_policy_row(raw["policy"]) if raw.get("policy") is not None else None,
             stamp=_stamp(raw["generation"]) if "generation" in raw else None,
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:

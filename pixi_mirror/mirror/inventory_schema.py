@@ -81,13 +81,15 @@ _SUBSCRIPTION = {
 _LISTING = {
     "index": _SOME_TEXT, "is_settled": bool, "requires_python": _SOME_TEXT, "yanked": _SOME_TEXT,
     "upload_time": _SOME_TEXT, "metadata": _SOME_TEXT, "build_requires": ([str], type(None)), "size?": _SOME_NUMBER,
+    "status?": _SOME_TEXT,
 }  # fmt: skip
 _ADVISORIES = {"name": str, "source": str, "advisories": int, "newest": str}
+_POLICY = {"name": str, "rules": dict, "program": _SOME_TEXT}
 _STAMP = {"mirror": str, "number": int, "last": int, "fingerprint": str, "content": str, "imported?": bool}
 _INVENTORY = {
     "layout": str, "packages": [_PACKAGE], "subscriptions": [_SUBSCRIPTION], "kept": [int], "deferred?": [str],
     "tree": Each({"sha256?": str, "recipe?": str, "size?": int}), "listings": Each(_LISTING),
-    "relations?": Each(Each(str)), "advisories?": Each(_ADVISORIES), "generation?": _STAMP,
+    "relations?": Each(Each(str)), "advisories?": Each(_ADVISORIES), "policy?": _POLICY, "generation?": _STAMP,
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from pixi_mirror.model.packages import (
     Snapshot,
     Stamp,
 )
+from pixi_mirror.model.policy import policy_row
 from pixi_mirror.model.values import Json, MirrorPath, canonical_text
 
 
@@ -78,7 +79,9 @@ def dump(inventory: Inventory, texts: PackageTexts | None = None) -> bytes:
     known = {path: dict(relations) for path, relations in inventory.relations.items()}
     stamp = {"generation": _stamp_row(inventory.stamp)} if inventory.stamp else {}
     databases = {path: database_row(each) for path, each in inventory.advisories.items()}
-    carried = {"advisories": databases} if databases else {}
+    carried: dict[str, Json] = {"advisories": databases} if databases else {}
+    if inventory.policy is not None:
+        carried["policy"] = policy_row(inventory.policy)
     optional = {**deferred, **carried, **({"relations": known} if known else {}), **stamp}
     number = FORMAT if inventory.hosted or carried else PLAIN_FORMAT
     head = canonical_text({"format": number, "kept": parts.kept, "layout": inventory.layout, **optional})[1:-1]
@@ -180,8 +183,9 @@ def _channel_row(channel: Channel) -> Json:
 def listing_row(listing: Listing) -> Json:
     """What is known about a PyPI file, as it stands in the file."""
     row = asdict(listing)
-    if listing.size is None:
-        del row["size"]
+    for optional in ("size", "status"):
+        if row[optional] is None:
+            del row[optional]
     return row
 
 

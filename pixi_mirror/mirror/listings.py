@@ -1,6 +1,6 @@
 """Collect what our index pages say about PyPI files: from upstream's pages, and from the files themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from pixi_mirror.git.index import pack_index
@@ -12,12 +12,18 @@ from pixi_mirror.progress import Progress
 from pixi_mirror.pypi.metadata import build_requirements, read_metadata
 from pixi_mirror.pypi.names import is_wheel_name
 from pixi_mirror.pypi.sdist import read_sdist_documents
-from pixi_mirror.pypi.upstream_pages import UpstreamLinks, UpstreamPages
+from pixi_mirror.pypi.upstream_pages import IndexLinks, UpstreamLinks
 from pixi_mirror.pypi.wheel import read_wheel_metadata
 
 
 def fetch_listings(
-    tree: Tree, plan: Plan, brought: Mapping[MirrorPath, PackageFile], pages: UpstreamPages | None, progress: Progress
+    tree: Tree,
+    plan: Plan,
+    brought: Mapping[MirrorPath, PackageFile],
+    pages: IndexLinks | None,
+    progress: Progress,
+    *,
+    again: Collection[MirrorPath] = (),
 ) -> Mapping[MirrorPath, Listing]:
     """Read upstream's pages and the files, and return what is new about PyPI files.
 
@@ -29,6 +35,7 @@ def fetch_listings(
         brought: the packages that were just placed.
         pages: reads upstream's index pages; None: none is read now.
         progress: is informed.
+        again: files whose page is looked at though it was settled.
 
     Raises:
         MachineError: a file cannot be read.
@@ -41,7 +48,7 @@ def fetch_listings(
         for path, package in plan.packages.items()
         if package.kind == "pypi"
         and (path in stored or path in plan.deferred)
-        and not (path in known and known[path].is_settled)
+        and (path in again or not (path in known and known[path].is_settled))
     ]
     if pages is not None and unknown:
         upstream = pages.fetch_links(unknown)
@@ -127,10 +134,22 @@ def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
         return _unknown()
 
 
+def early_listings(
+    known: Mapping[MirrorPath, Listing], packages: Iterable[Package], upstream: UpstreamLinks
+) -> Mapping[MirrorPath, Listing]:
+    """What index pages say of files, with their sizes, before the files are here."""
+    return {
+        package.path: _completed(known.get(package.path, _unknown()), package, upstream, is_deferred=True)
+        for package in packages
+    }
+
+
 def _completed(before: Listing, package: Package, upstream: UpstreamLinks, *, is_deferred: bool) -> Listing:
     found = upstream.links.get(package.path)
     if found is None:
-        return replace(before, is_settled=package.path not in upstream.undecided)
+        answered = package.path not in upstream.undecided
+        status = upstream.statuses.get(package.path, None if answered else before.status)
+        return replace(before, is_settled=before.is_settled or answered, status=status)
     return replace(
         before,
         index=found.index,
@@ -138,6 +157,7 @@ def _completed(before: Listing, package: Package, upstream: UpstreamLinks, *, is
         requires_python=found.link.requires_python or before.requires_python,
         yanked=found.link.yanked,
         upload_time=found.link.upload_time,
+        status=upstream.statuses.get(package.path),
         size=found.link.size if is_deferred else None,
     )
 

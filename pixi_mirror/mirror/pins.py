@@ -9,7 +9,8 @@ from pixi_mirror.errors import FetchError, PixiMirrorError, UnmirrorableError, W
 from pixi_mirror.lockfile.interface import SelectionResult, WorkspaceSource
 from pixi_mirror.mirror.checkout import outside_warnings
 from pixi_mirror.mirror.subscriptions import SourceRequest
-from pixi_mirror.model.packages import SKIP, Inventory, Layout, LockReading, Refusal, Snapshot
+from pixi_mirror.model.packages import Inventory, Layout, Snapshot
+from pixi_mirror.model.request import SKIP, LockReading, Refusal
 from pixi_mirror.suggest import suggested
 
 T = TypeVar("T")

@@ -12,6 +12,7 @@ from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.advisories import AdvisoryDatabase
 from pixi_mirror.model.hosted import hosted_channels
 from pixi_mirror.model.packages import Channel, Layout, Listing, Package, PackageFile, Snapshot, Target
+from pixi_mirror.model.policy import PolicyRecord
 from pixi_mirror.model.values import MirrorPath, Sha256
 from pixi_mirror.pypi.index import repeated_file_names
 from pixi_mirror.pypi.index_urls import indexes_without_place
@@ -43,6 +44,8 @@ class Plan:
     """Wanted packages that are absent and come only when a client asks for them. They are not missing."""
     advisories: Mapping[MirrorPath, AdvisoryDatabase]
     """The databases of advisories that the mirror is to carry; no subscription wants them, and they are no surplus."""
+    policy: PolicyRecord | None
+    """What the packages must keep."""
     changes: tuple[PackageChange, ...]
     """What becomes of the packages that differ from what was recorded, by name and version."""
 
@@ -105,9 +108,8 @@ def plan_changes(
     packages |= {path: sized(merged.packages[path], tree.inventory.listings.get(path)) for path in deferred}
     wanted = {path: package.sha256 for path, package in packages.items() if path not in deferred}
     advisories = tree.inventory.advisories if advisories is None else advisories
-    brought = [path for path in stored if path not in advisories]
-    difference = compare(wanted, {path: held[path] for path in brought if path in held})
-    gone = frozenset(path for path in brought if path not in held and path not in packages)
+    difference = compare(wanted, {path: held[path] for path in stored if path in held and path not in advisories})
+    gone = frozenset(path for path in stored.keys() - advisories.keys() if path not in held and path not in packages)
     kept = _kept(tree, tuple(path for path in difference.surplus if held[path] == stored[path].sha256))
     new = (*difference.missing, *difference.changed, *deferred - tree.inventory.deferred)
     return Plan(
@@ -123,6 +125,7 @@ def plan_changes(
         gone=gone,
         deferred=deferred,
         advisories=advisories,
+        policy=tree.inventory.policy,
         changes=package_changes(
             [packages[path] for path in new],
             [package for path, package in kept.items() if path not in tree.inventory.kept],

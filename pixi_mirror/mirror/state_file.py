@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pixi_mirror.disk.files import FileIdentity
 from pixi_mirror.mirror.inventory_schema import require_format
-from pixi_mirror.model.packages import LockReading
+from pixi_mirror.model.request import LockReading
 from pixi_mirror.model.values import Json, MirrorPath, admit_path
 
 _CTIME = (int, type(None))

@@ -16,7 +16,8 @@ from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.memo import sha256_of
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.tree_view import INVENTORY
-from pixi_mirror.model.packages import LockReading, Request, Snapshot
+from pixi_mirror.model.packages import Snapshot
+from pixi_mirror.model.request import LockReading, Request
 from pixi_mirror.pixi.discovery import FoundWorkspace, find_manifest, find_workspace, manifest_candidates
 from pixi_mirror.pixi.source import PixiSource
 from pixi_mirror.suggest import suggested

@@ -18,11 +18,11 @@ from pixi_mirror.mirror import inventory_text, state_file
 from pixi_mirror.mirror.inventory_text import PackageTexts
 from pixi_mirror.mirror.state_file import State
 from pixi_mirror.mirror.tree_view import GENERATIONS, INVENTORY, PRIVATE, REPLACED, STATE, TreeView
-from pixi_mirror.model.packages import Inventory, LockReading, Stamp
+from pixi_mirror.model.packages import Inventory, Stamp
+from pixi_mirror.model.request import LockReading
 from pixi_mirror.model.values import MirrorPath, Sha256
 
-_MANY, _WRITING = 64, 4
-"""Files from which on several threads write them, and how many."""
+_MANY, _WRITING = 64, 4  # files from which on several threads write them, and how many
 
 
 class Tree(TreeView):

@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pixi_mirror.context import Context
@@ -25,7 +23,6 @@ from pixi_mirror.mirror.memo import dump_memo
 from pixi_mirror.mirror.pins import renew_pins, unmirrorable_error
 from pixi_mirror.mirror.plan import Plan, choose_layout, lacks_listings, plan_changes, undeferrable_error
 from pixi_mirror.mirror.subscriptions import (
-    SourceSelection,
     SourcesToRenew,
     chosen_sources,
     followed_sources,
@@ -34,6 +31,7 @@ from pixi_mirror.mirror.subscriptions import (
 )
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.tree_view import PRIVATE
+from pixi_mirror.mirror.update_result import UpdateRequest, UpdateResult, result_of
 from pixi_mirror.mirror.upstream import (
     UpstreamPackages,
     find_submodules,
@@ -41,47 +39,11 @@ from pixi_mirror.mirror.upstream import (
     resolve_build_backends,
     resolve_build_requirements,
 )
-from pixi_mirror.model.packages import PackageFile
-from pixi_mirror.model.values import Json, MirrorPath
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
     from pixi_mirror.cache.batch import FailedPackage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateRequest:
-    """What the user requests of an update."""
-
-    mirror: Path
-    names_mirror: bool = False
-    """Whether the user names the directory; if not, it is the default one."""
-    selection: SourceSelection
-    flat: bool
-    defer: bool
-    """Whether absent packages are to come only when a client asks for them."""
-    dry_run: bool
-    fork: bool = False
-    """Whether a mirror that imports fill is to become one of its own."""
-    question: Mapping[str, Json]
-    """Every option and every input outside the mirror, for the memo of a complete update."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateResult:
-    """What an update found and did."""
-
-    mirror: Path
-    dry_run: bool
-    plan: Plan
-    """As found before the run."""
-    indexes: tuple[MirrorPath, ...]
-    """Index files written; in a dry run those that would be written."""
-    fetched: tuple[MirrorPath, ...]
-    fetched_size: int
-    """Bytes of these."""
-    failed: tuple[FailedPackage, ...]
-    error: PixiMirrorError | None
-    """Why the run was no success; None: it was one."""
+    from pixi_mirror.mirror.update_policy import JudgedPlan
+    from pixi_mirror.model.policy import PolicyVerdict
 
 
 def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan], None]) -> UpdateResult:
@@ -115,7 +77,8 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         if request.dry_run:
             _look_whether_writable(tree, context)
         error = decision.refusal or decision.problem
-        return _result(request, decision.plan, indexes=stale_indexes(tree, decision.plan), error=error)
+        indexes = stale_indexes(tree, decision.plan)
+        return result_of(request, decision.plan, indexes=indexes, error=error, policy=decision.verdict)
     with tree.writing(timeout_s=context.lock_timeout_s, verb="update"):
         if request.fork:
             name = fork(tree).mirror[:8]
@@ -123,12 +86,12 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         decision = early if early is not None and not tree.inventory.tree else _decide(request, tree, named, context)
         if decision.refusal is not None:
             indexes = stale_indexes(tree, decision.plan)
-            return _result(request, decision.plan, indexes=indexes, error=decision.refusal)
+            return result_of(request, decision.plan, indexes=indexes, error=decision.refusal, policy=decision.verdict)
         announce(decision.plan)
         here = decision.sources.here
         if here is not None and here.manifests_digest:
             tree.record_found_workspace(context.directory(), here.manifest, here.manifests_digest)
-        result = _carry_out(request, decision.plan, tree, context, decision.problem)
+        result = _carry_out(request, decision, tree, context)
         if result.error is None and _renews_all(decision):
             record_date(request.mirror, "refresh")
         if result.error is None and _is_silent(decision.plan):
@@ -148,6 +111,13 @@ class _Decision:
     """What cannot be mirrored; None: everything can."""
     problem: PixiMirrorError | None
     """What could not be refreshed; None: everything could."""
+    judged: JudgedPlan | None
+    """What was found against the policy; None: there is none, or something cannot be mirrored anyway."""
+
+    @property
+    def verdict(self) -> PolicyVerdict | None:
+        """What was found against the policy."""
+        return None if self.judged is None else self.judged.verdict
 
 
 def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, context: Context) -> _Decision:
@@ -164,13 +134,29 @@ def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, co
         layout=layout,
     )
     plan = plan_changes(tree, pins, layout=layout, defer=request.defer)
+    refusal = unmirrorable_error(pins.unacceptable) or undeferrable_error(plan) or blocked_paths_error(plan)
+    judged = None if refusal is not None else _judge(request, plan, tree, context)
+    if judged is not None:
+        plan = judged.plan
+    elif request.drops_policy:
+        plan = replace(plan, policy=None)
     return _Decision(
         sources=sources,
         inputs=inputs,
         plan=plan,
-        refusal=unmirrorable_error(pins.unacceptable) or undeferrable_error(plan) or blocked_paths_error(plan),
+        refusal=refusal or (None if judged is None else judged.error),
         problem=_problem(plan, (*sources.problems, *pins.problems)),
+        judged=judged,
     )
+
+
+def _judge(request: UpdateRequest, plan: Plan, tree: Tree, context: Context) -> JudgedPlan | None:
+    """What the policy says of a plan; None: there is none. Where there is none, nothing of it is imported."""
+    if request.policy is None and (plan.policy is None or request.drops_policy):
+        return None
+    from pixi_mirror.mirror.update_policy import judge_plan
+
+    return judge_plan(request, plan, tree, context)
 
 
 def _renews_all(decision: _Decision) -> bool:
@@ -192,6 +178,8 @@ def _is_silent(plan: Plan) -> bool:
     pins = plan.pins
     if plan.warnings or pins.problems:
         return False
+    if plan.policy is not None:
+        return False  # ages and waivers change without any file
     if any(each.refused for each in pins.snapshots):
         return False
     if any(os.path.isdir(source.location) for source in pins.sources.values()):
@@ -200,17 +188,16 @@ def _is_silent(plan: Plan) -> bool:
     return not any(each.kind == "pypi" and each.path.startswith("local/") for each in plan.packages.values())
 
 
-def _carry_out(
-    request: UpdateRequest, plan: Plan, tree: Tree, context: Context, problem: PixiMirrorError | None
-) -> UpdateResult:
+def _carry_out(request: UpdateRequest, decision: _Decision, tree: Tree, context: Context) -> UpdateResult:
     """Bring what the locks pin. Then, when the sdists can be read, bring what is needed to build them."""
-    done = _apply(request, plan, tree, context)
+    plan, judged = decision.plan, decision.judged
+    done = _apply(request, plan, tree, context, judged)
     if done.error is None and (more := _plan_with_tools(request, plan, tree, context)) is not None:
         match more:
             case PixiMirrorError():
                 done = replace(done, error=more)
             case Plan():
-                then = _apply(request, more, tree, context)
+                then = _apply(request, more, tree, context, None)
                 done = replace(
                     then,
                     plan=done.plan,
@@ -218,7 +205,12 @@ def _carry_out(
                     fetched=(*done.fetched, *then.fetched),
                     fetched_size=done.fetched_size + then.fetched_size,
                 )
-    return done if done.error is not None else replace(done, error=problem)
+    if judged is not None:
+        from pixi_mirror.mirror.update_policy import judge_brought
+
+        after = judge_brought(judged, tree) if done.error is None else None
+        done = replace(done, error=done.error or after, policy=judged.verdict)
+    return done if done.error is not None else replace(done, error=decision.problem)
 
 
 def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Context) -> Plan | PixiMirrorError | None:
@@ -248,35 +240,26 @@ def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Co
         return error
     if with_tools == snapshots:
         return None
-    return plan_changes(tree, replace(plan.pins, snapshots=with_tools), layout=plan.layout, defer=request.defer)
+    more = plan_changes(tree, replace(plan.pins, snapshots=with_tools), layout=plan.layout, defer=request.defer)
+    return _refused_tools(more, plan, tree, context) or more
 
 
-def _apply(request: UpdateRequest, plan: Plan, tree: Tree, context: Context) -> UpdateResult:
-    source = UpstreamPackages(context) if plan.to_bring or lacks_listings(tree, plan) else None
+def _refused_tools(more: Plan, plan: Plan, tree: Tree, context: Context) -> PixiMirrorError | None:
+    """What the policy has against build tools and submodules; None: nothing."""
+    if plan.policy is None:
+        return None
+    from pixi_mirror.mirror.update_policy import judge_more
+
+    return judge_more(more, plan, tree, context)
+
+
+def _apply(request: UpdateRequest, plan: Plan, tree: Tree, context: Context, judged: JudgedPlan | None) -> UpdateResult:
+    source = None if judged is None else judged.source
+    if source is None and (plan.to_bring or lacks_listings(tree, plan)):
+        source = UpstreamPackages(context)
     done = apply_plan(tree, plan, context, source=source)
     error = _failure(done.failed, plan) if done.failed else done.error
-    return _result(request, plan, indexes=done.indexes, stored=done.stored, failed=done.failed, error=error)
-
-
-def _result(
-    request: UpdateRequest,
-    plan: Plan,
-    *,
-    indexes: tuple[MirrorPath, ...] = (),
-    stored: Mapping[MirrorPath, PackageFile] = MappingProxyType({}),
-    failed: tuple[FailedPackage, ...] = (),
-    error: PixiMirrorError | None,
-) -> UpdateResult:
-    return UpdateResult(
-        mirror=request.mirror,
-        dry_run=request.dry_run,
-        plan=plan,
-        indexes=indexes,
-        fetched=tuple(sorted(stored)),
-        fetched_size=sum(each.size for each in stored.values()),
-        failed=failed,
-        error=error,
-    )
+    return result_of(request, plan, indexes=done.indexes, stored=done.stored, failed=done.failed, error=error)
 
 
 def _failure(failed: tuple[FailedPackage, ...], plan: Plan) -> PixiMirrorError:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.mirror.plan import Plan
     from pixi_mirror.pypi.build_requirements import ResolutionRequest
     from pixi_mirror.pypi.resolver_output import ResolvedFile
-    from pixi_mirror.pypi.upstream_pages import UpstreamPages
+    from pixi_mirror.pypi.upstream_pages import IndexLinks, UpstreamLinks, UpstreamPages
 
 
 _RETRIES_OF_PAGES = 2
@@ -115,6 +115,16 @@ class UpstreamPackages:
         self.needs_all = needs_all
         self._context = context
         self._upstream: UpstreamConnection | None = None
+        self._links: UpstreamLinks | None = None
+
+    def read_links(self, tree: Tree, plan: Plan, packages: Iterable[Package]) -> UpstreamLinks:
+        """Read the index pages of files before the files are fetched; they are not read again for these.
+
+        Raises:
+            MachineError: a settings file does not parse.
+        """
+        self._links = self._open(tree, plan).pages.fetch_links(packages)
+        return self._links
 
     def bring(self, tree: Tree, plan: Plan) -> BringResult:
         """Fetch and place what the plan lacks.
@@ -148,8 +158,13 @@ class UpstreamPackages:
         if all(package.kind not in ("pypi", "git") for package in plan.packages.values()):
             return {}
         from pixi_mirror.mirror.listings import fetch_listings
+        from pixi_mirror.pypi.upstream_pages import KnownLinks
 
-        return fetch_listings(tree, plan, stored, self._open(tree, plan).pages, self._context.progress)
+        pages: IndexLinks = self._open(tree, plan).pages
+        if self._links is not None:
+            pages = KnownLinks(self._links, pages)
+        again = () if self._links is None else self._links.decided
+        return fetch_listings(tree, plan, stored, pages, self._context.progress, again=again)
 
     def _open(self, tree: Tree, plan: Plan) -> UpstreamConnection:
         if self._upstream is None:

@@ -25,6 +25,7 @@ from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile, pr
 from pixi_mirror.mirror.upstream import UpstreamPackages
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package, PackageFile, Snapshot
+from pixi_mirror.model.policy import PolicyVerdict
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_path
 
 if TYPE_CHECKING:  # a run that needs them not must not pay for them
@@ -86,6 +87,8 @@ class VerifyResult:
     repaired: tuple[MirrorPath, ...]
     solutions: tuple[Solution, ...] | None
     """Every environment solved again; None: this was not requested."""
+    policy: PolicyVerdict | None
+    """What is found against the policy that the mirror records; None: there is none."""
     error: PixiMirrorError | None
     """Why a repair did not succeed; None: it did, or none was requested."""
 
@@ -147,6 +150,7 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
             tree.record_identities()
         if not (quick or verified.left):
             record_date(mirror, "verify")
+        verified = replace(verified, policy=_judge_policy(tree, plan, context))
         if not solve:
             return verified
         from pixi_mirror.conda.solve import SolveRequest, solve_environments
@@ -157,6 +161,14 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
             for cell in snapshot.cells
         ]
         return replace(verified, solutions=solve_environments(tree.root, questions, plan.packages))
+
+
+def _judge_policy(tree: Tree, plan: Plan, context: Context) -> PolicyVerdict | None:
+    if tree.inventory.policy is None:
+        return None
+    from pixi_mirror.mirror.policies import judge_mirror
+
+    return judge_mirror(tree, plan, context)
 
 
 def _look_quickly(tree: Tree) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[MirrorPath, Sha256 | None]]:
@@ -219,6 +231,7 @@ def _judge(
         unmet_dependencies=unmet_dependencies(plan.pins.snapshots, plan.packages),
         repaired=(),
         solutions=None,
+        policy=None,
         error=None,
     )
 

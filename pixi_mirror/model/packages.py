@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pixi_mirror.model.advisories import AdvisoryDatabase
+from pixi_mirror.model.policy import PolicyRecord
+from pixi_mirror.model.request import Refusal, Request
 from pixi_mirror.model.sources import SourceCommit, SourceDirectory
 from pixi_mirror.model.values import Json, Md5, MirrorPath, Sha256, Url, admit_md5, admit_path, admit_sha256
 
@@ -78,49 +80,8 @@ class Listing:
     """What building it needs, in the syntax of PEP 508; None: it is not built, or does not say."""
     size: int | None = None
     """In bytes, by upstream's page, of a deferred file; None: not known, or the file itself is here."""
-
-
-SKIP = "--skip-unmirrorable"
-"""The option that leaves out what no other option brings."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Something a lock names that cannot be mirrored."""
-
-    entry: str
-    reason: str
-    option: str = field(default=SKIP, compare=False)
-    """What a user can add to the command so that it is no refusal any more. It is not recorded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the user requests of one lock, kept as requested, so that a refresh follows the lock."""
-
-    environments: tuple[str, ...] | None
-    """None: all that the lock has."""
-    platforms: tuple[str, ...]
-    """Names or subdirs; empty: all that the lock has for an environment."""
-    pypi: bool = True
-    build_packages: bool = True
-    skip_unmirrorable: bool = False
-    allow_md5: bool = False
-    allow_unhashed: bool = False
-    build_requires: tuple[str, ...] = ()
-    """What building needs besides, as PEP 508 has it."""
-    with_build_requirements: bool = False
-    """Whether what the sdists themselves name is needed, too."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockReading:
-    """How a lock is read, as far as the user says it."""
-
-    format: str | None = None
-    """The name of its format; None: its name and content say it."""
-    index: str | None = None
-    """URL of the Python index that has its files, without user; None: the lock or the configuration names one."""
+    status: str | None = None
+    """Of its project, as PEP 792 has it: `archived`, `quarantined`, `deprecated`; None: active, or not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +222,8 @@ class Inventory:
     """Folder of a subdir -> its `channel_relations` upstream (CEP 42), maybe none. Not all were asked for."""
     advisories: Mapping[MirrorPath, AdvisoryDatabase] = field(default_factory=dict)
     """The files of the tree that are databases of advisories."""
+    policy: PolicyRecord | None = None
+    """What its packages must keep; None: nothing but what their locks say."""
     stamp: Stamp | None = field(default=None, compare=False)
     """None: nothing was recorded yet, or by a program that knew no generations."""
 

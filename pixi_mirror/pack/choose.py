@@ -12,7 +12,8 @@ from pixi_mirror.lockfile.entries import CondaBinary, CondaSource, Entry, Lock, 
 from pixi_mirror.lockfile.mirrorable import NO_HASH, entry_title, missing_hash, shown_location
 from pixi_mirror.lockfile.selection import SUBDIR_PREFIX, Selection, matching_platforms
 from pixi_mirror.lockfile.source_entries import source_directory_of
-from pixi_mirror.model.packages import Layout, Package, Refusal, Request
+from pixi_mirror.model.packages import Layout, Package
+from pixi_mirror.model.request import Refusal, Request
 from pixi_mirror.model.sources import SourceDirectory
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.pack.inject import projects_of

@@ -14,7 +14,8 @@ from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.checkout import CheckoutSource
 from pixi_mirror.mirror.tree import open_mirror
 from pixi_mirror.mirror.upstream import open_upstream
-from pixi_mirror.model.packages import Package, Refusal
+from pixi_mirror.model.packages import Package
+from pixi_mirror.model.request import Refusal
 from pixi_mirror.model.sources import SourceDirectory
 from pixi_mirror.pack.choose import PackPlan, PackRules, choose_packages
 from pixi_mirror.pack.contents import Part, Style, list_parts

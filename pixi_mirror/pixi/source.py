@@ -14,7 +14,8 @@ from pixi_mirror.lockfile.entries import Lock, LockedPlatform
 from pixi_mirror.lockfile.formats.detection import PIXI
 from pixi_mirror.lockfile.interface import SelectionResult
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.model.packages import Layout, Request
+from pixi_mirror.model.packages import Layout
+from pixi_mirror.model.request import Request
 from pixi_mirror.model.values import Sha256, admit_sha256
 from pixi_mirror.pixi.discovery import lock_of
 from pixi_mirror.pixi.info import NamedPlatform, WorkspaceInfo

@@ -1,6 +1,7 @@
 """Read an index page of the simple API, HTML or JSON, as something hostile; pure.
 
-PEP 503 and 592 (HTML, yanked files), 629 (versions), 658 and 714 (core metadata), 691 (JSON), 700 (sizes, times).
+PEP 503 and 592 (HTML, yanked files), 629 (versions), 658 and 714 (core metadata), 691 (JSON), 700 (sizes, times), 792
+(status of a project).
 """
 
 import codecs
@@ -14,6 +15,7 @@ from pixi_mirror.pypi.html_tags import tags
 from pixi_mirror.pypi.names import file_name_of
 from pixi_mirror.pypi.simple import TEXT_HTML, V1_HTML, V1_JSON, FileLink
 
+_STATUSES = frozenset({"archived", "quarantined", "deprecated"})
 _MAJOR = re.compile(r"1(?:\.[0-9]+)*")
 _OF_A_FILE = frozenset(
     {"href", "data-requires-python", "data-yanked", "data-core-metadata", "data-dist-info-metadata", "data-upload-time",
@@ -41,8 +43,10 @@ _LONGEST_NAME = 255
 _LONGEST_URL = 4096
 
 
-def read_page(data: bytes, *, url: str, content_type: str | None) -> tuple[FileLink, ...]:
-    """The files that a page lists, in its order.
+def read_page(data: bytes, *, url: str, content_type: str | None) -> tuple[tuple[FileLink, ...], str | None]:
+    """The files that a page lists, in its order; and the status of its project, None for an active one.
+
+    A project that is quarantined lists no files (PEP 792).
 
     A file is left out if its name, URL, hash or size is impossible. Any other attribute that is impossible, or that is
     not UTF-8, is lost alone.
@@ -61,8 +65,29 @@ def read_page(data: bytes, *, url: str, content_type: str | None) -> tuple[FileL
         raise ValueError(f"it is {kind[:80]!r}, where a page of an index is {V1_JSON} or text/html")
     text = _decoded(data, content_type or "")
     is_json = kind == V1_JSON or (not kind and text.lstrip().startswith("{"))
-    links = _links_of_json(text, url) if is_json else _links_of_html(text, url)
-    return tuple(link for link in links if link is not None)
+    if is_json:
+        content = _content_of_json(text)
+        links, status = _links_of_json(content, url), _status_of_json(content)
+    else:
+        links, status = _links_of_html(text, url), _status_of_html(text)
+    return tuple(link for link in links if link is not None), status
+
+
+def _status_of_json(content: Mapping[str, Json]) -> str | None:
+    raw = content.get("project-status")
+    return _status(raw.get("status") if isinstance(raw, dict) else None)
+
+
+def _status_of_html(text: str) -> str | None:
+    for _, attributes in tags(text, {"meta": frozenset({"name", "content"})}):
+        if attributes.get("name", "").strip().lower() == "pypi:project-status":
+            return _status(attributes.get("content", "").strip())
+    return None
+
+
+def _status(raw: Json) -> str | None:
+    """A status that is not `active`; one that PEP 792 does not know is passed over, as it has it."""
+    return raw if isinstance(raw, str) and raw in _STATUSES else None
 
 
 def _decoded(data: bytes, content_type: str) -> str:
@@ -94,7 +119,7 @@ def _links_of_html(text: str, page: str) -> Iterator[FileLink | None]:
     return (_unless_impossible(_link_of_anchor, attributes, start) for attributes in anchors)
 
 
-def _links_of_json(text: str, page: str) -> Iterator[FileLink | None]:
+def _content_of_json(text: str) -> Mapping[str, Json]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -104,6 +129,10 @@ def _links_of_json(text: str, page: str) -> Iterator[FileLink | None]:
         raise ValueError(f"the page of the index is JSON but no object: {type(content).__name__}")  # noqa: TRY004
     meta = content.get("meta", {})
     _refuse_version(meta.get("api-version", "1.0") if isinstance(meta, dict) else meta)
+    return content
+
+
+def _links_of_json(content: Mapping[str, Json], page: str) -> Iterator[FileLink | None]:
     files = content.get("files")
     if not isinstance(files, list):
         raise ValueError("the page of the index has no list of files")  # noqa: TRY004 - the page is wrong, no argument

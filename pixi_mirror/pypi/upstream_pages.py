@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import unquote
 
 from pixi_mirror.errors import FetchError, WrongBytesError
@@ -38,6 +38,10 @@ class UpstreamLinks:
     """Files that no page lists, where one of the pages could not be fetched for a passing reason."""
     problems: dict[str, list[str]] = field(default_factory=dict)
     """URL of an index -> why pages of it could not be read that may list files without a link."""
+    statuses: dict[MirrorPath, str] = field(default_factory=dict)
+    """Of the projects of files, where an index says that one is not active (PEP 792)."""
+    decided: set[MirrorPath] = field(default_factory=set)
+    """Files of which it is found out whether a page lists them."""
     contradictions: list[str] = field(default_factory=list)
     """One sentence for each link that promises another hash than the lock; such a link is not used."""
 
@@ -65,6 +69,33 @@ class PageContent(NamedTuple):
     problem: str | None
     is_passing: bool
     """Whether the problem may be gone at another time."""
+    status: str | None = None
+    """Of the project (PEP 792); None: it is active, or the page does not say it."""
+
+
+class IndexLinks(Protocol):
+    """What says how index pages list files."""
+
+    def fetch_links(self, packages: Iterable[Package]) -> UpstreamLinks:
+        """Look for each file on the pages of its indexes."""
+
+
+class KnownLinks:
+    """Links that were read already, and for other files what reads pages."""
+
+    def __init__(self, known: UpstreamLinks, pages: IndexLinks) -> None:
+        self._known = known
+        self._pages = pages
+
+    def fetch_links(self, packages: Iterable[Package]) -> UpstreamLinks:
+        """The links of these files; pages are read for those alone about which nothing was found out."""
+        packages = list(packages)
+        unknown = [each for each in packages if each.path not in self._known.decided]
+        found = self._pages.fetch_links(unknown) if unknown else UpstreamLinks()
+        known = {each.path for each in packages} & self._known.decided
+        found.links |= {path: link for path, link in self._known.links.items() if path in known}
+        found.statuses |= {path: status for path, status in self._known.statuses.items() if path in known}
+        return found
 
 
 class UpstreamPages:
@@ -91,6 +122,8 @@ class UpstreamPages:
             left = []
             for package, addresses in waiting:
                 content = contents[addresses[0]]
+                if content.status is not None:
+                    found.statuses.setdefault(package.path, content.status)
                 link = _match(package, content)
                 if link is None and (other := _contradicting(package, content)) is not None:
                     found.contradictions.append(
@@ -107,6 +140,7 @@ class UpstreamPages:
                     found.undecided.add(package.path)
                 left.append((package, addresses[1:]))
             waiting = left
+        found.decided = {package.path for package in packages} - found.undecided
         missed = {address: None for each in packages if each.path not in found.links for address in _addresses(each)}
         for address in missed:
             if (problem := contents[address].problem) is not None:
@@ -130,7 +164,7 @@ class UpstreamPages:
     def _content(self, address: PageAddress) -> PageContent:
         try:
             document = self._fetcher.read(address.url, accept=_ACCEPT, limit=_LARGEST)
-            listed = read_page(document.data, url=document.url.raw, content_type=document.content_type)
+            listed, status = read_page(document.data, url=document.url.raw, content_type=document.content_type)
         except FetchError as error:
             return PageContent({}, str(error), not error.lasting)
         except (WrongBytesError, ValueError) as error:
@@ -138,7 +172,7 @@ class UpstreamPages:
         links: dict[str, list[FileLink]] = {}
         for link in listed:
             links.setdefault(link.file_name, []).append(link)
-        return PageContent(links, None, is_passing=False)
+        return PageContent(links, None, is_passing=False, status=status)
 
 
 def _addresses(package: Package) -> list[PageAddress]:

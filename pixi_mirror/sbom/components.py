@@ -10,8 +10,8 @@ from pixi_mirror.mirror.requirements_graph import RequirementsGraph
 from pixi_mirror.model.attestations import attestations_of
 from pixi_mirror.model.packages import Cell, Inventory, Package, Target
 from pixi_mirror.model.values import MirrorPath, Sha256
+from pixi_mirror.pypi.licenses import License, license_of_metadata, read_license
 from pixi_mirror.pypi.metadata import CoreMetadata, metadata_beside
-from pixi_mirror.sbom.licenses import License, license_of_metadata, read_license
 from pixi_mirror.sbom.purl import package_purl
 
 ReadFile = Callable[[MirrorPath], bytes | None]

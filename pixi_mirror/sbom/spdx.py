@@ -7,6 +7,7 @@ from itertools import chain
 
 from pixi_mirror import __version__
 from pixi_mirror.model.values import Json, sha256_of
+from pixi_mirror.pypi.licenses import License
 from pixi_mirror.sbom.components import Bill, Component
 from pixi_mirror.sbom.documents import (
     PRODUCER,
@@ -17,7 +18,6 @@ from pixi_mirror.sbom.documents import (
     join_document,
     rows_of,
 )
-from pixi_mirror.sbom.licenses import License
 
 ENDING = ".spdx.json"
 """How the name of a file in this format ends."""

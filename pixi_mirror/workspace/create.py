@@ -13,7 +13,7 @@ from pixi_mirror.disk.directories import make_directory, sync_directories
 from pixi_mirror.disk.files import explain_errors, fresh_name, read_bytes, write_synced
 from pixi_mirror.errors import MachineError, PixiMirrorError, ProgramError
 from pixi_mirror.mirror.subscriptions import SourceSelection
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 from pixi_mirror.pixi.run import PixiProgram, installed_pixi
 from pixi_mirror.process import scratch_directory
 from pixi_mirror.workspace.channels import ChannelReader

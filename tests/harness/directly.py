@@ -21,9 +21,10 @@ from pixi_mirror.mirror.index_programs import ProgramEnvironment
 from pixi_mirror.mirror.prune import PruneResult, prune
 from pixi_mirror.mirror.sidecars import ChannelSidecars
 from pixi_mirror.mirror.subscriptions import SourceSelection
-from pixi_mirror.mirror.update import UpdateRequest, UpdateResult, update
+from pixi_mirror.mirror.update import update
+from pixi_mirror.mirror.update_result import UpdateRequest, UpdateResult
 from pixi_mirror.mirror.verify import VerifyResult, verify
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 from pixi_mirror.progress import NoProgress
 from pixi_mirror.settings.read import NetworkOptions, read_settings
 

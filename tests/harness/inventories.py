@@ -2,7 +2,8 @@
 
 import hashlib
 
-from pixi_mirror.model.packages import Cell, Channel, Inventory, Package, Request, Snapshot
+from pixi_mirror.model.packages import Cell, Channel, Inventory, Package, Snapshot
+from pixi_mirror.model.request import Request
 from pixi_mirror.model.values import Url, admit_path, admit_sha256
 
 CHANNEL = Channel(url="https://conda.anaconda.org/conda-forge", path=admit_path("conda-forge"))

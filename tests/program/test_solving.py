@@ -12,7 +12,7 @@ from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.indexes import INDEXES
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.model.indexes import Contents
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 
 pytestmark = pytest.mark.rattler
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pixi_mirror.mirror.requirements_graph import name_of_spec
 from pixi_mirror.paths import PAGES
 from pixi_mirror.progress import format_size
+from pixi_mirror.pypi.licenses import license_of_metadata
 from pixi_mirror.pypi.metadata import CoreMetadata
 from pixi_mirror.pypi.requirements import required_name
 from pixi_mirror.pypi.simple import SIMPLE
-from pixi_mirror.sbom.licenses import license_of_metadata
 from pixi_mirror.serve.page.contents import EnvironmentView, PackageView, ShownFile, segment_of
 from pixi_mirror.serve.page.dependants import ReadMetadata, Requirement
 from pixi_mirror.serve.page.elements import (

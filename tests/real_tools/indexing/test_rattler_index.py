@@ -24,7 +24,7 @@ from pixi_mirror.mirror.indexes import INDEXES
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.sidecars import ChannelSidecars
 from pixi_mirror.model.indexes import Contents, StandingFiles
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 
 ALL = Request(
     environments=None, platforms=(), skip_unmirrorable=True, allow_md5=True, allow_unhashed=True, build_packages=True

@@ -14,9 +14,10 @@ from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.model.packages import Inventory, PackageFile, Request
+from pixi_mirror.model.packages import Inventory, PackageFile
+from pixi_mirror.model.request import Request
+from pixi_mirror.pypi.licenses import read_license
 from pixi_mirror.sbom.components import list_components
-from pixi_mirror.sbom.licenses import read_license
 
 pytestmark = pytest.mark.sbom_tools
 

@@ -13,7 +13,8 @@ from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.lockfile.reader import read_lock
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.inventory_text import dump
-from pixi_mirror.model.packages import Inventory, Request
+from pixi_mirror.model.packages import Inventory
+from pixi_mirror.model.request import Request
 
 CANARY = "cAnArY7"
 SHA = "ab" * 32

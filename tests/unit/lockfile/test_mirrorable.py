@@ -10,7 +10,7 @@ from pixi_mirror.lockfile.pypi_package import pypi_package
 from pixi_mirror.lockfile.records import conda_binary
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.lockfile.versions import VERSIONS
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 
 SHA, MD5 = "5" * 64, "6" * 32
 

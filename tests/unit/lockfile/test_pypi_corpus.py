@@ -10,7 +10,7 @@ from harness.corpus import LOCKS, ROWS, lock_path, needs_corpus, sampled
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.model.indexes import Contents
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 from pixi_mirror.pypi.index import PypiIndex
 from pixi_mirror.pypi.index_urls import index_of
 from pixi_mirror.pypi.names import form_of
@@ -37,7 +37,7 @@ def pages_of(packages):
     contents = Contents(packages=there, channels=(), listings={}, standing=(), where=Path)
     made = PypiIndex().files(contents)
     return {
-        path: read_page(file.content(), url=f"http://mirror/{path}", content_type=None)
+        path: read_page(file.content(), url=f"http://mirror/{path}", content_type=None)[0]
         for path, file in made.items()
         if not path.count("/") or path.rpartition("/")[2] == "index.html"
     }

@@ -17,7 +17,8 @@ from pixi_mirror.mirror.bring import BringResult
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.model.packages import GeneratedFile, PackageFile, Request
+from pixi_mirror.model.packages import GeneratedFile, PackageFile
+from pixi_mirror.model.request import Request
 from pixi_mirror.model.values import admit_path
 
 REPODATA = admit_path("conda-forge/noarch/repodata.json")

@@ -8,9 +8,11 @@ from harness.child import ROOT
 from pixi_mirror.mirror.generation_rows import content_digest, document_of, rows_of
 from pixi_mirror.mirror.inventory_file import parse
 from pixi_mirror.mirror.inventory_text import PackageTexts
+from pixi_mirror.model.advisories import AdvisoryDatabase, database_path
 from pixi_mirror.model.packages import PackageFile
+from pixi_mirror.model.policy import PolicyRecord
 from pixi_mirror.model.sources import SourceDirectory
-from pixi_mirror.model.values import admit_path
+from pixi_mirror.model.values import admit_path, admit_sha256
 
 KEPT = sorted((ROOT / "tests" / "data" / "mirrors").glob("*/mirror/pixi-mirror.json"))
 
@@ -22,7 +24,16 @@ def kept(request):
     directory = SourceDirectory(entry="./local", path="local", kind="pypi", is_inside=True, build_requires=("flit",))
     first, *rest = found.snapshots
     relations = {admit_path("conda-forge/noarch"): {"base": "https://conda.anaconda.org/base"}}
-    return replace(found, snapshots=(replace(first, directories=(directory,)), *rest), relations=relations)
+    database = database_path("osv", "a" * 64, ".zip")
+    about = AdvisoryDatabase(name="osv", source="all.zip", advisories=1, newest="2026-11-01T00:00:00+00:00")
+    return replace(
+        found,
+        snapshots=(replace(first, directories=(directory,)), *rest),
+        relations=relations,
+        tree={**found.tree, database: PackageFile(sha256=admit_sha256("a" * 64), size=1)},
+        advisories={database: about},
+        policy=PolicyRecord(name="p.toml", rules={"age": {"minimum": "7d"}}, program="[bans]\n"),
+    )
 
 
 def rows(inventory):
@@ -32,6 +43,7 @@ def rows(inventory):
 def listed(inventory):
     """What a generation is to hold of an inventory."""
     paths = {package.path for each in inventory.snapshots for package in each.wanted} | {*inventory.kept}
+    paths |= {*inventory.advisories}
     files = {path: each for path, each in inventory.tree.items() if isinstance(each, PackageFile) and path in paths}
     listings = {path: each for path, each in inventory.listings.items() if path in paths}
     return replace(inventory, tree=files, listings=listings)
@@ -52,6 +64,8 @@ def test_the_digest_is_of_what_is_offered_and_not_of_what_was_requested(kept):
     other = replace(first, requests=(), source_sha256=rest[0].source_sha256)
     assert content_digest(rows(replace(kept, snapshots=(other, *rest)))) == digest
     assert content_digest(rows(replace(kept, deferred=frozenset()))) != digest
+    assert content_digest(rows(replace(kept, policy=None))) != digest
+    assert content_digest(rows(replace(kept, advisories={}))) != digest
     assert content_digest(rows(replace(kept, snapshots=(*rest,)))) != digest
 
 

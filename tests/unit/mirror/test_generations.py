@@ -11,7 +11,8 @@ from pixi_mirror.mirror.generation_names import admit_name
 from pixi_mirror.mirror.generations import Generations
 from pixi_mirror.mirror.inventory_file import parse
 from pixi_mirror.mirror.inventory_text import dump as dump_inventory
-from pixi_mirror.model.packages import PackageFile, Request
+from pixi_mirror.model.packages import PackageFile
+from pixi_mirror.model.request import Request
 
 FILES, CHANGES, EACH = 300, 20, 1
 

@@ -8,7 +8,8 @@ from harness.inventories import CHANNEL, conda, digest, inventory, sdist, snapsh
 
 from pixi_mirror.mirror.inventory_file import FORMAT, parse
 from pixi_mirror.mirror.inventory_text import dump
-from pixi_mirror.model.packages import GeneratedFile, Listing, PackageFile, Refusal, Request
+from pixi_mirror.model.packages import GeneratedFile, Listing, PackageFile
+from pixi_mirror.model.request import Refusal, Request
 from pixi_mirror.model.values import Url, admit_md5, admit_path
 
 

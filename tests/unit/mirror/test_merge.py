@@ -10,7 +10,8 @@ from harness.child import ROOT
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.merge import contradictions, merge
-from pixi_mirror.model.packages import Package, Request, Snapshot
+from pixi_mirror.model.packages import Package, Snapshot
+from pixi_mirror.model.request import Request
 from pixi_mirror.model.values import Url, admit_md5, admit_path, admit_sha256
 
 PATH = admit_path("conda-forge/noarch/p-1-0.conda")

@@ -11,7 +11,7 @@ from harness.stub_pixi import StubPixi, moved, unpacked
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 from pixi_mirror.model.values import canonical
 from pixi_mirror.pixi.discovery import find_workspace
 from pixi_mirror.pixi.run import reason_of

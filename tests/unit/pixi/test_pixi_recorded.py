@@ -10,7 +10,7 @@ from harness.stub_pixi import RECORDED, StubPixi, moved, recorded
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 from pixi_mirror.pixi.discovery import find_workspace
 from pixi_mirror.pixi.run import reason_of
 from pixi_mirror.pixi.source import PixiSource

@@ -15,7 +15,8 @@ from pixi_mirror.lockfile.formats.detection import FORMATS, format_of
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.lockfile.yaml_reader import SIZE_LIMIT
 from pixi_mirror.mirror.inventory_text import dump
-from pixi_mirror.model.packages import Inventory, Request
+from pixi_mirror.model.packages import Inventory
+from pixi_mirror.model.request import Request
 from pixi_mirror.pypi.simple import FileLink
 from pixi_mirror.pypi.upstream_pages import PageContent
 

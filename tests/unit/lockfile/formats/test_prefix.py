@@ -7,7 +7,7 @@ import pytest
 
 from pixi_mirror.errors import WorkspaceError
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 
 CANARY = "cAnArY7"
 SHA = "ab" * 32

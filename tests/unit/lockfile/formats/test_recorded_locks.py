@@ -4,7 +4,7 @@ import pytest
 from harness.child import ROOT
 
 from pixi_mirror.lockfile.source import LockSource
-from pixi_mirror.model.packages import Request
+from pixi_mirror.model.request import Request
 
 LOCKS = ROOT / "tests" / "recorded" / "locks"
 ALL = Request(environments=None, platforms=(), allow_unhashed=True, allow_md5=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixi_mirror.sbom.licenses import license_of_metadata, read_license
+from pixi_mirror.pypi.licenses import license_of_metadata, read_license
 
 
 @pytest.mark.parametrize(
