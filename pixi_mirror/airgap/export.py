@@ -47,6 +47,8 @@ class ExportRequest:
     """Signs the manifest; None: it is not signed."""
     with_tool: bool = False
     """Whether this program goes with it, in the archives and beside them."""
+    with_bill: bool = False
+    """Whether a bill of materials is written beside the archives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class ExportResult:
     volumes: tuple[WrittenVolume, ...]
     deferred: int
     """Files that the mirror itself does not have yet, and so the archives neither."""
+    bill: Path | None = None
+    """The bill of materials of the generation; None: there is none."""
 
 
 def export(request: ExportRequest, context: Context) -> ExportResult:
@@ -118,7 +122,18 @@ def export(request: ExportRequest, context: Context) -> ExportResult:
         sources=places,
     )
     written = _write(parts, request, tree, context)
-    return replace(result, manifest=manifest, volumes=written)
+    bill = _write_bill(tree, then, written[0].path, context) if request.with_bill else None
+    return replace(result, manifest=manifest, volumes=written, bill=bill)
+
+
+def _write_bill(tree: Tree, then: Inventory, first: Path, context: Context) -> Path:
+    """Write what the exported generation has, whole, also beside archives that bring a part of it."""
+    from pixi_mirror.sbom.bill import bill_of, date_of_source, write_document
+    from pixi_mirror.sbom.cyclonedx import ENDING, write_cyclonedx
+
+    beside = first.with_name(first.name.removesuffix(".tar") + ENDING)
+    write_document(beside, write_cyclonedx(bill_of(then, tree), created=date_of_source(context.environ)))
+    return beside
 
 
 def _refuse_inside(tree: Tree, output: Path) -> None:

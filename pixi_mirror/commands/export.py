@@ -65,6 +65,7 @@ def _declare(parser: Parser) -> None:
         "--with-tool",
         help="bring this program, too, as the one file pixi-mirror.pyz that needs nothing but Python 3.11 or newer",
     )
+    parser.flag("--sbom", help="write a bill of materials (CycloneDX) of the whole mirror beside the archives, too")
     parser.flag("--dry-run", help="say what would be written; nothing is")
     shared.declare_lock_timeout(parser)
     shared.declare_output(parser)
@@ -84,6 +85,7 @@ def _run(options: Namespace) -> Outcome:
         dry_run=options.dry_run,
         key=options.sign,
         with_tool=options.with_tool,
+        with_bill=options.sbom,
     )
     report = make_progress(options)
     done = export(request, make_context(options, report))
@@ -109,6 +111,7 @@ def _lines(done: ExportResult) -> list[str]:
     return [
         f"exported {why}: {what}",
         *(f"  {volume.path}  {format_size(volume.size)}" for volume in done.volumes),
+        *([f"  {done.bill}, what is in it"] if done.bill is not None else []),
         f"the far side runs `pixi-mirror import`; its fingerprint is to be {short(done.fingerprint)}",
     ]
 
@@ -127,6 +130,7 @@ def _json(done: ExportResult) -> Mapping[str, Json]:
         "files": 0 if manifest is None else len(manifest.blobs),
         "bytes": 0 if manifest is None else manifest.shipped,
         "deferred": done.deferred,
+        "sbom": None if done.bill is None else str(done.bill),
         "archives": [{"path": str(each.path), "bytes": each.size, "sha256": each.sha256} for each in done.volumes],
     }
 
@@ -136,7 +140,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         "verb": "export",
         "mirror": str(options.dir or shared.DEFAULT_MIRROR),
         "dry_run": options.dry_run,
-        **dict.fromkeys(("generation", "fingerprint", "receiver", "base", "why")),
+        **dict.fromkeys(("generation", "fingerprint", "receiver", "base", "why", "sbom")),
         **dict.fromkeys(("files", "bytes", "deferred"), 0),
         "archives": [],
     }

@@ -63,6 +63,7 @@ def _declare(parser: Parser) -> None:
         metavar="VERSION",
         help=f"the version of pixi-pack that the pack names (default: {COMPATIBLE})",
     )
+    parser.flag("--sbom", help="write a bill of materials (CycloneDX) beside the pack: environment.cdx.json")
     parser.flag("--dry-run", help="say what would be packed; nothing is fetched or written")
     shared.declare_network(parser)
     parser.value("-c", "--config", convert=path, metavar="FILE", help="the same as --config-file")
@@ -103,6 +104,7 @@ def _request(options: Namespace) -> PackRequest:
         old_cache=options.use_cache,
         unpacker=options.pixi_unpack_source,
         unpacker_sha256=options.pixi_unpack_sha256,
+        with_bill=options.sbom,
         dry_run=options.dry_run,
     )
 
@@ -118,6 +120,8 @@ def _refuse_contradiction(options: Namespace) -> None:
         raise UsageError("--from takes everything from a mirror, so there is nothing for --use-cache to do.")
     if options.output_file != STDOUT:
         return
+    if options.sbom:
+        raise UsageError("--sbom writes a file beside the pack: name the pack with -o.")
     if options.directory_only:
         raise UsageError("a folder cannot be written to stdout: name it with -o, or leave --directory-only out.")
     if options.json and not options.dry_run:
@@ -144,7 +148,8 @@ def _line(each: PackSummary, done: PackResult) -> str:
     if each.written is None:
         known = format_size(sum(package.size or 0 for package in _packages(each, done)))
         return f"{each.output} would get {what}, {known}; nothing was written"
-    return f"{each.output}: {what}, {format_size(each.written.size)}"
+    bill = f"; what is in it: {each.bill}" if each.bill is not None else ""
+    return f"{each.output}: {what}, {format_size(each.written.size)}{bill}"
 
 
 def _packages(each: PackSummary, done: PackResult) -> list[Package]:
@@ -164,6 +169,7 @@ def _json(done: PackResult) -> Mapping[str, Json]:
                 "files": each.files,
                 "bytes": each.written.size if each.written else None,
                 "sha256": each.written.sha256 if each.written else None,
+                "sbom": each.bill,
             }
             for each in done.packs
         ],

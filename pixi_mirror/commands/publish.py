@@ -42,6 +42,7 @@ def _declare(parser: Parser) -> None:
     )
     parser.flag("--dry-run", help="say what would be written; nothing is")
     parser.flag("--check", help="look at every file that was written before, and write again what is not there")
+    parser.flag("--sbom", help="write a bill of materials, too (pixi-mirror.cdx.json), and keep it up from then on")
     parser.flag("--prune", help="write nothing, and remove what the mirror holds no longer")
     parser.value(
         "--grace",
@@ -81,7 +82,7 @@ def _run(options: Namespace) -> Outcome:
         if options.prune:
             done = publisher.remove_unwanted(tree, dry_run=options.dry_run)
         else:
-            done = publisher.publish(tree, check=options.check, dry_run=options.dry_run)
+            done = publisher.publish(tree, check=options.check, dry_run=options.dry_run, with_bill=options.sbom)
     for sentence in done.warnings:
         report.warn(sentence)
     return Outcome(json=_json(options, done), lines=_lines(options, done))
@@ -101,6 +102,8 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
         )
         return
     if options.destination.startswith(OCI):
+        if options.sbom:
+            raise UsageError("a registry has no place for a bill of materials: `pixi-mirror sbom -o FILE` writes one.")
         registry = open_registry(
             options.destination,
             context.settings(None).network,

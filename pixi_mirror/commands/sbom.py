@@ -3,7 +3,6 @@
 import os
 from argparse import Namespace
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pixi_mirror.commands import options as shared
@@ -13,10 +12,7 @@ from pixi_mirror.commands.values import path
 from pixi_mirror.errors import UsageError
 from pixi_mirror.model.values import Json, sha256_of
 from pixi_mirror.progress import counted, format_size
-from pixi_mirror.sbom.bill import FORMATS, Sbom, make_sbom, write_document
-
-_EPOCH = "SOURCE_DATE_EPOCH"
-"""The variable that fixes the dates in what programs make (reproducible-builds.org)."""
+from pixi_mirror.sbom.bill import FORMATS, Sbom, date_of_source, make_sbom, write_document
 
 
 def _declare(parser: Parser) -> None:
@@ -40,22 +36,12 @@ def _run(options: Namespace) -> Outcome:
         options.format,
         environments=tuple(dict.fromkeys(options.environment)),
         platforms=tuple(dict.fromkeys(options.platform)),
-        created=_created(),
+        created=date_of_source(os.environ),
     )
     if options.output_file is None:
         return Outcome(json=_json(options, made), lines=[made.document.decode().rstrip()], is_requested=True)
     write_document(options.output_file, made.document)
     return Outcome(json=_json(options, made), lines=[_line(options.output_file, made)])
-
-
-def _created() -> datetime | None:
-    raw = os.environ.get(_EPOCH, "")
-    if not raw:
-        return None
-    try:
-        return datetime.fromtimestamp(int(raw), tz=UTC)
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(f"{_EPOCH} is a number of seconds since 1970, not {raw!r}.") from None
 
 
 def _line(output: Path, made: Sbom) -> str:

@@ -12,7 +12,7 @@ force fork format from full global grace have host ignore-pypi-non-wheel index i
 insecure-host jobs json keep kind lock lock-format lock-timeout locked long manifest-path markdown match
 minimum-age name names no-build-packages no-policy no-pypi only only-publisher output output-directory output-file
 overlap pixi-cache-dir pixi-unpack-sha256 pixi-unpack-source platform policy port progress prune pypi quick quiet
-read remove repair replace report require-hashes retries shards shell sign skip-unmirrorable solve strict
+read remove repair replace report require-hashes retries sbom shards shell sign skip-unmirrorable solve strict
 strict-compat tls-cert tls-key to token trust upstream url use-cache users verbose vex volume-size
 with-build-requirements with-tool words write"""
 

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -65,6 +65,8 @@ class PackRequest:
     """Path or URL of what a self-extracting file unpacks itself with; None: our own."""
     unpacker_sha256: str | None = None
     """None: it is not known."""
+    with_bill: bool = False
+    """Whether a bill of materials is written beside each pack."""
     dry_run: bool = False
 
 
@@ -78,6 +80,8 @@ class PackSummary:
     """Packages in it."""
     written: WrittenPack | None
     """None: in a dry run."""
+    bill: str | None = None
+    """The file with its bill of materials; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +161,20 @@ def pack(request: PackRequest, context: Context, *, stdout: Callable[[], BinaryI
             files = [*(hold.of(package) for package in plan.packages), *given]
             parts = list_parts(files, subdir=plan.subdir, style=request.style, carried=carried)
             written = press.write(output, plan.subdir, parts)
-            packs.append(PackSummary(output=output, plan=plan, files=len(files), written=written))
+            bill = _write_bill(output, workspace, plan, files, context) if request.with_bill else None
+            packs.append(PackSummary(output=output, plan=plan, files=len(files), written=written, bill=bill))
     return PackResult(dry_run=False, packs=tuple(packs), given=given, workspace=workspace)
+
+
+def _write_bill(output: str, workspace: str, plan: PackPlan, files: Sequence[ReadyFile], context: Context) -> str:
+    from pixi_mirror.pack.bill_of_pack import bill_beside, bill_of_pack
+    from pixi_mirror.sbom.bill import date_of_source, write_document
+    from pixi_mirror.sbom.cyclonedx import write_cyclonedx
+
+    beside = bill_beside(Path(output))
+    document = write_cyclonedx(bill_of_pack(workspace, plan, files), created=date_of_source(context.environ))
+    write_document(context.directory() / beside, document)
+    return str(beside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

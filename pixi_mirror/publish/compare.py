@@ -1,7 +1,7 @@
 """Compare what a mirror holds with what a destination has by its record, and order what has to be written."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pixi_mirror.conda.index_files import REPODATA, REPODATA_ZST, SHARD_INDEX, SHARD_SUFFIX
 from pixi_mirror.errors import IncompleteError, MachineError
@@ -12,6 +12,8 @@ from pixi_mirror.model.values import MirrorPath, Sha256, sha256_of
 from pixi_mirror.publish.destination import Upload
 from pixi_mirror.publish.record import Record
 from pixi_mirror.pypi.simple import METADATA
+from pixi_mirror.sbom.bill import bill_of
+from pixi_mirror.sbom.cyclonedx import ENDING, write_cyclonedx
 from pixi_mirror.serve.negotiation import content_type, is_index
 
 _NEVER_CHANGES = "public, max-age=31536000, immutable"
@@ -19,6 +21,9 @@ MAY_CHANGE = "no-cache"
 """Index files that belong together must agree, so a reader asks each time, and gets 304 for an unchanged one."""
 
 
+BILL = MirrorPath(f"pixi-mirror{ENDING}")
+"""The path of a bill of materials at a destination. A mirror itself has no such file."""
+_BILL_TYPE = "application/vnd.cyclonedx+json"
 _SHOWN = 3
 
 
@@ -35,8 +40,10 @@ class PublishPlan:
     """Of everything that the destination has afterwards."""
 
 
-def read_mirror(tree: Tree) -> tuple[Upload, ...]:
+def read_mirror(tree: Tree, *, with_bill: bool = False) -> tuple[Upload, ...]:
     """Everything that clients may ask a mirror for, with the sha256 of the bytes as they are.
+
+    With `with_bill` also what it holds as CycloneDX, without a date: the same mirror has the same bill.
 
     Raises:
         IncompleteError: files are deferred, so that indexes list what is not here.
@@ -67,7 +74,14 @@ def read_mirror(tree: Tree) -> tuple[Upload, ...]:
     written = (_upload(tree, path, data=data, sha256=digests[path], size=len(data)) for path, data in made.items())
     record = (tree.root / INVENTORY).read_bytes()
     inventory_file = _upload(tree, MirrorPath(INVENTORY), data=record, sha256=sha256_of(record), size=len(record))
-    return (*brought, *written, inventory_file)
+    bill = [_bill_upload(tree)] if with_bill else []
+    return (*brought, *written, *bill, inventory_file)
+
+
+def _bill_upload(tree: Tree) -> Upload:
+    data = write_cyclonedx(bill_of(tree.inventory, tree))
+    upload = _upload(tree, BILL, data=data, sha256=sha256_of(data), size=len(data))
+    return replace(upload, content_type=_BILL_TYPE, cache_control=MAY_CHANGE)
 
 
 def _not_whole(tree: Tree, bad: list[MirrorPath]) -> MachineError:

@@ -4,7 +4,7 @@ One safe order: packages, then the indexes that list them, then the inventory, l
 Nothing is removed in a run that writes; `remove_unwanted` does that, after a time of grace.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -12,7 +12,7 @@ from pixi_mirror.errors import FarSideError
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.values import DAY_S, MirrorPath
 from pixi_mirror.progress import Progress
-from pixi_mirror.publish.compare import PublishPlan, phase_of, plan, read_mirror
+from pixi_mirror.publish.compare import BILL, PublishPlan, phase_of, plan, read_mirror
 from pixi_mirror.publish.destination import Destination, Upload
 from pixi_mirror.publish.held_record import HeldRecord
 from pixi_mirror.publish.record import PublishedFile
@@ -67,13 +67,14 @@ class Publisher:
         """Where to."""
         return self.held.destination
 
-    def publish(self, tree: Tree, *, check: bool, dry_run: bool) -> PublishResult:
+    def publish(self, tree: Tree, *, check: bool, dry_run: bool, with_bill: bool = False) -> PublishResult:
         """Write what the destination lacks.
 
         Args:
             tree: the mirror.
             check: look at every file that the record has, and write again what is not there or is another.
             dry_run: say what would be done, and change nothing.
+            with_bill: write a bill of materials, too; one that is there is kept up in any case.
 
         Raises:
             IncompleteError: the mirror has deferred files.
@@ -83,7 +84,7 @@ class Publisher:
             WrongBytesError: what was read back is not what was written.
             FetchError: the destination cannot be reached.
         """
-        wanted = self.destination.arrange(read_mirror(tree))
+        wanted = self._wanted(tree, with_bill=with_bill)
         self._refuse_removal_under_way(wanted)
         mended = self._check(wanted) if check else ()
         todo = plan(wanted, self.held.record)
@@ -108,6 +109,10 @@ class Publisher:
             warnings=() if problem is None else (problem,),
         )
 
+    def _wanted(self, tree: Tree, *, with_bill: bool) -> Sequence[Upload]:
+        """What the destination is to hold."""
+        return self.destination.arrange(read_mirror(tree, with_bill=with_bill or BILL in self.held.record.files))
+
     def remove_unwanted(self, tree: Tree, *, dry_run: bool) -> PublishResult:
         """Remove what the mirror holds no longer and no reader can still be about to ask for.
 
@@ -118,7 +123,7 @@ class Publisher:
         left_over = self.held.record.removing
         if left_over and not dry_run:
             remove_files((), self.held, jobs=self.jobs, progress=self.progress)
-        todo = plan(self.destination.arrange(read_mirror(tree)), self.held.record)
+        todo = plan(self._wanted(tree, with_bill=False), self.held.record)
         require_published(todo, self.held)
         removable = when_removable(todo, self.held, now=self.now, grace_days=self.grace_days)
         due = tuple(path for path, second in removable.items() if second <= self.now)

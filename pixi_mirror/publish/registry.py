@@ -20,6 +20,7 @@ from pixi_mirror.errors import FarSideError, UnmirrorableError, UsageError
 from pixi_mirror.http.oci_names import LATEST, MANIFEST, OciReference, naming_problem, reference_of
 from pixi_mirror.http.registry import Body, RegistryClient, digest_of
 from pixi_mirror.mirror.tree_view import INVENTORY, PUBLISHED
+from pixi_mirror.model.advisories import FOLDER
 from pixi_mirror.model.network import Network
 from pixi_mirror.model.values import Json, MirrorPath, Sha256, admit_path, mask_secrets, sha256_of
 from pixi_mirror.paths import MAPPING_HOST
@@ -64,7 +65,7 @@ class RegistryDestination:
             key = _manifest_key(upload.path)
             if key is not None:
                 found.setdefault(key, []).append((self._reference(upload.path), upload))
-            elif upload.data is None and not upload.path.startswith(f"{MAPPING_HOST}/"):
+            elif upload.data is None and not upload.path.startswith((f"{MAPPING_HOST}/", f"{FOLDER}/")):
                 others.append(upload.path)
         if others and not self.without_python:
             raise UnmirrorableError(
