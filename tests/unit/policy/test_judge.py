@@ -1,7 +1,7 @@
 """Each rule of ours: what it finds, what it leaves alone, and how long a waiver holds. The clock is given."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from harness.inventories import INDEX, conda, sdist
@@ -137,8 +137,8 @@ def test_a_waiver_holds_to_the_end_of_its_last_day_and_then_the_finding_is_there
     assert [finding.rule for finding in after.findings] == ["mirror.age"]
     assert "its waiver expired on 2026-12-01 (hot fix)" in after.findings[0].message
     assert after.waived == ()
-    # East of Greenwich it is the next day already.
-    east = datetime(2026, 12, 2, 1, tzinfo=UTC).astimezone(tz=None) - timedelta(hours=2)
+    # East of Greenwich it is the next day already, and the end is one of UTC.
+    east = datetime(2026, 12, 2, 1, tzinfo=timezone(timedelta(hours=2)))
     assert judge_packages([each], read_rules(waived()), east).findings == ()
 
 
