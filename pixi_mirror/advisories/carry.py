@@ -7,6 +7,7 @@ bytes come only where the user asks for an update. A file is named by its hash: 
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -81,9 +82,9 @@ def update_advisories(mirror: Path, source: str, *, name: str, context: Context)
     """
     tree = open_mirror(mirror)
     refuse_own_changes(tree, f"{_VERB} update")
-    with tree.writing(timeout_s=context.lock_timeout_s, verb="advisories"), tree.temporary_directory() as folder:
+    with tree.writing(timeout_s=context.lock_timeout_s, verb="advisories"), ExitStack() as stack:
         before = next((each for each in held_databases(tree) if each.database.name == name), None)
-        file, suffix = _obtain(source, folder, tree, context)
+        file, suffix = _obtain(source, tree, context, stack)
         shown = Url(source) if _is_url(source) else source
         try:
             with explain_errors("read", str(shown)):
@@ -135,8 +136,8 @@ def _unreadable(source: str, why: str) -> MachineError:
     )
 
 
-def _obtain(source: str, folder: Path, tree: Tree, context: Context) -> tuple[Path, str]:
-    """A file of this machine with the advisories of a source, and its form."""
+def _obtain(source: str, tree: Tree, context: Context, stack: ExitStack) -> tuple[Path, str]:
+    """A file of this machine with the advisories of a source, and its form; it may be gone after `stack`."""
     if _is_url(source):
         path = _fetch(Url(source), tree, context)
     else:
@@ -152,6 +153,7 @@ def _obtain(source: str, folder: Path, tree: Tree, context: Context) -> tuple[Pa
             data = lines_of(path)
         except ValueError as error:
             raise _unreadable(str(Url(source)) if _is_url(source) else str(path), str(error)) from error
+    folder = stack.enter_context(tree.temporary_directory())
     file = folder / f"advisories{LINES}"
     with explain_errors("write", file):
         write_synced(file, data, temporary=folder / "new", mode=0o600)

@@ -91,6 +91,8 @@ def _held_lines(found: Status) -> Iterator[str]:
         yield f"channel {channel.url} in {channel.path}/ ({', '.join(channel.subdirs)}): {held}"
     for index in found.indexes:
         yield f"index {index.url} {_place(index)}: {files_of(index.files, index.size)}"
+    if found.plan.policy is not None:
+        yield f"policy {found.plan.policy.name}: `update` and `verify` judge by it"
     for path, database in found.plan.advisories.items():
         yield f"advisories {database_line(path, database)}"
     for repository in found.repositories:
@@ -160,6 +162,7 @@ def _json(found: Status) -> Mapping[str, Json]:
         ],
         "channels": [{**_held(channel), "subdirs": list(channel.subdirs)} for channel in found.channels],
         "indexes": [_held(index) for index in found.indexes],
+        "policy": None if found.plan.policy is None else found.plan.policy.name,
         "advisories": [database_json(path, each) for path, each in found.plan.advisories.items()],
         "repositories": [_held(repository) for repository in found.repositories],
         "sdists": [{"path": sdist.path, "build_requires": list(sdist.build_requires)} for sdist in found.sdists],
@@ -186,6 +189,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         "verb": "status",
         "mirror": str(options.dir),
         **{key: [] for key in _LISTS},
+        "policy": None,
         "files": 0,
         "bytes": 0,
         "refreshed": None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import kill, oracle, program
+from harness import kill, oracle, osv, program
 from harness.child import Completed
 from harness.looking import contents, identities, served_files, sha256
 from harness.world import World, small_packages
@@ -274,6 +274,25 @@ def rollback(world: World) -> Scenario:
     locked(world, hotfixed=True, without="pure", more=[build_package(name="added", subdir="linux-64")])
     assert updating.run(updating.seed).status == 0
     return Scenario(world=world, args=lambda mirror: ["rollback", "1", "-o", mirror], has_jobs=False)
+
+
+def advisories(world: World) -> Scenario:
+    """A database of advisories that takes the place of another one."""
+    updating = first_update(world)
+    assert updating.run(updating.seed).status == 0
+    files = [world.directory / f"{name}.zip" for name in ("old", "new")]
+    for file in files:
+        file.write_bytes(osv.all_zip(osv.advisory(file.stem)))
+    first, second = (
+        Scenario(
+            world=world,
+            args=lambda mirror, file=file: ["advisories", "update", mirror, "--from", file],
+            rewritten=frozenset({"cache"}),  # nobody promises what the file is, so it is copied and hashed each time
+        )
+        for file in files
+    )
+    assert first.run(updating.seed).status == 0
+    return second
 
 
 def repair(world: World) -> Scenario:

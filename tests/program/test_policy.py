@@ -76,6 +76,8 @@ def test_the_policy_is_recorded_and_holds_for_every_later_run(shop):
     assert world.run(*LOCK, "--policy", policy(world, '[mirror.age]\nminimum = "30h"\n[mirror.age.of]\nsimple = "0d"\n'
                                                 '"conda-forge" = "1h"\n')).status == 0  # fmt: skip
     assert inventory(world)["policy"]["rules"]["age"]["minimum"] == "30h"
+    assert world.run_json("status")["policy"] == "pixi-mirror-policy.toml"
+    assert "policy pixi-mirror-policy.toml: " in world.run("status").stdout
     assert world.run_json("verify")["policy"]["findings"] == []
     before = (world.mirror / "pixi-mirror.json").read_bytes()
     entries = [

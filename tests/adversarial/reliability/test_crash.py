@@ -19,6 +19,7 @@ VERBS = {
     "forget": scenario.forget,
     "repair": scenario.repair,
     "rollback": scenario.rollback,
+    "advisories": scenario.advisories,
     "prime": cases.prime,
     "pack": cases.pack,
     "pack as a folder": cases.pack_folder,
