@@ -14,8 +14,9 @@ from pixi_mirror.errors import UnmirrorableError, WrongBytesError
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.compare import twin
 from pixi_mirror.mirror.earlier_files import EarlierFiles, plan_generation
-from pixi_mirror.mirror.generations import dump_difference, generation_name
+from pixi_mirror.mirror.generations import generation_name
 from pixi_mirror.mirror.indexes import index_digest, stale_indexes
+from pixi_mirror.mirror.mint import GenerationContent, dump_difference
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.tree_view import GENERATIONS
 from pixi_mirror.model.packages import Stamp
@@ -82,7 +83,9 @@ class GenerationOffer:
         base, rows = None, frozenset[str]()
         if stamp is not None and candidate.head.parent == stamp.fingerprint and stamp.number < candidate.number:
             base, rows = stamp.number, tree.generations.rows(stamp.number)
-        data = dump_difference(replace(candidate.head, base=base), candidate.rows, rows)
+        data = dump_difference(
+            replace(candidate.head, base=base), GenerationContent.of(candidate.rows), GenerationContent.of(rows)
+        )
         tree.record_private(f"{GENERATIONS}/{generation_name(candidate.number)}", data)
         if candidate.manifest.receiver is not None:
             tree.record_private(RECEIVER, f"{candidate.manifest.receiver}\n".encode())

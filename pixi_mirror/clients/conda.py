@@ -38,7 +38,8 @@ class CondaClient:
         # Where a channel is the mirror itself, there is no folder that a URL upstream could be led to.
         migrated = [f"https://{DEFAULT_HOST}"] if has_default_host and offer.url not in offer.channels.values() else []
         return {
-            "channels": list(dict.fromkeys(offer.channels.values())),  # the flat layout has one for all
+            # One's own come first, so that no public package is taken for one of them. The flat layout has one for all.
+            "channels": list(dict.fromkeys((*offer.hosted.values(), *offer.channels.values()))),
             # For channels that are given by name, as on a command line, or by their URL upstream.
             "channel_alias": offer.url,
             **({"migrated_channel_aliases": migrated} if migrated else {}),
@@ -49,7 +50,7 @@ class CondaClient:
 
     def notes(self, offer: Offer) -> tuple[str, ...]:
         """What goes wrong otherwise."""
-        empty = () if offer.channels else ("The mirror holds no conda channel.",)
+        empty = () if offer.channels or offer.hosted else ("The mirror holds no conda channel.",)
         return (*empty, self._pip)
 
     def merge(self, text: str | None, offer: Offer) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pixi_mirror.errors import PixiMirrorError, UsageError
 from pixi_mirror.git.package import has_user, repository_path, repository_url
 from pixi_mirror.http.origins import is_loopback
+from pixi_mirror.model.hosted import SCHEME, hosted_channels, is_hosted_url
 from pixi_mirror.model.packages import Inventory, Package, home_channel, home_channels
 from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath
@@ -35,6 +36,8 @@ class Offer:
     the URL, where that alone would lead elsewhere, and for a page of links on a host without such files."""
     mapping: dict[str, str]
     """The host of the conda-to-PyPI mapping: pixi cannot lock without it; empty: the mirror holds nothing."""
+    hosted: dict[str, str] = field(default_factory=dict)
+    """Channels of the mirror's own, by name -> the URL here; they come before all others."""
     kept: dict[str, str] = field(default_factory=dict)
     """Channels that no environment names any more, of which there still are packages."""
     with_token: tuple[str, ...] = ()
@@ -57,7 +60,7 @@ class Offer:
     @property
     def has_packages(self) -> bool:
         """Whether there is anything to lead a client to."""
-        return bool(self.channels or self.indexes or self.origins or self.kept)
+        return bool(self.channels or self.indexes or self.origins or self.kept or self.hosted)
 
     @property
     def shut(self) -> tuple[str, ...]:
@@ -120,6 +123,8 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
     has_python = False
     for package, is_wanted in _held(inventory):
         has_python = has_python or package.kind == "pypi"
+        if is_hosted_url(package.url.raw):
+            continue
         if package.kind == "conda" and any(package.url.stripped.startswith(f"{channel}/") for channel in channels):
             continue
         # Only its channel leads here; everything else on its host stays upstream's.
@@ -130,6 +135,7 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
     for upstream, path in sorted(_pages_of_links(inventory)):
         if not any(f"{upstream}/".startswith(f"{origin}/") for origin in origins):
             origins[upstream] = f"{url}/{path}"
+    hosted = {each.url.removeprefix(SCHEME): f"{url}/{each.path}" for each in hosted_channels(inventory.snapshots)}
     has_packages = bool(channels or indexes or origins or kept)
     return Offer(
         url=url,
@@ -137,6 +143,7 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
         indexes=indexes,
         origins=dict(sorted(origins.items())),
         mapping={f"https://{MAPPING_HOST}": f"{url}/{MAPPING_HOST}"} if has_packages else {},
+        hosted=hosted,
         kept=dict(sorted(kept.items())),
         with_token=tuple(sorted(_with_token(inventory))),
         has_python=has_python,
@@ -154,7 +161,7 @@ def leads_to(url: object, bases: Collection[str]) -> bool:
 
 
 def _upstream(inventory: Inventory) -> set[str]:
-    packages = (package.url.stripped for package in inventory.wanted)
+    packages = (each.url.stripped for each in inventory.wanted if not is_hosted_url(each.url.raw))
     urls = {*_channels(inventory, ""), *packages, *(index.url for index in _index_urls(inventory))}
     parts = map(urlsplit, urls)
     return {f"{each.scheme}://{each.netloc}" for each in parts if each.scheme in _LEADS}
@@ -180,7 +187,8 @@ def _channels(inventory: Inventory, url: str) -> dict[str, str]:
         if not channel.url.startswith("file:")  # clients read those from the disk
     }
     # A channel may bring in others (CEP 42), and old locks name another one than their packages come from.
-    homes = home_channels(package for package, is_wanted in _held(inventory) if is_wanted)
+    held = (package for package, is_wanted in _held(inventory) if is_wanted)
+    homes = home_channels(package for package in held if not is_hosted_url(package.url.raw))
     named |= {channel.url: channel.path for channel in homes if channel.url not in named}
     return {upstream: url if path is None else f"{url}/{request_path(path)}" for upstream, path in named.items()}
 
@@ -212,7 +220,9 @@ def _index_urls(inventory: Inventory) -> frozenset[IndexUrl]:
 
 def _known(inventory: Inventory) -> Iterator[Package]:
     for snapshot in inventory.snapshots:
-        yield from (package for package in snapshot.wanted if package.kind == "pypi")
+        # No lock names a hosted index, so no client is led from one to the mirror.
+        wanted = snapshot.wanted if snapshot.hosted is None else ()
+        yield from (package for package in wanted if package.kind == "pypi")
     yield from (package for package in inventory.kept.values() if package.kind == "pypi")
 
 

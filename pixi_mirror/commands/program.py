@@ -46,6 +46,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("ledger", "Say what was exported for whom, and what they have acknowledged."),
     ("cache", "Say what the shared cache holds; `cache prune` shows what of it can go."),
     ("serve", "Show the mirror over HTTP, read-only, for pixi, conda, mamba, pip and uv."),
+    ("host", "Keep channels and indexes of one's own in the mirror: add, list, remove, put, yank, delete, log."),
     ("users", "Keep the file of those who may read a mirror that is served: add, remove, list."),
     ("config", "Print, or --write, what a client needs to use the mirror where it is served."),
     ("prime", "Put the mirror's conda packages into pixi's package cache, to install with no server."),

@@ -1,6 +1,6 @@
 """The names of the index files of a conda channel, for everything that writes, reads, serves or protects them."""
 
-from pixi_mirror.model.values import MirrorPath, admit_path
+from pixi_mirror.model.values import MirrorPath
 
 REPODATA = "repodata.json"
 """The records of one subdir."""
@@ -33,10 +33,10 @@ RESERVED_FILES = frozenset(
 
 
 def repodata_path(place: str) -> MirrorPath:
-    """Return the path of the `repodata.json` of a subdir; `place` is the path of the subdir's folder."""
-    return admit_path(f"{place}/{REPODATA}")
+    """Return the path of the `repodata.json` of a subdir; `place` is the path of the subdir's folder, admitted."""
+    return MirrorPath(f"{place}/{REPODATA}")
 
 
 def shard_path(place: str, sha256: str) -> MirrorPath:
-    """Return the path of a shard; `place` is the path of the subdir's folder."""
-    return admit_path(f"{place}/{SHARDS}/{sha256}{SHARD_SUFFIX}")
+    """Return the path of a shard; `place` is the path of the subdir's folder, admitted, `sha256` that of the shard."""
+    return MirrorPath(f"{place}/{SHARDS}/{sha256}{SHARD_SUFFIX}")

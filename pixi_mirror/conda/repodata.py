@@ -104,6 +104,9 @@ def read_relations(data: bytes) -> Mapping[str, str]:
     Keys that the CEP does not know are left out, and so is what is no text.
     """
     try:
+        first, line_break, _ = data.partition(b"\n")  # of ours it has all of `info`, and the rest may be long
+        if line_break and first.startswith(b'{"info":{') and first.endswith(b"},"):
+            return known_relations(json.loads(first[:-1] + b"}")["info"])
         return known_relations(json.loads(data)["info"])
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return {}

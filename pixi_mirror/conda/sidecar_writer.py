@@ -5,7 +5,7 @@ records have not changed are not made again, so that the work follows the change
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -20,6 +20,10 @@ from pixi_mirror.threads import ThreadPool
 _LEVEL = 8
 """Of zstd. 19, which rattler-index takes, makes real repodata a tenth smaller and takes thirty times as long."""
 _SHARDS_AT_ONCE = 64
+_TAR_BZ2, _CONDA = "packages", "packages.conda"
+_SECTIONS = {b'"packages":{': _TAR_BZ2, b'"packages.conda":{': _CONDA}
+"""The lines in a `repodata.json` of ours with which its sections begin."""
+_NEWER = b'\n"v3":{'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +62,10 @@ def new_shards(data: bytes, *, old: OldShards | None, threads: int) -> NewShards
     Raises:
         ValueError: a record has what a shard cannot say: a number of more than 64 bits, a digest that is none.
     """
-    document = json.loads(data)
-    contents = _contents(document)
-    kept = _unchanged(contents.keys(), old, data) if old is not None else {}
-    names = [name for name in contents if name not in kept]
+    kept = _unchanged(old, data) if old is not None else {}
+    document = _part_of(data, kept) if kept and _NEWER not in data else json.loads(data)
+    contents = {name: content for name, content in _contents(document).items() if name not in kept}
+    names = list(contents)
     batches = [names[start : start + _SHARDS_AT_ONCE] for start in range(0, len(names), _SHARDS_AT_ONCE)]
 
     def make(batch: list[str]) -> list[bytes]:
@@ -70,7 +74,7 @@ def new_shards(data: bytes, *, old: OldShards | None, threads: int) -> NewShards
     with ThreadPool(threads) as pool:
         shards = [shard for some in pool.map(make, batches) for shard in some]
     made = {name: (sha256_of(shard), shard) for name, shard in zip(names, shards, strict=True)}
-    digests = {**kept, **{name: sha256 for name, (sha256, _) in made.items()}}
+    digests = dict(sorted({**kept, **{name: sha256 for name, (sha256, _) in made.items()}}.items()))
     return NewShards(
         index=_index(document["info"], digests),
         made=MappingProxyType(dict(made.values())),
@@ -86,7 +90,7 @@ def _contents(document: Mapping[str, Json]) -> Mapping[str, Json]:
         empty: dict[str, Json] = {"packages": {}, "packages.conda": {}, "removed": []}
         return found.setdefault(record["name"], empty)
 
-    for section in ("packages", "packages.conda"):
+    for section in (_TAR_BZ2, _CONDA):
         for file_name, record in document[section].items():
             of(record)[section][file_name] = _binary(record)
     for extension, listed in document.get("v3", {}).items():
@@ -108,7 +112,7 @@ def _index(info: Mapping[str, Json], digests: Mapping[str, Sha256]) -> bytes:
     return compress_zstd([packed({"info": about, "shards": shards})], level=_LEVEL)[0]
 
 
-def _unchanged(names: Iterable[str], old: OldShards, data: bytes) -> Mapping[str, Sha256]:
+def _unchanged(old: OldShards, data: bytes) -> Mapping[str, Sha256]:
     """The shards that stay, by package name. What another program has made does not: the bytes would depend on it."""
     try:
         _, digests, _ = read_shard_index(old.index)
@@ -118,8 +122,20 @@ def _unchanged(names: Iterable[str], old: OldShards, data: bytes) -> Mapping[str
         return {}
     before, after = set(_record_lines(old.repodata)), set(_record_lines(data))
     changed = {_name(line) for _, line in before ^ after}
-    stay = ((name, digests[name]) for name in names if name in digests and name not in changed)
-    return {name: sha256 for name, sha256 in stay if old.is_whole(sha256)}
+    return {name: sha256 for name, sha256 in digests.items() if name not in changed and old.is_whole(sha256)}
+
+
+def _part_of(data: bytes, kept: Collection[str]) -> Mapping[str, Json]:
+    """The document of a `repodata.json` of ours, which has no section of CEP 48, without the packages `kept`.
+
+    To parse all of it would take most of the time in which a large channel gets one more package.
+    """
+    found: dict[str, dict[str, Json]] = {_TAR_BZ2: {}, _CONDA: {}}
+    for section, line in _record_lines(data):
+        # The name in a file name is that of its record, in lower case.
+        if line[1 : line.index(b'":{"')].rsplit(b"-", 2)[0].decode().lower() not in kept:
+            found[_SECTIONS[section]] |= json.loads(b"{" + line + b"}")
+    return {"info": _info(data), **found}
 
 
 def _info(data: bytes) -> Mapping[str, Json]:

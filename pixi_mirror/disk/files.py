@@ -44,6 +44,37 @@ def make_read_only(descriptor: int) -> None:
         os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) & ~_WRITING)
 
 
+def overwrite_end(path: Path, data: bytes, *, size: int, end: bytes) -> FileIdentity | None:
+    """Write `data` over the last bytes of a file, which it survives a power loss with, and give its new identity.
+
+    Where the disk refuses in between, the file gets its end back. A process that is killed may leave half of the data.
+
+    Args:
+        path: of a file of ours.
+        data: what is to stand there; it is longer than `end`.
+        size: of the file, in bytes; None is returned where it has another one, or a second name.
+        end: its last bytes, in the place of which the data come.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode) or status.st_size != size or status.st_nlink > 1:
+        return None
+    with open(open_own(path, os.O_RDWR), "r+b", buffering=0) as file:
+        try:
+            file.seek(size - len(end))
+            write_whole(file, data)
+            os.fsync(file.fileno())
+        except BaseException:
+            with suppress(OSError):
+                file.seek(size - len(end))
+                write_whole(file, end)
+                file.truncate(size)
+            raise
+        return identity_of(os.fstat(file.fileno()))
+
+
 class FileIdentity(NamedTuple):
     """What changes whenever a file does, unless somebody hides the change."""
 
@@ -163,8 +194,13 @@ def open_own(path: Path, flags: int, *, mode: int = 0o600) -> int:
     return descriptor
 
 
-def append_line(path: Path, line: str) -> None:
+def append_line(path: Path, line: str, *, synced: bool = False) -> None:
     """Add a line to a small private file, with one write, so that lines of several processes do not mix.
+
+    Args:
+        path: of the file, which is made if it is absent.
+        line: without the line break.
+        synced: whether the line survives a power loss; the caller syncs the directory of a new file.
 
     Raises:
         OSError: it cannot be written, is a link or a FIFO, or has a second name.
@@ -172,6 +208,8 @@ def append_line(path: Path, line: str) -> None:
     descriptor = open_own(path, os.O_WRONLY | os.O_APPEND)
     try:
         os.write(descriptor, f"{line}\n".encode())
+        if synced:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

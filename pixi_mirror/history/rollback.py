@@ -59,6 +59,7 @@ def rollback(mirror: Path, generation: str, context: Context) -> RollbackResult:
         number = find_generation(tree, generation)
         head = tree.generations.generation(number)
         then = _judged_as_now(tree.generations.inventory(number), tree.inventory)
+        then = _with_hosted_of_now(then, tree.inventory)
         was = find_generation(tree, CURRENT)
         before, after = _listed(tree.inventory), _listed(then)
         no_longer = tuple(sorted(before - after))
@@ -81,6 +82,27 @@ def rollback(mirror: Path, generation: str, context: Context) -> RollbackResult:
         listed=tuple(sorted(after - before)),
         unlisted=no_longer,
         restored=tuple(sorted(replaced)),
+    )
+
+
+def _with_hosted_of_now(then: Inventory, now: Inventory) -> Inventory:
+    """What a generation holds, with what is hosted now: an upload is not undone by going back, but by a verb.
+
+    If that was something else then, the mirror goes to no earlier generation: what it offers is a new one.
+    """
+    if then.hosted == now.hosted:
+        return then
+    gone = {package.path for snapshot in then.hosted for package in snapshot.packages}
+    here = {package.path for snapshot in now.hosted for package in snapshot.packages}
+    others = tuple(each for each in then.snapshots if each.hosted is None)
+    tree = {path: each for path, each in then.tree.items() if path not in gone}
+    listings = {path: each for path, each in then.listings.items() if path not in gone}
+    return replace(
+        then,
+        snapshots=tuple(sorted((*others, *now.hosted), key=lambda each: each.id)),
+        tree=tree | {path: each for path, each in now.stored.items() if path in here},
+        listings=listings | {path: each for path, each in now.listings.items() if path in here},
+        stamp=None,
     )
 
 
@@ -133,9 +155,10 @@ def _snapshots(now: Inventory, then: Inventory) -> tuple[Snapshot, ...]:
     * One that was forgotten since then has its pins and no requests; the next update drops it again.
     """
     followed = {snapshot.id: snapshot for snapshot in now.followed}
-    earlier = {snapshot.id: snapshot for snapshot in then.snapshots}
+    earlier = {snapshot.id: snapshot for snapshot in then.snapshots if snapshot.hosted is None}
     found = {key: _restored(snapshot, followed.get(key)) for key, snapshot in earlier.items()}
     found |= {key: _without_pins(snapshot) for key, snapshot in followed.items() if key not in earlier}
+    found |= {snapshot.id: snapshot for snapshot in now.hosted}
     return tuple(found[key] for key in sorted(found))
 
 

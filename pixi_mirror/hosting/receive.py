@@ -6,13 +6,18 @@ Whoever has the bytes, a server or `host put`, comes through `receive_upload`. `
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pixi_mirror.context import Context
+from pixi_mirror.disk import links
 from pixi_mirror.disk.files import explain_errors
 from pixi_mirror.disk.held_files import HeldFile, held_file
-from pixi_mirror.hosting.place import place_upload
+from pixi_mirror.hosting.examine import examine
+from pixi_mirror.hosting.place import hosted_kinds, place_upload
 from pixi_mirror.hosting.upload import PackageUpload, UploadOutcome
+from pixi_mirror.mirror.tree import require_mirror
+from pixi_mirror.mirror.tree_changes import ChangingTree
 from pixi_mirror.mirror.tree_view import PRIVATE
 
 _INCOMING = "incoming"
@@ -42,6 +47,7 @@ class UploadReceiver:
         self._mirror = mirror
         self._context = context
         self._one_at_a_time = threading.Lock()
+        self._tree: ChangingTree | None = None
 
     def receive(self, upload: PackageUpload) -> UploadOutcome:
         """Verify an upload, place it, list it and record it.
@@ -53,9 +59,22 @@ class UploadReceiver:
         """
         try:
             with self._one_at_a_time:
-                return place_upload(self._mirror, upload, self._context)
+                kinds = hosted_kinds(self._current(), upload)
+            found = examine(upload, kinds, now=datetime.now(UTC))  # several may be examined at once
+            with explain_errors("write", upload.path):
+                links.publish(upload.path)
+            with self._one_at_a_time:
+                return place_upload(self._current(), upload, found, self._context)
         finally:
             upload.path.unlink(missing_ok=True)
+
+    def _current(self) -> ChangingTree:
+        if self._tree is None:
+            require_mirror(self._mirror)
+            self._tree = ChangingTree(self._mirror)
+        else:
+            self._tree.refresh()
+        return self._tree
 
 
 def receive_upload(mirror: Path, upload: PackageUpload, context: Context) -> UploadOutcome:

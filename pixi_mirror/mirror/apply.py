@@ -116,8 +116,7 @@ def apply_plan(
     new_listings: Mapping[MirrorPath, Listing] = {}
     relations: Mapping[MirrorPath, Mapping[str, str]] = {}
     if source is not None:
-        if sidecar_maker.is_named:
-            plan_sidecars(tree, plan, planned_index_files(tree, plan), sidecar_maker)  # it refuses early
+        refuse_absent_indexer(tree, plan, context)
         brought = source.bring(tree, plan)
         stored, failed, relations = brought.stored, brought.failed, brought.relations
         if failed and source.needs_all:
@@ -136,6 +135,17 @@ def apply_plan(
         removed=(*written.removed, *removed),
         error=written.error,
     )
+
+
+def refuse_absent_indexer(tree: Tree, plan: Plan, context: Context) -> None:
+    """Refuse, before the first byte is fetched, a plan for which the program is absent that the user named.
+
+    Raises:
+        ProgramError: it does not exist.
+    """
+    sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
+    if sidecar_maker.is_named:
+        plan_sidecars(tree, plan, planned_index_files(tree, plan), sidecar_maker)
 
 
 def _is_part(sidecar_maker: SidecarMaker, path: MirrorPath) -> bool:

@@ -9,9 +9,11 @@ from pixi_mirror.cache.store import Store
 from pixi_mirror.errors import FetchError, MachineError, UnmirrorableError, WorkspaceError, WrongBytesError
 from pixi_mirror.mirror.blocked_paths import make_way
 from pixi_mirror.mirror.compare import twin
+from pixi_mirror.mirror.hosted_pins import beside_hosted
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.attestations import with_attestations
+from pixi_mirror.model.hosted import is_hosted_url
 from pixi_mirror.model.packages import Listing, Package, PackageFile
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.progress import Progress, format_size
@@ -31,44 +33,41 @@ class BringResult:
     """What upstream was newly asked: folder of a subdir -> its `channel_relations`."""
 
 
-def bring_packages(
-    tree: Tree, plan: Plan, store: Store, batch: Batch, progress: Progress, *, needs_all: bool
-) -> BringResult:
-    """Obtain every missing and changed package, and place them in the tree.
+def obtain_packages(
+    tree: Tree, plan: Plan, store: Store, batch: Batch, progress: Progress
+) -> tuple[tuple[ObtainedPackage, ...], tuple[FailedPackage, ...]]:
+    """Obtain every missing and changed package in the cache, inside `Store.used`; nothing of the mirror is changed.
 
     Args:
-        tree: the mirror, open for writing.
+        tree: the mirror.
         plan: what is missing or changed.
         store: the cache.
         batch: fetches into the cache what that lacks.
         progress: is informed.
-        needs_all: whether nothing is placed if a package cannot be had. Verified files stay in the cache in any case.
+
+    Returns:
+        What was obtained, in the order of the plan, and what could not be had, by path.
 
     Raises:
         UnmirrorableError: two paths are the same on this disk, which ignores the case of letters.
         MachineError: a disk is too small, or refuses.
-        WrongBytesError: a verified file changed before it was placed.
     """
-    packages = _with_secrets(plan)
+    packages = _with_secrets(tree, plan)
     if not packages:
-        return BringResult()
+        return (), ()
     _refuse_equal_names(tree, plan)
-    with store.used():
-        _refuse_small_disks(tree, store, packages)
-        progress.begin("bringing", files=len(packages), size=plan.size, unknown=plan.unknown_sizes)
-        suspect = frozenset(sha for path in plan.difference.changed if (sha := plan.packages[path].sha256))
-        obtained: dict[MirrorPath, ObtainedPackage] = {}
-        failed: list[FailedPackage] = []
-        for outcome in batch.obtain(packages, suspect=suspect):
-            if isinstance(outcome, ObtainedPackage):
-                obtained[outcome.package.path] = outcome
-            else:
-                failed.append(outcome)
-        failed.sort(key=lambda failure: failure.package.path)
-        if failed and needs_all:
-            return BringResult(failed=tuple(failed))
-        in_order = [obtained[package.path] for package in packages if package.path in obtained]
-        return BringResult(failed=tuple(failed), stored=place_packages(tree, store, in_order))
+    _refuse_small_disks(tree, store, packages)
+    progress.begin("bringing", files=len(packages), size=plan.size, unknown=plan.unknown_sizes)
+    suspect = frozenset(sha for path in plan.difference.changed if (sha := plan.packages[path].sha256))
+    obtained: dict[MirrorPath, ObtainedPackage] = {}
+    failed = [FailedPackage(each, _lost(each)) for each in packages if is_hosted_url(each.url.raw)]
+    for outcome in batch.obtain([each for each in packages if not is_hosted_url(each.url.raw)], suspect=suspect):
+        if isinstance(outcome, ObtainedPackage):
+            obtained[outcome.package.path] = outcome
+        else:
+            failed.append(outcome)
+    in_order = tuple(obtained[package.path] for package in packages if package.path in obtained)
+    return in_order, tuple(sorted(failed, key=lambda failure: failure.package.path))
 
 
 class ObtainedPackages:
@@ -103,7 +102,15 @@ class ObtainedPackages:
         return fetch_listings(tree, plan, stored, None, self._progress)
 
 
-def _with_secrets(plan: Plan) -> tuple[Package, ...]:
+def _lost(package: Package) -> FetchError:
+    return FetchError(
+        f"{package.path} was uploaded to this mirror and is gone or damaged; no other place has it. Put it back from a "
+        f"backup, or upload it again: `pixi-mirror host put FILE --to {package.path.partition('/')[0]}`.",
+        lasting=True,
+    )
+
+
+def _with_secrets(tree: Tree, plan: Plan) -> tuple[Package, ...]:
     """The packages to bring, with their URLs as the locks have them; in the pins, URLs are without secrets."""
     packages = plan.to_bring
     pinned = [
@@ -121,7 +128,8 @@ def _with_secrets(plan: Plan) -> tuple[Package, ...]:
             answer = plan.pins.sources[snapshot.id].select(
                 snapshot.requests, subscription=snapshot.id, workspace=snapshot.workspace, layout=plan.layout
             )
-            urls.update({package.path: package.url for package in with_attestations(answer.snapshot.packages)})
+            selected = beside_hosted(answer.snapshot, tree.inventory)
+            urls.update({package.path: package.url for package in with_attestations(selected.packages)})
     return tuple(replace(package, url=urls.get(package.path, package.url)) for package in packages)
 
 

@@ -117,8 +117,12 @@ def without_requests(rows: Iterable[str]) -> frozenset[str]:
 
 def content_digest(rows: Iterable[str]) -> Sha256:
     """The digest of what clients are offered: two mirrors with the same digest offer the same."""
-    text = "\n".join(sorted(without_requests(rows)))
-    return sha256_of(text.encode())
+    return digest_of(sorted(without_requests(rows)))
+
+
+def digest_of(ordered: Iterable[str]) -> Sha256:
+    """The same of the rows that are content, sorted."""
+    return sha256_of("\n".join(ordered).encode())
 
 
 def document_of(rows: Iterable[str]) -> bytes:

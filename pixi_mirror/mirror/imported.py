@@ -3,6 +3,9 @@
 import shlex
 
 from pixi_mirror.errors import HistoryError, UsageError
+from pixi_mirror.mirror.generation_rows import rows_of
+from pixi_mirror.mirror.inventory_text import PackageTexts
+from pixi_mirror.mirror.mint import mint_fork
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.tree_view import GENERATIONS
 from pixi_mirror.model.packages import Stamp
@@ -43,7 +46,7 @@ def fork(tree: Tree) -> Stamp:
     stamp = tree.inventory.stamp
     if stamp is None or not stamp.imported:
         raise UsageError(f"--fork is for a mirror that imports fill, and {tree.root} makes generations of its own.")
-    minted = tree.generations.mint_fork(tree.inventory, stamp)
+    minted = mint_fork(rows_of(tree.inventory, PackageTexts()), stamp)
     for name, data in minted.files.items():
         tree.record_private(f"{GENERATIONS}/{name}", data)
     tree.record(tree.inventory, locks=tree.state.locks, unlisted=tree.state.unlisted, stamp=minted.stamp)

@@ -92,6 +92,11 @@ _INVENTORY = {
     "relations?": Each(Each(str)), "advisories?": Each(_ADVISORIES), "policy?": _POLICY, "generation?": _STAMP,
 }  # fmt: skip
 
+_CHANGE = {
+    "host": str, "package?": _PACKAGE, "gone?": str, "tree": Each({"sha256?": str, "recipe?": str, "size?": int}),
+    "listings": Each(_LISTING), "removed": [str], "generation": _STAMP,
+}  # fmt: skip
+
 
 _usual_kinds: dict[int, "_UsualKinds"] = {}
 """By the `id` of a shape; shapes are constants of this module."""
@@ -106,6 +111,17 @@ def require_inventory(raw: Json) -> None:
     _require(raw, _INVENTORY, "")
     for number, row in enumerate(raw["packages"]):
         _require(row["record"], _RECORDS.get(row["kind"], _PYPI), f"packages.{number}.record")
+
+
+def require_change(raw: Json) -> None:
+    """Refuse what cannot be a change of an inventory.
+
+    Raises:
+        ValueError: a value is of another kind than it must be; the text says which.
+    """
+    _require(raw, _CHANGE, "")
+    if "package" in raw:
+        _require(raw["package"]["record"], _RECORDS.get(raw["package"]["kind"], _PYPI), "package.record")
 
 
 def _require(value: Json, shape: Any, where: str) -> None:  # noqa: ANN401 - kinds, lists and objects of shapes

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 from pixi_mirror.mirror.inventory_file import FORMAT, PLAIN_FORMAT
+from pixi_mirror.mirror.inventory_journal import EMPTY_JOURNAL, HostedChange
 from pixi_mirror.mirror.inventory_sources import source_rows
 from pixi_mirror.model.advisories import database_row
 from pixi_mirror.model.packages import (
@@ -40,7 +41,7 @@ class PackageTexts:
         """The package as one line of the file."""
         found = self._known.get(id(package))
         if found is None:  # the package is kept as well, so that no other one can get its `id`
-            found = self._known[id(package)] = package, _package_text(package)
+            found = self._known[id(package)] = package, package_text(package)
         return found[1]
 
 
@@ -73,11 +74,11 @@ def dump(inventory: Inventory, texts: PackageTexts | None = None) -> bytes:
         f"{canonical_text(path)}:{canonical_text(listing_row(each))}"
         for path, each in sorted(inventory.listings.items())
     ]
-    tree = [f"{canonical_text(path)}:{_tree_text(content)}" for path, content in sorted(inventory.tree.items())]
+    tree = [f"{canonical_text(path)}:{content_text(content)}" for path, content in sorted(inventory.tree.items())]
     # An older program may not know the key, and brings what is deferred: so it is there only where it is needed.
     deferred = {"deferred": sorted(inventory.deferred)} if inventory.deferred else {}
     known = {path: dict(relations) for path, relations in inventory.relations.items()}
-    stamp = {"generation": _stamp_row(inventory.stamp)} if inventory.stamp else {}
+    stamp = {"generation": stamp_row(inventory.stamp)} if inventory.stamp else {}
     databases = {path: database_row(each) for path, each in inventory.advisories.items()}
     carried: dict[str, Json] = {"advisories": databases} if databases else {}
     if inventory.policy is not None:
@@ -95,12 +96,28 @@ def dump(inventory: Inventory, texts: PackageTexts | None = None) -> bytes:
             ",\n".join(listings),
             '},"tree":{',
             ",\n".join(tree),
-            "}}\n",
+            "}" + ("}\n" if not inventory.hosted else EMPTY_JOURNAL),
         ]
     ).encode()
 
 
-def _stamp_row(stamp: Stamp) -> Json:
+def change_bytes(change: HostedChange) -> bytes:
+    """Spell a change as one line of the journal of an inventory."""
+    rows: dict[str, Json] = {
+        "host": change.host,
+        "tree": {path: asdict(each) for path, each in change.tree.items()},
+        "listings": {path: listing_row(each) for path, each in change.listings.items()},
+        "removed": sorted(change.removed),
+        "generation": stamp_row(change.stamp),
+    }
+    if change.gone is not None:
+        rows["gone"] = change.gone
+    package = "" if change.package is None else f',"package":{package_text(change.package)}'
+    return f"{canonical_text(rows)[:-1]}{package}}}".encode()
+
+
+def stamp_row(stamp: Stamp) -> Json:
+    """Spell which generation an inventory is."""
     return {key: value for key, value in asdict(stamp).items() if value is not False}
 
 
@@ -129,8 +146,8 @@ class _Pool:
         return number
 
 
-def _package_text(package: Package) -> str:
-    """A package as canonical JSON. Its keys stand in their order here, because sorting them takes a while."""
+def package_text(package: Package) -> str:
+    """Spell a package as canonical JSON. Its keys stand in their order here, because sorting them takes a while."""
     size = "null" if package.size is None else package.size
     return (
         f'{{"build":{_text(package.build)},"kind":{_text(package.kind)},"md5":{_text(package.md5)},'
@@ -189,7 +206,8 @@ def listing_row(listing: Listing) -> Json:
     return row
 
 
-def _tree_text(content: PackageFile | GeneratedFile) -> str:
+def content_text(content: PackageFile | GeneratedFile) -> str:
+    """Spell a file of the tree as canonical JSON."""
     if isinstance(content, PackageFile):
         return f'{{"sha256":"{content.sha256}","size":{canonical_text(content.size)}}}'
     return f'{{"recipe":"{content.recipe}"}}'

@@ -12,57 +12,77 @@ from pixi_mirror.progress import Progress
 from pixi_mirror.pypi.metadata import build_requirements, read_metadata
 from pixi_mirror.pypi.names import is_wheel_name
 from pixi_mirror.pypi.sdist import read_sdist_documents
-from pixi_mirror.pypi.upstream_pages import IndexLinks, UpstreamLinks
+from pixi_mirror.pypi.upstream_pages import UpstreamLinks
 from pixi_mirror.pypi.wheel import read_wheel_metadata
 
 
-def fetch_listings(
-    tree: Tree,
-    plan: Plan,
-    brought: Mapping[MirrorPath, PackageFile],
-    pages: IndexLinks | None,
-    progress: Progress,
-    *,
-    again: Collection[MirrorPath] = (),
-) -> Mapping[MirrorPath, Listing]:
-    """Read upstream's pages and the files, and return what is new about PyPI files.
+def unknown_listings(
+    tree: Tree, plan: Plan, coming: Mapping[MirrorPath, PackageFile], *, again: Collection[MirrorPath] = ()
+) -> list[Package]:
+    """The PyPI files about which upstream's pages have to be read once the files `coming` are placed.
 
-    New are the files that were brought or deferred, and those whose page could not be had before.
+    New are the files that come or are deferred, and those whose page could not be had before.
 
     Args:
         tree: the mirror.
         plan: what it should hold.
-        brought: the packages that were just placed.
-        pages: reads upstream's index pages; None: none is read now.
-        progress: is informed.
+        coming: the packages that are placed, or about to be.
         again: files whose page is looked at though it was settled.
-
-    Raises:
-        MachineError: a file cannot be read.
     """
-    known = {**_known(tree, brought), **_come(tree, plan, brought, progress)}
+    old = tree.inventory.listings
+    known = {path: each for path, each in old.items() if _is_known(tree, path, coming)}
     held = tree.inventory.stored_at
-    stored = {**{path: each for path in known if (each := held(path)) is not None}, **brought}
-    unknown = [
+    stored = {**{path: each for path in known if (each := held(path)) is not None}, **coming}
+    return [
         pinned(package, stored.get(path))
         for path, package in plan.packages.items()
         if package.kind == "pypi"
         and (path in stored or path in plan.deferred)
         and (path in again or not (path in known and known[path].is_settled))
     ]
-    if pages is not None and unknown:
-        upstream = pages.fetch_links(unknown)
-    else:
+
+
+def fetch_listings(
+    tree: Tree,
+    plan: Plan,
+    brought: Mapping[MirrorPath, PackageFile],
+    upstream: UpstreamLinks | None,
+    progress: Progress,
+    *,
+    again: Collection[MirrorPath] = (),
+) -> Mapping[MirrorPath, Listing]:
+    """Read the files, and return what is new about PyPI files, from them and from upstream's pages.
+
+    Args:
+        tree: the mirror.
+        plan: what it should hold.
+        brought: the packages that were just placed.
+        upstream: what upstream's index pages say of `unknown_listings`; None: none was read now.
+        progress: is informed.
+        again: files whose page was looked at though it was settled.
+
+    Raises:
+        MachineError: a file cannot be read.
+    """
+    unknown = unknown_listings(tree, plan, brought, again=again)
+    known = {**_known(tree, brought), **_come(tree, plan, brought, progress)}
+    if upstream is None or not unknown:
         upstream = UpstreamLinks(undecided={package.path for package in unknown})
     _explain(upstream, progress)
+    is_here = {*brought, *(path for path in known if tree.inventory.stored_at(path) is not None)}
     found = {path: known[path] for path in brought if path in known}
     found |= _pack_listings(tree, plan, brought)
     for package in unknown:
         inside = known.get(package.path) or (
-            _look_into(tree, package, progress) if package.path in stored else _unknown()
+            _look_into(tree, package, progress) if package.path in is_here else _unknown()
         )
-        found[package.path] = _completed(inside, package, upstream, is_deferred=package.path not in stored)
+        found[package.path] = _completed(inside, package, upstream, is_deferred=package.path not in is_here)
     return found
+
+
+def _is_known(tree: Tree, path: MirrorPath, coming: Mapping[MirrorPath, PackageFile]) -> bool:
+    """Whether what was known of a file holds for the one that comes in its place; of a deferred file it does."""
+    return coming.get(path) in (None, tree.inventory.stored_at(path)) or path in tree.inventory.deferred
 
 
 def _pack_listings(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, PackageFile]) -> Mapping[MirrorPath, Listing]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pixi_mirror.conda.repodata import to_milliseconds
 from pixi_mirror.errors import UnmirrorableError
+from pixi_mirror.mirror.hosted_pins import in_hosted_folders
 from pixi_mirror.model.attestations import attested_path, with_attestations
 from pixi_mirror.model.packages import Layout, Package, Snapshot, Target
 from pixi_mirror.model.values import Json, MirrorPath, canonical
@@ -54,6 +55,7 @@ def merge(snapshots: Iterable[Snapshot], *, layout: Layout, names: Mapping[str, 
         targets[path] = targets.get(attested_path(path), [])
     conflicts = [line for path in sorted(claims) for line in _conflicts(path, claims[path], layout, names)]
     conflicts += _shared_directories(snapshots)
+    conflicts += in_hosted_folders(snapshots)
     if conflicts:
         raise UnmirrorableError(
             "\n".join(["the locks contradict each other about what a file is; nothing was changed:", *conflicts]),

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pixi_mirror.errors import FetchError, PixiMirrorError, UnmirrorableError, WorkspaceError
 from pixi_mirror.lockfile.interface import SelectionResult, WorkspaceSource
 from pixi_mirror.mirror.checkout import outside_warnings
+from pixi_mirror.mirror.hosted_pins import beside_hosted
 from pixi_mirror.mirror.subscriptions import SourceRequest
 from pixi_mirror.model.packages import Inventory, Layout, Snapshot
 from pixi_mirror.model.request import SKIP, LockReading, Refusal
@@ -96,6 +97,7 @@ def renew_pins(
         _remember(known_manifests, each.subscription, str(manifest) if manifest is not None else None)
         _remember(known_readings, each.subscription, each.source.reading)
         if answer is not None:
+            answer = replace(answer, snapshot=beside_hosted(answer.snapshot, inventory))
             answers[each.subscription] = answer
             snapshots[each.subscription] = _with_tools(answer.snapshot, snapshots.get(each.subscription))
     _refuse_unknown_platforms(requests, answers)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pixi_mirror.errors import MachineError, UnmirrorableError
 from pixi_mirror.mirror.changes import PackageChange, package_changes
 from pixi_mirror.mirror.compare import TreeDifference, compare
+from pixi_mirror.mirror.hosted_pins import hidden_projects
 from pixi_mirror.mirror.merge import merge
 from pixi_mirror.mirror.pins import RenewedPins
 from pixi_mirror.mirror.tree import Tree
@@ -161,7 +162,7 @@ def _page_warnings(packages: tuple[Package, ...]) -> tuple[str, ...]:
         f"the index {url} can have no place in a mirror, so its files are in {SIMPLE}/ alone"
         for url in indexes_without_place(packages)
     )
-    return (*lost, *repeated_file_names(packages))
+    return (*lost, *repeated_file_names(packages), *hidden_projects(packages))
 
 
 def undeferrable_error(plan: Plan) -> UnmirrorableError | None:

@@ -5,7 +5,7 @@ Nothing is removed if a record cannot be read, or if a wanted file is missing.
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +14,9 @@ from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, UsageError
 from pixi_mirror.mirror.apply import apply_plan
 from pixi_mirror.mirror.imported import is_imported, lasting_stamp
-from pixi_mirror.mirror.indexes import needed_indexes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, plan_changes
+from pixi_mirror.mirror.remove_files import remove_files
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.packages import Package, PackageFile
 from pixi_mirror.model.values import DAY_S, MirrorPath, Sha256
@@ -85,7 +85,8 @@ def prune(mirror: Path, *, apply: bool, grace_days: float, force: bool, context:
         pruned, plan = _plan_prune(tree, apply=True, grace_s=grace_s, keep=keep)
         _refuse_most_of_mirror(tree, pruned, force=force)
         _unlist(tree, plan, pruned, context, grace_s=grace_s)
-        _remove(tree, plan, pruned, context)
+        listed = replace(plan, kept=_listed_by_import(tree, plan))
+        remove_files(tree, listed, pruned.removed, context, stamp=lasting_stamp(tree))
         for sha256 in pruned.replaced:
             tree.remove_replaced(sha256)
         return pruned
@@ -184,34 +185,3 @@ def _unlist(tree: Tree, plan: Plan, pruned: PruneResult, context: Context, *, gr
     tree.record(tree.inventory, locks=plan.pins.locks, unlisted=unlisted, stamp=stamp)
     listed = replace(plan, kept=_listed_by_import(tree, plan))
     apply_plan(tree, listed, context, unlisted=unlisted, grace_s=grace_s, stamp=stamp)
-
-
-def _remove(tree: Tree, plan: Plan, pruned: PruneResult, context: Context) -> None:
-    """Remove the files that are due and the index files that list nothing any more, and record what is left."""
-    sidecar_maker = context.sidecar_maker(plan.pins.locks.values())
-    needed = needed_indexes(tree, replace(plan, kept=_listed_by_import(tree, plan)), {*pruned.removed})
-    idle = [path for path in tree.inventory.generated if path not in needed and sidecar_maker.role(path) is None]
-    going = dict.fromkeys((*pruned.removed, *idle))
-    left = {path: content for path, content in tree.inventory.tree.items() if path not in going}
-    for path in _without_other_names(tree, going, left):
-        tree.remove(path)
-    tree.record(
-        replace(
-            tree.inventory,
-            tree=left,
-            listings={
-                path: each
-                for path, each in tree.inventory.listings.items()
-                if path in left or path in tree.inventory.deferred
-            },
-        ),
-        locks=plan.pins.locks,
-        unlisted={path: at for path, at in tree.state.unlisted.items() if path in left},
-        stamp=lasting_stamp(tree),
-    )
-
-
-def _without_other_names(tree: Tree, going: Iterable[MirrorPath], left: Iterable[MirrorPath]) -> Iterator[MirrorPath]:
-    """Those of `going` that are no other name of a file in `left`, as `A` and `a` are on a disk that ignores case."""
-    names = {path.casefold() for path in left} if tree.is_case_blind else set()
-    yield from (path for path in going if path.casefold() not in names)

@@ -5,28 +5,34 @@ It alone touches the mirror on disk. Anybody may read a `Tree`; whoever changes 
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pixi_mirror.disk import directories, files, links
-from pixi_mirror.disk.files import explain_errors, identity_of
+from pixi_mirror.disk import directories, files
+from pixi_mirror.disk.files import explain_errors
 from pixi_mirror.disk.lock import WAITING, lock_file
-from pixi_mirror.errors import BusyError, MachineError, WrongBytesError
+from pixi_mirror.errors import BusyError, MachineError
 from pixi_mirror.mirror import inventory_text, state_file
+from pixi_mirror.mirror.generation_rows import rows_of
 from pixi_mirror.mirror.inventory_text import PackageTexts
+from pixi_mirror.mirror.mint import GenerationContent, MintedGenerations, mint
 from pixi_mirror.mirror.state_file import State
-from pixi_mirror.mirror.tree_view import GENERATIONS, INVENTORY, PRIVATE, REPLACED, STATE, TreeView
+from pixi_mirror.mirror.state_notes import FILE as NOTES
+from pixi_mirror.mirror.state_notes import StateNotes
+from pixi_mirror.mirror.tree_files import TreeFiles
+from pixi_mirror.mirror.tree_view import GENERATIONS, INVENTORY, PRIVATE, REPLACED, STATE
 from pixi_mirror.model.packages import Inventory, Stamp
 from pixi_mirror.model.request import LockReading
-from pixi_mirror.model.values import MirrorPath, Sha256
-
-_MANY, _WRITING = 64, 4  # files from which on several threads write them, and how many
+from pixi_mirror.model.values import MirrorPath
 
 
-class Tree(TreeView):
+class Tree(TreeFiles):
     """One mirror on disk. It may be read at any time, and changed inside `writing`."""
+
+    _excludes_updates = True
+    """Whether it waits for an update that is fetching; an upload does not."""
 
     def __init__(self, root: Path) -> None:
         """Read the mirror in `root`; a directory that is absent or empty is a mirror that holds nothing.
@@ -35,10 +41,26 @@ class Tree(TreeView):
             MachineError: it holds other things, is no directory or cannot be read, or its records do not parse.
         """
         super().__init__(root)
-        self._temporary = self._private / "tmp"
-        self._unsynced: set[Path] = set()
         self._holds: Callable[[], bool] = lambda: False
         self._verb = ""
+        self._is_updating = False
+
+    @contextmanager
+    def updating(self, *, timeout_s: float) -> Iterator[None]:
+        """Keep out every other verb for the whole block, but not uploads: those write in between.
+
+        Raises:
+            BusyError: another verb is writing and did not finish within `timeout_s` seconds.
+            MachineError: the directory cannot be made or written, or its private part belongs to somebody else.
+        """
+        self._prepare()
+        lock = self._private / "update-lock"
+        with lock_file(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING):
+            self._is_updating = True
+            try:
+                yield
+            finally:
+                self._is_updating = False
 
     @contextmanager
     def writing(self, *, timeout_s: float, verb: str = "", freeing: bool = False) -> Iterator[None]:
@@ -51,13 +73,13 @@ class Tree(TreeView):
             BusyError: another process is writing and did not finish within `timeout_s` seconds.
             MachineError: the directory cannot be made or written, or its private part belongs to somebody else.
         """
-        with explain_errors("prepare the mirror", self.root):
-            self._unsynced |= directories.make_directory(self.root)
-            for private in (self._private, self._temporary, self._private / GENERATIONS, self._private / REPLACED):
-                private.mkdir(mode=0o700, exist_ok=True)
-                directories.refuse_foreign(private)
-        lock = self._private / "lock"
-        with lock_file(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING) as holds:
+        self._prepare()
+        is_alone = self._is_updating or not self._excludes_updates
+        lock, what = self._private / "lock", f"the mirror {self.root}"
+        with (
+            nullcontext() if is_alone else self.updating(timeout_s=timeout_s),
+            lock_file(lock, timeout_s=timeout_s, what=what, advice=WAITING) as holds,
+        ):
             self._holds = holds
             self._verb = verb
             with explain_errors("read the mirror", self.root):
@@ -68,6 +90,13 @@ class Tree(TreeView):
                 directories.release_reserve(self._private / directories.RESERVE)
             yield
             directories.keep_reserve(self._private / directories.RESERVE, size=self._rewritable())
+
+    def _prepare(self) -> None:
+        with explain_errors("prepare the mirror", self.root):
+            self._unsynced |= directories.make_directory(self.root)
+            for private in (self._private, self._temporary, self._private / GENERATIONS, self._private / REPLACED):
+                private.mkdir(mode=0o700, exist_ok=True)
+                directories.refuse_foreign(private)
 
     def _rewritable(self) -> int:
         """Bytes of what has to be written anew where files are unlisted: indexes and, about as long, the records."""
@@ -98,87 +127,6 @@ class Tree(TreeView):
         placing = tuple(sorted({*paths, *self.leftovers()}))
         self._write_state(replace(self.state, placing=placing, identities=self._identities))
 
-    def place(self, path: MirrorPath, source: Path, *, sha256: Sha256) -> None:
-        """Put a verified file at `path`: at every instant what stood there, or the whole new file.
-
-        Raises:
-            WrongBytesError: `source` has changed since it was verified.
-            MachineError: the disk refuses, or `source` is gone.
-        """
-        target = self.path(path)
-        with explain_errors("write", target):
-            self._unsynced |= directories.make_directory(target.parent, below=self.root)
-            self._keep_replaced(path, sha256)
-            temporary = self._temporary / files.fresh_name()
-            status = links.link_or_copy(source, target, sha256=sha256, temporary=temporary)
-        self._identities[path] = identity_of(status)
-        self._unsynced.add(target.parent)
-
-    def _keep_replaced(self, path: MirrorPath, new: Sha256) -> None:
-        """Keep the file that another one is about to replace: an earlier generation lists it."""
-        old = self.inventory.stored_at(path)
-        if old is None or old.sha256 == new:
-            return
-        target, temporary = self.replaced(old.sha256), self._temporary / files.fresh_name()
-        with suppress(OSError, WrongBytesError):  # it is gone or damaged, so that no generation could use it
-            links.link_or_copy(self.path(path), target, sha256=old.sha256, temporary=temporary)
-        self._unsynced.add(target.parent)
-
-    def remove_replaced(self, sha256: Sha256) -> None:
-        """Remove a file that was replaced by another one with the same path."""
-        with explain_errors("remove", self._private), suppress(FileNotFoundError):
-            self.replaced(sha256).unlink()
-
-    def write(self, path: MirrorPath, data: bytes) -> None:
-        """Write a generated file, whole or not at all, so that it survives a power loss."""
-        self.write_all({path: data})
-        self.sync()
-
-    def write_all(self, contents: Mapping[MirrorPath, bytes]) -> None:
-        """Write many generated files, each whole or not at all; they survive a power loss after the next `sync`."""
-        for path in contents:
-            target = self.path(path)
-            with explain_errors("write", target):
-                self._unsynced |= directories.make_directory(target.parent, below=self.root)
-            self._unsynced.add(target.parent)
-
-        def put(path: MirrorPath) -> os.stat_result:
-            target = self.path(path)
-            with explain_errors("write", target):
-                return files.write_synced(target, contents[path], temporary=self._temporary / files.fresh_name())
-
-        if len(contents) < _MANY:
-            found = {path: put(path) for path in contents}
-        else:
-            # Each write waits for the disk, and several at once are faster: 1600 pages took 0.75 s one by one.
-            from pixi_mirror.threads import ThreadPool
-
-            with ThreadPool(_WRITING) as pool:
-                found = dict(zip(contents, pool.map(put, contents), strict=True))
-        self._identities.update((path, identity_of(status)) for path, status in found.items())
-
-    def remove(self, path: MirrorPath) -> None:
-        """Remove a file of ours, if it exists, and the directories that are empty then."""
-        target = self.path(path)
-        with explain_errors("remove", target):
-            for folder in list(target.parents)[: len(Path(path).parents) - 1]:
-                directories.is_true_directory(folder)  # a link would lead to files that are not ours
-            self._identities.pop(path, None)
-            with suppress(FileNotFoundError):
-                target.unlink()
-                self._unsynced.add(target.parent)
-            with suppress(OSError):  # the first that is not empty ends it
-                for parent in list(target.parents)[: len(Path(path).parents) - 1]:
-                    parent.rmdir()
-                    self._unsynced.discard(parent)
-                    self._unsynced.add(parent.parent)
-
-    def sync(self) -> None:
-        """Make every file placed so far survive a power loss."""
-        with explain_errors("write", self.root):
-            directories.sync_directories(self._unsynced)
-        self._unsynced.clear()
-
     def record_found_workspace(self, directory: Path, manifest: Path, trail: str) -> None:
         """Record which workspace pixi found from a directory; entries of directories that are gone are dropped."""
         found = {each: known for each, known in self.state.found.items() if os.path.isdir(each)}
@@ -190,7 +138,7 @@ class Tree(TreeView):
         Nothing depends on them but time: without them, the next look hashes these files again.
         """
         seen, inventory = self._identities, self.inventory
-        if seen == self.state.identities:
+        if seen == self.state.identities or not self.notes.is_settled:
             return
         with suppress(BusyError, MachineError), self.writing(timeout_s=0):
             if self.inventory is inventory:
@@ -253,15 +201,28 @@ class Tree(TreeView):
     def _record_generation(self, new: Inventory, texts: PackageTexts) -> Stamp:
         """Write what the mirror will hold as a generation; it is one as soon as the inventory names it."""
         self._require_lock()
-        known, folder = self.generations, self._private / GENERATIONS
-        minted = known.mint(self.inventory, new, texts, verb=self._verb)
+        known, old = self.generations, self.inventory
+        before = GenerationContent.of(rows_of(old, texts)) if old.snapshots or old.tree else None
+        minted = mint(known, old.stamp, before, GenerationContent.of(rows_of(new, texts)), verb=self._verb)
+        self.write_generations(minted)
+        return minted.stamp
+
+    def write_generations(self, minted: MintedGenerations) -> None:
+        """Write the files of new generations, and remove those that a killed writer left."""
+        folder = self._private / GENERATIONS
         with explain_errors("write", folder):
-            for name in known.unfinished():
+            for name in self.generations.unfinished():
                 (folder / name).unlink()
             for name, data in minted.files.items():
                 files.write_synced(folder / name, data, temporary=self._temporary / files.fresh_name(), mode=0o600)
             directories.sync_directories([folder, self._private])
-        return minted.stamp
+
+    def append_private(self, name: str, line: str) -> None:
+        """Add a line to a private record, so that it survives a power loss."""
+        self._require_lock()
+        with explain_errors("write", self._private / name):
+            files.append_line(self._private / name, line, synced=True)
+            directories.sync_directories([self._private])
 
     def record_private(self, name: str, data: bytes) -> None:
         """Write a private record, whole or not at all, so that it survives a power loss."""
@@ -284,20 +245,29 @@ class Tree(TreeView):
         self.write_private(STATE, state_file.dump(new))
         with explain_errors("write", self._private):
             directories.sync_directories([self._private])
-        self.state = replace(new, identities=MappingProxyType(dict(new.identities)))
+        self.state = self._written = replace(new, identities=MappingProxyType(dict(new.identities)))
+        if self.notes.is_settled:
+            self._forget_notes()
 
-    def write_private(self, name: str, data: bytes) -> None:
-        """Write a private file whose loss costs only time, unless it has these bytes already."""
-        target = self._private / name
-        with explain_errors("write", target):
-            with suppress(OSError):  # a link or directory is replaced
-                if files.read_bytes(target) == data:
-                    return
-            files.write_synced(target, data, temporary=self._temporary / files.fresh_name(), mode=0o600)
+    def _forget_notes(self) -> None:
+        """Remove the notes of uploads, which are in the state now."""
+        with explain_errors("write", self._private), suppress(FileNotFoundError):
+            (self._private / NOTES).unlink()
+        self.notes = StateNotes()
 
 
 def open_mirror(mirror: Path) -> Tree:
     """Open the mirror at a path where there must be one.
+
+    Raises:
+        MachineError: there is none.
+    """
+    require_mirror(mirror)
+    return Tree(mirror)
+
+
+def require_mirror(mirror: Path) -> None:
+    """Refuse a path where there is no mirror.
 
     Raises:
         MachineError: there is none.
@@ -309,7 +279,6 @@ def open_mirror(mirror: Path) -> Tree:
         if not begun:
             here = f"{mirror} is not a mirror: there is no {INVENTORY} in it"
             raise MachineError(f"{here if mirror.is_dir() else f'there is no mirror at {mirror}'}.{_advice(mirror)}")
-    return Tree(mirror)
 
 
 def _advice(mirror: Path) -> str:

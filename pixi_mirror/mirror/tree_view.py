@@ -17,6 +17,8 @@ from pixi_mirror.mirror.kept_records import LONGEST_RECORD, RecordCache, read_re
 from pixi_mirror.mirror.ledger_file import Ledger, read_ledger
 from pixi_mirror.mirror.staged import StagedFiles
 from pixi_mirror.mirror.state_file import State
+from pixi_mirror.mirror.state_notes import FILE as NOTES
+from pixi_mirror.mirror.state_notes import parse_notes
 from pixi_mirror.model.packages import GeneratedFile, Inventory, PackageFile
 from pixi_mirror.model.values import MirrorPath, Sha256
 from pixi_mirror.progress import Progress
@@ -124,9 +126,12 @@ class TreeView:
         if self._records.has_changed(self.root / INVENTORY):
             nothing = Inventory(layout="channels", snapshots=(), kept={}, tree={})
             self.inventory = read_record(self.root / INVENTORY, inventory_file.parse, nothing)
+        closed = self.is_closed
         if self._records.has_changed(self._private / STATE):
-            closed = self.is_closed
-            self.state = State() if closed else read_record(self._private / STATE, state_file.parse, State())
+            self._written = State() if closed else read_record(self._private / STATE, state_file.parse, State())
+        if self._records.has_changed(self._private / NOTES):
+            self.notes = parse_notes(b"" if closed else self.read_private(NOTES) or b"")
+        self.state = self.notes.added_to(self._written)
         self._identities = dict(self.state.identities)
 
     @property

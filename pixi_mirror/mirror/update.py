@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pixi_mirror.context import Context
-from pixi_mirror.disk.directories import require_writable
-from pixi_mirror.disk.files import explain_errors
-from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors, WorkspaceError
-from pixi_mirror.mirror.apply import apply_plan
+from pixi_mirror.errors import MachineError, PixiMirrorError
+from pixi_mirror.mirror.apply import apply_plan, refuse_absent_indexer
 from pixi_mirror.mirror.blocked_paths import blocked_paths_error
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.imported import fork, refuse_own_changes
@@ -30,20 +28,23 @@ from pixi_mirror.mirror.subscriptions import (
     is_refresh,
 )
 from pixi_mirror.mirror.tree import Tree
-from pixi_mirror.mirror.tree_view import PRIVATE
+from pixi_mirror.mirror.update_errors import failure_of, look_whether_writable, problem_of
 from pixi_mirror.mirror.update_result import UpdateRequest, UpdateResult, result_of
 from pixi_mirror.mirror.upstream import (
-    UpstreamPackages,
     find_submodules,
     read_file_of_commit,
     resolve_build_backends,
     resolve_build_requirements,
 )
+from pixi_mirror.mirror.upstream_packages import UpstreamPackages
 
 if TYPE_CHECKING:  # a run with nothing to fetch must not pay for it
-    from pixi_mirror.cache.batch import FailedPackage
     from pixi_mirror.mirror.update_policy import JudgedPlan
     from pixi_mirror.model.policy import PolicyVerdict
+
+
+_UPLOADS_S = 60.0
+"""How long an update waits for uploads that come one after another, however short it waits for other verbs."""
 
 
 def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan], None]) -> UpdateResult:
@@ -75,14 +76,16 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
     if request.dry_run or (early is not None and early.refusal is not None):
         decision = early or _decide(request, tree, named, context)
         if request.dry_run:
-            _look_whether_writable(tree, context)
+            look_whether_writable(tree, context)
         error = decision.refusal or decision.problem
         indexes = stale_indexes(tree, decision.plan)
         return result_of(request, decision.plan, indexes=indexes, error=error, policy=decision.verdict)
-    with tree.writing(timeout_s=context.lock_timeout_s, verb="update"):
-        if request.fork:
-            name = fork(tree).mirror[:8]
-            context.progress.note(f"{tree.root} is a mirror of its own now, {name}, and takes no more archives")
+    with tree.updating(timeout_s=context.lock_timeout_s):
+        with tree.writing(timeout_s=context.lock_timeout_s, verb="update"):
+            if request.fork:
+                name = fork(tree).mirror[:8]
+                context.progress.note(f"{tree.root} is a mirror of its own now, {name}, and takes no more archives")
+        # From here to the first change uploads are not kept out: locks are read, and files fetched into the cache.
         decision = early if early is not None and not tree.inventory.tree else _decide(request, tree, named, context)
         if decision.refusal is not None:
             indexes = stale_indexes(tree, decision.plan)
@@ -90,14 +93,20 @@ def update(request: UpdateRequest, context: Context, *, announce: Callable[[Plan
         announce(decision.plan)
         here = decision.sources.here
         if here is not None and here.manifests_digest:
-            tree.record_found_workspace(context.directory(), here.manifest, here.manifests_digest)
+            with _writing(tree, context):
+                tree.record_found_workspace(context.directory(), here.manifest, here.manifests_digest)
         result = _carry_out(request, decision, tree, context)
         if result.error is None and _renews_all(decision):
             record_date(request.mirror, "refresh")
         if result.error is None and _is_silent(decision.plan):
-            with suppress(OSError, MachineError):  # without the memo, the next run only takes longer
+            with suppress(OSError, MachineError), _writing(tree, context):  # without it, the next run only takes longer
                 tree.write_private(UNCHANGED, _memo(request, tree, decision))
         return result
+
+
+def _writing(tree: Tree, context: Context) -> AbstractContextManager[None]:
+    """Be the only writer for a step of an update; uploads, of which each takes a moment, are waited for."""
+    return tree.writing(timeout_s=max(context.lock_timeout_s, _UPLOADS_S), verb="update")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +154,7 @@ def _decide(request: UpdateRequest, tree: Tree, named: SourcesToRenew | None, co
         inputs=inputs,
         plan=plan,
         refusal=refusal or (None if judged is None else judged.error),
-        problem=_problem(plan, (*sources.problems, *pins.problems)),
+        problem=problem_of(plan, (*sources.problems, *pins.problems)),
         judged=judged,
     )
 
@@ -240,7 +249,7 @@ def _plan_with_tools(request: UpdateRequest, plan: Plan, tree: Tree, context: Co
         return error
     if with_tools == snapshots:
         return None
-    more = plan_changes(tree, replace(plan.pins, snapshots=with_tools), layout=plan.layout, defer=request.defer)
+    more = _with_uploads(tree, replace(plan, pins=replace(plan.pins, snapshots=with_tools)), request)
     return _refused_tools(more, plan, tree, context) or more
 
 
@@ -257,44 +266,19 @@ def _apply(request: UpdateRequest, plan: Plan, tree: Tree, context: Context, jud
     source = None if judged is None else judged.source
     if source is None and (plan.to_bring or lacks_listings(tree, plan)):
         source = UpstreamPackages(context)
-    done = apply_plan(tree, plan, context, source=source)
-    error = _failure(done.failed, plan) if done.failed else done.error
+    planned_on = tree.inventory
+    if source is not None:
+        refuse_absent_indexer(tree, plan, context)
+    with source.fetched(tree, plan) if source is not None else nullcontext(), _writing(tree, context):
+        now = plan if tree.inventory is planned_on else _with_uploads(tree, plan, request)
+        done = apply_plan(tree, now, context, source=source)
+    error = failure_of(done.failed, plan) if done.failed else done.error
     return result_of(request, plan, indexes=done.indexes, stored=done.stored, failed=done.failed, error=error)
 
 
-def _failure(failed: tuple[FailedPackage, ...], plan: Plan) -> PixiMirrorError:
-    return SeveralErrors(
-        f"{len(failed)} of {len(plan.to_bring)} files could not be brought; the mirror is as it was, "
-        "and what did arrive is kept in the cache for the next run:",
-        [failure.error for failure in failed],
-    )
-
-
-def _problem(plan: Plan, problems: tuple[PixiMirrorError, ...]) -> PixiMirrorError | None:
-    if not problems:
-        return None
-    return WorkspaceError(
-        "\n".join(
-            [
-                f"{len(problems)} of {len(plan.pins.snapshots)} subscriptions could not be refreshed; what was "
-                "wanted last stays:",
-                *(f"  {problem}" for problem in problems),
-            ]
-        ),
-        items=[str(problem) for problem in problems],
-    )
-
-
-def _look_whether_writable(tree: Tree, context: Context) -> None:
-    """Refuse in a dry run what the run itself would refuse; of a mirror that is there, only warn, and show the plan.
-
-    Raises:
-        MachineError: the directory of a new mirror cannot be made.
-    """
-    try:
-        with explain_errors("prepare the mirror", tree.root):
-            require_writable(tree.root, own=PRIVATE)
-    except MachineError as error:
-        if not tree.exists:
-            raise
-        context.progress.warn(f"the update itself would end with status {error.status}: {error}")
+def _with_uploads(tree: Tree, plan: Plan, request: UpdateRequest) -> Plan:
+    """The plan for a mirror into which uploads have come since it was made."""
+    of_locks = (each for each in plan.pins.snapshots if each.hosted is None)
+    snapshots = tuple(sorted((*of_locks, *tree.inventory.hosted), key=lambda each: each.id))
+    pins = replace(plan.pins, snapshots=snapshots)
+    return replace(plan_changes(tree, pins, layout=plan.layout, defer=request.defer), policy=plan.policy)

@@ -21,7 +21,8 @@ from pixi_mirror.mirror.policies import (
 )
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.update_result import UpdateRequest
-from pixi_mirror.mirror.upstream import UpstreamPackages
+from pixi_mirror.mirror.upstream_packages import UpstreamPackages
+from pixi_mirror.model.hosted import is_hosted_url
 from pixi_mirror.model.packages import Listing, Package
 from pixi_mirror.model.policy import PolicyRecord, PolicyVerdict
 from pixi_mirror.model.values import MirrorPath
@@ -59,7 +60,7 @@ def judge_plan(request: UpdateRequest, plan: Plan, tree: Tree, context: Context)
         return None
     plan = replace(plan, policy=record)
     source, listings = _read_pages(plan, tree, rules_of(record), context, _to_ask(plan, tree, rules_of(record)))
-    verdict = judge_own_rules(plan, record, _inputs(tree, listings), datetime.now(tz=UTC))
+    verdict = judge_own_rules(_of_locks(plan), record, _inputs(tree, listings), datetime.now(tz=UTC))
     if record.program is not None:
         given = request.policy.program if request.policy is not None else None
         locks = {subscription: Path(lock) for subscription, lock in plan.pins.locks.items()}
@@ -79,7 +80,7 @@ def judge_more(plan: Plan, before: Plan, tree: Tree, context: Context) -> PixiMi
     rules = rules_of(plan.policy)
     new = [package for path, package in plan.packages.items() if path not in before.packages]
     _, listings = _read_pages(plan, tree, rules, context, [each for each in new if _has_pages(each, rules)])
-    verdict = judge_own_rules(plan, plan.policy, _inputs(tree, listings), datetime.now(tz=UTC))
+    verdict = judge_own_rules(_of_locks(plan), plan.policy, _inputs(tree, listings), datetime.now(tz=UTC))
     return policy_error(verdict, what=_NOTHING)
 
 
@@ -95,7 +96,7 @@ def judge_brought(judged: JudgedPlan, tree: Tree) -> PixiMirrorError | None:
         path: replace(package, size=sizes.get(path, package.size)) for path, package in judged.plan.packages.items()
     }
     plan = replace(judged.plan, packages=packages)
-    again = judge_own_rules(plan, policy, _inputs(tree, inventory.listings), datetime.now(tz=UTC))
+    again = judge_own_rules(_of_locks(plan), policy, _inputs(tree, inventory.listings), datetime.now(tz=UTC))
     return policy_error(replace(again, unavailable=()), what=_BROUGHT)
 
 
@@ -115,8 +116,15 @@ def _record(request: UpdateRequest, plan: Plan, context: Context) -> PolicyRecor
     return PolicyRecord(name=files.name, rules=files.rules, program=program)
 
 
+def _of_locks(plan: Plan) -> Plan:
+    """The plan without what the mirror hosts itself: a policy judges what comes from elsewhere."""
+    return replace(
+        plan, packages={path: each for path, each in plan.packages.items() if not is_hosted_url(each.url.raw)}
+    )
+
+
 def _has_pages(package: Package, rules: Rules) -> bool:
-    return rules.needs_pages and package.kind == "pypi"
+    return rules.needs_pages and package.kind == "pypi" and not is_hosted_url(package.url.raw)
 
 
 def _to_ask(plan: Plan, tree: Tree, rules: Rules) -> list[Package]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from pixi_mirror.context import Context
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.network import Network
-from pixi_mirror.model.packages import Listing, Package, PackageFile
+from pixi_mirror.model.packages import Package
 from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath, Url
 from pixi_mirror.paths import HEALTH, url_path
@@ -27,11 +27,9 @@ if TYPE_CHECKING:  # a run with nothing to fetch must not pay for these
     from pixi_mirror.http.fetcher import Fetcher
     from pixi_mirror.http.sinks import Sink
     from pixi_mirror.lockfile.interface import WorkspaceSource
-    from pixi_mirror.mirror.bring import BringResult
-    from pixi_mirror.mirror.plan import Plan
     from pixi_mirror.pypi.build_requirements import ResolutionRequest
     from pixi_mirror.pypi.resolver_output import ResolvedFile
-    from pixi_mirror.pypi.upstream_pages import IndexLinks, UpstreamLinks, UpstreamPages
+    from pixi_mirror.pypi.upstream_pages import UpstreamPages
 
 
 _RETRIES_OF_PAGES = 2
@@ -106,73 +104,6 @@ def open_upstream(
             jobs=settings.jobs,
         ),
     )
-
-
-class UpstreamPackages:
-    """Packages fetched from upstream, as a source for `apply_plan`."""
-
-    def __init__(self, context: Context, *, needs_all: bool = True) -> None:
-        self.needs_all = needs_all
-        self._context = context
-        self._upstream: UpstreamConnection | None = None
-        self._links: UpstreamLinks | None = None
-
-    def read_links(self, tree: Tree, plan: Plan, packages: Iterable[Package]) -> UpstreamLinks:
-        """Read the index pages of files before the files are fetched; they are not read again for these.
-
-        Raises:
-            MachineError: a settings file does not parse.
-        """
-        self._links = self._open(tree, plan).pages.fetch_links(packages)
-        return self._links
-
-    def bring(self, tree: Tree, plan: Plan) -> BringResult:
-        """Fetch and place what the plan lacks.
-
-        Raises:
-            UnmirrorableError: two paths are the same on this disk.
-            WrongBytesError: a file changed before it was placed.
-            MachineError: a settings file does not parse, or a file or disk cannot be used.
-        """
-        from pixi_mirror.mirror.bring import bring_packages
-        from pixi_mirror.mirror.relations import fetch_relations
-
-        upstream, progress = self._open(tree, plan), self._context.progress
-        brought = bring_packages(tree, plan, upstream.store, upstream.batch, progress, needs_all=self.needs_all)
-        if brought.failed and self.needs_all:
-            return brought
-        try:
-            relations = fetch_relations(plan, tree.inventory.relations, upstream.documents, progress)
-        finally:
-            upstream.documents.close()
-        return replace(brought, relations=relations)
-
-    def listings(
-        self, tree: Tree, plan: Plan, stored: Mapping[MirrorPath, PackageFile]
-    ) -> Mapping[MirrorPath, Listing]:
-        """Read upstream's index pages.
-
-        Raises:
-            MachineError: a settings file does not parse, or a file cannot be read.
-        """
-        if all(package.kind not in ("pypi", "git") for package in plan.packages.values()):
-            return {}
-        from pixi_mirror.mirror.listings import fetch_listings
-        from pixi_mirror.pypi.upstream_pages import KnownLinks
-
-        pages: IndexLinks = self._open(tree, plan).pages
-        if self._links is not None:
-            pages = KnownLinks(self._links, pages)
-        again = () if self._links is None else self._links.decided
-        return fetch_listings(tree, plan, stored, pages, self._context.progress, again=again)
-
-    def _open(self, tree: Tree, plan: Plan) -> UpstreamConnection:
-        if self._upstream is None:
-            pins = plan.pins
-            self._upstream = open_upstream(
-                self._context, plan.packages.values(), tree, workspace=pins.workspace, sources=pins.sources.values()
-            )
-        return self._upstream
 
 
 def resolve_build_requirements(

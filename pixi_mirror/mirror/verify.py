@@ -22,7 +22,7 @@ from pixi_mirror.mirror.plan import Plan, has_unsettled_listings, plan_changes
 from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile, promised
-from pixi_mirror.mirror.upstream import UpstreamPackages
+from pixi_mirror.mirror.upstream_packages import UpstreamPackages
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package, PackageFile, Snapshot
 from pixi_mirror.model.policy import PolicyVerdict

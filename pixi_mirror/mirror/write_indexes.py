@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from pixi_mirror.conda.index_files import SHARD_SUFFIX
 from pixi_mirror.errors import ProgramError
 from pixi_mirror.mirror.blocked_paths import make_way
 from pixi_mirror.mirror.plan import Plan, recorded_indexes
@@ -24,7 +25,7 @@ from pixi_mirror.model.indexes import (
     StandingFiles,
 )
 from pixi_mirror.model.packages import GeneratedFile
-from pixi_mirror.model.values import MirrorPath, Sha256
+from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256
 
 _PARTS_AT_ONCE = 256
 GRACE_S = 7 * 86_400.0
@@ -58,12 +59,19 @@ def plan_sidecars(tree: Tree, plan: Plan, files: Mapping[MirrorPath, IndexFile],
     to_make: dict[MirrorPath, Sha256] = {}
     for main, recipe in recipes.items():
         wanted = GeneratedFile(recipe=recipe)
-        present = [
+        heads = [
             path
             for path, role in recorded.items()
-            if role.main == main and tree.inventory.tree[path] == wanted and path not in tree.state.unlisted
+            if role.main == main and not role.is_part and tree.inventory.tree[path] == wanted
         ]
-        if present and all(plan.held.get(path) == recipe for path in present):
+        # All parts that are not unlisted are named by these heads.
+        parts = [
+            path
+            for path, role in recorded.items()
+            if role.main == main and role.is_part and path not in tree.state.unlisted
+        ]
+        present = [*heads, *parts] if heads else []
+        if present and all(_is_intact(tree, plan, path) for path in present):
             fresh.update(present)
         elif present or tree.state.attempts.get(main) != _attempt(recipe, maker.mark()):
             to_make[main] = recipe
@@ -101,7 +109,7 @@ def write_indexes(
     stale = [*stale]
     result = WrittenIndexes(
         sidecars={
-            path: GeneratedFile(recipe=sidecars.recipes[sidecars.recorded[path].main]) for path in sidecars.fresh
+            path: content for path in sidecars.fresh if isinstance(content := tree.inventory.tree[path], GeneratedFile)
         },
         attempts={main: tried for main, tried in tree.state.attempts.items() if main in files},
         error=made.error,
@@ -185,8 +193,21 @@ def _write_sidecars(tree: Tree, plan: Plan, files: SidecarFiles, recipe: Sha256,
     for path, data in files.heads.items():
         tree.write(path, data)
     result.written += [path for path in (*files.parts, *files.heads) if path not in whole]
-    recorded = GeneratedFile(recipe=recipe)
-    result.sidecars.update(dict.fromkeys((*files.parts, *files.kept, *files.heads), recorded))
+    result.sidecars.update(recorded_sidecars(files, recipe))
+
+
+def recorded_sidecars(files: SidecarFiles, recipe: Sha256) -> Mapping[MirrorPath, GeneratedFile]:
+    """How the sidecars of an index file are recorded: the heads by their recipe, and parts by the sha256 in their name.
+
+    So what is recorded of a part stays the same as long as the part does.
+    """
+    parts = {path: GeneratedFile(recipe=part_digest(path)) for path in (*files.parts, *files.kept)}
+    return {**parts, **dict.fromkeys(files.heads, GeneratedFile(recipe=recipe))}
+
+
+def part_digest(path: MirrorPath) -> Sha256:
+    """The sha256 of a part's bytes, by which it is called (CEP 16)."""
+    return admit_sha256(path.rpartition("/")[2].removesuffix(SHARD_SUFFIX))
 
 
 def _is_intact(tree: Tree, plan: Plan, path: MirrorPath) -> bool:

@@ -109,8 +109,14 @@ class _PageLinks:
             yield admit_path(f"{place.folder}/{place.project}/{PAGE_HTML}"), html_page(place.project, links)
             yield admit_path(f"{place.folder}/{place.project}/{PAGE_JSON}"), json_page(place.project, links)
         for folder, names in projects.items():
-            yield admit_path(f"{folder}/{PAGE_HTML}"), html_root(names)
-            yield admit_path(f"{folder}/{PAGE_JSON}"), json_root(names)
+            yield from root_pages(folder, names)
+
+
+def root_pages(folder: str, projects: Iterable[str]) -> Iterator[tuple[MirrorPath, bytes]]:
+    """The pages of an index that list its projects."""
+    names = sorted(set(projects))
+    yield admit_path(f"{folder}/{PAGE_HTML}"), html_root(names)
+    yield admit_path(f"{folder}/{PAGE_JSON}"), json_root(names)
 
 
 def repeated_file_names(packages: Iterable[Package]) -> tuple[str, ...]:

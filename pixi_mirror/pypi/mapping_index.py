@@ -5,6 +5,7 @@ pixi requests it while it solves an environment with PyPI dependencies, even for
 
 from collections.abc import Callable, Iterable, Mapping
 
+from pixi_mirror.model.hosted import is_hosted_url
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json, MirrorPath, admit_path, canonical
@@ -25,7 +26,8 @@ class MappingIndex:
         A package without purls has no file: pixi takes a missing file (404) for "not known", and goes on. The file of
         all names is always there, `{}` where no lock has purls, because pixi cannot lock without it.
         """
-        packages = tuple(contents.packages)
+        # What is hosted is nobody's business but its readers', and the mapping is everybody's.
+        packages = tuple(package for package in contents.packages if not is_hosted_url(package.url.raw))
         if not packages:
             return {}
         known = {package.path: package for package in packages if _is_known(package)}

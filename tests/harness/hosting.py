@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.directly import Directly
 from harness.world import World
 
+from pixi_mirror.context import Context
 from pixi_mirror.demo.distributions import BuiltDistribution
 from pixi_mirror.demo.packages import BuiltPackage
 from pixi_mirror.disk.files import write_whole
@@ -29,11 +30,15 @@ class Host:
         return self.world.mirror
 
     @property
+    def context(self) -> Context:
+        return self.directly.context
+
+    @property
     def directly(self) -> Directly:
         return Directly(world=self.world)
 
     def add(self, *, conda: bool = True, pypi: bool = True) -> None:
-        add_hosted_name(self.mirror, self.name, HostedKinds(conda=conda, pypi=pypi), self.directly.context)
+        add_hosted_name(self.mirror, self.name, HostedKinds(conda=conda, pypi=pypi), user="ada", context=self.context)
 
     def send(self, built: BuiltPackage | BuiltDistribution, **changed: object) -> UploadOutcome:
         return self.send_bytes(built.data, filename=built.file_name, **changed)
@@ -54,7 +59,7 @@ class Host:
                     **changed,
                 }
             )
-            return receive_upload(self.mirror, upload, self.directly.context)
+            return receive_upload(self.mirror, upload, self.context)
 
     def served(self, path: str) -> bytes:
         return (self.mirror / path).read_bytes()

@@ -20,8 +20,12 @@ from pixi_mirror.lockfile.writer import CondaLockEntry, PypiLockEntry
 
 _ALWAYS = ("rename", "replace", "link", "unlink")
 _PRIVATE = {
-    f".pixi-mirror/{name}" for name in ("ledger.json", "lock", "receiver", "reserve", "state.json", "unchanged.json")
-}
+    f".pixi-mirror/{name}"
+    for name in (
+        "hosted.log", "ledger.json", "lock", "receiver", "reserve", "state.json", "state.notes", "unchanged.json",
+        "update-lock",
+    )
+}  # fmt: skip
 _HISTORY = re.compile(r"generations/(?:([0-9]+)\.gz|names\.json)|replaced/[0-9a-f]{64}")
 _CACHE = {"CACHEDIR.TAG", "identities", "lock", "partial", "sha256"}
 _FEW = 3
@@ -67,7 +71,9 @@ class Place:
     def _generations_that_nobody_names(self, private: Mapping[str, bytes]) -> set[str]:
         numbers = {int(found[1]) for path in private if (found := _HISTORY.fullmatch(path)) and found[1]}
         inventory = self.mirror / "pixi-mirror.json"
-        stamp = json.loads(inventory.read_bytes()).get("generation") if inventory.exists() else None
+        document = json.loads(inventory.read_bytes()) if inventory.exists() else {}
+        stamps = [document.get("generation"), *(change["generation"] for _, change in document.get("journal", ()))]
+        stamp = stamps[-1]
         last = stamp["last"] if stamp else max(numbers, default=0)
         return {f"generation {number}, and the last is {last}" for number in numbers if number > last}
 
@@ -184,7 +190,7 @@ class Judge:
 def _written(before: dict, after: dict) -> set[str]:
     # Who decides in full signs the writer lock.
     changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-    return {path for path in changed if not path.endswith(("/lock", "/.pixi-mirror"))}
+    return {path for path in changed if not path.endswith(("/lock", "/update-lock", "/.pixi-mirror", "/incoming"))}
 
 
 def judge(scenario: Scenario) -> Judge:
@@ -307,6 +313,44 @@ def repair(world: World) -> Scenario:
     damaged.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     (channel / "linux-64/repodata.json").write_bytes(b"{}")
     return Scenario(world=world, args=lambda mirror: ["verify", mirror, "--repair"], is_true_before=False)
+
+
+def hosted_upload(world: World) -> Scenario:
+    """A package put into a hosted channel that has others, with a sidecar."""
+    return _hosting(world, ["host", "put", *_built(world, "tool", "2.0"), "--to", "team"])
+
+
+def hosted_yank(world: World) -> Scenario:
+    """A package of a hosted channel yanked."""
+    return _hosting(world, ["host", "yank", "tool-1.0-0.conda", "--from", "team"])
+
+
+def hosted_deletion(world: World) -> Scenario:
+    """A wheel and a package of a hosted name deleted; a second run finds none."""
+    args = ["host", "delete", "tool-1.0-0.conda", "--from", "team"]
+    return _hosting(world, args, rerun_statuses=(0, 4))
+
+
+def _hosting(world: World, args: list[object], *, rerun_statuses: tuple[int, ...] = (0,)) -> Scenario:
+    scenario = Scenario(
+        world=world, args=lambda mirror: [*args, "-o", mirror], has_jobs=False, rerun_statuses=rerun_statuses,
+        rewritten=frozenset({"mirror/.pixi-mirror/hosted.log"}),
+    )  # fmt: skip
+    scenario.seed.directory.mkdir()
+    mirror, around = scenario.seed.mirror, scenario.surroundings(scenario.seed)
+    files = [*_built(world, "tool", "1.0"), *_built(world, "other", "1.0")]
+    wheel = build_wheel(name="demo", version="1.0")
+    (world.directory / wheel.file_name).write_bytes(wheel.data)
+    for words in (["add", "team"], ["put", *files, world.directory / wheel.file_name, "--to", "team"]):
+        done = program.run(["host", *words, "-o", mirror], **around)
+        assert done.status == 0, done.stderr
+    return scenario
+
+
+def _built(world: World, name: str, version: str) -> list[Path]:
+    built = build_package(name=name, version=version, subdir="linux-64")
+    (world.directory / built.file_name).write_bytes(built.data)
+    return [world.directory / built.file_name]
 
 
 def python(world: World) -> Scenario:

@@ -20,6 +20,9 @@ VERBS = {
     "repair": scenario.repair,
     "rollback": scenario.rollback,
     "advisories": scenario.advisories,
+    "upload": scenario.hosted_upload,
+    "yank": scenario.hosted_yank,
+    "deletion": scenario.hosted_deletion,
     "prime": cases.prime,
     "pack": cases.pack,
     "pack as a folder": cases.pack_folder,
@@ -29,7 +32,7 @@ VERBS = {
     "ack": cases.acknowledge,
 }
 ALL = [pytest.param(verb, verb, id=verb) for verb in VERBS]
-KILLED = ("update", "prune", "prime", "import")
+KILLED = ("update", "prune", "upload", "deletion", "prime", "import")
 FAILED = ("update", "export")
 """What the unmarked run tries; CI tries all."""
 SAMPLE, SMALL_SAMPLE = 12, 36

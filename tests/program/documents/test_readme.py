@@ -157,6 +157,8 @@ def test_the_documented_json_has_the_keys_of_a_real_run(world):
     assert world.run("verify", "--repair").status == 0
     runs.append(world.run_json("prune"))
     runs.append(world.run_json("forget", "--lock", lock))
+    assert world.run("host", "add", "team", "own").status == 0
+    runs.append(world.run_json("host", "log", "own"))
     runs += [world.run_json("log"), world.run_json("diff", "1", "2")]
     runs += [world.run_json("pin", "1", "release-1"), world.run_json("rollback", "1")]
     runs.append(world.run_json("sbom", "-o", "mirror.cdx.json"))

@@ -11,6 +11,10 @@ from pixi_mirror.demo.distributions import build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.hosting.names import hosted_names
 from pixi_mirror.hosting.upload import UploadRefused
+from pixi_mirror.mirror.compare import TreeDifference
+from pixi_mirror.mirror.indexes import stale_indexes
+from pixi_mirror.mirror.pins import recorded_pins
+from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.tree import open_mirror
 
 
@@ -70,3 +74,36 @@ def test_nothing_of_a_refused_upload_stays(host: Host) -> None:
     assert refused.value.status == 400
     assert not (host.mirror / "team/files").exists()
     assert list((host.mirror / ".pixi-mirror/incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("with_shards", [False, True])
+def test_what_is_written_for_each_upload_is_what_writing_all_anew_would_give(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, with_shards: bool
+) -> None:
+    if with_shards:
+        monkeypatch.setattr("pixi_mirror.mirror.sidecars.SHARDS_FROM", 1)
+    host = Host(world)
+    host.add()
+    sent = [
+        build_package(name="tool", subdir="linux-64"),
+        build_package(name="tool", version="2.0", subdir="linux-64", extension="tar.bz2"),
+        build_package(name="a-first", subdir="linux-64"),
+        build_package(name="tool", build="1", subdir="linux-64", depends=["a-first >=1"]),
+        build_package(name="other"),
+        build_wheel(name="zebra", version="1.0"),
+        build_wheel(name="Alpha.Beta", version="1.0", requires_python=">=3.8"),
+        build_sdist(name="Alpha.Beta", version="1.0"),
+    ]
+    for built in sent:
+        host.send(built)
+        tree = open_mirror(host.mirror)
+        plan = plan_changes(tree, recorded_pins(tree.inventory, tree.state.locks, sources={}), layout="channels")
+        assert stale_indexes(tree, plan) == ()
+        shards = (host.mirror / "team/linux-64/repodata_shards.msgpack.zst").exists()
+        assert shards == with_shards
+        assert plan.difference == TreeDifference(missing=(), changed=(), surplus=())
+        assert not tree.leftovers()
+        assert oracle.problems(host.mirror) == []
+    assert len(tree.generations.numbers()) == 1 + len(sent)
+    assert tree.generations.inventory(len(sent) + 1).stored == tree.inventory.stored
+    assert tree.inventory.stamp == tree.generations.inventory(len(sent) + 1).stamp

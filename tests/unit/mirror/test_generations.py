@@ -8,9 +8,12 @@ from harness.inventories import conda, digest, inventory, snapshot
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror.generation_file import dump, parse_head, parse_rows, short
 from pixi_mirror.mirror.generation_names import admit_name
+from pixi_mirror.mirror.generation_rows import rows_of
 from pixi_mirror.mirror.generations import Generations
 from pixi_mirror.mirror.inventory_file import parse
+from pixi_mirror.mirror.inventory_text import PackageTexts
 from pixi_mirror.mirror.inventory_text import dump as dump_inventory
+from pixi_mirror.mirror.mint import GenerationContent, mint
 from pixi_mirror.model.packages import PackageFile
 from pixi_mirror.model.request import Request
 
@@ -38,7 +41,9 @@ class History:
         return Generations(self.folder, self.inventory.stamp)
 
     def record(self, new, *, verb="update"):
-        minted = self.generations.mint(self.inventory, new, verb=verb)
+        old, texts = self.inventory, PackageTexts()
+        before = GenerationContent.of(rows_of(old, texts)) if old.snapshots or old.tree else None
+        minted = mint(self.generations, old.stamp, before, GenerationContent.of(rows_of(new, texts)), verb=verb)
         for name, data in minted.files.items():
             (self.folder / name).write_bytes(data)
         self.inventory = replace(new, stamp=minted.stamp)
