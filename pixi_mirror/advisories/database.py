@@ -23,6 +23,8 @@ _LARGEST_ADVISORY = 16 << 20
 _LARGEST_FILE = 256 << 20
 """Bytes of a JSON file with many advisories, which is read at once."""
 _MOST_ADVISORIES = 1_000_000
+LARGEST_CONTENT = 8 << 30
+"""Bytes of all advisories of an archive, unpacked: a small archive may not keep a reader busy for days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +121,13 @@ def _advisories_in(path: Path) -> list[Json]:
 
 
 def _of_zip(file: BinaryIO) -> Iterator[Advisory]:
+    left = LARGEST_CONTENT
     for member in read_members(file):
         if not member.name.endswith(_JSON) or member.is_link:
             continue
+        left -= member.size
+        if left < 0:
+            raise ValueError(f"its advisories have more than {LARGEST_CONTENT >> 20} MiB")
         try:
             yield read_advisory(read_content(file, member, limit=_LARGEST_ADVISORY))
         except (ValueError, EOFError) as error:

@@ -179,10 +179,13 @@ def judge_inventory(inventory: Inventory, text: str, context: Context) -> Iterat
     """Run pixi-policy, without a network, on locks that are written from what a mirror records.
 
     Raises:
-        ProgramError: the program is not there, or cannot be run.
+        ProgramError: the program is not there, or cannot be run, or what is recorded is no policy.
     """
     program = PolicyProgram(context.environ)
-    part, left_out = offline_part(text)
+    try:
+        part, left_out = offline_part(text)
+    except ValueError as error:
+        raise ProgramError(f"what is recorded for {NAME} cannot be used: {error}.") from error
     with scratch_directory() as folder:
         (folder / FILE).write_text(part, encoding="utf-8")
         for number, snapshot in enumerate(inventory.followed):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -194,7 +195,11 @@ _JUDGED_ELSEWHERE = ("manifest", "lock", "advisories", "freshness", "hygiene")
 
 
 def offline_part(text: str) -> tuple[str, tuple[str, ...]]:
-    """The part of a resolved policy that can be judged without manifest and network; and the tables left out."""
+    """The part of a resolved policy that can be judged without manifest and network; and the tables left out.
+
+    Raises:
+        ValueError: it is no policy, or it names other files or URLs to be read, as no resolved one does.
+    """
     kept, left_out, skips = [], [], False
     for line in text.splitlines():
         if line.startswith(_HEADER):
@@ -204,4 +209,7 @@ def offline_part(text: str) -> tuple[str, tuple[str, ...]]:
                 left_out.append(table)
         if not skips:
             kept.append(line)
-    return "\n".join(kept) + "\n", tuple(left_out)
+    part = "\n".join(kept) + "\n"
+    if "policy" in tomllib.loads(part):
+        raise ValueError("it extends other policies, which are not read")
+    return part, tuple(left_out)
