@@ -23,10 +23,10 @@ from pixi_mirror.mirror.tree_view import INVENTORY, PUBLISHED
 from pixi_mirror.model.advisories import FOLDER
 from pixi_mirror.model.network import Network
 from pixi_mirror.model.values import Json, MirrorPath, Sha256, admit_path, mask_secrets, sha256_of
-from pixi_mirror.paths import MAPPING_HOST
 from pixi_mirror.progress import Progress
 from pixi_mirror.publish.compare import MAY_CHANGE
 from pixi_mirror.publish.destination import Held, Upload
+from pixi_mirror.pypi.names import ARCHIVES
 
 OCI = "oci://"
 
@@ -38,6 +38,8 @@ _INLINE = 1 << 20
 """Bytes of a record that stands in its manifest as well, so that one request reads it (image-spec 1.1, `data`)."""
 _LARGEST_RECORD = 1 << 30
 _STEM = ".conda"
+_REPOSITORY = ".git/"
+"""What is in the path of a file of a repository of git."""
 _SHOWN = 3
 
 
@@ -65,7 +67,9 @@ class RegistryDestination:
             key = _manifest_key(upload.path)
             if key is not None:
                 found.setdefault(key, []).append((self._reference(upload.path), upload))
-            elif upload.data is None and not upload.path.startswith((f"{MAPPING_HOST}/", f"{FOLDER}/")):
+            elif not upload.path.startswith(f"{FOLDER}/") and (
+                upload.path.endswith(ARCHIVES) or _REPOSITORY in upload.path
+            ):
                 others.append(upload.path)
         if others and not self.without_python:
             raise UnmirrorableError(
