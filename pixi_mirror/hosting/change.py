@@ -25,7 +25,7 @@ from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.tree_changes import ChangingTree
 from pixi_mirror.model.packages import Listing, Package, PackageFile, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256
-from pixi_mirror.pypi.simple import METADATA
+from pixi_mirror.pypi.simple import METADATA, PROVENANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +98,8 @@ def _sha256(package: Package) -> Sha256:
 def _draft(tree: ChangingTree, wanted: WantedChange) -> HostedChange:
     """The change without what becomes of the index files."""
     package = wanted.package
-    beside = MirrorPath(package.path + METADATA)
-    removed = {each for each in (package.path, beside) if each in tree.inventory.tree} if wanted.is_deletion else set()
+    ours = [MirrorPath(package.path + each) for each in ("", METADATA, PROVENANCE)]
+    removed = {each for each in ours if each in tree.inventory.tree} if wanted.is_deletion else set()
     placed = {package.path: PackageFile(sha256=_sha256(package), size=package.size or 0)}
     stamp = tree.inventory.stamp
     if stamp is None:

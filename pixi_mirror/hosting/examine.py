@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from pixi_mirror.conda.names import SUFFIXES, split_file_name
 from pixi_mirror.conda.records import read_record
+from pixi_mirror.hosting.provenance import provenance_of
 from pixi_mirror.hosting.upload import PackageUpload, UploadRefused
 from pixi_mirror.model.hosted import SCHEME, hosted_distribution, hosted_index
 from pixi_mirror.model.packages import HostedKinds, Listing, Package
@@ -121,6 +122,7 @@ def _examine_distribution(upload: PackageUpload, now: datetime) -> ExaminedUploa
         version=found.version,
         sha256=upload.sha256,
         size=upload.size,
+        provenance=provenance_of(upload),
     )
     listing = Listing(
         index=hosted_index(upload.name),

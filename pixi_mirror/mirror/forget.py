@@ -72,7 +72,7 @@ def forget(
             workspace=snapshot.workspace,
             environments=environments if left else (),
             surplus=plan.difference.surplus,
-            follows=bool(snapshots),
+            follows=any(each.hosted is None for each in snapshots),
         )
 
 
@@ -86,7 +86,7 @@ def _found(inventory: Inventory, subscription: str, called: str) -> Snapshot:
     for snapshot in inventory.snapshots:
         if snapshot.id == subscription:
             return snapshot
-    known = ", ".join(snapshot.workspace for snapshot in inventory.snapshots) or "none"
+    known = ", ".join(each.workspace for each in inventory.snapshots if each.hosted is None) or "none"
     raise WorkspaceError(f"the mirror has no subscription of {called}; there are: {known} (see `pixi-mirror status`).")
 
 

@@ -155,7 +155,9 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
     return Status(
         mirror=mirror,
         subscriptions=tuple(
-            _subscription(snapshot, tree.state.locks, sources, stored) for snapshot in tree.inventory.snapshots
+            _subscription(snapshot, tree.state.locks, sources, stored)
+            for snapshot in tree.inventory.snapshots
+            if snapshot.hosted is None
         ),
         channels=_channels(tree.inventory.snapshots, listed, stored),
         indexes=_indexes(tree.inventory, listed, stored),

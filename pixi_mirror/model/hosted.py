@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 from pixi_mirror.model.packages import Channel, Package, Snapshot
-from pixi_mirror.model.values import MirrorPath, Sha256, Url, admit_path
+from pixi_mirror.model.values import Json, MirrorPath, Sha256, Url, admit_path
 
 SCHEME = "hosted://"
 SUBSCRIPTION = "hosted:"
@@ -65,8 +65,20 @@ def hosted_projects(packages: Iterable[Package]) -> frozenset[str]:
     return frozenset(each.name for each in packages if each.kind == "pypi" and is_hosted_url(each.url.raw))
 
 
-def hosted_distribution(host: str, *, file_name: str, project: str, version: str, sha256: Sha256, size: int) -> Package:
-    """A wheel or an sdist of a hosted name; `project` is normalised."""
+def hosted_distribution(
+    host: str, *, file_name: str, project: str, version: str, sha256: Sha256, size: int, provenance: Json = None
+) -> Package:
+    """A wheel or an sdist of a hosted name.
+
+    Args:
+        host: the hosted name.
+        file_name: as it was sent.
+        project: normalised.
+        version: as its metadata spell it.
+        sha256: of the file.
+        size: in bytes.
+        provenance: what was attested, as PEP 740 has it; None: nothing.
+    """
     path = admit_path(f"{host}/{_FILES}/{file_name}")
     return Package(
         path=path,
@@ -79,5 +91,11 @@ def hosted_distribution(host: str, *, file_name: str, project: str, version: str
         version=version,
         build=None,
         subdir=None,
-        record=MappingProxyType({"indexes": [hosted_index(host)], "find-links": []}),
+        record=MappingProxyType(
+            {
+                "indexes": [hosted_index(host)],
+                "find-links": [],
+                **({"provenance": provenance} if provenance is not None else {}),
+            }
+        ),
     )

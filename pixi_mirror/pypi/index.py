@@ -15,10 +15,10 @@ from pixi_mirror.errors import MachineError
 from pixi_mirror.model.hosted import hosted_projects, is_hosted_url
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Listing, Package
-from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256
+from pixi_mirror.model.values import MirrorPath, Sha256, admit_path, admit_sha256, canonical, sha256_of
 from pixi_mirror.pypi.index_urls import index_of, index_urls
 from pixi_mirror.pypi.names import WHEEL
-from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, PAGES_OF_LINKS, SIMPLE, FileLink
+from pixi_mirror.pypi.simple import METADATA, PAGE_HTML, PAGE_JSON, PAGES_OF_LINKS, PROVENANCE, SIMPLE, FileLink
 from pixi_mirror.pypi.simple_writer import html_page, html_root, json_page, json_root
 
 
@@ -34,6 +34,7 @@ class PypiIndex:
             for path, listing in sorted(contents.listings.items())
             if listing.metadata is not None and path.endswith(WHEEL)
         }
+        made |= dict(_provenance(contents.packages))
         links = _PageLinks(contents.hosted_indexes, hosted_projects(contents.packages))
         for package in contents.packages:
             if package.kind == "pypi" and package.sha256 is not None:
@@ -88,7 +89,10 @@ class _PageLinks:
         if package.name in self._hosted and not is_hosted_url(package.url.raw):
             return
         # As it is spelled on the disk: every web server finds it so, and no client that resolves `//` to `/` loses it.
-        self._put(_PagePlace(SIMPLE, package.name), replace(link, url="../../" + quote(package.path)))
+        merged = replace(link, url="../../" + quote(package.path))
+        if link.provenance is not None:
+            merged = replace(merged, provenance=merged.url + PROVENANCE)
+        self._put(_PagePlace(SIMPLE, package.name), merged)
 
     def _put(self, place: _PagePlace, link: FileLink) -> None:
         # The same bytes under one name from two hosts are one file; other bytes are another file.
@@ -164,7 +168,16 @@ def _link(package: Package, listing: Listing | None) -> FileLink:
         yanked=listing.yanked if listing else None,
         upload_time=listing.upload_time if listing else None,
         core_metadata=listing.metadata if listing else None,
+        provenance=_relative(package) + PROVENANCE if "provenance" in package.record else None,
     )
+
+
+def _provenance(packages: Iterable[Package]) -> Iterator[tuple[MirrorPath, IndexFile]]:
+    """What uploaders attested of their files, as it came (PEP 740)."""
+    for package in packages:
+        if package.kind == "pypi" and (found := package.record.get("provenance")) is not None:
+            data = canonical(found)
+            yield admit_path(package.path + PROVENANCE), IndexFile(sha256_of(data), partial(bytes, data), is_part=True)
 
 
 def _relative(package: Package) -> str:

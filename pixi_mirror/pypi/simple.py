@@ -18,6 +18,9 @@ PAGES_OF_LINKS = (".html", ".htm")
 METADATA = ".metadata"
 """PEP 658: "appending .metadata to the distribution's file name"."""
 
+PROVENANCE = ".provenance"
+"""What stands behind the name of a hosted file whose uploader sent attestations (PEP 740)."""
+
 V1_JSON = "application/vnd.pypi.simple.v1+json"
 V1_HTML = "application/vnd.pypi.simple.v1+html"
 """PEP 691, with the version that is meant."""
@@ -46,3 +49,5 @@ class FileLink:
     """PEP 700: RFC 3339, as upstream writes it; None: not known, which hides the file from `exclude-newer`."""
     core_metadata: Sha256 | None
     """PEP 714: of the `.metadata` file beside it; None: there is none, or its digest is not known."""
+    provenance: str | None = None
+    """PEP 740: the URL of the attestations that its uploader sent; None: there are none."""

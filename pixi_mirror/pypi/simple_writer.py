@@ -82,6 +82,8 @@ def _pairs(link: FileLink) -> Iterator[tuple[str, str]]:
     if link.core_metadata is not None:
         yield "data-core-metadata", f"sha256={link.core_metadata}"
         yield "data-dist-info-metadata", f"sha256={link.core_metadata}"
+    if link.provenance is not None:
+        yield "data-provenance", link.provenance
     if link.upload_time is not None:
         yield "data-upload-time", link.upload_time
     if link.size is not None:
@@ -103,6 +105,8 @@ def _file(link: FileLink) -> Json:
         file["size"] = link.size
     if link.requires_python is not None:
         file["requires-python"] = link.requires_python
+    if link.provenance is not None:
+        file["provenance"] = link.provenance
     if link.upload_time is not None:
         file["upload-time"] = link.upload_time
     return file

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from pixi_mirror.disk.files import NO_LINK, NO_WAIT, FileIdentity, identity_of, is_same
 from pixi_mirror.errors import MachineError
+from pixi_mirror.mirror.state_notes import FILE as NOTES
 from pixi_mirror.mirror.tree_view import INVENTORY, PRIVATE, STATE, TreeView
 from pixi_mirror.model.packages import GeneratedFile, PackageFile
 from pixi_mirror.model.values import MirrorPath
@@ -73,10 +74,14 @@ class OpenFile(NamedTuple):
     """Whether other bytes may stand at the path tomorrow, so that clients must ask again."""
 
 
+_Marks: TypeAlias = tuple[FileIdentity | None, ...]
+"""Which versions of the records were read: the inventory, the state and the notes of uploads."""
+
+
 class _Records(NamedTuple):
     """What the inventory and the state of the mirror say."""
 
-    marks: tuple[FileIdentity | None, FileIdentity | None]
+    marks: _Marks
     """The identities of inventory and state when they were read."""
     since_ns: int
     """When the inventory got its place."""
@@ -232,10 +237,12 @@ class MirrorFiles:
                     self._records = records
             return self._records
 
-    def _marks(self) -> tuple[FileIdentity | None, FileIdentity | None]:
-        return _identity(os.path.join(self._root, INVENTORY)), _identity(os.path.join(self._root, PRIVATE, STATE))
+    def _marks(self) -> _Marks:
+        private = os.path.join(self._root, PRIVATE)
+        records = (os.path.join(self._root, INVENTORY), os.path.join(private, STATE), os.path.join(private, NOTES))
+        return tuple(map(_identity, records))
 
-    def _read(self, marks: tuple[FileIdentity | None, FileIdentity | None]) -> _Records:
+    def _read(self, marks: _Marks) -> _Records:
         reading = TreeView(self._root)
         tree, inventory = reading.inventory.tree, marks[0]
         announced = frozenset(reading.state.placing)

@@ -1,13 +1,17 @@
 """Uploads are verified, placed, listed and recorded, or refused with nothing left of them."""
 
+import base64
+import io
 import json
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness import oracle
 from harness.hosting import Host
 from harness.world import World
 
-from pixi_mirror.demo.distributions import build_sdist, build_wheel
+from pixi_mirror.demo.distributions import BuiltDistribution, build_sdist, build_wheel
 from pixi_mirror.demo.packages import build_package
 from pixi_mirror.hosting.names import hosted_names
 from pixi_mirror.hosting.upload import UploadRefused
@@ -107,3 +111,75 @@ def test_what_is_written_for_each_upload_is_what_writing_all_anew_would_give(
     assert len(tree.generations.numbers()) == 1 + len(sent)
     assert tree.generations.inventory(len(sent) + 1).stored == tree.inventory.stored
     assert tree.inventory.stamp == tree.generations.inventory(len(sent) + 1).stamp
+
+
+def attestation(file_name: str, sha256: str) -> dict:
+    subject = {"name": file_name, "digest": {"sha256": sha256}}
+    statement = {"_type": "https://in-toto.io/Statement/v1", "subject": [subject]}
+    encoded = base64.b64encode(json.dumps(statement).encode()).decode()
+    return {"version": 1, "verification_material": {}, "envelope": {"statement": encoded, "signature": "eA=="}}
+
+
+def test_attestations_are_kept_as_they_came_and_linked(host: Host) -> None:
+    wheel = build_wheel(name="demo", version="1.0")
+    sent = attestation(wheel.file_name, wheel.sha256)
+    host.send(wheel, attestations=(sent,))
+    (file,) = json.loads(host.served("team/simple/demo/index.v1_json"))["files"]
+    assert file["provenance"] == f"../../files/{wheel.file_name}.provenance"
+    kept = json.loads(host.served(f"team/files/{wheel.file_name}.provenance"))
+    assert kept["attestation_bundles"][0]["attestations"] == [sent]
+    (merged,) = json.loads(host.served("simple/demo/index.v1_json"))["files"]
+    assert merged["provenance"] == f"../../team/files/{wheel.file_name}.provenance"
+    assert host.directly.verify().left == ()
+
+
+@pytest.mark.parametrize("changed", [{"file_name": "other.whl"}, {"sha256": "0" * 64}])
+def test_an_attestation_about_another_file_is_refused(host: Host, changed: dict) -> None:
+    wheel = build_wheel(name="demo", version="1.0")
+    sent = attestation(**{"file_name": wheel.file_name, "sha256": wheel.sha256, **changed})
+    with pytest.raises(UploadRefused) as refused:
+        host.send(wheel, attestations=(sent,))
+    assert refused.value.status == 400
+
+
+def test_eight_uploads_at_once_all_succeed(host: Host) -> None:
+    wheels = [build_wheel(name=f"demo-{number}", version="1.0") for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert all(outcome.is_new for outcome in pool.map(host.send, wheels))
+    projects = json.loads(host.served("team/simple/index.v1_json"))["projects"]
+    assert len(projects) == 8
+    assert oracle.problems(host.mirror) == []
+
+
+def test_of_two_uploads_of_one_name_one_wins_and_the_other_is_refused(host: Host) -> None:
+    wheels = [build_wheel(name="demo", version="1.0", payload_size=size) for size in (1, 2)]
+
+    def send(wheel: BuiltDistribution) -> int:
+        try:
+            host.send(wheel)
+        except UploadRefused as refused:
+            return refused.status
+        return 200
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(send, wheels)) == [200, 409]
+
+
+def test_a_wheel_that_becomes_too_large_is_refused_before_it_is_unpacked(host: Host) -> None:
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+        archive.writestr("demo-1.0.dist-info/RECORD", "demo-1.0.dist-info/RECORD,,\n")
+        with archive.open("zeros", "w") as member:
+            for _ in range(300):
+                member.write(bytes(1 << 20))
+    with pytest.raises(UploadRefused) as refused:
+        host.send_bytes(bomb.getvalue(), filename="demo-1.0-py3-none-any.whl")
+    assert (refused.value.status, "too large" in refused.value.detail) == (400, True)
+
+
+@pytest.mark.parametrize("name", ["../x-1.0-py3-none-any.whl", "x.exe", "demo-1.0-py3-none-any.whl/", "", "a b.whl"])
+def test_a_file_name_that_is_none_is_refused(host: Host, name: str) -> None:
+    with pytest.raises(UploadRefused) as refused:
+        host.send_bytes(b"x", filename=name)
+    assert refused.value.status == 400
