@@ -1,6 +1,8 @@
 """`pixi mirror status`."""
 
 import os
+import shutil
+import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,7 +39,24 @@ def _declare(parser: Parser) -> None:
 def _run(options: Namespace) -> Outcome:
     found = status(Path(options.dir), environ=os.environ, remember=options.check)
     code = FOUND if options.check and not found.is_current else DONE
-    return Outcome(json=_json(found), lines=_lines(found), status=code)
+    return Outcome(json=_json(found), lines=[*_lines(found), *_bars(found)], status=code)
+
+
+def _bars(found: Status) -> Iterator[str]:
+    """The sizes as bars, if a terminal shows them: what a program reads stays as it is."""
+    if not sys.stdout.isatty():
+        return
+    from pixi_mirror.commands.bars import bar_lines
+
+    columns, encoding = shutil.get_terminal_size().columns, sys.stdout.encoding
+    environments = [
+        (f"{each.environment} of {subscription.workspace}", each.size)
+        for subscription in found.subscriptions
+        for each in subscription.contents
+    ]
+    held = [(each.url, each.size) for each in (*found.channels, *found.indexes, *found.repositories)]
+    for title, sizes in (("space by environment", environments), ("space by channel and index", held)):
+        yield from bar_lines(title, sizes, columns=columns, encoding=encoding)
 
 
 def _lines(found: Status) -> list[str]:
