@@ -23,6 +23,8 @@ KEEPERS: dict[str, set[str]] = {
     "requests": {"http"},
     "urllib3": {"http"},
     "yaml": {"lockfile"},
+    "sigstore": {"provenance"},
+    "cryptography": {"provenance"},
     "packaging": {"advisories", "lockfile", "pack", "pixi", "pypi", "sbom"},
     "tomllib": {"clients", "lockfile", "policy", "pypi", "settings"},
     "netrc": {"settings"},
@@ -221,7 +223,10 @@ def test_hard_dependencies_are_those_of_the_design_card() -> None:
 
 def test_what_is_imported_is_a_dependency_or_an_extra_or_the_standard_library() -> None:
     allowed = {"yaml", "requests", "urllib3", "tqdm", "platformdirs", "pixi_mirror"}
-    optional = {"rattler", "keyring", "compression", "packaging", "backports", "botocore", "obstore", "shtab"}
+    optional = {
+        "rattler", "keyring", "compression", "packaging", "backports", "botocore", "obstore", "shtab", "sigstore",
+        "cryptography",
+    }  # fmt: skip
     for path in modules():
         for name in imports(path):
             top = name.split(".")[0]

@@ -17,28 +17,38 @@ _TIMEOUT_S = 600.0
 """A person may have to type a passphrase, or touch a key."""
 
 
-def sign_manifest(manifest: bytes, key: Path, *, environ: Mapping[str, str]) -> bytes:
-    """The signature of a manifest.
+def sign_manifest(manifest: bytes, key: Path, *, environ: Mapping[str, str], namespace: str = NAMESPACE) -> bytes:
+    """The signature of a manifest, or of a report.
 
     Args:
         manifest: its bytes.
         key: a private key, or the public part of one that an agent has.
         environ: all environment variables, to find the program and the agent.
+        namespace: what ssh-keygen calls the purpose of the signature.
 
     Raises:
         ProgramError: ssh-keygen is not there, or does not sign.
         MachineError: there is no such key.
     """
-    if not key.is_file():
-        raise MachineError(f"--sign: there is no key {key}; nothing was written.")
+    require_key(key)
     with scratch_directory() as folder:
         (folder / "manifest").write_bytes(manifest)
-        words = ("-Y", "sign", "-f", str(key.absolute()), "-n", NAMESPACE, "manifest")
+        words = ("-Y", "sign", "-f", str(key.absolute()), "-n", namespace, "manifest")
         done = _run(words, folder, environ)
         signature = folder / "manifest.sig"
         if done.status or not signature.is_file():
             raise ProgramError(f"ssh-keygen did not sign with {key}; nothing was written: {done.last_words}")
         return signature.read_bytes()
+
+
+def require_key(key: Path) -> None:
+    """Fail unless there is a key to sign with.
+
+    Raises:
+        MachineError: there is none.
+    """
+    if not key.is_file():
+        raise MachineError(f"--sign: there is no key {key}; nothing was written.")
 
 
 def require_signature(

@@ -21,6 +21,8 @@ class Outcome(NamedTuple):
     """Whether the lines are what the user wants to have, so that `--quiet` does not take them away."""
     error: PixiMirrorError | None = None
     """Why it failed; the exit status is then the error's."""
+    sign_report: Callable[[bytes], bytes] | None = None
+    """Gives the signature of the report; None: it gets none."""
 
 
 class Command(NamedTuple):

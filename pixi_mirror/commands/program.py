@@ -215,10 +215,10 @@ def _print_outcome(outcome: Outcome, *, as_json: bool, report: Path | None) -> i
     if outcome.error is not None:
         _print_error(outcome.error)
     if report is not None:
-        try:
-            report.write_text(plain(text) + "\n", encoding="utf-8")
-        except OSError as error:
-            failure = MachineError(f"the report {report} cannot be written: {error.strerror}.")
+        from pixi_mirror.commands.report_file import write_report
+
+        failure = write_report(report, _json_of(outcome, status), plain(text), sign=outcome.sign_report)
+        if failure is not None:
             _print_error(failure)
             return status or failure.status
     return status

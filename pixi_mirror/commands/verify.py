@@ -1,12 +1,13 @@
 """`pixi mirror verify`."""
 
-from argparse import Namespace
-from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
+from __future__ import annotations
 
-from pixi_mirror import __version__
+import os
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
@@ -16,10 +17,14 @@ from pixi_mirror.commands.text import files_of, some
 from pixi_mirror.commands.values import path
 from pixi_mirror.conda.closure import UnmetDependency
 from pixi_mirror.conda.solve import Solution
-from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, WrongBytesError
+from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, UsageError, WrongBytesError
 from pixi_mirror.mirror.verify import ChangedFile, MissingPackage, VerifyResult, verify
 from pixi_mirror.model.values import Json
-from pixi_mirror.progress import counted
+from pixi_mirror.progress import Progress, counted
+
+if TYPE_CHECKING:  # a run that needs them not must not pay for them
+    from pixi_mirror.provenance.check import AttestationsResult
+    from pixi_mirror.provenance.signers import TrustedSigners
 
 _SHOWN = 20
 _HOLE = "the mirror does not have it whole"
@@ -40,7 +45,21 @@ def _declare(parser: Parser) -> None:
         "--report",
         convert=path,
         metavar="FILE",
-        help="write what was found to a file, as JSON: with the digest of every file, what was left out, and by whom",
+        help="write what was found to a file, as JSON, or as a page to print if it ends with .html: with the digest of "
+        "every file, licences, generations, advisories, and what was left out",
+    )
+    parser.value(
+        "--sign",
+        convert=path,
+        metavar="KEY",
+        help="sign the report with this SSH key, in FILE.sig (ssh-keygen runs)",
+    )
+    parser.flag("--attestations", help="verify who has built packages, too, without a network (needs sigstore)")
+    parser.value(
+        "--trusted-root",
+        convert=path,
+        metavar="FILE",
+        help="whom to trust for --attestations: the trusted_root.json of an instance of Sigstore",
     )
     shared.declare_lock_timeout(parser)
     shared.declare_network(parser)
@@ -50,10 +69,14 @@ def _declare(parser: Parser) -> None:
 def _run(options: Namespace) -> Outcome:
     report = make_progress(options)
     context = make_context(options, report)
+    signers = _signers(options)
+    sign = _signature_maker(options)
     found = verify(Path(options.dir), repair=options.repair, solve=options.solve, quick=options.quick, context=context)
     strictly = options.strict and (found.unmet_dependencies or found.unknown)
+    signed = None if signers is None else _check(found, signers, report)
+    is_forged = signed is not None and bool(signed.failed)
     against = found.policy is not None and found.policy.findings
-    status = FOUND if found.left or found.unsolvable or strictly or against else DONE
+    status = FOUND if found.left or found.unsolvable or strictly or against or is_forged else DONE
     for note in found.policy.notes if found.policy is not None else ():
         report.warn(note)
     error = found.error
@@ -61,8 +84,52 @@ def _run(options: Namespace) -> Outcome:
         # The mirror is wrong, which is status 1; 6 is for bytes that others promised.
         report.warn(str(error))
         status, error = FOUND, None
-    result = {**_json(found, error, strict=options.strict), **(_evidence(found) if options.report else {})}
-    return Outcome(json=result, lines=verify_lines(found, strict=options.strict), status=status, error=error)
+    result = {**_json(found, error, strict=options.strict), "attestations": None}
+    lines = verify_lines(found, strict=options.strict)
+    if signed is not None:
+        from pixi_mirror.commands.attestation_lines import attestation_lines, attestations_json
+
+        lines += attestation_lines(signed)
+        result["attestations"] = attestations_json(signed)
+    if options.report:
+        from pixi_mirror.commands.evidence import evidence
+
+        result |= evidence(found)
+    return Outcome(json=result, lines=lines, status=status, error=error, sign_report=sign)
+
+
+def _signers(options: Namespace) -> TrustedSigners | None:
+    """Whom to trust; None: attestations are not to be verified."""
+    if not options.attestations:
+        return None
+    if options.trusted_root is None:
+        raise UsageError(
+            "--attestations needs --trusted-root FILE: the `trusted_root.json` of the instance of Sigstore whose "
+            "signatures count. Bring it from a place that you trust, and not with the packages."
+        )
+    from pixi_mirror.provenance.signers import TrustedSigners
+
+    return TrustedSigners(options.trusted_root)
+
+
+def _check(found: VerifyResult, signers: TrustedSigners, report: Progress) -> AttestationsResult:
+    from pixi_mirror.mirror.tree import open_mirror
+    from pixi_mirror.provenance.check import check_attestations
+
+    return check_attestations(open_mirror(found.mirror), found.looked, signers, report)
+
+
+def _signature_maker(options: Namespace) -> Callable[[bytes], bytes] | None:
+    """What signs the report; None: it is not to be signed."""
+    if options.sign is None:
+        return None
+    if options.report is None:
+        raise UsageError("--sign signs the report; say with --report FILE where that is to be written.")
+    from pixi_mirror.airgap.signatures import require_key, sign_manifest
+    from pixi_mirror.commands.report_file import PURPOSE
+
+    require_key(options.sign)
+    return lambda data: sign_manifest(data, options.sign, environ=os.environ, namespace=PURPOSE)
 
 
 def verify_lines(found: VerifyResult, *, strict: bool = False) -> list[str]:
@@ -192,25 +259,6 @@ def _of_cell(each: Solution | UnmetDependency | MissingPackage) -> dict[str, Jso
     return {"workspace": each.workspace, "environment": each.environment, "platform": each.platform}
 
 
-def _evidence(found: VerifyResult) -> Mapping[str, Json]:
-    """What a report has besides: evidence of what was there, and which program checked it."""
-    return {
-        "at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
-        "tool": f"pixi-mirror {__version__}",
-        "quick": found.quick,
-        "inventory_sha256": found.inventory_sha256,
-        "files": [{"path": name, "sha256": each.sha256, "size": each.size} for name, each in found.looked.items()],
-        "subscriptions": [
-            {
-                "workspace": snapshot.workspace,
-                "requests": [asdict(request) for request in snapshot.requests],
-                "left_out": [asdict(refusal) for refusal in snapshot.refused],
-            }
-            for snapshot in found.snapshots
-        ],
-    }
-
-
 def _empty_json(options: Namespace) -> Mapping[str, Json]:
     return {
         "verb": "verify",
@@ -219,6 +267,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         **{key: [] for key in ("missing", "changed", "unknown", "indexes", "closure", "repaired", "warnings")},
         "solved": None,
         "policy": None,
+        "attestations": None,
     }
 
 

@@ -20,11 +20,15 @@ IDENTITY = "https://git.example/org/feedstock/.github/workflows/build.yml@refs/h
 ISSUER = "https://token.example"
 PREDICATE = "https://schemas.conda.org/attestations-publish-1.schema.json"
 
+REPOSITORY = "https://git.example/org/feedstock"
+
 _ISSUER_OF_TOKEN = ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
+_REPOSITORY = ObjectIdentifier("1.3.6.1.4.1.57264.1.12")
 _TIMESTAMPS = ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _ORIGIN = "log.example - 1"
 _HOUR = timedelta(hours=1)
+_USUAL = timedelta(minutes=10)
 
 
 class Sigstore:
@@ -36,17 +40,9 @@ class Sigstore:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
         builder = self._builder(self._name, self._authority, _HOUR)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        usage = x509.KeyUsage(
-            digital_signature=False,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=True,
-            crl_sign=True,
-            encipher_only=False,
-            decipher_only=False,
-        )
+        identifier = x509.SubjectKeyIdentifier.from_public_key(self._authority.public_key())
+        builder = builder.add_extension(identifier, critical=False)
+        usage = _usage(signs_certificates=True)
         self._root = builder.add_extension(usage, critical=True).sign(self._authority, hashes.SHA256())
 
     @property
@@ -82,13 +78,14 @@ class Sigstore:
             }
         )
 
-    def attestations(self, file_name: str, sha256: str, *, channel: str) -> bytes:
+    def attestations(self, file_name: str, sha256: str, *, channel: str, lasts: timedelta = _USUAL) -> bytes:
         """What a channel has beside a package: the bundles that say who has published it, and where (CEP 27).
 
         Args:
             file_name: of the package.
             sha256: of the package.
             channel: URL of the channel that it is published to.
+            lasts: from the entry of the log to the end of the certificate; less than nothing: it had expired.
         """
         statement = {
             "_type": "https://in-toto.io/Statement/v1",
@@ -96,11 +93,11 @@ class Sigstore:
             "predicateType": PREDICATE,
             "predicate": {"targetChannel": channel},
         }
-        return json.dumps([self._bundle(json.dumps(statement).encode())]).encode()
+        return json.dumps([self._bundle(json.dumps(statement).encode(), lasts)]).encode()
 
-    def _bundle(self, payload: bytes) -> dict:
+    def _bundle(self, payload: bytes, lasts: timedelta) -> dict:
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._certify(key)
+        certificate = self._certify(key, lasts)
         head = f"DSSEv1 {len(_PAYLOAD_TYPE)} {_PAYLOAD_TYPE} {len(payload)} ".encode()
         signature = _sign(key, head + payload)
         envelope = {
@@ -148,15 +145,20 @@ class Sigstore:
             "canonicalizedBody": _text(body),
         }
 
-    def _certify(self, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    def _certify(self, key: ec.EllipticCurvePrivateKey, lasts: timedelta) -> x509.Certificate:
         """The certificate of a signer, with the timestamp that the certificate log has signed."""
-        builder = self._builder(x509.Name([]), key, timedelta(minutes=10))
+        builder = self._builder(x509.Name([]), key, lasts)
         names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(IDENTITY)])
-        issuer = b"\x0c" + bytes([len(ISSUER)]) + ISSUER.encode()
+        issuer, repository = (b"\x0c" + bytes([len(each)]) + each.encode() for each in (ISSUER, REPOSITORY))
         builder = (
             builder.add_extension(names, critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._authority.public_key()), critical=False
+            )
+            .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.UnrecognizedExtension(_ISSUER_OF_TOKEN, issuer), critical=False)
+            .add_extension(x509.UnrecognizedExtension(_REPOSITORY, repository), critical=False)
         )
         # The log signs the certificate without its timestamp (RFC 6962, 3.2).
         before = builder.sign(self._authority, hashes.SHA256()).tbs_certificate_bytes
@@ -181,6 +183,21 @@ class Sigstore:
             .not_valid_before(self._now - timedelta(minutes=5))
             .not_valid_after(self._now + lasts)
         )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What a key is for: to sign certificates, or anything else."""
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
