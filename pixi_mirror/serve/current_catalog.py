@@ -5,7 +5,9 @@ import threading
 from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
+from pixi_mirror.advisories.findings import Finding
 from pixi_mirror.disk.files import FileIdentity, identity_of
 from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.generation_changes import FileFacts, LastChange, last_change
@@ -15,6 +17,9 @@ from pixi_mirror.pypi.metadata import CoreMetadata, metadata_beside
 from pixi_mirror.serve.page.catalog import catalog_of
 from pixi_mirror.serve.page.contents import Catalog, ShownFile
 from pixi_mirror.serve.page.dependants import Dependants, ReadMetadata
+
+PackageKey: TypeAlias = tuple[str, str]
+"""The kind and the name of a package."""
 
 _MOST_PARTS = 8
 """Parts of the catalog that are kept, for users with other rights; further ones are made again."""
@@ -37,6 +42,10 @@ class MirrorVersion:
     """A mirror as it was at one time."""
 
     def __init__(self, view: TreeView, identity: FileIdentity | None, wheels: "_WheelMetadata") -> None:
+        self._root = view.root
+        self._has_advisories = bool(view.inventory.advisories)
+        self._lock = threading.Lock()
+        self._known_findings: Mapping[PackageKey, tuple[Finding, ...]] | None = None
         updated_s = 0.0 if identity is None else identity.mtime_ns / 1_000_000_000
         self.identity = identity
         self._generations = None if view.is_closed else view.generations
@@ -60,6 +69,18 @@ class MirrorVersion:
             self._parts[key] = found
         return found
 
+    def findings(self, kind: str, name: str) -> tuple[Finding, ...] | None:
+        """The known vulnerabilities of a package, the worst first; None: the mirror carries no advisories.
+
+        The first call reads all advisories, which may take seconds; other requests for packages wait for it.
+        """
+        if not self._has_advisories:
+            return None
+        with self._lock:
+            if self._known_findings is None:
+                self._known_findings = _findings(self._root)
+            return self._known_findings.get((kind, name), ())
+
     @cached_property
     def change(self) -> LastChange | None:
         """What the last generation changed; None: it is not known, or is for the owner of the mirror alone."""
@@ -70,6 +91,20 @@ class MirrorVersion:
             return last_change(self._generations, self._stamp.number, lambda path: _facts(known.get(path)))
         except PixiMirrorError:  # its file is missing or damaged, which `log` and `verify` say
             return None
+
+
+def _findings(root: Path) -> Mapping[PackageKey, tuple[Finding, ...]]:
+    """The findings of an audit by package; none if the advisories cannot be read, which `audit` and `verify` say."""
+    from pixi_mirror.advisories.audit import AuditRequest, audit
+
+    found: dict[PackageKey, tuple[Finding, ...]] = {}
+    try:
+        audited = audit(AuditRequest(mirror=root))
+    except PixiMirrorError:
+        return found
+    for each in audited.findings:
+        found[each.kind, each.package] = (*found.get((each.kind, each.package), ()), each)
+    return found
 
 
 def _facts(file: ShownFile | None) -> FileFacts | None:

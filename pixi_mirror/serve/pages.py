@@ -130,10 +130,13 @@ def _search(target: RequestTarget, _version: MirrorVersion, _part: CatalogPart, 
     return search_page(frame, parse_question(target.query))
 
 
-def _package(target: RequestTarget, _version: MirrorVersion, part: CatalogPart, frame: PageFrame) -> bytes | None:
+def _package(target: RequestTarget, version: MirrorVersion, part: CatalogPart, frame: PageFrame) -> bytes | None:
     *_, kind, package = target.segments
     view = part.catalog.packages.get((kind, package))
-    return None if view is None else package_page(frame, view, part.dependants.of(view), part.read_metadata)
+    if view is None:
+        return None
+    findings = version.findings(view.kind, view.name)
+    return package_page(frame, view, part.dependants.of(view), part.read_metadata, findings)
 
 
 def _environment(target: RequestTarget, version: MirrorVersion, part: CatalogPart, frame: PageFrame) -> bytes | None:

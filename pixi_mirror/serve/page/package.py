@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from pixi_mirror.advisories.findings import Finding
 from pixi_mirror.mirror.requirements_graph import name_of_spec
 from pixi_mirror.paths import PAGES
 from pixi_mirror.progress import format_size
@@ -30,6 +31,7 @@ from pixi_mirror.serve.page.elements import (
 _MOST_FILES = 200
 """Of further ones the page shows only the number."""
 _MOST_LINKS = 300
+_MOST_FIXED = 3
 _MOST_WANTING = 8
 """Environments; a longer table has to be opened."""
 _OPEN = 3
@@ -37,7 +39,11 @@ _OPEN = 3
 
 
 def package_page(
-    frame: PageFrame, view: PackageView, dependants: Iterable[Requirement], read_metadata: ReadMetadata
+    frame: PageFrame,
+    view: PackageView,
+    dependants: Iterable[Requirement],
+    read_metadata: ReadMetadata,
+    findings: Sequence[Finding] | None = None,
 ) -> bytes:
     """Format the page.
 
@@ -46,14 +52,21 @@ def package_page(
         view: The package.
         dependants: Who needs it, by name.
         read_metadata: Gives what a wheel says of itself.
+        findings: The vulnerabilities that are known, the worst first; None: the mirror carries no advisories.
     """
     packages = (frame.href(f"{PAGES}/search"), "Packages")
     trail = [(frame.home, "Mirror"), packages] if frame.catalog.is_whole else [packages]
-    return document(frame, name(view.name), _content(frame, view, tuple(dependants), read_metadata), trail=trail)
+    return document(
+        frame, name(view.name), _content(frame, view, tuple(dependants), read_metadata, findings), trail=trail
+    )
 
 
 def _content(
-    frame: PageFrame, view: PackageView, dependants: tuple[Requirement, ...], read_metadata: ReadMetadata
+    frame: PageFrame,
+    view: PackageView,
+    dependants: tuple[Requirement, ...],
+    read_metadata: ReadMetadata,
+    findings: Sequence[Finding] | None,
 ) -> Iterator[str]:
     newest = view.files[0]
     stated = _license(newest, read_metadata(newest))
@@ -67,10 +80,17 @@ def _content(
     )
     if any(each.yanked is not None for each in view.files):
         yield '<p class="warn">Some of its files were yanked: see below.</p>\n'
+    versions_here = set(view.versions)  # who may read a part of the mirror learns of no other version
+    known = None if findings is None else [each for each in findings if each.version in versions_here]
+    if known:
+        vulnerable = count(len(known), "known vulnerability", "known vulnerabilities")
+        yield f'<p class="warn">{link("#vulnerabilities", vulnerable)}</p>\n'
     yield from section("install", "Install", _install(frame, view))
     yield from section("wanted", "Wanted by", _wanted(frame, view))
     yield from section("files", "Files", _files(frame, view, read_metadata))
     yield from section("needed", "Needed by", _needed(frame, dependants))
+    if known is not None:
+        yield from section("vulnerabilities", "Known vulnerabilities", _vulnerabilities(known))
 
 
 def _install(frame: PageFrame, view: PackageView) -> Iterator[str]:
@@ -193,6 +213,23 @@ def _needed(frame: PageFrame, dependants: tuple[Requirement, ...]) -> Iterator[s
     yield f'<ul class="list">{items}</ul>\n'
     if (more := len(dependants) - _MOST_LINKS) > 0:
         yield f"<p>And {more:,} more.</p>\n"
+
+
+def _vulnerabilities(known: Sequence[Finding]) -> Iterator[str]:
+    if not known:
+        yield "<p>None, by the advisories in this mirror.</p>\n"
+        return
+    rows = [
+        (
+            name(each.names[0]),
+            f"{name(each.severity.level)}{'' if each.severity.score is None else f' {each.severity.score:.1f}'}",
+            f"in {name(each.version)}"
+            + (f", fixed in {', '.join(map(name, each.fixed[:_MOST_FIXED]))}" if each.fixed else ""),
+            text(each.summary),
+        )
+        for each in known
+    ]
+    yield table("By the advisories in this mirror", ("Advisory", "Severity", "Versions", "Summary"), rows)
 
 
 def _license(file: ShownFile, metadata: CoreMetadata | None) -> str | None:

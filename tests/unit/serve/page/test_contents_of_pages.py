@@ -5,11 +5,15 @@ import re
 import pytest
 from seen import Seen
 from synthetic import conda, inventory, wheel
-from test_page import CHANGE, UPDATED_S, catalog, environment, package, search
+from test_page import CHANGE, UPDATED_S, URL, catalog, environment, package, search
 
+from pixi_mirror.advisories.findings import Finding
+from pixi_mirror.advisories.severity import Severity
 from pixi_mirror.model.packages import Listing
 from pixi_mirror.pypi.metadata import CoreMetadata
 from pixi_mirror.serve.page.catalog import catalog_of
+from pixi_mirror.serve.page.elements import PageFrame
+from pixi_mirror.serve.page.package import package_page
 from pixi_mirror.serve.page.picture import PicturePart, strip, treemap
 from pixi_mirror.serve.page.search import Question, find_packages, parse_question
 
@@ -206,3 +210,26 @@ def test_two_workspaces_of_one_name_have_pages_of_their_own():
 
 def _fields(snapshot):
     return {name: getattr(snapshot, name) for name in snapshot.__slots__}
+
+
+def test_a_package_page_names_vulnerabilities_of_the_versions_that_are_here_and_of_no_other():
+    of = inventory(wheel("shop-lib", "1.0", number=1))
+
+    def finding(version, **more):
+        return Finding(
+            names=("CVE-2026-1",), advisories=("GHSA-x",), kind="pypi", package="shop-lib", project="shop-lib",
+            version=version, severity=Severity("high", 7.5), summary="<b>bad</b>", fixed=("1.5",), is_decided=True,
+            files=(), **more,
+        )  # fmt: skip
+
+    def shown(findings):
+        found = catalog(of)
+        frame = PageFrame(found, "../../../", URL)
+        return text_of(package_page(frame, found.packages["pypi", "shop-lib"], (), lambda _: None, findings))
+
+    text = shown([finding("1.0"), finding("0.9")])
+    assert "1 known vulnerability" in text
+    assert "CVE-2026-1high 7.5in 1.0, fixed in 1.5<b>bad</b>" in text
+    assert "0.9" not in text
+    assert "None, by the advisories in this mirror" in shown([])
+    assert "Known vulnerabilities" not in shown(None)
