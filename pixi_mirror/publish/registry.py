@@ -129,10 +129,11 @@ class RegistryDestination:
         return None if manifest is None else sha256_of(manifest)
 
     def create(self, upload: Upload) -> str | None:
-        """Write a manifest and what it names, where the tag points at none."""
+        """Write a manifest and what it names, where the tag points at none, or at this one with a layer lost."""
         reference = self._reference(upload.path)
         found = self.client.find_digest(reference.repository, reference.tag)
-        return None if found is not None else self._write(upload, reference)
+        lost = found == f"sha256:{upload.sha256}" and self.look(upload.path) is None
+        return self._write(upload, reference) if found is None or lost else None
 
     def swap(self, upload: Upload, tag: str) -> str | None:
         """Point a tag that still points at this manifest at another one."""
