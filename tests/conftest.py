@@ -1,5 +1,6 @@
 """What every test can ask for, and what is asked of every test: a true mirror left behind, and no network."""
 
+import gc
 import ipaddress
 import os
 import signal
@@ -42,6 +43,17 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 unsynced.install()
 load_sample()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Look for no garbage among the tests: each worker collects all of them, and keeps them to its end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture

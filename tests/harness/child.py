@@ -49,6 +49,8 @@ def user_environment(home: Path) -> dict[str, str]:
         "PIXI_MIRROR_CACHE_DIR": str(home / "cache"),
         # Else every update would start whatever indexer this machine has; tests of sidecars say which they mean.
         "PIXI_MIRROR_INDEX": "json",
+        # Else the library `keyring`, where it is installed, looks for a desktop, and starts a compiler for that.
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
 
 

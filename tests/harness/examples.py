@@ -38,6 +38,9 @@ def first(number: int, cases: Iterable) -> list:
     """The parameters of a test, of which the unmarked run takes the first so many; the others have the mark `slow`."""
     found = []
     for position, case in enumerate(cases):
-        values = case if isinstance(case, tuple) else (case,)
-        found.append(pytest.param(*values, marks=() if position < number else pytest.mark.slow))
+        marks = () if position < number else (pytest.mark.slow,)
+        if isinstance(case, type(pytest.param())):
+            found.append(pytest.param(*case.values, marks=(*case.marks, *marks), id=case.id))
+        else:
+            found.append(pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks))
     return found

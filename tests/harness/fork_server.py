@@ -33,8 +33,8 @@ _DESCRIPTORS = 1024
 """As many as this process has at most."""
 _HEAVY = ("requests", "yaml", "tqdm", "platformdirs", "packaging.markers", "packaging.requirements", "backports.zstd",
           "tarfile", "zipfile", "bz2", "lzma", "ssl", "http.server", "difflib", "logging.config", "encodings.idna",
-          "concurrent.futures.thread", "html.parser", "email.parser", "textwrap", "uuid", "secrets",
-          "harness.several")  # fmt: skip
+          "concurrent.futures.thread", "html.parser", "email.parser", "textwrap", "uuid", "secrets", "keyring",
+          "keyring.backends.null", "harness.several")  # fmt: skip
 
 
 def received_number(control: socket.socket) -> int:

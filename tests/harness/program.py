@@ -18,14 +18,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 from harness import fork_server, kill
-from harness.child import TIMEOUT_S, Completed, python_environment, run_python
+from harness.child import TIMEOUT_S, Completed, python_environment, run_program, run_python
 
 CAN_FORK = hasattr(os, "fork") and hasattr(socket, "send_fds")
 PIPE = subprocess.PIPE
@@ -227,15 +227,26 @@ def mutating_calls(
     return kill.taken(record)
 
 
-def run_module(module: str, args: list[object], *, env: Mapping[str, str], cwd: Path) -> Completed:
-    """How `main(args)` of a module of the harness ends, run in a process that has imported pixi-mirror."""
+def run_module(
+    module: str, args: list[object], *, env: Mapping[str, str], cwd: Path, before: Sequence[object] = ()
+) -> Completed:
+    """How `main(args)` of a module of the harness ends, run in a process that has imported pixi-mirror.
+
+    Args:
+        module: Its name, below `harness`.
+        args: Of its `main`.
+        env: The environment variables of the process, all of them.
+        cwd: Where it runs.
+        before: A command that runs a new interpreter with the module; none: the process is forked.
+    """
     words = [*map(str, args)]
-    if can_fork(env):
+    if can_fork(env) and not before:
         request = {"module": f"harness.{module}", "args": words, "env": dict(env), "cwd": str(cwd)}
         return _completed(_server().start(request, stdin=DEVNULL, stdout=PIPE, stderr=PIPE), None)
     tests = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join([env["PYTHONPATH"], tests])
-    return run_python("-m", f"harness.{module}", *words, env={**env, "PYTHONPATH": paths}, cwd=cwd)
+    command = [*before, sys.executable, "-m", f"harness.{module}", *words]
+    return run_program(*command, env={**env, "PYTHONPATH": paths}, cwd=cwd)
 
 
 def can_fork(env: Mapping[str, str]) -> bool:

@@ -39,7 +39,12 @@ class Ran(Completed):
 
 
 def run_several(
-    lines: Sequence[Sequence[object]], *, env: Mapping[str, str], cwd: Path, count_calls: bool = False
+    lines: Sequence[Sequence[object]],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    count_calls: bool = False,
+    before: Sequence[object] = (),
 ) -> list[Ran]:
     """Run the command lines one after the other.
 
@@ -48,6 +53,7 @@ def run_several(
         env: The environment variables of all.
         cwd: Where they run.
         count_calls: Whether to count function calls, which takes twice the time.
+        before: A command that runs the child, such as one that takes rights away; none: it is forked.
 
     Raises:
         AssertionError: one hung or crashed; the message names it.
@@ -56,7 +62,7 @@ def run_several(
         told, asked = Path(folder, "told"), Path(folder, "asked")
         asked.write_text(json.dumps([[str(word) for word in line] for line in lines]), encoding="utf-8")
         told.touch()
-        done = program.run_module("several", [asked, told, int(count_calls)], env=env, cwd=cwd)
+        done = program.run_module("several", [asked, told, int(count_calls)], env=env, cwd=cwd, before=before)
         rows = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
     found = [Ran(**row) for row in rows]
     if len(found) < len(lines):

@@ -15,9 +15,8 @@ RECORDED = Path(__file__).parents[1] / "recorded"
 
 _PROGRAM = """\
 import json, os, sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+HERE = os.path.dirname(os.path.realpath(__file__))
 ALLOWED = {"PIXI_HOME", "PIXI_CONFIG_FILE", "PIXI_NO_CONFIG", "PIXI_AUTH_FILE", "PIXI_OFFLINE", "PIXI_CACHE_DIR"}
 words = sys.argv[1:]
 
@@ -32,9 +31,10 @@ def refuse(why):
 def option(name):
     return words[words.index(name) + 1] if name in words else None
 
-with open(HERE / "calls.jsonl", "a") as log:
+with open(HERE + "/calls.jsonl", "a") as log:
     log.write(json.dumps({"words": words, "cwd": os.getcwd()}) + "\\n")
-answers = json.loads((HERE / "answers.json").read_text())
+with open(HERE + "/answers.json") as file:
+    answers = json.load(file)
 inherited = sorted(name for name in os.environ if name.startswith("PIXI_") and name not in ALLOWED)
 if inherited:
     refuse("it inherits " + ", ".join(inherited))
@@ -51,11 +51,15 @@ if words[0] != "info" and manifest is None:
     refuse("it is asked to " + words[0] + " without a manifest")
 
 def around():
-    for folder in (Path.cwd(), *Path.cwd().parents):
+    folder = os.getcwd()
+    while True:
         for name in ("pixi.toml", "pyproject.toml", "mojoproject.toml"):
-            if str(folder / name) in answers["workspaces"]:
-                return str(folder / name)
-    return None
+            path = os.path.join(folder, name)
+            if path in answers["workspaces"]:
+                return path
+        if folder == os.path.dirname(folder):
+            return None
+        folder = os.path.dirname(folder)
 
 manifest = manifest or around()
 known = answers["workspaces"].get(manifest, {})
@@ -70,12 +74,14 @@ def told(answer):
 
 if words[0] == "lock":
     lock = known.get("lock", {"status": 1, "stderr": "Error:   \\u00d7 the stub knows no lock\\n"})
-    text = Path(manifest).read_text()
+    with open(manifest) as file:
+        text = file.read()
     for word, stderr in lock.get("refused", {}).items():
         if word in text:
             end(1, stderr=stderr)
     if "text" in lock:
-        Path(manifest).with_name("pixi.lock").write_text(lock["text"])
+        with open(os.path.join(os.path.dirname(manifest), "pixi.lock"), "w") as file:
+            file.write(lock["text"])
     told(lock)
 if words[0] == "info":
     told(known.get("info") or {"stdout": json.dumps({"version": answers["version"], "project_info": None,
@@ -116,7 +122,7 @@ class StubPixi:
         directory.mkdir(parents=True)
         self.directory = directory
         self.program = directory / "pixi"
-        # -S and -E: it is started hundreds of times.
+        # It is started hundreds of times: hence -S, -E and no pathlib.
         self.program.write_text(f"#!{sys.executable} -SE\n{_PROGRAM}")
         self.program.chmod(0o755)
         self._answers = {"version": version, "workspaces": {}}

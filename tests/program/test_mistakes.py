@@ -9,6 +9,7 @@ import pytest
 from harness import mounts
 from harness.child import ROOT
 from harness.looking import identities
+from harness.several import run_several
 
 from pixi_mirror.commands.help_text import reflowed
 from pixi_mirror.commands.program import VERBS
@@ -235,14 +236,16 @@ def test_a_variable_that_nobody_reads_is_named_and_its_value_is_not(world):
     assert "PIXI_MIRROR_PORT" not in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["", *(verb for verb, _ in VERBS)])
 @pytest.mark.parametrize("columns", [60, 100])
-def test_help_fits_the_terminal(world, verb, columns):
-    done = world.run(*filter(None, ["help", verb]), env={"COLUMNS": str(columns)})
-    assert done.status == 0
-    assert done.stdout == world.run(*filter(None, [verb, "--help"]), env={"COLUMNS": str(columns)}).stdout
-    long = [line for line in done.stdout.splitlines() if len(line) >= columns]
-    assert not long or all(len(line.split()) <= 2 or "{" in line for line in long)
+def test_help_fits_the_terminal(world, columns):
+    verbs = [[], *([verb] for verb, _ in VERBS)]
+    lines = [words for verb in verbs for words in (["help", *verb], [*verb, "--help"])]
+    done = run_several(lines, env={**world.environment, "COLUMNS": str(columns)}, cwd=world.directory)
+    for words, one, other in zip(lines[::2], done[::2], done[1::2], strict=True):
+        assert one.status == 0, words
+        assert one.stdout == other.stdout, words
+        long = [line for line in one.stdout.splitlines() if len(line) >= columns]
+        assert all(len(line.split()) <= 2 or "{" in line for line in long), words
 
 
 def test_examples_of_help_keep_their_lines_and_columns():
@@ -276,6 +279,7 @@ def on_a_terminal(world, *words, **variables):
     return found.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_colours_unless_it_is_not_to(world):
     assert on_a_terminal(world, "status", "gone").startswith("\x1b[1;31merror:\x1b[0m there is no mirror at gone")
     assert on_a_terminal(world, "status", "gone", NO_COLOR="1").startswith("error: there is no mirror at gone")

@@ -18,10 +18,6 @@ from pixi_mirror.model.values import admit_path, sha256_of
 from pixi_mirror.publish import object_store
 from pixi_mirror.publish.destination import Upload
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # moto's imports are not ours to mend
-    S3Server = pytest.importorskip("harness.bucket", reason="needs moto[server] and botocore").S3Server
-S3Store = pytest.importorskip("obstore.store", reason="needs obstore: the extra `publish`").S3Store
 pytestmark = pytest.mark.s3
 
 BUCKET = "mirror-bucket"
@@ -33,7 +29,10 @@ class Moto:
     """moto's server, with one bucket."""
 
     def __init__(self, _directory):
-        self._server = S3Server()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # moto's imports are not ours to mend
+            bucket = pytest.importorskip("harness.bucket", reason="needs moto[server] and botocore")
+        self._server = bucket.S3Server()
         self.url = self._server.url
         self._server.put(f"s3://{BUCKET}/seed", b"")
         self._server.delete(f"s3://{BUCKET}/seed")
@@ -75,6 +74,7 @@ class Versity:
 
 @pytest.fixture(params=[Moto, Versity], ids=["moto", "versitygw"])
 def store(request, tmp_path):
+    pytest.importorskip("obstore", reason="needs obstore: the extra `publish`")
     server = request.param(tmp_path)
     yield server
     server.close()
@@ -248,6 +248,8 @@ def test_keys_of_pixis_store_and_the_options_of_a_bucket_count(mirrored, store, 
 def test_a_long_file_is_written_in_parts_with_the_same_headers(store, tmp_path, monkeypatch):
     monkeypatch.setattr(object_store, "_ONE_PUT", 4_000)
     settings = {name.removeprefix("AWS_").lower(): value for name, value in KEYS.items()}
+    from obstore.store import S3Store
+
     library = S3Store(
         BUCKET,
         prefix="team/mirror",
