@@ -132,6 +132,7 @@ def _manifest(archive):
         return json.loads(tar.extractfile(tar.getnames()[3]).read())
 
 
+@pytest.mark.slow
 def test_volumes_are_imported_in_any_order_and_one_by_one(gap):
     gap.update("a", "b", "c")
     volumes = gap.export("--full", "--volume-size", "60k")
@@ -212,6 +213,7 @@ def brought_in_order(gap, exports, offered, order):
     assert current == 5, order
 
 
+@pytest.mark.slow
 def test_increments_in_some_orders_end_in_the_last_one(gap):
     exports, offered = increments(gap)
     for order in ORDERS[7::40]:
@@ -226,6 +228,7 @@ def test_increments_in_every_order_end_in_the_last_one(gap):
         brought_in_order(gap, exports, offered, order)
 
 
+@pytest.mark.slow
 def test_an_older_one_needs_permission_and_nothing_else_goes_back(gap):
     gap.update("a")
     first = gap.export("--full")
@@ -244,6 +247,7 @@ def test_an_older_one_needs_permission_and_nothing_else_goes_back(gap):
     assert gap.bring(*second)["current"] == 2
 
 
+@pytest.mark.slow
 def test_another_mirror_and_another_history_are_refused(gap):
     gap.update("a")
     first = gap.export("--full")
@@ -345,6 +349,7 @@ def test_surplus_that_the_origin_lists_stays_listed_on_the_far_side(gap):
     assert gap.run("prune", gap.far)["unlisted"] == []
 
 
+@pytest.mark.slow
 def test_a_fork_goes_its_own_way(gap):
     gap.update("a")
     gap.bring(*gap.export("--full"))
@@ -367,6 +372,7 @@ def test_a_fork_goes_its_own_way(gap):
     assert (again["id"], again["current"]) == (after["id"], 4)
 
 
+@pytest.mark.slow
 def test_files_that_a_far_side_lost_or_pruned_are_seen_and_come_again(gap):
     gap.update("a", "b")
     gap.bring(*gap.export("--to", "x"))
@@ -384,6 +390,7 @@ def test_files_that_a_far_side_lost_or_pruned_are_seen_and_come_again(gap):
     assert gap.bring(whole)["placed"] == [lost.relative_to(gap.far).as_posix()]
 
 
+@pytest.mark.slow
 def test_other_bytes_at_a_path(gap):
     world = gap.world
 
@@ -448,6 +455,7 @@ def test_prune_keeps_the_files_of_exports_that_nobody_has_acknowledged(gap):
     assert gap.run("prune", "--apply", "--grace", "0", "--force")["removed"]
 
 
+@pytest.mark.slow
 def test_overlap_brings_the_last_exports_again(gap):
     for names in (["a"], ["a", "b"], ["a", "b", "c"]):
         gap.update(*names)

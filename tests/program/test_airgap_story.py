@@ -48,6 +48,7 @@ def sha256_of(data):
     return hashlib.sha256(data).hexdigest()
 
 
+@pytest.mark.slow
 def test_three_revisions_cross_the_gap_though_a_volume_of_the_second_is_lost(gap):
     world, clients = gap.world, lambda: served_files(gap.far)
     gap.update("app", "lib")
@@ -159,6 +160,7 @@ def test_without_ssh_keygen_it_says_so(gap):
         assert (done.status, "need ssh-keygen" in done.stderr) == (7, True), done.stderr
 
 
+@pytest.mark.slow
 def test_the_program_travels_too_and_runs_where_nothing_is_installed(gap):
     gap.update("a")
     (archive,) = gap.export("--full", "--with-tool")

@@ -148,7 +148,7 @@ FAULTS: dict[str, Step] = {
 }
 
 
-@pytest.mark.parametrize("fault", first(4, reversed(FAULTS)))
+@pytest.mark.parametrize("fault", first(2, reversed(FAULTS)))
 def test_no_secret_is_left_by_a_failure_upstream(cage, fault):
     cage.world.upstream.script("*", FAULTS[fault])
     for output in ("-v", "--json"):
@@ -224,7 +224,7 @@ def test_no_secret_is_in_what_is_made_for_others(cage):
     assert cage.traces() == []
 
 
-@pytest.mark.parametrize("where", ["upstream", "mirror"])
+@pytest.mark.parametrize("where", first(1, ["upstream", "mirror"]))
 def test_no_secret_is_in_a_pack(cage, where):
     """It travels: to colleagues, to customers, across an air gap; manifest and lock go along only if they hold none."""
     if where == "mirror":
@@ -241,6 +241,7 @@ def test_no_secret_is_in_a_pack(cage, where):
 ARGUMENTS = ["--lock", "workspace", "-e", "prod", "-v", "--jobs", "1"]
 
 
+@pytest.mark.slow
 def test_no_secret_is_left_by_a_disk_that_fails(cage):
     """Every twentieth call that changes the disk fails in one run each, and so does the last."""
     world = cage.world
@@ -264,6 +265,7 @@ def test_no_secret_is_left_by_a_disk_that_fails(cage):
     assert cage.traces() == []
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_a_traceback(cage):
     """A bug ends in a traceback; the standard library is given one here."""
     site = cage.world.directory / "site"
@@ -325,7 +327,7 @@ def every_entry(world: World, version: int) -> str:
     return json.dumps(whole | ({"platforms": [{"name": "linux-64"}]} if version == 7 else {}))
 
 
-@pytest.mark.parametrize("version", [6, 7])
+@pytest.mark.parametrize("version", first(1, [6, 7]))
 def test_no_secret_of_an_entry_of_any_kind_is_left(world, version):
     """The password of a source's git URL stood in the inventory once, and was served."""
     world.workspace()

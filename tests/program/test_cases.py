@@ -182,6 +182,7 @@ def test_the_mark_of_a_redacted_user_is_sent_to_nobody(case, world):
     assert "****" not in (case.path / "mirror" / "pixi-mirror.json").read_text()
 
 
+@pytest.mark.slow
 @needs_linux
 @of("sh-conda")
 def test_a_package_says_itself_that_it_is_for_every_python_and_a_link_outside_is_not_packed(case):
@@ -191,6 +192,7 @@ def test_a_package_says_itself_that_it_is_for_every_python_and_a_link_outside_is
     packed_and_unpacked(case, "link", status=4)
 
 
+@pytest.mark.slow
 @needs_linux
 @of("sh-record")
 @pytest.mark.parametrize("folder", first(1, ["not-listed", "no-hash", "other-hash", "backslashes", "md5"]))
@@ -220,7 +222,7 @@ def test_a_token_in_a_channel_is_noted_and_stored_nowhere(case):
 @pytest.mark.parametrize(
     ("first", "then"),
     first(
-        2,
+        1,
         [
             ("1-two-wheels", "2-one-removed"),
             ("1-wheel-over-conda", "2-conda-newer"),

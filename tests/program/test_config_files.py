@@ -11,6 +11,7 @@ import tomllib
 import urllib.request
 
 import pytest
+from harness.examples import first
 from harness.python_index import PythonIndex
 from harness.serving import served
 from harness.world import small_packages
@@ -28,6 +29,7 @@ def config(world, *words, **options):
     return world.run("config", world.mirror, *words, **options)
 
 
+@pytest.mark.slow
 def test_outside_a_workspace_nothing_is_written(world, mirror):
     outside = world.directory / "outside"
     outside.mkdir()
@@ -66,7 +68,7 @@ def test_options_that_do_not_go_together_are_refused(world, mirror):
         assert (done.status, done.stdout) == (2, ""), words
 
 
-@pytest.mark.parametrize("umask", [0o077, 0o022, 0o002])
+@pytest.mark.parametrize("umask", first(1, [0o077, 0o022, 0o002]))
 def test_a_new_file_has_the_users_umask(world, mirror, umask):
     words = [sys.executable, "-m", "pixi_mirror", "config", "mirror", "--write", "--file", "new.toml"]
     subprocess.run(words, cwd=world.directory, env=world.environment, check=True, capture_output=True, umask=umask)
@@ -147,7 +149,7 @@ OVERRULING = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", OVERRULING)
+@pytest.mark.parametrize("case", first(3, OVERRULING))
 def test_what_overrules_a_file_is_warned_of_wherever_the_client_reads_it(world, mirror, case):
     (client, *words), place, text, variables, told = OVERRULING[case]
     file = world.directory / place
@@ -164,7 +166,7 @@ def test_what_overrules_a_file_is_warned_of_wherever_the_client_reads_it(world, 
     assert "warning: " not in config(world, "--for", client, *words, "--write", cwd=workspace, env=env).stderr
 
 
-@pytest.mark.parametrize("client", ["pixi", "pip", "uv", "conda", "mamba", "git"])
+@pytest.mark.parametrize("client", first(2, ["pixi", "pip", "uv", "conda", "mamba", "git"]))
 def test_a_proxy_of_the_environment_is_warned_of_unless_the_mirror_is_exempt(world, mirror, client):
     proxy = "http://proxy.lan:3128"
     for variables, url, named in (
@@ -180,14 +182,17 @@ def test_a_proxy_of_the_environment_is_warned_of_unless_the_mirror_is_exempt(wor
 
 @pytest.mark.parametrize(
     ("client", "place", "text"),
-    [
-        ("pip", "home/.config/pip/pip.conf", "[global]\nextra-index-url =\n  {url}/simple\n  {url}?sig=hunter2\n"),
-        ("pip", "home/.config/pip/pip.conf", "[install]\nfind-links = {url}\nproxy = {url}\n"),
-        ("uv", "workspace/uv.toml", '[[index]]\nurl = "{url}"\n'),
-        ("pixi", "workspace/.pixi/config.toml", '[mirrors]\n"{channel}/t/hunter2/x" = ["{url}"]\n'),
-        ("conda", "home/.condarc", "custom_channels: {{mine: '{url}'}}\nproxy_servers: {{http: '{url}'}}\n"),
-        ("git", "home/.gitconfig", '[url "{url}"]\n\tinsteadOf = {url}\n'),
-    ],
+    first(
+        2,
+        [
+            ("pip", "home/.config/pip/pip.conf", "[global]\nextra-index-url =\n  {url}/simple\n  {url}?sig=hunter2\n"),
+            ("pip", "home/.config/pip/pip.conf", "[install]\nfind-links = {url}\nproxy = {url}\n"),
+            ("uv", "workspace/uv.toml", '[[index]]\nurl = "{url}"\n'),
+            ("pixi", "workspace/.pixi/config.toml", '[mirrors]\n"{channel}/t/hunter2/x" = ["{url}"]\n'),
+            ("conda", "home/.condarc", "custom_channels: {{mine: '{url}'}}\nproxy_servers: {{http: '{url}'}}\n"),
+            ("git", "home/.gitconfig", '[url "{url}"]\n\tinsteadOf = {url}\n'),
+        ],
+    ),
 )
 def test_no_secret_of_what_overrules_a_file_is_shown(world, mirror, client, place, text):
     file = world.directory / place

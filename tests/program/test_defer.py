@@ -202,6 +202,7 @@ def test_sdists_whose_needs_are_asked_for_are_not_deferred(python):
     assert [path.rpartition("/")[2] for path in done["missing"]] == ["src-2.0.tar.gz"]
 
 
+@pytest.mark.slow
 def test_a_deferring_update_killed_at_any_call_goes_on_in_the_next_run(world):
     plain = scenario.update(world)
     deferring = replace(plain, args=lambda mirror: [*plain.args(mirror), "--defer"])

@@ -417,6 +417,7 @@ def test_a_channel_without_rattler_index_makes_a_workspace_without_it(lab):
     assert lab.run().stdout.startswith("locked before")
 
 
+@pytest.mark.slow
 @needs_stub
 def test_a_run_that_is_killed_is_finished_by_the_next_one(lab, tmp_path):
     """Of all calls that change a disk a sample, the first and the last among them."""

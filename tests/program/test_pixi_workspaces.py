@@ -67,7 +67,7 @@ def test_a_dry_run_asks_pixi_and_leaves_nothing_behind(studio):
     assert not list(studio.world.home.glob("pixi-mirror-*"))
 
 
-@pytest.mark.parametrize("words", [["-e", "prod"], ["-m", ".", "-e", "prod"], []])
+@pytest.mark.parametrize("words", first(1, [["-e", "prod"], ["-m", ".", "-e", "prod"], []]))
 def test_an_unchanged_run_starts_no_program(studio, words):
     workspace = studio.workspace()
     studio.done(*(words or ["-e", "prod"]), cwd=workspace)
@@ -77,6 +77,7 @@ def test_an_unchanged_run_starts_no_program(studio, words):
     assert studio.stub.calls == []
 
 
+@pytest.mark.slow
 def test_an_unchanged_run_from_another_directory_of_the_workspace_asks_only_where_it_is(studio):
     workspace = studio.workspace()
     (workspace / "src").mkdir()
@@ -90,7 +91,7 @@ def test_an_unchanged_run_from_another_directory_of_the_workspace_asks_only_wher
     assert studio.stub.calls == []
 
 
-@pytest.mark.parametrize("words", [[], ["--json"]])
+@pytest.mark.parametrize("words", first(1, [[], ["--json"]]))
 def test_a_nearer_manifest_is_noticed(studio, words):
     workspace = studio.workspace()
     inner = workspace / "inner"
@@ -103,7 +104,7 @@ def test_a_nearer_manifest_is_noticed(studio, words):
     assert len(snapshots(studio)) == 2
 
 
-@pytest.mark.parametrize("change", ["manifest", "lock", "pixi"])
+@pytest.mark.parametrize("change", first(1, ["manifest", "lock", "pixi"]))
 def test_pixi_is_asked_again_when_what_it_answered_about_has_changed(studio, change):
     workspace = studio.workspace()
     studio.done("-m", workspace, "-e", "prod")
@@ -120,6 +121,7 @@ def test_pixi_is_asked_again_when_what_it_answered_about_has_changed(studio, cha
     assert studio.stub.calls == []
 
 
+@pytest.mark.slow
 def test_an_upgrade_of_a_pixi_in_its_own_home_is_noticed(studio):
     workspace = studio.workspace()
     (studio.world.home / ".pixi").mkdir(parents=True)
@@ -144,7 +146,7 @@ def test_a_refresh_of_a_workspace_follows_its_new_lock(studio):
     assert "old-thing-1!0.5-0.tar.bz2" in studio.packages
 
 
-@pytest.mark.parametrize("name", ["workspace", "workspace/", "workspace/pixi.toml"])
+@pytest.mark.parametrize("name", first(1, ["workspace", "workspace/", "workspace/pixi.toml"]))
 def test_a_manifest_and_the_lock_beside_it_are_one_subscription(studio, name):
     studio.workspace()
     studio.done("-m", name, "-e", "prod")
@@ -258,7 +260,7 @@ def test_a_pixi_that_is_too_old_is_named_with_the_least_version(studio, tmp_path
     assert str(studio.stub.program) in done.stderr
 
 
-@pytest.mark.parametrize("version", ["0.68.0", "1.0.0", "nightly"])
+@pytest.mark.parametrize("version", first(1, ["0.68.0", "1.0.0", "nightly"]))
 def test_newer_pixis_are_asked(studio, version):
     manifest = studio.world.directory / "workspace" / "pixi.toml"
     studio.workspace(
@@ -334,13 +336,16 @@ def test_platforms_go_by_their_names_in_the_manifest(studio):
 
 @pytest.mark.parametrize(
     ("asked", "places"),
-    [
-        ("cuda", {"default cuda"}),
-        ("p1", {"default cuda"}),
-        ("linux-64", {"default linux-64"}),
-        ("subdir:linux-64", {"default linux-64", "default cuda"}),
-        ("osx-arm64", {"default mac"}),
-    ],
+    first(
+        2,
+        [
+            ("cuda", {"default cuda"}),
+            ("p1", {"default cuda"}),
+            ("linux-64", {"default linux-64"}),
+            ("subdir:linux-64", {"default linux-64", "default cuda"}),
+            ("osx-arm64", {"default mac"}),
+        ],
+    ),
 )
 def test_a_platform_is_chosen_by_name_alias_or_subdir(studio, asked, places):
     studio.done("-m", aliased(studio), "-p", asked)
@@ -358,13 +363,16 @@ def test_a_lock_that_is_stale_is_mirrored_as_it_stands(studio):
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [
-        (["-e", "new"], "no environment 'new', which"),
-        (["-e", "prod"], "has no environment 'prod'; there are: default, new"),
-        (["-e", "nope"], "has no environment 'nope'; there are: default, new"),
-        (["-p", "win-64"], "no chosen environment has the platform 'win-64'"),
-        (["-p", "nonsense"], "no chosen environment has the platform 'nonsense'"),
-    ],
+    first(
+        2,
+        [
+            (["-e", "new"], "no environment 'new', which"),
+            (["-e", "prod"], "has no environment 'prod'; there are: default, new"),
+            (["-e", "nope"], "has no environment 'nope'; there are: default, new"),
+            (["-p", "win-64"], "no chosen environment has the platform 'win-64'"),
+            (["-p", "nonsense"], "no chosen environment has the platform 'nonsense'"),
+        ],
+    ),
 )
 def test_what_pixi_would_list_silently_as_nothing_is_status_3(studio, words, says):
     manifest = studio.world.directory / "workspace" / "pixi.toml"
@@ -394,7 +402,7 @@ CHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("field", first(4, sorted(CHANGES)))
+@pytest.mark.parametrize("field", first(2, sorted(CHANGES)))
 def test_where_pixi_and_the_lock_disagree_the_package_is_named(studio, field):
     workspace = studio.workspace()
     rows = rows_of(studio.environments()["prod"]["linux-64"])
@@ -446,7 +454,7 @@ def test_locked_goes_with_pixi_only(studio):
     assert "--locked asks pixi" in studio.done("--lock", workspace, "--locked", status=2).stderr
 
 
-@pytest.mark.parametrize("how", ["directory", "manifest", "gone"])
+@pytest.mark.parametrize("how", first(1, ["directory", "manifest", "gone"]))
 def test_a_workspace_is_forgotten_by_its_manifest(studio, how):
     workspace = studio.workspace()
     studio.done("-m", workspace)
@@ -503,7 +511,7 @@ def test_a_workspace_is_never_written_to(studio):
         os.chmod(workspace, 0o755)
 
 
-@pytest.mark.parametrize("words", [["-m", "workspace"], ["--lock", "workspace"]])
+@pytest.mark.parametrize("words", first(1, [["-m", "workspace"], ["--lock", "workspace"]]))
 def test_the_settings_of_the_workspace_count_from_wherever_it_is_named(studio, words):
     base = "https://conda.example"
     entries = [studio.world.publish(small_packages()[name], base=base) for name in ("base", "pure")]

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from harness import kill, program
+from harness.examples import first
 from harness.looking import archives, contents, identities, repodata
 
 from pixi_mirror.demo.packages import build_package
@@ -123,7 +124,7 @@ def test_no_grace_removes_in_one_run(world, surplus):
     assert run(world, "verify").status == 0
 
 
-@pytest.mark.parametrize("grace", ["-1", "nan", "soon"])
+@pytest.mark.parametrize("grace", first(1, ["-1", "nan", "soon"]))
 def test_a_grace_that_is_no_number_of_days_is_a_usage_error(world, surplus, grace):
     before = untouched(world)
     run(world, "prune", "--apply", "--grace", grace, status=2)
@@ -194,7 +195,7 @@ def test_a_channel_that_nobody_names_any_more_goes_whole(world):
 
 
 @pytest.mark.broken_mirror("a wanted file is missing or changed, and prune is to refuse")
-@pytest.mark.parametrize("damage", ["missing", "changed"])
+@pytest.mark.parametrize("damage", first(1, ["missing", "changed"]))
 def test_it_refuses_when_a_wanted_file_is_not_whole(world, surplus, damage):
     wanted = folder(world) / file_name("kept")
     data = wanted.read_bytes()
@@ -208,7 +209,7 @@ def test_it_refuses_when_a_wanted_file_is_not_whole(world, surplus, damage):
 
 
 @pytest.mark.broken_mirror("the inventory or the state does not parse, and prune is to refuse")
-@pytest.mark.parametrize("record", ["pixi-mirror.json", ".pixi-mirror/state.json"])
+@pytest.mark.parametrize("record", first(1, ["pixi-mirror.json", ".pixi-mirror/state.json"]))
 def test_it_refuses_when_its_records_do_not_parse(world, surplus, record):
     for text in ("", "{", "[]", '{"format": 999}', "null"):
         (world.mirror / record).write_text(text)
@@ -240,7 +241,7 @@ def test_a_lock_that_is_gone_keeps_what_it_wanted(world, surplus):
 
 
 @pytest.mark.parametrize(
-    "calls", [pytest.param(call, marks=() if call % 12 == 1 else pytest.mark.slow) for call in range(1, 50, 2)]
+    "calls", [pytest.param(call, marks=() if call % 24 == 1 else pytest.mark.slow) for call in range(1, 50, 2)]
 )
 def test_right_after_a_killed_prune_verify_finds_nothing(world, surplus, calls):
     """Wherever it is killed: what it had unlisted and removed is missed by nobody."""

@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 from harness.directly import Directly
+from harness.examples import first
 from harness.looking import archives, contents, identities
 from harness.serving import served
 
@@ -54,7 +55,7 @@ def refused(mirror, match):
 
 
 @pytest.mark.broken_mirror("the inventory or the state is cut short, and prune is to refuse")
-@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize("record", first(1, RECORDS))
 def test_a_record_cut_anywhere_removes_nothing(surplus, record):
     whole = (surplus.mirror / record).read_bytes()
     ends = {0, 1, len(whole) - 2, *range(0, len(whole) - 2, max(1, len(whole) // 60))}

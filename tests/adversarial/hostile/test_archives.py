@@ -10,6 +10,7 @@ import tarfile
 from dataclasses import replace
 
 import pytest
+from harness.examples import first
 from harness.looking import contents, served_files
 
 from pixi_mirror.airgap import layout
@@ -116,6 +117,7 @@ def test_one_bit_that_is_wrong_at_a_hundred_places_changes_nothing(carried):
     flipped(carried, FULL_FLIPS)
 
 
+@pytest.mark.slow
 def test_bytes_after_its_end_are_refused(carried):
     assert "follow the end mark" in carried.refused(carried.data + carried.data)
     carried.refused(carried.data[:-1024] + carried.data)
@@ -158,7 +160,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("at", [0, 2, 6])
+@pytest.mark.parametrize("at", first(1, [0, 2, 6]))
 def test_members_that_the_manifest_does_not_list_are_refused(carried, at):
     members = carried.members()
     for info in HOSTILE.values():
@@ -203,6 +205,7 @@ def remade(carried, change, *, rows=None):
     return packed([*start, *members[5:-1], (layout.END, layout.end_of(change(manifest), 1))])
 
 
+@pytest.mark.slow
 def test_one_that_is_made_again_by_these_means_is_the_same(carried):
     assert remade(carried, lambda manifest: manifest) == carried.data
 
@@ -220,6 +223,7 @@ def test_a_manifest_that_contradicts_what_it_brings_is_refused(carried):
         carried.refused(remade(carried, change))
 
 
+@pytest.mark.slow
 def test_rows_that_are_not_those_of_the_fingerprint_are_refused(carried):
     rows = gzip.decompress(carried.members()[4][1])
     for other in (
@@ -236,7 +240,7 @@ def test_rows_that_are_not_those_of_the_fingerprint_are_refused(carried):
 
 
 def test_bombs_are_refused_before_they_are_unpacked(carried):
-    rows = gzip.compress(gzip.decompress(carried.members()[4][1]).partition(b"\n")[0] + b"\n+" + bytes(300 << 20))
+    rows = gzip.compress(gzip.decompress(carried.members()[4][1]).partition(b"\n")[0] + b"\n+" + bytes(300 << 20), 1)
     message = carried.refused(remade(carried, lambda manifest: manifest, rows=rows))
     assert "it has more than" in message
     members = carried.members()
@@ -249,6 +253,7 @@ def test_bombs_are_refused_before_they_are_unpacked(carried):
     carried.refused(made.getvalue())
 
 
+@pytest.mark.slow
 def test_a_medium_that_cannot_be_written_is_read(carried):
     carried.archive.chmod(0o444)
     carried.archive.parent.chmod(0o555)
@@ -258,6 +263,7 @@ def test_a_medium_that_cannot_be_written_is_read(carried):
     carried.archive.parent.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_a_link_a_pipe_and_a_directory_are_no_archives(carried):
     os.mkfifo(carried.world.directory / "pipe.tar")
     carried.bad.symlink_to(carried.archive)

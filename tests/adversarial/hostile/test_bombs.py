@@ -12,6 +12,7 @@ import zipfile
 import zlib
 
 import pytest
+from harness.examples import first
 from harness.python_index import PythonIndex
 from harness.several import run_several
 
@@ -70,26 +71,28 @@ def sdist_of(name, data):
 
 
 def bombs():
-    """Name -> a distribution that should cost nobody anything."""
+    """Name -> what makes a distribution that should cost nobody anything."""
     quine = zipped([("r/r.zip", zipped([("r/r.zip", zipped([("r.zip", b"")]))]))])
     endless = tarfile.TarInfo("tarbomb-1.0/zeros")
     endless.size = 1 << 40
     gzip_head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
     return {
-        "lying": lying_wheel("lying"),
-        "huge": wheel_of("huge", zipped([("huge-1.0.dist-info/METADATA", bytes(70 << 20))])),
-        "quine": wheel_of("quine", quine),
-        "many": wheel_of("many", zipped((f"{number}", b"") for number in range(20_000))),
-        "tarbomb": sdist_of("tarbomb", gzip_head + deflated(endless.tobuf() + bytes(1 << 24), 64) + bytes(8)),
-        "gzbomb": sdist_of("gzbomb", gzip_head + zeros_deflated(GIGABYTES) + bytes(8)),
+        "lying": lambda: lying_wheel("lying"),
+        "quine": lambda: wheel_of("quine", quine),
+        "tarbomb": lambda: sdist_of("tarbomb", gzip_head + deflated(endless.tobuf() + bytes(1 << 24), 64) + bytes(8)),
+        "huge": lambda: wheel_of("huge", zipped([("huge-1.0.dist-info/METADATA", bytes(70 << 20))])),
+        "many": lambda: wheel_of("many", zipped((f"{number}", b"") for number in range(20_000))),
+        "gzbomb": lambda: sdist_of("gzbomb", gzip_head + zeros_deflated(GIGABYTES) + bytes(8)),
     }
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory it took")
-def test_bombs_are_mirrored_as_they_are_and_opened_no_further_than_is_safe(world):
+@pytest.mark.parametrize("kinds", first(1, [3, 6]))
+def test_bombs_are_mirrored_as_they_are_and_opened_no_further_than_is_safe(world, kinds):
     index = PythonIndex(world)
     entries = []
-    for name, built in bombs().items():
+    for name, build in [*bombs().items()][:kinds]:
+        built = build()
         assert len(built.data) < 40 << 20
         entries.append(index.publish(built, name=name, version="1.0"))
     good = build_wheel(name="good", version="1.0", requires_python=">=3.8")
@@ -118,7 +121,7 @@ def compressed_zeros(megabytes, *, told):
 
 @pytest.mark.broken_mirror("its indexes are bombs")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory it took")
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("told", first(1, [True, False]))
 def test_an_index_that_is_a_bomb_is_a_finding(world, told):
     """A mirror may have come on somebody's disk; `verify` is what one asks then."""
     one = world.publish(build_package(name="one", subdir="linux-64"))

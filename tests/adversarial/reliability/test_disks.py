@@ -160,6 +160,7 @@ def served(small, path):
             child.terminate()
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_on_a_full_disk_prune_frees_room_and_the_update_that_failed_succeeds(world, disk):
     large = world.publish(build_package(name="large", subdir="linux-64", payload_size=MARGIN + 2 * MIB))

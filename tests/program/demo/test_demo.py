@@ -119,6 +119,7 @@ def test_it_leaves_alone_what_is_not_an_empty_directory(tmp_path, user, what):
     assert kept.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_user_do_not_reach_it(tmp_path, user):
     pixi = Path(user["HOME"]) / ".pixi"
     pixi.mkdir()
@@ -148,6 +149,7 @@ def test_the_settings_of_the_user_do_not_reach_it(tmp_path, user):
     assert ports.sub("", told.stdout).replace("told", "plain") == ports.sub("", plain.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files by setrlimit")
 def test_it_ends_with_the_status_of_the_step_that_failed(tmp_path, user):
     # Without -B, Python would leave bytecode in the checkout that is cut at the limit, and that no later run can load.
@@ -186,6 +188,7 @@ def played(directory, upstream, typist):
     return play_steps(directory, upstream=upstream, run=typist, say=said.append), said
 
 
+@pytest.mark.slow
 def test_a_dead_upstream_stops_it(tmp_path, user):
     with Upstream(served()) as upstream:
         typist = Typist(user, at=4, before=lambda: upstream.__exit__(None, None, None))
@@ -205,6 +208,7 @@ def test_an_update_that_asks_for_more_than_it_should_stops_it(tmp_path, user):
     assert "1 files from the server where 0 were due" in stopped.problem
 
 
+@pytest.mark.slow
 @pytest.mark.broken_mirror("the demo stops when its corrupted file is not found, and leaves it so")
 def test_a_verify_that_finds_nothing_stops_it(tmp_path, user):
     with Upstream(served()) as upstream:

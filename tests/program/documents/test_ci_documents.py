@@ -296,6 +296,7 @@ def test_a_file_that_came_back_wrong_out_of_the_cache_does_not_stay(github, worl
     assert world.run("verify", github.mirror).status == 0
 
 
+@pytest.mark.slow
 @runs_shells
 def test_the_refresh_of_a_lasting_mirror_keeps_what_is_not_wanted_for_its_days_of_grace(world):
     Runner(world=world, system="github", lock=world.workspace("one"))

@@ -130,6 +130,7 @@ print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it so")
 def test_bombs_are_refused_within_300_mb_and_without_a_crash():
     done = subprocess.run([sys.executable, "-c", BOMBS], capture_output=True, text=True, timeout=60, check=False)

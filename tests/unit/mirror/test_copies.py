@@ -73,6 +73,7 @@ def test_an_update_of_a_copy_writes_nothing_and_remembers(sharded):
     assert is_remembered(copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", first(1, [["--index", "json"], ["--index", "auto"]]))
 def test_a_copy_whose_shards_are_dropped_is_current(sharded, words):
     """The old shards stay for clients that hold the old index; nothing is wrong with them."""
@@ -86,6 +87,7 @@ def test_a_copy_whose_shards_are_dropped_is_current(sharded, words):
     assert not list(copy.rglob("shards/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", first(1, [["verify", "--repair"], ["update", "--index", "json", "-o"]]))
 def test_an_old_shard_that_is_damaged_is_reported_and_removed(sharded, words):
     mirror = sharded.world.mirror
@@ -125,6 +127,7 @@ def test_a_shard_index_whose_shard_is_gone_is_not_intact(sharded):
     assert isinstance(tree.inventory.tree[damaged[0]], GeneratedFile)
 
 
+@pytest.mark.slow
 def test_a_moved_mirror_whose_locks_stayed_behind_is_current(sharded):
     """Its locks are paths of another machine, so nothing can be said of them, and no update helps."""
     moved = sharded.world.mirror.rename(sharded.world.mirror.with_name("moved"))
@@ -144,12 +147,14 @@ def test_a_lock_that_is_gone_beside_its_own_mirror_is_out_of_date(sharded):
     assert sharded.world.run("status", "--check").status == 1
 
 
+@pytest.mark.slow
 def test_a_repair_that_finds_nothing_remembers_a_copy(sharded):
     copy = copy_of(sharded.world.mirror)
     assert sharded.world.run("verify", copy, "--repair").status == 0
     assert is_remembered(copy)
 
 
+@pytest.mark.slow
 def test_a_copy_that_somebody_writes_is_looked_at_all_the_same(sharded):
     copy = copy_of(sharded.world.mirror)
     with Tree(copy).writing(timeout_s=0):

@@ -68,7 +68,7 @@ def test_no_bytes_are_metadata_that_crash(before, after):
 @pytest.mark.parametrize(
     "line",
     first(
-        3,
+        1,
         [
             b" \n",
             b"Requires-Dist:\n a\n",
@@ -141,6 +141,7 @@ def test_a_version_that_is_none_of_pep_440_is_read():
     assert read_metadata(b"Metadata-Version: 1.0\nName: x\nVersion: 2004-beta_x\n").version == "2004-beta_x"
 
 
+@pytest.mark.slow
 def test_many_different_fields_are_refused_before_their_square_takes_time():
     with pytest.raises(ValueError, match="more than 200 different fields"):
         read_metadata(HEAD + b"".join(b"X-%d:\n" % number for number in range(300_000)))

@@ -224,6 +224,7 @@ def of_form(*forms: str) -> list[PypiEntry]:
     return [entry for entry in entries().values() if form_of(entry.location) in forms]
 
 
+@pytest.mark.slow
 @needs_corpus
 def test_every_location_of_the_corpus_has_the_form_that_a_person_gives_it():
     # Wheels are as many as distinct addresses in the locks' text end in `.whl`; all others were looked at one by one.

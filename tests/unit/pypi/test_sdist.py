@@ -165,6 +165,7 @@ def test_what_was_found_before_a_limit_is_given_in_little_memory(tmp_path):
     assert most < 4 << 20
 
 
+@pytest.mark.slow
 def test_what_follows_too_many_members_is_not_looked_at(tmp_path):
     many = tarfile.TarInfo("hello-1.0/empty").tobuf() * (sdist.MOST_MEMBERS - 1)
     data = gzip.compress(many + tarred(BOTH), 1)
