@@ -335,7 +335,7 @@ def test_the_same_failure_of_many_files_is_told_once(world):
 def test_what_a_message_says_to_install_is_a_project_of_the_field():
     """A project of our own name on a public index could be anybody's, and zsh takes brackets for a pattern."""
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "pixi_mirror").rglob("*.py"))
-    words = re.findall(r"(?:pip install|global install)[\s\"]+([^`]+)`", source)
+    words = re.findall(r"(?:pip install|global install)[\s\"]+([^`{}]+)`", source)
     assert {"py-rattler", "botocore", "rattler-index", "git"} <= {*words}
     assert [word for word in words if "pixi-mirror" in word] == []
     assert [word for word in words if re.search(r"[\[<>=*]", word) and not re.fullmatch("'[^']+'", word)] == []
