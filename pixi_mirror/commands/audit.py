@@ -11,6 +11,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.database_lines import age, age_in_days, database_json
 from pixi_mirror.commands.options import make_progress
+from pixi_mirror.commands.package_rows import targets_json
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.values import path
 from pixi_mirror.errors import DONE, FOUND
@@ -154,10 +155,7 @@ def _finding_json(each: Finding) -> Mapping[str, Json]:
         "fixed": list(each.fixed),
         "decided": each.is_decided,
         "paths": [file.package.path for file in each.files],
-        "targets": [
-            {"workspace": target.workspace, "environment": target.environment, "platform": target.platform}
-            for target in each.targets
-        ],
+        "targets": targets_json(each.targets),
     }
 
 

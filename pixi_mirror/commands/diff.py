@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.package_rows import package_json, target_json
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import files_of, plain
 from pixi_mirror.history.diff import ChangedPackage, EnvironmentDifference, GenerationsDifference, diff
@@ -127,9 +128,7 @@ def _json(found: GenerationsDifference) -> Mapping[str, Json]:
         "after": found.after,
         "environments": [
             {
-                "workspace": each.target.workspace,
-                "environment": each.target.environment,
-                "platform": each.target.platform,
+                **target_json(each.target),
                 "added": [_package_json(package) for package in each.added],
                 "removed": [_package_json(package) for package in each.removed],
                 "changed": [
@@ -146,15 +145,7 @@ def _json(found: GenerationsDifference) -> Mapping[str, Json]:
 
 
 def _package_json(package: Package) -> Json:
-    return {
-        "kind": package.kind,
-        "name": package.name,
-        "version": package.version,
-        "build": package.build,
-        "path": package.path,
-        "sha256": package.sha256,
-        "size": package.size,
-    }
+    return {**package_json(package), "sha256": package.sha256, "size": package.size}
 
 
 def _empty_json(options: Namespace) -> Mapping[str, Json]:

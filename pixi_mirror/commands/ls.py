@@ -9,6 +9,7 @@ from typing import get_args
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.messages import is_terminal, say
+from pixi_mirror.commands.package_rows import package_json, targets_json
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.text import plain, table
 from pixi_mirror.errors import MachineError
@@ -89,21 +90,13 @@ def _json(found: ListedContents) -> Mapping[str, Json]:
         "mirror": str(found.mirror),
         "packages": [
             {
-                "kind": each.package.kind,
-                "name": each.package.name,
-                "version": each.package.version,
-                "build": each.package.build,
-                "subdir": each.package.subdir,
-                "path": each.package.path,
+                **package_json(each.package),
                 "url": each.package.url.stripped,
                 "origin": each.origin,
                 "sha256": each.package.sha256,
                 "size": each.package.size,
                 "state": each.state,
-                "targets": [
-                    {"workspace": target.workspace, "environment": target.environment, "platform": target.platform}
-                    for target in each.targets
-                ],
+                "targets": targets_json(each.targets),
             }
             for each in found.packages
         ],

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.options import make_context, make_progress
+from pixi_mirror.commands.package_rows import package_json, refusals_json
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.values import path, word
 from pixi_mirror.environments.platform import own_subdir
@@ -174,7 +175,7 @@ def _json(done: PackResult) -> Mapping[str, Json]:
             for each in done.packs
         ],
         "wanted": _wanted(done),
-        "skipped": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in done.skipped],
+        "skipped": refusals_json(done.skipped),
         **sources_json(done.checkout, done.outside),
         "warnings": list(done.warnings),
     }
@@ -192,11 +193,7 @@ def _wanted(done: PackResult) -> list[Json]:
 
 def _row(package: Package) -> dict[str, Json]:
     return {
-        "kind": package.kind,
-        "name": package.name,
-        "version": package.version,
-        "build": package.build,
-        "subdir": package.subdir,
+        **package_json(package),
         "path": place_of(package),
         "url": str(package.url) if not package.url.raw.startswith("file:") else None,
         "sha256": package.sha256,

@@ -7,6 +7,7 @@ from typing import Any
 from pixi_mirror.commands.change_lines import change_json, change_lines
 from pixi_mirror.commands.command import Outcome
 from pixi_mirror.commands.options import make_context, make_progress
+from pixi_mirror.commands.package_rows import package_json, refusals_json, targets_json
 from pixi_mirror.commands.policy_lines import policy_json
 from pixi_mirror.commands.text import files_of, nothing_to_do, table
 from pixi_mirror.errors import UsageError
@@ -214,7 +215,7 @@ def _json(updated: UpdateResult) -> Mapping[str, Json]:
         "deferred": sorted(plan.deferred),
         "surplus": list(plan.difference.surplus),
         "changes": [change_json(change) for change in plan.changes],
-        "refused": [{"entry": refusal.entry, "reason": refusal.reason} for refusal in refused],
+        "refused": refusals_json(refused),
         **sources_json(
             checkout_sources(plan.pins.snapshots, plan.packages.values()),
             outside_sources(plan.pins.snapshots),
@@ -240,20 +241,12 @@ def _json(updated: UpdateResult) -> Mapping[str, Json]:
 
 def _row(package: Package, targets: Sequence[Target]) -> Json:
     row: dict[str, Json] = {
-        "kind": package.kind,
-        "name": package.name,
-        "version": package.version,
-        "build": package.build,
-        "subdir": package.subdir,
-        "path": package.path,
+        **package_json(package),
         "url": str(package.url),
         "sha256": package.sha256,
         "md5": package.md5,
         "size": package.size,
-        "targets": [
-            {"workspace": target.workspace, "environment": target.environment, "platform": target.platform}
-            for target in targets
-        ],
+        "targets": targets_json(targets),
     }
     if package.kind == "conda":
         row["record"] = dict(package.record)

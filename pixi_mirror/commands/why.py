@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
+from pixi_mirror.commands.package_rows import package_json
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.errors import DONE, FOUND
 from pixi_mirror.mirror.wants import KnownPackage, Want, Wants, find_wants
@@ -118,7 +119,7 @@ def _json(found: Wants) -> Mapping[str, Json]:
         "verb": "why",
         "mirror": str(found.mirror),
         "package": found.name,
-        "packages": [{**_package_json(each.package), "state": each.state} for each in found.packages],
+        "packages": [{**package_json(each.package), "state": each.state} for each in found.packages],
         "wanted": [
             {
                 "workspace": want.workspace,
@@ -128,24 +129,13 @@ def _json(found: Wants) -> Mapping[str, Json]:
                 "path": want.package.path,
                 "build": want.is_build,
                 "dependants": [
-                    {**_package_json(each.package), "requirement": each.requirement} for each in want.dependants
+                    {**package_json(each.package), "requirement": each.requirement} for each in want.dependants
                 ],
-                "chain": [_package_json(package) for package in want.chain],
+                "chain": [package_json(package) for package in want.chain],
             }
             for want in found.wants
         ],
         "similar": list(found.similar),
-    }
-
-
-def _package_json(package: Package) -> dict[str, Json]:
-    return {
-        "kind": package.kind,
-        "name": package.name,
-        "version": package.version,
-        "build": package.build,
-        "subdir": package.subdir,
-        "path": package.path,
     }
 
 

@@ -12,13 +12,13 @@ from typing import BinaryIO
 
 from pixi_mirror.archives.tar import TarContent, TarMember, plain_path, read_tar
 from pixi_mirror.conda.archives import open_tars
+from pixi_mirror.disk.files import NEW_FILE
 
 LARGEST_EXTRACTED = 64 << 30
 """Bytes; the largest packages that there are have about 5 GiB."""
 MOST_EXTRACTED = 2_000_000
 """Files, folders and links."""
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _PERMISSIONS = 0o777
 _OWNER_READS = 0o400
 _EARLIEST_TIME, _LATEST_TIME = 315_532_800, 1 << 33
@@ -142,7 +142,7 @@ class _Extraction:
 
 
 def _write_file(target: Path, member: TarMember, content: TarContent) -> None:
-    with open(os.open(target, _NEW, 0o600), "wb", buffering=0) as file:
+    with open(os.open(target, NEW_FILE, 0o600), "wb", buffering=0) as file:
         for piece in content.pieces():
             view = memoryview(piece)
             while view:

@@ -26,6 +26,10 @@ NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os
 """Flags of `os.open` with which no symbolic link is followed and no byte is translated."""
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 """With it, the opening of a FIFO does not wait for its other end."""
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
+"""To write a file that is not there yet, under whatever kind of name."""
+READ_THROUGH_LINKS = (os.O_RDONLY | NO_LINK | NO_WAIT) & ~getattr(os, "O_NOFOLLOW", 0)
+"""To read a file that a user names, perhaps by a link; what kind of file it is, `fstat` tells afterwards."""
 
 PUBLIC = 0o644
 """The mode of a file that is served, before the umask."""
@@ -141,8 +145,7 @@ def open_regular(path: Path | str, *, follow_links: bool = False) -> int:
     Raises:
         OSError: as `open`; `ELOOP` for a symbolic link, `EINVAL` for another file that is not regular.
     """
-    flags = os.O_RDONLY | NO_LINK | NO_WAIT
-    descriptor = os.open(path, flags & ~getattr(os, "O_NOFOLLOW", 0) if follow_links else flags)
+    descriptor = os.open(path, READ_THROUGH_LINKS if follow_links else os.O_RDONLY | NO_LINK | NO_WAIT)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
@@ -216,7 +219,7 @@ def append_line(path: Path, line: str, *, synced: bool = False) -> None:
 
 def write_synced(target: Path, data: bytes, *, temporary: Path, mode: int = PUBLIC) -> os.stat_result:
     """Put `data` at `target`, whole or not at all; the caller syncs the directory."""
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, mode)
+    descriptor = os.open(temporary, NEW_FILE, mode)
     try:
         with open(descriptor, "wb", buffering=0) as file:
             write_whole(file, data)

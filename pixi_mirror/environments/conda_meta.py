@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pixi_mirror.disk.files import open_regular
 from pixi_mirror.environments.conda_archive import CondaArchive
 from pixi_mirror.environments.conda_plan import RECORDS
 from pixi_mirror.errors import MachineError
@@ -123,15 +124,10 @@ def installed_conda(prefix: Path) -> dict[str, InstalledConda]:
 def _records(prefix: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in sorted((prefix / RECORDS).glob("*.json")):
         try:
-            with open(_open_regular(path), "rb") as file:
+            with open(open_regular(path), "rb") as file:
                 record = json.loads(file.read(_LARGEST_RECORD))
         except (ValueError, RecursionError):
             raise MachineError(f"{path} does not parse. {_REMEDY}") from None
         if not isinstance(record, dict):
             raise MachineError(f"{path} is no record of a conda package. {_REMEDY}")
         yield path, record
-
-
-def _open_regular(path: Path) -> int:
-    """Open a file that is no link and nothing that could be waited for."""
-    return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))

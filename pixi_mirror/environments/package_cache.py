@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pixi_mirror.conda.extract import extract_conda
 from pixi_mirror.disk.directories import make_directory, remove_leftover, sync_directories
-from pixi_mirror.disk.files import explain_errors, fresh_name, open_regular, read_bytes
+from pixi_mirror.disk.files import NO_LINK, explain_errors, fresh_name, open_regular, read_bytes
 from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, DiskFullError, MachineError, PixiMirrorError, WrongBytesError
 from pixi_mirror.model.packages import Package
@@ -29,7 +29,6 @@ _WORKSHOP = ".pixi-mirror-"
 _WORKSHOP_LOCK = "lock"
 _REVISION = struct.Struct(">Q")
 _METADATA = _REVISION.size + hashlib.sha256().digest_size
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +128,7 @@ class PackageCache:
         """Hold a lock file of rattler's, which keeps its content."""
         with explain_errors("open the lock file", path):
             # With the mode that rattler gives it: other users of a shared cache have to open it, too.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o666))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666))
         what = f"the package cache {self.root}, at {path.name}"
         with lock_file(path, timeout_s=timeout_s, signed=False, what=what, advice=WAITING):
             yield
@@ -256,7 +255,7 @@ def _document(path: Path) -> object:
 
 def _record(lock: Path, sha256: Sha256) -> None:
     """Count the revision up and name the archive, in place: a new file would not be the one that others have locked."""
-    with open(os.open(lock, os.O_RDWR | _NOFOLLOW), "r+b", buffering=0) as file:
+    with open(os.open(lock, os.O_RDWR | NO_LINK), "r+b", buffering=0) as file:
         old = file.read(_REVISION.size)
         revision = _REVISION.unpack(old)[0] + 1 if len(old) == _REVISION.size else 1
         file.seek(0)

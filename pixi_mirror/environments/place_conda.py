@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixi_mirror.archives.tar import plain_path
+from pixi_mirror.disk.files import NEW_FILE
 from pixi_mirror.environments.conda_archive import CheckedMember, CondaArchive, explain_damage, read_members
 from pixi_mirror.environments.conda_paths import PackagePath, PackagePaths
 from pixi_mirror.environments.conda_plan import PlannedPackage
@@ -27,7 +28,6 @@ from pixi_mirror.environments.prefix import Prefix
 from pixi_mirror.errors import ProgramError
 
 _PERMISSIONS = 0o777
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _BY_DESCRIPTOR = hasattr(os, "fchmod") and os.utime in os.supports_fd
 _EARLIEST, _LATEST = 315_532_800, 1 << 33
 """Seconds: the beginning of 1980, as rattler has it, and what every filesystem keeps."""
@@ -235,7 +235,7 @@ def write_new_file(
         OSError: it cannot be written.
     """
     digest, size = hashlib.sha256() if is_hashed else None, 0
-    file = os.open(target, _NEW, 0o600)
+    file = os.open(target, NEW_FILE, 0o600)
     try:
         for piece in pieces:
             if digest is not None:

@@ -6,13 +6,12 @@ import stat
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from pixi_mirror.disk.files import READ_THROUGH_LINKS
 from pixi_mirror.errors import FetchError, MachineError, WrongBytesError
 from pixi_mirror.http.sinks import Sink
 from pixi_mirror.model.values import Url
 
 _PIECE = 1 << 19
-# Without O_NONBLOCK, opening a FIFO waits for its writer; without O_BINARY, Windows changes line ends.
-_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def copy_local(url: Url, sink: Sink, *, limit: int | None) -> None:
@@ -49,7 +48,7 @@ def _path(url: Url) -> str:
 def _open(path: str) -> int:
     problem: str | None
     try:
-        descriptor = os.open(path, _READING)
+        descriptor = os.open(path, READ_THROUGH_LINKS)
     except (OSError, ValueError) as error:
         descriptor, problem = -1, _problem(error)
     else:

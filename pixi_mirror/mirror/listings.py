@@ -74,7 +74,7 @@ def fetch_listings(
     found |= _pack_listings(tree, plan, brought)
     for package in unknown:
         inside = known.get(package.path) or (
-            _look_into(tree, package, progress) if package.path in is_here else _unknown()
+            _look_into(tree, package, progress) if package.path in is_here else Listing()
         )
         found[package.path] = _completed(inside, package, upstream, is_deferred=package.path not in is_here)
     return found
@@ -91,7 +91,7 @@ def _pack_listings(tree: Tree, plan: Plan, brought: Mapping[MirrorPath, PackageF
     for path in brought:
         if path in plan.packages and plan.packages[path].kind == "git":
             index = sha256_of(pack_index(plan.packages[path], tree.path(path)))
-            found[path] = replace(_unknown(), is_settled=True, metadata=index)
+            found[path] = Listing(is_settled=True, metadata=index)
     return found
 
 
@@ -121,18 +121,6 @@ def _come(
     return found
 
 
-def _unknown() -> Listing:
-    return Listing(
-        index=None,
-        is_settled=False,
-        requires_python=None,
-        yanked=None,
-        upload_time=None,
-        metadata=None,
-        build_requires=None,
-    )
-
-
 def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
     """What the file itself says."""
     path, file_name = tree.path(package.path), package.path.rpartition("/")[2]
@@ -141,17 +129,16 @@ def _look_into(tree: Tree, package: Package, progress: Progress) -> Listing:
             data = read_wheel_metadata(path, file_name=file_name)
             requires_python = read_metadata(data).requires_python
             metadata = sha256_of(data)
-            return replace(_unknown(), requires_python=requires_python, metadata=metadata)
+            return Listing(requires_python=requires_python, metadata=metadata)
         documents = read_sdist_documents(path, file_name=file_name)
         metadata_of_sdist = read_metadata(documents.pkg_info) if documents.pkg_info is not None else None
-        return replace(
-            _unknown(),
+        return Listing(
             requires_python=metadata_of_sdist.requires_python if metadata_of_sdist else None,
             build_requires=build_requirements(documents.pyproject),
         )
     except ValueError as error:
         progress.warn(f"{package.path}: what it needs cannot be read from it, so indexes do not tell it: {error}")
-        return _unknown()
+        return Listing()
 
 
 def early_listings(
@@ -159,7 +146,7 @@ def early_listings(
 ) -> Mapping[MirrorPath, Listing]:
     """What index pages say of files, with their sizes, before the files are here."""
     return {
-        package.path: _completed(known.get(package.path, _unknown()), package, upstream, is_deferred=True)
+        package.path: _completed(known.get(package.path, Listing()), package, upstream, is_deferred=True)
         for package in packages
     }
 

@@ -63,20 +63,23 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What is known about a PyPI file besides its bytes, from upstream's index page or from the file itself."""
+    """What is known about a PyPI file besides its bytes, from upstream's index page or from the file itself.
 
-    index: str | None
+    Without any value it says that nothing is known yet.
+    """
+
+    index: str | None = None
     """URL of the index, or of the page of links, that lists it; None: none could be had, or none does."""
-    is_settled: bool
+    is_settled: bool = False
     """Whether upstream has answered for good; False: a page could not be had for a passing reason."""
-    requires_python: str | None
-    yanked: str | None
+    requires_python: str | None = None
+    yanked: str | None = None
     """Why it was withdrawn, perhaps empty; None: it was not, as far as is known."""
-    upload_time: str | None
+    upload_time: str | None = None
     """RFC 3339, as upstream writes it; None: not known."""
-    metadata: Sha256 | None
+    metadata: Sha256 | None = None
     """Of what stands beside the file: the core metadata of a wheel, git's index of a pack; None: there is none."""
-    build_requires: tuple[str, ...] | None
+    build_requires: tuple[str, ...] | None = None
     """What building it needs, in the syntax of PEP 508; None: it is not built, or does not say."""
     size: int | None = None
     """In bytes, by upstream's page, of a deferred file; None: not known, or the file itself is here."""

@@ -14,7 +14,7 @@ from pixi_mirror.archives.plain_tar import PlainMember, read_plain_tar
 from pixi_mirror.archives.self_extracting import open_embedded_tar
 from pixi_mirror.archives.streams import ByteStream
 from pixi_mirror.archives.tar_headers import check_header
-from pixi_mirror.disk.files import explain_errors
+from pixi_mirror.disk.files import NEW_FILE, explain_errors
 from pixi_mirror.environments.stored_file import StoredFile
 from pixi_mirror.errors import MachineError
 from pixi_mirror.pack.parse import CHANNEL, CHECKSUMS, METADATA, PYPI
@@ -27,7 +27,6 @@ _MIRROR = "pixi-mirror.json"
 """What a folder has that is a mirror."""
 _DOCUMENTS = frozenset({CHECKSUMS, METADATA, LOCK})
 """What is read of the files that lie at the top."""
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _DEPTHS = {CHANNEL: 3, PYPI: 2}
 """How many parts the path of a file has that is used, by the folder at the top."""
 _BLOCK = 512
@@ -194,7 +193,7 @@ def _write(member: PlainMember, pieces: Iterable[bytes], folder: Path) -> str:
     """Write a file out; its sha256."""
     target = folder / member.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(target, _NEW, 0o600), "wb", buffering=0) as file:
+    with open(os.open(target, NEW_FILE, 0o600), "wb", buffering=0) as file:
         return _hash(_passed_on(pieces, file.write))
 
 

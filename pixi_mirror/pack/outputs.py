@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 from pixi_mirror.disk.directories import make_directory, sync_directories
-from pixi_mirror.disk.files import explain_errors, fresh_name, write_synced
+from pixi_mirror.disk.files import NEW_FILE, explain_errors, fresh_name, write_synced
 from pixi_mirror.disk.links import link_or_copy
 from pixi_mirror.disk.lock import lock_file, wait_for_lock
 from pixi_mirror.disk.tally import Tally
@@ -135,8 +135,7 @@ def _begun(target: Path, mode: int) -> tuple[Path, int]:
     """A new file beside `target`, open and locked, so that nobody takes it for what a killed run has left."""
     while True:
         temporary = _beside(target)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        descriptor = os.open(temporary, flags, mode)
+        descriptor = os.open(temporary, NEW_FILE, mode)
         if wait_for_lock(descriptor, temporary):
             return temporary, descriptor
         os.close(descriptor)

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixi_mirror.disk.directories import sync_directories
-from pixi_mirror.disk.files import FileIdentity, explain_errors, fresh_name, identity_of, write_synced
+from pixi_mirror.disk.files import (
+    READ_THROUGH_LINKS,
+    FileIdentity,
+    explain_errors,
+    fresh_name,
+    identity_of,
+    write_synced,
+)
 from pixi_mirror.disk.lock import lock_file
 from pixi_mirror.errors import MachineError, UsageError
 from pixi_mirror.model.values import MirrorPath
@@ -20,7 +27,6 @@ from pixi_mirror.serve.access.users import DamagedLineError, User, Users, admit_
 _MODE = 0o600
 _LARGEST = 1 << 24
 _WAIT_S = 10.0
-_OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_users(file: Path) -> Users:
@@ -36,7 +42,7 @@ def _read(file: Path) -> tuple[Users, FileIdentity]:
     try:
         # A link is followed: that is how orchestrators mount secrets. A FIFO would be waited for without O_NONBLOCK.
         with explain_errors("read the users of", file):
-            descriptor = os.open(file, _OPEN)
+            descriptor = os.open(file, READ_THROUGH_LINKS)
     except MachineError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise MachineError(
