@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pixi_mirror.disk import directories, files
 from pixi_mirror.disk.files import explain_errors, hash_file
-from pixi_mirror.disk.tally import Tally
+from pixi_mirror.disk.hashing_writer import HashingWriter
 from pixi_mirror.model.values import Sha256
 
 if TYPE_CHECKING:
@@ -193,8 +193,11 @@ class StagedFiles:
 
 
 def _write_pieces(descriptor: int, sha256: Sha256, pieces: Iterator[bytes]) -> None:
-    with open(descriptor, "wb", buffering=0, closefd=False) as file, Tally(partial(files.write_whole, file)) as tally:
+    with (
+        open(descriptor, "wb", buffering=0, closefd=False) as file,
+        HashingWriter(partial(files.write_whole, file)) as writer,
+    ):
         for piece in pieces:
-            tally.write(piece)
-        if tally.sha256 != sha256:
-            raise ValueError(f"the file {sha256} in it has other bytes, of sha256 {tally.sha256}")
+            writer.write(piece)
+        if writer.sha256 != sha256:
+            raise ValueError(f"the file {sha256} in it has other bytes, of sha256 {writer.sha256}")

@@ -63,10 +63,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What is known about a PyPI file besides its bytes, from upstream's index page or from the file itself.
-
-    Without any value it says that nothing is known yet.
-    """
+    """What is known about a PyPI file besides its bytes, from its index page or from the file; by default nothing."""
 
     index: str | None = None
     """URL of the index, or of the page of links, that lists it; None: none could be had, or none does."""

@@ -11,9 +11,9 @@ from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 from pixi_mirror.disk.directories import make_directory, sync_directories
 from pixi_mirror.disk.files import NEW_FILE, explain_errors, fresh_name, write_synced
+from pixi_mirror.disk.hashing_writer import HashingWriter
 from pixi_mirror.disk.links import link_or_copy
 from pixi_mirror.disk.lock import lock_file, wait_for_lock
-from pixi_mirror.disk.tally import Tally
 from pixi_mirror.errors import BusyError, MachineError, UsageError
 from pixi_mirror.model.values import Sha256
 from pixi_mirror.pack.contents import Part, folders
@@ -115,11 +115,11 @@ def write_file(
         _clear_leftovers(target)
         temporary, descriptor = _begun(target, _EXECUTABLE if is_executable else _PUBLIC)
         try:
-            with open(descriptor, "wb", buffering=_BUFFER) as file, Tally(file.write) as tally:
-                fill(tally.write)
+            with open(descriptor, "wb", buffering=_BUFFER) as file, HashingWriter(file.write) as writer:
+                fill(writer.write)
                 file.flush()
                 os.fsync(file.fileno())
-                written = WrittenPack(size=tally.size, sha256=tally.sha256)
+                written = WrittenPack(size=writer.size, sha256=writer.sha256)
                 if check is not None:
                     check(temporary)
             os.replace(temporary, target)
@@ -167,10 +167,10 @@ def write_stream(stream: BinaryIO, fill: Fill) -> WrittenPack:
     Raises:
         MachineError: whoever reads it has gone away.
     """
-    with explain_errors("write the pack to", "stdout"), Tally(stream.write) as tally:
-        fill(tally.write)
+    with explain_errors("write the pack to", "stdout"), HashingWriter(stream.write) as writer:
+        fill(writer.write)
         stream.flush()
-        return WrittenPack(size=tally.size, sha256=tally.sha256)
+        return WrittenPack(size=writer.size, sha256=writer.sha256)
 
 
 def write_folder(

@@ -19,7 +19,7 @@ _SMALL = 1 << 19
 """Bytes up to which hashing takes less time than having another thread do it."""
 
 
-class Tally:
+class HashingWriter:
     """Counts and hashes what is written through it, in a thread of its own, for the whole block."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
