@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from pixi_mirror.model.packages import Package, Refusal, Target
+from pixi_mirror.model.packages import Package, Target
+from pixi_mirror.model.request import Refusal
 from pixi_mirror.model.values import Json
 
 
