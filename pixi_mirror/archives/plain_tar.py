@@ -92,7 +92,10 @@ def _plain_kind(found: TarMember) -> Literal["file", "folder"]:
 
 
 def _refuse_trailing(stream: ByteStream) -> None:
-    """Read what follows the first block of zeros: one more, and then at most zeros that fill a record."""
+    """Read to the end of the stream, and refuse anything behind the end mark but zeros that fill a record.
+
+    The end mark is two blocks of zeros; the first one has been read.
+    """
     if any(read_exactly(stream, BLOCK)):
         raise ValueError("its tar is damaged: a block of zeros stands where it does not end")
     padding = 0
@@ -111,7 +114,11 @@ class _Names:
         self._named: set[bytes] = set()
 
     def add(self, name: str, kind: Literal["file", "folder"]) -> None:
-        """Record a name, and refuse it if it is there already."""
+        """Record a name, and refuse it if it is there already.
+
+        Raises:
+            ValueError: it is there, or a part of it is a file.
+        """
         digest = _digest(name)
         if digest in self._named:
             raise ValueError(f"{name} is in it twice")

@@ -83,7 +83,7 @@ def write_windows_executable(write: Write, *, tar: Callable[[Write], object], un
 
 
 def open_embedded_tar(file: ByteStream) -> ByteStream:
-    """The tar in a self-extracting script, ours or pixi-pack's; of any other file the same bytes as they are.
+    """Return the tar in a self-extracting script, ours or pixi-pack's; any other file is returned as it is.
 
     Reading it raises `ValueError` where the script is damaged or was cut short.
     """

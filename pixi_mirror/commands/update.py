@@ -83,7 +83,7 @@ def _declare_selection(parser: Parser) -> None:
 
 
 def _declare_policy(parser: Parser) -> None:
-    parser.group("what it must be like (the mirror records it, and each later run judges by it)")
+    parser.group("what it must be like (recorded, for later runs too)")
     parser.value(
         "--policy",
         convert=path,

@@ -69,7 +69,12 @@ class _Extraction:
         self._links: list[tuple[str, Path]] = []
 
     def extract(self, member: TarMember, content: TarContent) -> None:
-        """Make one member of a tar."""
+        """Make one member of a tar.
+
+        Raises:
+            ValueError: it would lie outside, or the package has too many members or bytes.
+            OSError: it cannot be made.
+        """
         self._before_each()
         self._count += 1
         self._size += member.size if member.kind == "file" else 0
@@ -99,6 +104,10 @@ class _Extraction:
         """Refuse links that lead outside, now that all are there, and sync the folders.
 
         The text of a link does not say where it leads, because it may lead through other links.
+
+        Raises:
+            ValueError: a link leads outside.
+            OSError: a folder cannot be synced.
         """
         for name, link in self._links:
             if not Path(os.path.realpath(link)).is_relative_to(self._folder):

@@ -31,6 +31,11 @@ class _Reader:
         self.at = 0
 
     def take(self, size: int) -> bytes:
+        """Return the next `size` bytes.
+
+        Raises:
+            ValueError: there are fewer.
+        """
         found = self._data[self.at : self.at + size]
         if len(found) != size:
             raise ValueError("the MessagePack value is cut")
@@ -41,6 +46,11 @@ class _Reader:
         return int.from_bytes(self.take(width), "big", signed=signed)
 
     def value(self, depth: int) -> Json:
+        """Read one value; `depth` is how many levels it may have.
+
+        Raises:
+            ValueError: it is cut, nested too deeply, or of a kind that repodata does not have.
+        """
         if depth == 0:
             raise ValueError("the MessagePack value is nested too deeply")
         head = self.number(1)
@@ -58,6 +68,11 @@ class _Reader:
         return [self.value(depth) for _ in range(count)]
 
     def table(self, count: int, depth: int) -> dict[Json, Json]:
+        """Read a map of `count` keys and values.
+
+        Raises:
+            ValueError: as `value`, or a key is no text, number or bytes.
+        """
         found: dict[Json, Json] = {}
         for _ in range(count):
             key = self.value(depth)

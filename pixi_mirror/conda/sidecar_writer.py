@@ -113,7 +113,10 @@ def _index(info: Mapping[str, Json], digests: Mapping[str, Sha256]) -> bytes:
 
 
 def _unchanged(old: OldShards, data: bytes) -> Mapping[str, Sha256]:
-    """The shards that stay, by package name. What another program has made does not: the bytes would depend on it."""
+    """Return the shards that can stay as they are, by package name.
+
+    If another program made the index, no shard stays: the bytes of the mirror would depend on that program.
+    """
     try:
         _, digests, _ = read_shard_index(old.index)
     except ValueError:

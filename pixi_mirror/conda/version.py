@@ -123,10 +123,11 @@ def _number(digits: str) -> int:
 
 
 def _key(values: Iterable[Any], default: Any) -> _Key:  # noqa: ANN401 - components, or keys of segments
-    """The values with an end that compares as `default` without end would, which no plain tuple does.
+    """Return a tuple that orders the values as if each list of them were filled up with `default` without end.
 
-    A value that differs from the default stands behind how many defaults precede it: one that is less the sooner it
-    comes the less, one that is more the sooner it comes the more, and both beside the end, which is 0.
+    So `1` and `1.0` give the same key. Each value that is not the default becomes a part of three: -1 if it is less and
+    1 if it is more than the default; how many defaults stand before it, negative where it is more, because it makes the
+    version greater the sooner it comes; and the value. The end is 0, between the two.
     """
     key: list[Any] = []
     defaults = 0

@@ -65,7 +65,14 @@ Range: TypeAlias = _Any | _Limit | _All | _OneOf
 
 
 def read_range(text: str, *, is_bare: bool = False) -> tuple[Range, str | None]:
-    """The versions, and the build behind them or None; with `is_bare` nothing may stand behind them.
+    """Read a range of versions, and the build that may follow it.
+
+    Args:
+        text: what stands behind the name in a match spec.
+        is_bare: whether a build is refused.
+
+    Returns:
+        The range, and the build; None: there is none.
 
     Raises:
         ValueError: CEP 29 has no such range.
@@ -88,7 +95,7 @@ def read_range(text: str, *, is_bare: bool = False) -> tuple[Range, str | None]:
 
 
 def _replaced_first(found: Range, first: Range) -> Range:
-    """The same versions, but for the first range of them."""
+    """Return `found` with another range in place of its first one."""
     match found:
         case _All(parts):
             return _All((_replaced_first(parts[0], first), *parts[1:]))
@@ -122,7 +129,7 @@ class _Reading:
         return parts[0] if len(parts) == 1 else _All(tuple(parts))
 
     def _goes_on(self, sign: str) -> bool:
-        """Whether `sign` comes next; if so it is behind us."""
+        """Pass over `sign` if it comes next, and say whether it did."""
         space = _SPACE.match(self._text, self.position)
         behind = space.end() if space else self.position
         if not self._text.startswith(sign, behind):

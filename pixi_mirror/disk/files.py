@@ -104,7 +104,16 @@ def is_same(recorded: FileIdentity, found: os.stat_result) -> bool:
 
 @contextmanager
 def explain_errors(what: str, where: Path | str) -> Iterator[None]:
-    """Turn an `OSError` into a `MachineError` that says what was being done, where, and what to do."""
+    """Turn an `OSError` into a `MachineError` that says what was being done, where, and what to do.
+
+    Args:
+        what: the task, as it follows "cannot": `write`, or `read the users of`.
+        where: the path.
+
+    Raises:
+        DiskFullError: the block found no room on the disk.
+        MachineError: it failed with another `OSError`.
+    """
     try:
         yield
     except PixiMirrorError:

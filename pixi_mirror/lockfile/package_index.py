@@ -186,7 +186,7 @@ def _candidate(
 
 
 def _selected(candidates: list[_Candidate], selector: tuple[str, ...], _platform: str) -> Entry | None:
-    """The first that is all that the selector says."""
+    """Return the first entry that agrees with the selector; an empty part of the selector agrees with all."""
     for candidate in candidates:
         if all(not wanted or wanted == have for wanted, have in zip(selector, candidate.identity, strict=True)):
             return candidate.entry
@@ -194,7 +194,10 @@ def _selected(candidates: list[_Candidate], selector: tuple[str, ...], _platform
 
 
 def _merged(candidates: list[_Candidate], _selector: tuple[str, ...], platform: str) -> Entry | None:
-    """The first of those with the platform's subdir, else of all, completed from the others."""
+    """Merge the entries of one location, as rattler does: the first one, with what only later ones say.
+
+    Entries with the subdir of the platform are merged where there are any; else all are.
+    """
     alike = [candidate for candidate in candidates if candidate.identity[3] == platform] or candidates
     if not alike:
         return None

@@ -141,7 +141,7 @@ def _environment(raw: dict[str, Json], index: PackageIndex, admit_platform: Call
 
 
 def _closure(index: PackageIndex, installed: dict[Key, Entry], platform: str) -> tuple[Entry, ...]:
-    """What building `installed` takes, also for source packages that are needed to build others; each entry once."""
+    """Return the entries that are needed to build `installed`, and to build these in turn; each entry once."""
     seen = dict(installed)
     waiting = [key for key in installed if key in index.needs]
     for wanted in waiting:  # the loop adds to it, and `seen` ends cycles

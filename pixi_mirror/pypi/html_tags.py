@@ -47,7 +47,7 @@ def tags(text: str, wanted: Mapping[str, frozenset[str]]) -> Iterator[tuple[str,
 
 
 def _after_what_is_no_tag(text: str, position: int) -> int:
-    """Behind a comment, a declaration or an end tag, or behind a `<` that is text; -1: it never ends."""
+    """Return the position behind a comment, a declaration, an end tag, or a `<` that is text; -1: it never ends."""
     if text.startswith("<!--", position):
         # `<!-->` is a whole comment.
         end = text.find("-->", position + 2)
@@ -58,7 +58,7 @@ def _after_what_is_no_tag(text: str, position: int) -> int:
 
 
 def _after_attributes(text: str, position: int, into: dict[str, str], wanted: frozenset[str]) -> int:
-    """Behind the tag whose attributes begin here; -1: the page ends within it, so that it is none."""
+    """Read attributes into `into`, and return the position behind their tag; -1: the page ends within the tag."""
     while (end := _END.match(text, position)) is None:
         attribute = _ATTRIBUTE.match(text, position)
         if attribute is None:

@@ -18,7 +18,7 @@ MAPPING_BY_NAME = f"{MAPPING_HOST}/compressed-v0/compressed_mapping.json"
 
 
 class MappingIndex:
-    """`hash-v0/<sha256>` for each conda package whose purls are known, and the one file of all names."""
+    """Makes `hash-v0/<sha256>` for each conda package whose purls are known, and one file with all names."""
 
     def files(self, contents: Contents) -> Mapping[MirrorPath, IndexFile]:
         """Every file, that of all names last; none for a mirror without packages.

@@ -81,14 +81,14 @@ class IndexLinks(Protocol):
 
 
 class KnownLinks:
-    """Links that were read already, and for other files what reads pages."""
+    """Answers from links that were read already, and asks a reader of pages for all other files."""
 
     def __init__(self, known: UpstreamLinks, pages: IndexLinks) -> None:
         self._known = known
         self._pages = pages
 
     def fetch_links(self, packages: Iterable[Package]) -> UpstreamLinks:
-        """The links of these files; pages are read for those alone about which nothing was found out."""
+        """Return the links of these files; a page is read only for a file about which nothing was found out before."""
         packages = list(packages)
         unknown = [each for each in packages if each.path not in self._known.decided]
         found = self._pages.fetch_links(unknown) if unknown else UpstreamLinks()

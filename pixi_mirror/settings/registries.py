@@ -71,7 +71,7 @@ class RegistryCredentials:
         return None
 
     def _ask(self, helper: str, server: str) -> Credential | None:
-        """What a helper knows of a server; it says so by failing if it knows nothing."""
+        """Ask a helper program for the credential of a server, once; None: it has none, which it says by failing."""
         if (helper, server) not in self._helped:
             self._helped[helper, server] = _run_helper(f"docker-credential-{helper}", server, self._environ, self._home)
         return self._helped[helper, server]

@@ -56,7 +56,7 @@ def _read_record(path: Path) -> Json:
 
 
 def read_prefix(data: bytes, *, name: str) -> Lock:
-    """The environment `default` that a prefix is, on its one platform.
+    """Return a prefix as a lock with one environment, `default`, and the platform that the prefix is for.
 
     Args:
         data: what `read_records` gives.

@@ -99,10 +99,10 @@ def python_environments(python: str | None) -> tuple[str, ...]:
 
 
 def marker_evaluator(pythons: Iterable[str]) -> Callable[[str, str, tuple[tuple[str, object], ...]], bool]:
-    """What says whether a marker can hold on a platform, for any of the versions of Python.
+    """Return a function that says whether a marker can hold on a platform, for any of the versions of Python.
 
-    It takes the marker, the platform, and the further variables with their values; it raises `Malformed` for what is
-    no marker.
+    The function takes the marker, the platform, and the further variables with their values. It raises `Malformed`
+    where the marker cannot be evaluated.
     """
     pythons = tuple(pythons)
 

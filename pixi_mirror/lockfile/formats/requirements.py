@@ -30,7 +30,7 @@ _SHOWN = 5
 
 
 def lock_requirements(file: RequirementsFile, path: Path, pages: IndexPages, *, index: str | None = None) -> Lock:
-    """The lock that a requirements file is: the environment `default`, with all files that its hashes mean.
+    """Make the lock of a requirements file: one environment, `default`, with every file that has one of its hashes.
 
     Args:
         file: what it says.

@@ -128,6 +128,11 @@ class _RequirementsReader:
         self._constraints = constraints
 
     def read(self, data: bytes, path: Path, *, constrains: bool = False) -> None:
+        """Read one file, and those that it includes; `constrains`: it is a file of constraints.
+
+        Raises:
+            WorkspaceError: it cannot be read, or has a line that means nothing for a lock; the message has the line.
+        """
         if (conflict := conflict_line(data)) is not None:
             raise WorkspaceError(f"{path}: unresolved merge conflict at line {conflict}. Take either side.")
         into = self._constraints if constrains else self._into

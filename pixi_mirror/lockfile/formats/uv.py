@@ -136,7 +136,7 @@ class _UvLock:
         return (package.files for package in seen.values() if package.files is not None)
 
     def _chosen(self, extra: str | None, group: str | None) -> Iterable[str]:
-        """How markers spell the choice where extras or groups conflict; empty text: nothing is chosen."""
+        """Yield the names under which markers know this choice of extras and groups; the empty text is always one."""
         yield ""
         for member in self._members:
             if extra is not None and extra in member.extras:
