@@ -1,7 +1,23 @@
-"""Guess what a mistyped word was meant to be."""
+"""Guess what a mistyped word was meant to be, and say what to run."""
+
+from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_MIRROR = "mirror"
+"""The directory of the mirror where nobody names one."""
+
+
+def advised(command: str, mirror: Path) -> str:
+    """What to run on a mirror, as it is typed: `pixi-mirror verify --repair -o far`."""
+    where = "" if str(mirror) == DEFAULT_MIRROR else f" -o {shlex.quote(str(mirror))}"
+    return f"`pixi-mirror {command}{where}`"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -70,7 +70,6 @@ SHORT_MODULES = {
     "commands/variables.py": "a list, which `program` reads without importing the verbs",
     "context.py": "the interface between the command line and what it calls",
     "environments/platform.py": "goes into the unpacker of self-extracting packs by itself",
-    "suggest.py": "one function, for messages of several layers",
 }
 """Modules that may be shorter, and why. Interfaces, `__init__` and `__main__` may be, too."""
 

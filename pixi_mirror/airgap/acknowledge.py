@@ -1,7 +1,7 @@
 """Record what a receiver has, and say of each receiver what was exported for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pixi_mirror.airgap.receipt import Receipt, read_receipt, refuse_foreign_receipt
@@ -13,6 +13,7 @@ from pixi_mirror.mirror.ledger_file import LEDGER, Acknowledged, How, Ledger, Re
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.packages import Stamp
 from pixi_mirror.model.values import Sha256
+from pixi_mirror.suggest import suggested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +125,29 @@ def _record(
         ledger = tree.ledger
         receiver = ledger.receiver(name)
         now = Acknowledged(number=number, fingerprint=fingerprint, how=how)
-        if receiver.acknowledged != now:
-            ledger = ledger.having(name, replace(receiver, acknowledged=now))
-            tree.record_private(LEDGER, dump_ledger(ledger))
+        if receiver != receiver.having(now):
+            tree.record_private(LEDGER, dump_ledger(ledger.having(name, receiver.having(now))))
     others = () if receiver.offers else tuple(other for other, each in ledger.receivers.items() if each.offers)
     return AcknowledgedGeneration(mirror=tree.root, receiver=name, before=receiver.acknowledged, now=now, others=others)
+
+
+def remove_receiver(mirror: Path, name: str, context: Context) -> Receiver:
+    """Have the ledger know nothing of a receiver any more; what it was.
+
+    Raises:
+        WorkspaceError: it does not know it.
+        MachineError: there is no mirror, or it cannot be read or written.
+        BusyError: another process is writing the mirror.
+    """
+    tree = open_mirror(mirror)
+    with tree.writing(timeout_s=context.lock_timeout_s, verb="ledger"):
+        ledger = tree.ledger
+        if name not in ledger.receivers:
+            raise WorkspaceError(
+                f"the ledger of {tree.root} has no receiver {name}{suggested(name, ledger.receivers)}."
+            )
+        tree.record_private(LEDGER, dump_ledger(ledger.without(name)))
+        return ledger.receiver(name)
 
 
 def view_ledger(mirror: Path) -> LedgerView:
@@ -155,7 +174,7 @@ def _sizes(tree: Tree, number: int | None) -> Mapping[Sha256, int]:
 
 
 def _outstanding(tree: Tree, sizes: Mapping[Sha256, int], receiver: Receiver) -> OutstandingFiles:
-    known = receiver.acknowledged
+    known = receiver.base
     held = _sizes(tree, known.number) if known is not None else {}
     left = [size for sha256, size in sizes.items() if sha256 not in held]
     return OutstandingFiles(files=len(left), size=sum(left))

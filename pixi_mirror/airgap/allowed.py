@@ -11,6 +11,7 @@ from pixi_mirror.mirror.generation_file import short
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.packages import Stamp
 from pixi_mirror.model.values import Sha256
+from pixi_mirror.suggest import advised
 
 
 def refuse_mixed(heads: Iterable[ArchiveHead]) -> None:
@@ -96,7 +97,7 @@ def _refuse_other_mirror(tree: Tree, stamp: Stamp, manifest: ExportManifest) -> 
     if not stamp.imported and manifest.fingerprint != stamp.fingerprint:
         raise HistoryError(
             f"{tree.root} is the mirror that the archive was exported from: its generations are made here; nothing was "
-            "changed. `pixi-mirror rollback` goes back to one; for a copy, import into another directory."
+            f"changed. {advised('rollback N', tree.root)} goes back to one; for a copy, import into another directory."
         )
 
 
@@ -125,5 +126,5 @@ def refuse_older(tree: Tree, number: int, last: int) -> HistoryError:
     """The error that says that an archive is older than what a mirror has."""
     return HistoryError(
         f"g{number} is older than g{last}, which {tree.root} had already: nothing was changed. `--allow-rollback` goes "
-        "back to it, and `pixi-mirror rollback` does if its files are here still."
+        f"back to it, and {advised(f'rollback {number}', tree.root)} does if its files are here still."
     )

@@ -90,13 +90,18 @@ def waiting_candidates(staged: StagedFiles, mirror: str) -> Mapping[int, Candida
                 manifest, data, rows, staged.record(number, "sig"), where=staged.folder, is_given=False
             )
         except (ValueError, WrongBytesError) as error:
-            raise MachineError(
-                f"{staged.folder} has a record of g{number} that cannot be used: {error}. Nothing was changed. Remove "
-                "that folder; then import the archives of what was incomplete again."
-            ) from error
+            raise unusable_record(staged, number, error) from error
         if manifest.mirror == mirror and manifest.number == number:
             found[number] = candidate
     return found
+
+
+def unusable_record(staged: StagedFiles, number: int, error: Exception) -> MachineError:
+    """The error that says that what is kept of a generation is damaged."""
+    return MachineError(
+        f"{staged.folder} has a record of g{number} that cannot be used: {error}. Nothing was changed. Remove that "
+        "folder; then import the archives of what was incomplete again."
+    )
 
 
 def _candidate(

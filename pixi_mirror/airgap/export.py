@@ -20,12 +20,14 @@ from pixi_mirror.mirror.generation_file import Generation
 from pixi_mirror.mirror.generation_rows import files_of
 from pixi_mirror.mirror.generations import Generations
 from pixi_mirror.mirror.indexes import index_digest
-from pixi_mirror.mirror.ledger_file import LEDGER, Acknowledged, ExportOffer, Ledger, dump_ledger
+from pixi_mirror.mirror.ledger_file import LEDGER, ExportOffer, Ledger, dump_ledger
 from pixi_mirror.mirror.tree import Tree, open_mirror
+from pixi_mirror.mirror.tree_view import INVENTORY
 from pixi_mirror.model.packages import Inventory
 from pixi_mirror.model.values import Sha256, sha256_of
 from pixi_mirror.pack.outputs import write_file
 from pixi_mirror.pack.write import Write
+from pixi_mirror.suggest import advised
 
 _MOST_EARLIER = 1000
 """Earlier generations that a manifest names with their fingerprints."""
@@ -116,6 +118,7 @@ def export(request: ExportRequest, context: Context) -> ExportResult:
     if tool is not None:
         places[blob_of(tool).sha256] = _write_tool(request.output / TOOL, tool)
     parts = ExportParts(
+        mirror=tree.root,
         manifest=manifest,
         signature=_signature(manifest, request, context),
         rows=whole_file,
@@ -137,13 +140,14 @@ def _write_bill(tree: Tree, then: Inventory, first: Path, context: Context) -> P
 
 
 def _refuse_inside(tree: Tree, output: Path) -> None:
-    """Refuse to write archives to where clients would be shown them."""
-    here, there = Path(os.path.realpath(tree.root)), Path(os.path.realpath(output))
-    if here == there or here in there.parents:
-        raise MachineError(
-            f"{output} is in the mirror {tree.root} itself; nothing was written. -o names the directory for the "
-            "archives, for example of a USB disk; the mirror is named without an option."
-        )
+    """Refuse to write archives to where clients would be shown them: into this mirror, or into another one."""
+    there = Path(os.path.realpath(output))
+    for folder in (there, *there.parents):
+        if os.path.lexists(folder / INVENTORY) or folder == Path(os.path.realpath(tree.root)):
+            raise MachineError(
+                f"{output} is in a mirror, {folder}; nothing was written. -o names the directory for the archives, for "
+                "example of a USB disk; the mirror is named without an option."
+            )
 
 
 def _manifest(
@@ -202,7 +206,7 @@ def _refuse_absent(tree: Tree, sources: Mapping[ExportBlob, Path], shipped: Coll
     if absent:
         raise MachineError(
             f"{len(absent)} files that {tree.root} lists are not there, the first is {sources[absent[0]]}; nothing was "
-            "written. Run `pixi-mirror verify --repair`, and export again."
+            f"written. Run {advised('verify --repair', tree.root)}, and export again."
         )
 
 
@@ -248,6 +252,5 @@ def _with_offer(ledger: Ledger, receiver: str, manifest: ExportManifest, *, assu
     )
     known = ledger.receiver(receiver).with_offer(offer)
     if assumed:
-        assumption = Acknowledged(number=manifest.number, fingerprint=manifest.fingerprint, how="assumed")
-        known = replace(known, acknowledged=assumption)
+        known = known.assuming(manifest.number, manifest.fingerprint)
     return ledger.having(receiver, known)

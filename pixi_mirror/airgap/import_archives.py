@@ -13,8 +13,9 @@ from pathlib import Path
 from pixi_mirror.airgap.allowed import refuse_mixed, refuse_older, refuse_strangers, refuse_unexpected
 from pixi_mirror.airgap.candidates import Candidate, candidate_records, given_candidates, waiting_candidates
 from pixi_mirror.airgap.incomplete import MissingFiles, incomplete_error, missing_files
+from pixi_mirror.airgap.manifest import ExportBlob
 from pixi_mirror.airgap.offer_generation import GenerationOffer, HeldFiles
-from pixi_mirror.airgap.read_archive import ArchiveHead, opened, read_head, require_bytes
+from pixi_mirror.airgap.read_archive import ArchiveHead, opened, read_head, require_bytes, require_whole
 from pixi_mirror.airgap.signatures import require_signature
 from pixi_mirror.context import Context
 from pixi_mirror.errors import IncompleteError, MachineError, WrongBytesError
@@ -167,11 +168,11 @@ class _Import:
 
     def _verify(self, coming: Collection[Sha256]) -> None:
         for head in self._heads:
-            with opened(head.path) as (_, files):
-                for blob, pieces in files:
-                    require_bytes(blob, pieces)
-                    self._context.progress.advance(files=1, size=blob.size)
+            require_whole(head.path, self._advance)
         self._arrived |= {*coming}
+
+    def _advance(self, blob: ExportBlob) -> None:
+        self._context.progress.advance(files=1, size=blob.size)
 
     def _stage(self, coming: set[Sha256], *, count: int) -> None:
         with self._staged.adding(count) as add:
@@ -179,12 +180,12 @@ class _Import:
                 with opened(head.path) as (again, files):
                     if again != head:
                         raise ValueError("it has changed while it was read")
-                    for blob, pieces in files:
+                    for blob, _, pieces in files:
                         take = partial(add, blob.sha256) if blob.sha256 in coming else partial(require_bytes, blob)
                         take(pieces)
                         coming.discard(blob.sha256)
                         self._arrived |= {blob.sha256} & self._wanted
-                        self._context.progress.advance(files=1, size=blob.size)
+                        self._advance(blob)
 
     def _refuse_small_disk(self, size: int) -> None:
         free = self._tree.free()

@@ -7,7 +7,7 @@ from pathlib import Path
 from pixi_mirror.airgap.candidates import Candidate
 from pixi_mirror.airgap.manifest import ExportManifest
 from pixi_mirror.errors import IncompleteError
-from pixi_mirror.model.values import MirrorPath, Sha256
+from pixi_mirror.model.values import Json, MirrorPath, Sha256
 from pixi_mirror.progress import counted, format_size
 
 _SHOWN = 20
@@ -80,20 +80,37 @@ def incomplete_error(mirror: Path, lacks: Iterable[MissingFiles], current: int |
     """The error that says what the highest generation lacks, and what to do."""
     missing = max(lacks, key=lambda each: each.number)
     stays = f"stays at g{current}" if current is not None else "is still empty"
-    lines = [f"  {_described(part, missing)}" for part in missing.parts]
     return IncompleteError(
         "\n".join(
             [
                 f"g{missing.number} is not complete: {mirror} {stays}, and what came is kept. It lacks "
                 f"{counted(missing.files, 'file')} ({format_size(missing.size)}):",
-                *lines[:_SHOWN],
-                *([f"  and more, in {len(lines) - _SHOWN} other archives"] if len(lines) > _SHOWN else []),
+                *missing_lines(missing),
                 "Import what brings them, in any order. If it is lost, carry the output of `pixi-mirror receipt` back, "
                 "and export there with --have.",
             ]
         ),
         items=[f"{path}: {_source(part, missing)}" for part in missing.parts for path in part.files],
     )
+
+
+def missing_json(missing: MissingFiles) -> Json:
+    """The same as JSON."""
+    return {
+        "generation": missing.number,
+        "files": missing.files,
+        "bytes": missing.size,
+        "lacks": [
+            {"volume": part.volume, "generation": part.generation, "bytes": part.size, "paths": list(part.files)}
+            for part in missing.parts
+        ],
+    }
+
+
+def missing_lines(missing: MissingFiles) -> list[str]:
+    """What a generation lacks, and where that is: a line for each archive that brings something."""
+    lines = [f"  {_described(part, missing)}" for part in missing.parts]
+    return [*lines[:_SHOWN], *([f"  and more, in {len(lines) - _SHOWN} other archives"] if len(lines) > _SHOWN else [])]
 
 
 def _described(part: MissingPart, missing: MissingFiles) -> str:

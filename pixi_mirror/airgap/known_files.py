@@ -53,10 +53,10 @@ def choose_base(tree: Tree, choice: ExportChoice) -> Base:
         receiver = ledger.receiver(choice.receiver or base.receiver or "")
     else:
         receiver = ledger.receiver(choice.receiver or "")
-        if receiver.acknowledged is None:
+        if receiver.base is None:
             why = f"{choice.receiver} has acknowledged nothing yet"
             return Base(number=None, held=frozenset(), why=why)
-        base = _of_acknowledged(tree, choice.receiver or "", receiver.acknowledged)
+        base = _of_acknowledged(tree, choice.receiver or "", receiver.base)
     again = _overlap(tree, receiver, choice.overlap)
     if not again:
         return base

@@ -4,23 +4,45 @@ Nothing is ever written by a name from an archive: a member is known by its sha2
 """
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
+from typing import NamedTuple
 
 from pixi_mirror.airgap import layout
 from pixi_mirror.airgap.layout import blob_name, end_of, head_of
 from pixi_mirror.airgap.manifest import ExportBlob, ExportManifest, parse_manifest
 from pixi_mirror.archives.opening import open_archive
 from pixi_mirror.archives.plain_tar import PlainMember, read_plain_tar
+from pixi_mirror.disk.files import explain_errors, open_regular
 from pixi_mirror.errors import WrongBytesError
 from pixi_mirror.model.values import Sha256, sha256_of
+from pixi_mirror.threads import ThreadPool, share_out
 
 LONGEST_ROWS = 256 << 20
 """In bytes, compressed."""
 
+_HASHING = os.cpu_count() or 1
+_SHARE, _MOST_SHARED = 1 << 20, 64
+"""Bytes, and files, that one thread hashes before it takes others."""
+_CHUNK = 1 << 18
+
 _Members = Iterator[tuple[PlainMember, Iterator[bytes]]]
+
+
+class ArchivedFile(NamedTuple):
+    """A file in an archive, whose sha256 nobody has checked."""
+
+    blob: ExportBlob
+    """What it has to be."""
+    offset: int
+    """Of its first byte in the archive."""
+    pieces: Iterator[bytes]
+    """Its content. What is not taken before the next file is skipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +65,11 @@ class ArchiveHead:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[ArchiveHead, Iterator[tuple[ExportBlob, Iterator[bytes]]]]]:
+def opened(path: Path) -> Iterator[tuple[ArchiveHead, Iterator[ArchivedFile]]]:
     """Open an archive for the block.
 
     Yields:
-        Its head, and its files, each with the pieces of its content, whose sha256 nobody has checked. When the files
-        have been iterated to the end, the archive was whole.
+        Its head, and its files. When the files have been iterated to the end, the archive was whole.
 
     Raises:
         WrongBytesError: it is no archive of ours, is damaged or cut short, or the block raises ValueError.
@@ -58,7 +79,7 @@ def opened(path: Path) -> Iterator[tuple[ArchiveHead, Iterator[tuple[ExportBlob,
         with open_archive(path, file_name=str(path)) as file:
             members = read_plain_tar(file, seekable=True)
             head = _read_head(path, members)
-            yield head, _files(head, members)
+            yield head, _files(head, members, file.tell)
     except ValueError as error:
         raise WrongBytesError(
             f"{error}. Nothing changes for clients. Copy the archive again, or ask for it again where it comes from."
@@ -76,16 +97,47 @@ def read_head(path: Path) -> ArchiveHead:
         return head
 
 
-def require_whole(path: Path) -> None:
-    """Read a whole archive, with every sha256 in it.
+def require_whole(path: Path, advance: Callable[[ExportBlob], None] = lambda _: None) -> None:
+    """Read a whole archive, with every sha256 in it, on all cores.
+
+    Args:
+        path: of the archive.
+        advance: hears of each file that was right.
 
     Raises:
         WrongBytesError: something in it is wrong.
         MachineError: it cannot be read.
     """
-    with opened(path) as (_, files):
-        for blob, pieces in files:
-            require_bytes(blob, pieces)
+    waiting: deque[tuple[list[ArchivedFile], Callable[[], None]]] = deque()
+
+    def finish() -> None:
+        share, wait = waiting.popleft()
+        wait()
+        for each in share:
+            advance(each.blob)
+
+    with opened(path) as (_, files), ThreadPool(_HASHING) as pool:
+        for share in share_out(files, lambda each: each.blob.size, size=_SHARE, most=_MOST_SHARED):
+            waiting.append((share, pool.submit(_require_share, path, share).result))
+            if len(waiting) > 2 * _HASHING:  # the headers are read not far ahead of the files: a disk reads in order
+                finish()
+        while waiting:
+            finish()
+
+
+def _require_share(path: Path, share: list[ArchivedFile]) -> None:
+    """Hash some files of an archive, which stand one after the other."""
+    with explain_errors("read", path), open(open_regular(path), "rb", buffering=0) as archive:
+        for each in share:
+            archive.seek(each.offset)
+            require_bytes(each.blob, _content(archive, each.blob.size))
+
+
+def _content(archive: FileIO, size: int) -> Iterator[bytes]:
+    left = size
+    while left and (piece := archive.read(min(left, _CHUNK))):
+        left -= len(piece)
+        yield piece
 
 
 def require_bytes(blob: ExportBlob, pieces: Iterator[bytes]) -> None:
@@ -124,9 +176,10 @@ def _read_head(path: Path, members: _Members) -> ArchiveHead:
     )
 
 
-def _files(head: ArchiveHead, members: _Members) -> Iterator[tuple[ExportBlob, Iterator[bytes]]]:
+def _files(head: ArchiveHead, members: _Members, tell: Callable[[], int]) -> Iterator[ArchivedFile]:
     for blob in head.manifest.in_volume(head.volume):
-        yield blob, _member(members, blob_name(blob), size=blob.size)
+        pieces = _member(members, blob_name(blob), size=blob.size)
+        yield ArchivedFile(blob, tell(), pieces)
     end = end_of(head.manifest, head.volume)
     if _next(members, layout.END, most=len(end)) != end:
         raise ValueError("what stands at its end is not that of its manifest")

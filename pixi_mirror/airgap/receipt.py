@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixi_mirror.airgap.candidates import unusable_record
 from pixi_mirror.airgap.manifest import parse_manifest
 from pixi_mirror.disk.files import explain_errors, open_regular
 from pixi_mirror.errors import HistoryError, MachineError, WorkspaceError
@@ -52,7 +53,7 @@ def make_receipt(mirror: Path, *, receiver: str | None = None) -> Receipt:
     """
     tree = open_mirror(mirror)
     stamp, staged = tree.inventory.stamp, tree.staged
-    origin = stamp.mirror if stamp is not None else _staged_mirror(tree)
+    origin = origin_of(tree)
     if origin is None:
         raise WorkspaceError(f"{mirror} has no generation yet, so there is nothing that could be acknowledged.")
     stored, held = tree.inventory.stored, tree.held()
@@ -66,11 +67,21 @@ def make_receipt(mirror: Path, *, receiver: str | None = None) -> Receipt:
     )
 
 
-def _staged_mirror(tree: Tree) -> str | None:
+def origin_of(tree: Tree) -> str | None:
+    """The random name of the mirror whose generations are here, or wait here; None: there are none.
+
+    Raises:
+        MachineError: what waits cannot be used.
+    """
+    if tree.inventory.stamp is not None:
+        return tree.inventory.stamp.mirror
     for number in tree.staged.records():
         data = tree.staged.record(number, "json")
         if data is not None:
-            return parse_manifest(data).mirror
+            try:
+                return parse_manifest(data).mirror
+            except ValueError as error:
+                raise unusable_record(tree.staged, number, error) from error
     return None
 
 

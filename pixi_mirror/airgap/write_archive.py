@@ -15,6 +15,7 @@ from pixi_mirror.errors import MachineError, WrongBytesError
 from pixi_mirror.model.values import Sha256, sha256_of
 from pixi_mirror.pack.outputs import write_file
 from pixi_mirror.progress import Progress
+from pixi_mirror.suggest import advised
 
 _CHUNK = 1 << 20
 
@@ -32,6 +33,7 @@ class WrittenVolume:
 class ExportParts:
     """All that an export consists of."""
 
+    mirror: Path
     manifest: ExportManifest
     signature: bytes | None
     rows: bytes
@@ -58,7 +60,7 @@ def write_volume(parts: ExportParts, volume: int, folder: Path, progress: Progre
         for document in documents:
             tar.file(blob_name(layout.blob_of(document)), len(document), [document])
         for blob in parts.manifest.in_volume(volume):
-            tar.file(blob_name(blob), blob.size, _chunks(blob, parts.sources[blob.sha256]))
+            tar.file(blob_name(blob), blob.size, _chunks(parts.mirror, blob, parts.sources[blob.sha256]))
             progress.advance(files=1, size=blob.size)
         end = end_of(parts.manifest, volume)
         tar.file(layout.END, len(end), [end])
@@ -71,7 +73,7 @@ def write_volume(parts: ExportParts, volume: int, folder: Path, progress: Progre
     return WrittenVolume(path=target, size=written.size, sha256=written.sha256)
 
 
-def _chunks(blob: ExportBlob, source: Path) -> Iterator[bytes]:
+def _chunks(mirror: Path, blob: ExportBlob, source: Path) -> Iterator[bytes]:
     """The bytes of a file, as many as it should have. The sha256 is checked when the archive is read back."""
     left = blob.size
     with explain_errors("read", source), open(open_regular(source), "rb", buffering=0) as file:
@@ -79,13 +81,13 @@ def _chunks(blob: ExportBlob, source: Path) -> Iterator[bytes]:
             left -= len(chunk)
             yield chunk
         if left or file.read(1):
-            raise _changed(blob, source)
+            raise _changed(mirror, blob, source)
 
 
-def _changed(blob: ExportBlob, source: Path) -> WrongBytesError:
+def _changed(mirror: Path, blob: ExportBlob, source: Path) -> WrongBytesError:
     return WrongBytesError(
         f"{source} is not the file of {blob.size} bytes with sha256 {blob.sha256} that it should be, so no archive "
-        "was made of it. Run `pixi-mirror verify --repair`, and export again."
+        f"was made of it. Run {advised('verify --repair', mirror)}, and export again."
     )
 
 
@@ -104,7 +106,7 @@ def _read_back(parts: ExportParts, volume: int, written: Path) -> None:
             source = parts.sources[blob.sha256]
             with explain_errors("read", source):
                 if hash_file(source)[0] != blob.sha256:
-                    raise _changed(blob, source) from error
+                    raise _changed(parts.mirror, blob, source) from error
         raise WrongBytesError(
             f"what was written to {written.parent} is not what is read from there ({error}) The disk loses or changes "
             "data, or another program writes there. Nothing was recorded. Use another disk."

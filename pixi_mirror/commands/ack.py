@@ -1,5 +1,6 @@
 """`pixi mirror ack`."""
 
+import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.values import admitted, fingerprint, receiver
 from pixi_mirror.errors import UsageError
 from pixi_mirror.mirror.generation_file import short
-from pixi_mirror.mirror.ledger_file import Acknowledged
+from pixi_mirror.mirror.ledger_file import Acknowledged, admit_receiver
 from pixi_mirror.model.values import Json
 from pixi_mirror.suggest import suggested
 
@@ -29,20 +30,29 @@ def _run(options: Namespace) -> Outcome:
     words: list[str] = options.what
     report = make_progress(options)
     context = make_context(options, report)
-    if len(words) == 1:
+    if len(words) == 1 and not _is_only_a_name(words[0]):
         done = acknowledge_receipt(options.output, Path(words[0]), options.to, context)
     elif len(words) > 2:  # noqa: PLR2004 - the name, the generation, and the groups of the fingerprint
         name = admitted("NAME", words[0], receiver)
         digits = admitted("FINGERPRINT", "".join(words[2:]), fingerprint)
         done = acknowledge_words(options.output, name, words[1], digits, context)
     else:
+        given = f"{' '.join(words)} does not say what was received, and is no file: " if words else ""
         raise UsageError(
-            "say what was received: `pixi-mirror ack RECEIPT`, or `pixi-mirror ack NAME g42 7f3a-91c2-5d08-e1b4-c6f7`; "
-            "see `pixi-mirror ack --help`."
+            f"{given}give a receipt, `pixi-mirror ack RECEIPT`, or the receiver's name with a generation and its "
+            "fingerprint, as `pixi-mirror log` shows them there: `pixi-mirror ack NAME g42 7f3a-91c2-5d08-e1b4-c6f7`."
         )
     if done.others:
         report.warn(f"nothing was ever exported for {done.receiver}{suggested(done.receiver, done.others)}.")
     return Outcome(json=_json(done), lines=_lines(done))
+
+
+def _is_only_a_name(word: str) -> bool:
+    """Whether a word is the name of a receiver, without what it has, and no receipt."""
+    try:
+        return not os.path.lexists(word) and not word.endswith(".json") and admit_receiver(word) == word
+    except ValueError:
+        return False
 
 
 def _lines(done: AcknowledgedGeneration) -> list[str]:

@@ -14,7 +14,7 @@ from pixi_mirror.commands.values import file_size, natural, path, receiver
 from pixi_mirror.errors import UsageError
 from pixi_mirror.mirror.generation_file import short
 from pixi_mirror.model.values import Json
-from pixi_mirror.progress import format_size
+from pixi_mirror.progress import counted, format_size
 
 
 def _declare(parser: Parser) -> None:
@@ -102,8 +102,10 @@ def _lines(done: ExportResult) -> list[str]:
     if done.manifest is None:
         return [f"nothing to export: {done.base.why}, which is {generation}"]
     what = files_of(len(done.manifest.blobs), done.manifest.shipped)
-    left_out = done.manifest.files - len(done.manifest.blobs)
-    kind = "full" if done.manifest.is_full else f"without the {left_out} files that are there"
+    left_out = done.manifest.files - (len(done.manifest.blobs) - len(done.manifest.tools))
+    kind = f"without the {counted(left_out, 'file')} that {'is' if left_out == 1 else 'are'} there"
+    if not left_out:
+        kind = "full" if done.manifest.is_full else "with all files"
     why = f"{generation}, {kind}, since {done.base.why}"
     if done.dry_run:
         count = len(done.manifest.volumes)

@@ -12,6 +12,7 @@ from pixi_mirror.commands.values import path, word
 from pixi_mirror.mirror.forget import ForgetResult, forget
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import counted
+from pixi_mirror.suggest import advised
 
 
 def _declare(parser: Parser) -> None:
@@ -50,7 +51,7 @@ def _lines(forgotten: ForgetResult) -> list[str]:
     unwanted = f"{counted(len(forgotten.surplus), 'file')} no longer wanted"
     if not forgotten.follows:
         return [f"{line}, and now follows no lock; {unwanted}: delete the directory, or name a lock with --lock"]
-    return [f"{line}; {unwanted}: see `pixi-mirror prune`" if forgotten.surplus else line]
+    return [f"{line}; {unwanted}: see {advised('prune', forgotten.mirror)}" if forgotten.surplus else line]
 
 
 def _json(forgotten: ForgetResult) -> Mapping[str, Json]:

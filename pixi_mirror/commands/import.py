@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from pixi_mirror.airgap.import_archives import ImportRequest, ImportResult, import_archives
-from pixi_mirror.airgap.incomplete import MissingFiles
+from pixi_mirror.airgap.incomplete import missing_json
 from pixi_mirror.airgap.read_archive import ArchiveHead
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
@@ -109,19 +109,7 @@ def _json(done: ImportResult) -> Mapping[str, Json]:
         "changed": done.is_changed,
         "verified_bytes": done.verified,
         "placed": list(done.placed),
-        "incomplete": [_missing_json(each) for each in done.incomplete],
-    }
-
-
-def _missing_json(missing: MissingFiles) -> Json:
-    return {
-        "generation": missing.number,
-        "files": missing.files,
-        "bytes": missing.size,
-        "lacks": [
-            {"volume": part.volume, "generation": part.generation, "bytes": part.size, "paths": list(part.files)}
-            for part in missing.parts
-        ],
+        "incomplete": [missing_json(each) for each in done.incomplete],
     }
 
 

@@ -46,7 +46,7 @@ def _run(options: Namespace) -> Outcome:
     try:
         found = list_contents(options.dir, wanted)
     except MachineError as error:
-        if options.dir.exists() or len(options.dir.parts) > 1 or options.dir == shared.DEFAULT_MIRROR:
+        if options.dir.exists() or len(options.dir.parts) > 1 or options.dir in (options.output, shared.DEFAULT_MIRROR):
             raise
         raise MachineError(f"{error} A package's name is given with --match: `ls --match {options.dir}`.") from None
     if not found.packages and not options.quiet:

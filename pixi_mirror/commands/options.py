@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixi_mirror import suggest
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.commands.values import admitted, host_and_port, natural, path, positive, seconds, web_url
 from pixi_mirror.errors import MachineError, UsageError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pixi_mirror.model.network import Settings
     from pixi_mirror.progress import Progress
 
-DEFAULT_MIRROR = Path("mirror")
+DEFAULT_MIRROR = Path(suggest.DEFAULT_MIRROR)
 
 
 def declare_mirror(parser: Parser) -> None:

@@ -9,6 +9,7 @@ from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.history.names import pin
 from pixi_mirror.model.values import Json
+from pixi_mirror.suggest import advised
 
 
 def _declare(parser: Parser) -> None:
@@ -25,7 +26,7 @@ def _run(options: Namespace) -> Outcome:
     named = pin(options.output, options.generation, options.name, context)
     return Outcome(
         json={"verb": "pin", "mirror": str(named.mirror), "number": named.number, "name": named.name},
-        lines=[f"g{named.number} is {named.name} now; `pixi-mirror prune` keeps its files"],
+        lines=[f"g{named.number} is {named.name} now; {advised('prune', named.mirror)} keeps its files"],
     )
 
 

@@ -16,6 +16,7 @@ from pixi_mirror.mirror.changes import name_of_path
 from pixi_mirror.mirror.prune import PruneResult, prune
 from pixi_mirror.model.values import Json, MirrorPath
 from pixi_mirror.progress import counted, format_size
+from pixi_mirror.suggest import advised
 
 _SHOWN = 20
 
@@ -59,11 +60,12 @@ def _run(options: Namespace) -> Outcome:
 def _lines(pruned: PruneResult, *, verbose: bool) -> list[str]:
     done = pruned.applied
     lines = []
+    log = advised("log", pruned.mirror)
     for title, paths in (
         ("unlisted" if done else "would unlist", pruned.unlisted),
         ("removed" if done else "would remove", pruned.removed),
         ("unlisted before, and waiting", pruned.waiting),
-        ("kept, since a generation with a name, or one of --keep, lists them (see `pixi-mirror log`)", pruned.kept),
+        (f"kept, since a generation with a name, or one of --keep, lists them (see {log})", pruned.kept),
     ):
         if paths:
             lines += [f"{title}:", *_named(paths, verbose=verbose)]
@@ -74,7 +76,9 @@ def _lines(pruned: PruneResult, *, verbose: bool) -> list[str]:
         lines.append(f"{what} that others have replaced, {'removed' if done else 'to be removed'}")
     if pruned.waiting:
         what = files_of(len(pruned.waiting), pruned.waiting_size)
-        lines.append(f"waiting: {what}, which `pixi-mirror prune --apply` removes from {_first(pruned)} on")
+        lines.append(
+            f"waiting: {what}, which {advised('prune --apply', pruned.mirror)} removes from {_first(pruned)} on"
+        )
     if not pruned.found:
         return [*lines, f"nothing to do: every file that {pruned.mirror} lists is wanted"]
     later = f", to be removed from {_first(pruned, _left(pruned))} on" if _left(pruned) else ""

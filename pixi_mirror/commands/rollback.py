@@ -11,6 +11,7 @@ from pixi_mirror.history.rollback import RollbackResult, rollback
 from pixi_mirror.mirror.generation_file import short
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import counted
+from pixi_mirror.suggest import advised
 
 
 def _declare(parser: Parser) -> None:
@@ -33,7 +34,8 @@ def _lines(done: RollbackResult) -> list[str]:
     restored = f", {len(done.restored)} with their old bytes" if done.restored else ""
     return [
         f"{done.mirror} is g{done.number} ({short(done.fingerprint)}) again, after g{done.was}: {changes}{restored}",
-        "no file was removed; the mirror follows the same locks, and the next `pixi-mirror update` goes forward again",
+        f"no file was removed; the mirror follows the same locks, and the next {advised('update', done.mirror)} goes "
+        "forward again",
     ]
 
 

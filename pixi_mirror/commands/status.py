@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.change_lines import moment
@@ -20,10 +21,14 @@ from pixi_mirror.mirror.status import SourceSummary, Status, SubscriptionStatus,
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import counted, format_size
 from pixi_mirror.pypi.simple import PAGES_OF_LINKS
+from pixi_mirror.suggest import advised
+
+if TYPE_CHECKING:
+    from pixi_mirror.airgap.waiting import WaitingFiles
 
 _STATES = {
     "current": "current",
-    "changed": "the lock wants something other than the mirror offers: run `pixi-mirror update`",
+    "changed": "the lock wants something other than the mirror offers: run {update}",
     "missing": "the lock is not there; what it wanted last stays",
     "unreadable": "the lock cannot be read; what it wanted last stays",
 }
@@ -39,7 +44,9 @@ def _declare(parser: Parser) -> None:
 def _run(options: Namespace) -> Outcome:
     found = status(Path(options.dir), environ=os.environ, remember=options.check)
     code = FOUND if options.check and not found.is_current else DONE
-    return Outcome(json=_json(found), lines=[*_lines(found), *_bars(found)], status=code)
+    waiting = _waiting(found)
+    lines = [*_lines(found), *_staged_lines(waiting), *_bars(found)]
+    return Outcome(json={**_json(found), **_staged_json(waiting)}, lines=lines, status=code)
 
 
 def _bars(found: Status) -> Iterator[str]:
@@ -59,11 +66,43 @@ def _bars(found: Status) -> Iterator[str]:
         yield from bar_lines(title, sizes, columns=columns, encoding=encoding)
 
 
+def _waiting(found: Status) -> "WaitingFiles | None":
+    """What imports have brought that is not offered yet; None: nothing."""
+    if found.is_closed or not found.has_staged:
+        return None
+    from pixi_mirror.airgap.waiting import find_waiting_files  # most mirrors have nothing that waits
+
+    return find_waiting_files(found.mirror)
+
+
+def _staged_lines(waiting: "WaitingFiles | None") -> list[str]:
+    if waiting is None:
+        return []
+    from pixi_mirror.airgap.incomplete import missing_lines
+
+    lines = [f"{files_of(waiting.files, waiting.size)} that imports have brought wait, and are not offered yet"]
+    for each in waiting.generations:
+        lines.append(f"g{each.number} is not complete: it lacks {files_of(each.files, each.size)}")
+        lines += missing_lines(each)
+    return lines
+
+
+def _staged_json(waiting: "WaitingFiles | None") -> Mapping[str, Json]:
+    if waiting is None:
+        return {"staged": {"files": 0, "bytes": 0}, "incomplete": []}
+    from pixi_mirror.airgap.incomplete import missing_json
+
+    return {
+        "staged": {"files": waiting.files, "bytes": waiting.size},
+        "incomplete": [missing_json(each) for each in waiting.generations],
+    }
+
+
 def _lines(found: Status) -> list[str]:
     lines = [f"{found.mirror}: {files_of(found.files, found.size)}", _dates(found)]
     for subscription in found.subscriptions:
-        lines += _subscription_lines(subscription, is_closed=found.is_closed)
-    if not found.subscriptions:
+        lines += _subscription_lines(found, subscription)
+    if not found.subscriptions and not found.has_staged:
         lines.append("follows no lock: `pixi-mirror --lock PATH -o DIR` has it follow one")
     lines += _held_lines(found)
     for sdist in found.sdists:
@@ -89,14 +128,15 @@ def _lines(found: Status) -> list[str]:
 def _surplus_lines(found: Status) -> Iterator[str]:
     """What is here and wanted by no lock: what prune takes out of the indexes, what waits, and what stays."""
     apart = {*found.waiting, *found.kept}
+    see = f"see {advised('prune', found.mirror)}"
     if listed := sum(path not in apart for path in found.plan.difference.surplus):
-        advice = "see `pixi-mirror prune`" if found.subscriptions else "delete the directory to be rid of them"
+        advice = see if found.subscriptions else "delete the directory to be rid of them"
         yield f"{counted(listed, 'file')} no longer wanted: {advice}"
     if found.waiting:
-        yield f"{counted(len(found.waiting), 'file')} unlisted, and waiting to be removed: see `pixi-mirror prune`"
+        yield f"{counted(len(found.waiting), 'file')} unlisted, and waiting to be removed: {see}"
     if found.kept:
         kept = counted(len(found.kept), "file")
-        yield f"{kept} no longer wanted, and kept for a generation with a name: see `pixi-mirror log`"
+        yield f"{kept} no longer wanted, and kept for a generation with a name: see {advised('log', found.mirror)}"
 
 
 def _reason(lacks: tuple[str, ...] | None) -> str:
@@ -130,8 +170,8 @@ def _dates(found: Status) -> str:
 def _advice(found: Status) -> str:
     """What mends the mirror here; without a lock, no update can."""
     if found.has_locks:
-        return "run `pixi-mirror update` or `pixi-mirror verify --repair`"
-    return "run `pixi-mirror verify --repair`"
+        return f"run {advised('update', found.mirror)} or {advised('verify --repair', found.mirror)}"
+    return f"run {advised('verify --repair', found.mirror)}"
 
 
 def _place(index: SourceSummary) -> str:
@@ -140,9 +180,10 @@ def _place(index: SourceSummary) -> str:
     return f"in {index.path}" if index.path.lower().endswith(PAGES_OF_LINKS) else f"in {index.path}/"
 
 
-def _subscription_lines(subscription: SubscriptionStatus, *, is_closed: bool) -> list[str]:
-    unknown = "its lock is known to the owner of the mirror alone" if is_closed else _UNKNOWN
-    lock = f"{subscription.lock}: {_STATES[subscription.state]}" if subscription.lock else unknown
+def _subscription_lines(found: Status, subscription: SubscriptionStatus) -> list[str]:
+    unknown = "its lock is known to the owner of the mirror alone" if found.is_closed else _UNKNOWN
+    state = _STATES[subscription.state].format(update=advised("update", found.mirror))
+    lock = f"{subscription.lock}: {state}" if subscription.lock else unknown
     lines = [
         f"follows {subscription.workspace}{'' if subscription.contents else ': nothing'}",
         f"  {lock}",
@@ -209,6 +250,7 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         "mirror": str(options.dir),
         **{key: [] for key in _LISTS},
         "policy": None,
+        **_staged_json(None),
         "files": 0,
         "bytes": 0,
         "refreshed": None,

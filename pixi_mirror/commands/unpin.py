@@ -9,6 +9,7 @@ from pixi_mirror.commands.options import make_context, make_progress
 from pixi_mirror.commands.parsing import Parser
 from pixi_mirror.history.names import unpin
 from pixi_mirror.model.values import Json
+from pixi_mirror.suggest import advised
 
 
 def _declare(parser: Parser) -> None:
@@ -23,7 +24,7 @@ def _run(options: Namespace) -> Outcome:
     named = unpin(options.output, options.name, make_context(options, make_progress(options)))
     return Outcome(
         json={"verb": "unpin", "mirror": str(named.mirror), "number": named.number, "name": named.name},
-        lines=[f"g{named.number} is {named.name} no longer; `pixi-mirror prune` may remove its files"],
+        lines=[f"g{named.number} is {named.name} no longer; {advised('prune', named.mirror)} may remove its files"],
     )
 
 

@@ -21,6 +21,7 @@ from pixi_mirror.errors import DONE, FOUND, PixiMirrorError, UsageError, WrongBy
 from pixi_mirror.mirror.verify import ChangedFile, MissingPackage, VerifyResult, verify
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import Progress, counted
+from pixi_mirror.suggest import advised
 
 if TYPE_CHECKING:  # a run that needs them not must not pay for them
     from pixi_mirror.provenance.check import AttestationsResult
@@ -137,7 +138,8 @@ def verify_lines(found: VerifyResult, *, strict: bool = False) -> list[str]:
     lines = []
     mended = {*found.repaired}
     for title, items in (
-        ("missing", [each for each in found.missing if each not in mended]),
+        ("missing", [each for each in found.missing if each not in mended and each not in found.unreadable]),
+        ("cannot be read", [why for bad, why in found.unreadable.items() if bad not in mended]),
         ("changed", [_changed(each) for each in found.changed if each.path not in mended]),
         (
             "indexes that are wrong",
@@ -159,7 +161,7 @@ def verify_lines(found: VerifyResult, *, strict: bool = False) -> list[str]:
     checked = f"{found.mirror}: {looked} {files_of(found.files, found.size)}, and read back {read} among them"
     if not found.left:
         return [*lines, f"{checked}; all is as recorded{_strictly(found) if strict else ''}"]
-    remedy = "" if mended or found.error else " (`pixi-mirror verify --repair` fetches what is wrong)"
+    remedy = "" if mended or found.error else f" ({advised('verify --repair', found.mirror)} fetches what is wrong)"
     return [*lines, f"{checked}; {counted(len(found.left), 'file')} wrong{remedy}"]
 
 
@@ -232,6 +234,7 @@ def _json(found: VerifyResult, error: PixiMirrorError | None, *, strict: bool) -
         "policy": policy_json(found.policy),
         "checked": {"files": found.files, "bytes": found.size, "indexes": found.indexes_read},
         "missing": list(found.missing),
+        "unreadable": [{"path": bad, "problem": why} for bad, why in found.unreadable.items()],
         "changed": [{"path": each.path, "expected": each.expected, "found": each.found} for each in found.changed],
         "unknown": list(found.unknown),
         "indexes": [{"path": each.path, "problem": each.problem} for each in found.indexes],
@@ -264,7 +267,10 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
         "verb": "verify",
         "mirror": str(options.dir),
         "checked": {"files": 0, "bytes": 0, "indexes": 0},
-        **{key: [] for key in ("missing", "changed", "unknown", "indexes", "closure", "repaired", "warnings")},
+        **{
+            key: []
+            for key in ("missing", "unreadable", "changed", "unknown", "indexes", "closure", "repaired", "warnings")
+        },
         "solved": None,
         "policy": None,
         "attestations": None,

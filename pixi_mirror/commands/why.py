@@ -12,6 +12,7 @@ from pixi_mirror.mirror.wants import KnownPackage, Want, Wants, find_wants
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import Json
 from pixi_mirror.progress import counted
+from pixi_mirror.suggest import advised
 
 _SHOWN = 8
 """Dependants that are named in one place."""
@@ -20,7 +21,7 @@ _STATES = {
     "here": "",
     "deferred": ": comes when a client first asks for it",
     "missing": ": not here yet",
-    "surplus": ": no lock wants it any more, see `pixi-mirror prune`",
+    "surplus": ": no lock wants it any more, see {prune}",
 }
 
 
@@ -44,7 +45,8 @@ def _lines(found: Wants, most: int | None) -> list[str]:
         guesses = ", ".join(repr(name) for name in found.similar)
         perhaps = f"; perhaps {guesses} was meant" if guesses else ""
         return [f"{found.mirror} has no package {found.name!r}{perhaps}"]
-    return [line for files in _versions(found.packages) for line in _of_version(files, found.wants, most)]
+    prune = advised("prune", found.mirror)
+    return [line for files in _versions(found.packages) for line in _of_version(files, found.wants, most, prune=prune)]
 
 
 def _versions(packages: Iterable[KnownPackage]) -> Iterable[list[KnownPackage]]:
@@ -55,10 +57,10 @@ def _versions(packages: Iterable[KnownPackage]) -> Iterable[list[KnownPackage]]:
     return groups.values()
 
 
-def _of_version(files: list[KnownPackage], wants: Iterable[Want], most: int | None) -> Iterator[str]:
+def _of_version(files: list[KnownPackage], wants: Iterable[Want], most: int | None, *, prune: str) -> Iterator[str]:
     yield _named(files[0].package)
     for each in files:
-        yield f"  {each.package.path}{_STATES[each.state]}"
+        yield f"  {each.package.path}{_STATES[each.state].format(prune=prune)}"
     paths = {each.package.path for each in files}
     workspace = None
     for group in _alike(want for want in wants if want.package.path in paths):

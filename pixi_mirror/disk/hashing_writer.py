@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _UNHASHED = 8
-"""Chunks that may wait to be hashed."""
-_SMALL = 1 << 19
-"""Bytes up to which hashing takes less time than having another thread do it."""
+"""Shares that may wait to be hashed."""
+_SHARE = 1 << 19
+"""Bytes that are hashed at once: fewer take less time than having another thread do it."""
 
 
 class HashingWriter:
@@ -27,6 +27,8 @@ class HashingWriter:
         self._digest = hashlib.sha256()
         self._pool = ThreadPool(1)
         self._waiting: deque[Future[None]] = deque()
+        self._share: list[bytes] = []
+        self._share_size = 0
         self.size = 0
         """Bytes so far."""
 
@@ -38,18 +40,25 @@ class HashingWriter:
 
     def write(self, data: bytes) -> None:
         """Pass data on."""
-        if len(data) < _SMALL and not self._waiting:
-            self._digest.update(data)  # another thread would take longer to begin
-        else:
-            self._waiting.append(self._pool.submit(self._digest.update, data))
+        self._share.append(data)
+        self._share_size += len(data)
+        if self._share_size >= _SHARE:
+            self._waiting.append(self._pool.submit(self._hash, self._share))
+            self._share, self._share_size = [], 0
         self._write(data)
         self.size += len(data)
         if len(self._waiting) > _UNHASHED:
             self._waiting.popleft().result()
+
+    def _hash(self, share: list[bytes]) -> None:
+        for data in share:
+            self._digest.update(data)
 
     @property
     def sha256(self) -> Sha256:
         """Of all data so far."""
         while self._waiting:
             self._waiting.popleft().result()
+        self._hash(self._share)
+        self._share, self._share_size = [], 0
         return admit_sha256(self._digest.hexdigest())

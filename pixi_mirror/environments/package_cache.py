@@ -22,6 +22,7 @@ from pixi_mirror.disk.lock import WAITING, lock_file
 from pixi_mirror.errors import BusyError, DiskFullError, MachineError, PixiMirrorError, WrongBytesError
 from pixi_mirror.model.packages import Package
 from pixi_mirror.model.values import MirrorPath, Sha256
+from pixi_mirror.suggest import advised
 from pixi_mirror.threads import ThreadPool
 
 _GLOBAL_LOCK = ".cache.lock"
@@ -35,6 +36,7 @@ _METADATA = _REVISION.size + hashlib.sha256().digest_size
 class Waiting:
     """An archive of the mirror that is to become an entry of the cache."""
 
+    mirror: Path
     name: str
     """Of the entry."""
     path: MirrorPath
@@ -175,7 +177,7 @@ class PackageCache:
         try:
             file = open(open_regular(waiting.archive), "rb")  # noqa: SIM115 - it is closed below
         except (FileNotFoundError, NotADirectoryError):
-            raise missing(waiting.path) from None
+            raise missing(waiting.mirror, waiting.path) from None
         with file:
             before = os.fstat(file.fileno())
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -217,17 +219,18 @@ class PackageCache:
                 sync_directories([self.root])
 
 
-def missing(path: MirrorPath) -> MachineError:
+def missing(mirror: Path, path: MirrorPath) -> MachineError:
     """What is to be said of a package that the mirror does not have."""
     return MachineError(
-        f"{path} is missing in the mirror; `pixi-mirror update` brings it, or `pixi-mirror verify --repair`."
+        f"{path} is missing in the mirror; {advised('update', mirror)} brings it, or "
+        f"{advised('verify --repair', mirror)}."
     )
 
 
 def _wrong(waiting: Waiting, what: str) -> WrongBytesError:
     return WrongBytesError(
-        f"{waiting.path}: {what}; it was not put into the package cache. If `pixi-mirror verify` finds it wrong, "
-        "`pixi-mirror verify --repair` fetches it again."
+        f"{waiting.path}: {what}; it was not put into the package cache. If {advised('verify', waiting.mirror)} finds "
+        f"it wrong, {advised('verify --repair', waiting.mirror)} fetches it again."
     )
 
 

@@ -12,13 +12,13 @@ from pixi_mirror.lockfile.selection import SUBDIR_PREFIX
 from pixi_mirror.lockfile.source import LockSource
 from pixi_mirror.mirror.subscriptions import subscription_of
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.model.packages import Cell, Inventory, Package, Snapshot
+from pixi_mirror.model.packages import Cell, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pixi.discovery import lock_of
 from pixi_mirror.pixi.info import read_cache_directory
 from pixi_mirror.progress import counted
 from pixi_mirror.settings.files import default_pixi_cache, named_pixi_cache
-from pixi_mirror.suggest import suggested
+from pixi_mirror.suggest import advised, suggested
 
 PACKAGES = "pkgs"
 """The folder of pixi's cache that workspaces are installed from."""
@@ -76,7 +76,7 @@ def prime(mirror: Path, *, choice: Choice, cache: Path | None, jobs: int, dry_ru
         BusyError: another program has kept the cache locked for too long.
     """
     tree = open_mirror(mirror)
-    cells = _chosen_cells(tree.inventory, choice)
+    cells = _chosen_cells(tree, choice)
     where = PackageCache(_absolute(cache or _pixi_cache(context), context) / PACKAGES)
     entries, warnings = _entries(tree, cells)
     for warning in warnings:
@@ -89,7 +89,7 @@ def prime(mirror: Path, *, choice: Choice, cache: Path | None, jobs: int, dry_ru
         elif entry.archive.is_file():
             waiting.append(entry)
         else:
-            failed.append(missing(entry.path))
+            failed.append(missing(tree.root, entry.path))
     primed: list[Waiting] = []
     if dry_run:
         primed += waiting
@@ -121,9 +121,9 @@ def _absolute(path: Path, context: Context) -> Path:
     return path if path.is_absolute() else context.directory() / path
 
 
-def _chosen_cells(inventory: Inventory, choice: Choice) -> tuple[Cell, ...]:
+def _chosen_cells(tree: Tree, choice: Choice) -> tuple[Cell, ...]:
     """The cells that are meant, in the order of the inventory."""
-    cells = [cell for snapshot in _snapshots(inventory, choice) for cell in snapshot.cells]
+    cells = [cell for snapshot in _snapshots(tree, choice) for cell in snapshot.cells]
     environments = {cell.environment for cell in cells}
     if unknown := [name for name in choice.environments if name not in environments]:
         raise WorkspaceError(f"the mirror has no environment {unknown[0]!r}{suggested(unknown[0], environments)}.")
@@ -151,10 +151,10 @@ def _matching(platform: str, cells: Iterable[Cell]) -> list[Cell]:
     ]
 
 
-def _snapshots(inventory: Inventory, choice: Choice) -> tuple[Snapshot, ...]:
+def _snapshots(tree: Tree, choice: Choice) -> tuple[Snapshot, ...]:
     given = [each for each in (choice.lock, choice.manifest, choice.name) if each is not None]
     if not given:
-        return inventory.snapshots
+        return tree.inventory.snapshots
     if len(given) > 1:
         raise UsageError("name one subscription: -m PATH, --lock PATH or --name NAME.")
     location = Path()
@@ -163,11 +163,11 @@ def _snapshots(inventory: Inventory, choice: Choice) -> tuple[Snapshot, ...]:
     elif choice.manifest is not None:
         location = lock_of(choice.manifest)
     subscription = subscription_of(location, choice.name)
-    found = tuple(snapshot for snapshot in inventory.snapshots if snapshot.id == subscription)
+    found = tuple(snapshot for snapshot in tree.inventory.snapshots if snapshot.id == subscription)
     if not found:
-        known = ", ".join(snapshot.workspace for snapshot in inventory.snapshots) or "none"
+        known = ", ".join(snapshot.workspace for snapshot in tree.inventory.snapshots) or "none"
         raise WorkspaceError(
-            f"the mirror has no subscription of {given[0]}; there are: {known} (see `pixi-mirror status`)."
+            f"the mirror has no subscription of {given[0]}; there are: {known} (see {advised('status', tree.root)})."
         )
     return found
 
@@ -206,7 +206,12 @@ def _entry(tree: Tree, package: Package) -> Waiting:
     stored = tree.inventory.stored_at(package.path)
     sha256, size = (package.sha256, package.size or 0) if stored is None else (stored.sha256, stored.size)
     if sha256 is None:
-        raise missing(package.path)  # its hash is known from when it is brought
+        raise missing(tree.root, package.path)  # its hash is known from when it is brought
     return Waiting(
-        name=entry_name(package), path=package.path, archive=tree.path(package.path), sha256=sha256, size=size
+        mirror=tree.root,
+        name=entry_name(package),
+        path=package.path,
+        archive=tree.path(package.path),
+        sha256=sha256,
+        size=size,
     )

@@ -9,6 +9,7 @@ from pixi_mirror.errors import UsageError, WorkspaceError
 from pixi_mirror.mirror.generation_names import NAMES, admit_name, dump_names
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.mirror.tree_view import GENERATIONS
+from pixi_mirror.suggest import advised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ def pin(mirror: Path, generation: str, name: str, context: Context) -> NamedGene
         if names.get(name, number) != number:
             raise UsageError(
                 f"{name} is the name of generation g{names[name]} already; take it away with "
-                f"`pixi-mirror unpin {name}`, or choose another name."
+                f"{advised(f'unpin {name}', tree.root)}, or choose another name."
             )
         tree.record_private(f"{GENERATIONS}/{NAMES}", dump_names({**names, name: number}))
     return NamedGeneration(mirror=mirror, number=number, name=name)
@@ -85,7 +86,8 @@ def find_generation(tree: Tree, named: str) -> int:
     if number is None or number not in known:
         named_so = f", and the {'name' if len(names) == 1 else 'names'} {', '.join(names)}" if names else ""
         raise WorkspaceError(
-            f"{tree.root} has no generation {named!r}; it has {_ranges(known)}{named_so} (see `pixi-mirror log`)."
+            f"{tree.root} has no generation {named!r}; it has {_ranges(known)}{named_so} (see "
+            f"{advised('log', tree.root)})."
         )
     return number
 

@@ -21,6 +21,7 @@ from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.packages import Inventory, PackageFile, Snapshot
 from pixi_mirror.model.values import MirrorPath, Sha256, admit_sha256
 from pixi_mirror.progress import counted, format_size
+from pixi_mirror.suggest import advised
 
 _NEVER_READ = admit_sha256("0" * 64)
 """The digest of a source that has to be read again, whatever it is."""
@@ -118,7 +119,7 @@ def _files_to_restore(
         IncompleteError: files of the generation are not here any more, or are damaged.
         MachineError: a file cannot be read.
     """
-    found, held = tree.hash_all(context.progress)
+    found, held, _ = tree.hash_all(context.progress)
     lacking = {
         path: file for path, file in then.stored.items() if path not in found or found[path].sha256 != file.sha256
     }
@@ -137,7 +138,8 @@ def _incomplete(tree: Tree, then: Inventory, missing: Mapping[MirrorPath, Packag
             [
                 f"generation g{number} of {tree.root} lacks {counted(len(missing), 'file')} ({size}), gone or damaged; "
                 "nothing was changed. Put back what is missing from a backup, or choose a generation "
-                "that has all its files. `pixi-mirror prune --keep N` and `pixi-mirror pin` keep files for later:",
+                f"that has all its files. {advised('prune --keep N', tree.root)} and "
+                f"{advised('pin N NAME', tree.root)} keep files for later:",
                 *(f"  {line}" for line in lines[:_SHOWN]),
                 *([f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []),
             ]

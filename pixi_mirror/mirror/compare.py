@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
+from pixi_mirror.model.packages import GeneratedFile, PackageFile
 from pixi_mirror.model.values import MirrorPath, Sha256
 
 
@@ -47,3 +48,8 @@ def twin(paths: Iterable[str]) -> tuple[str, str] | None:
 
 def _suffices(held: Sha256 | None, wanted: Sha256 | None) -> bool:
     return held is not None and wanted in (None, held)
+
+
+def promised(content: PackageFile | GeneratedFile) -> Sha256:
+    """What a file of the tree is known by: the sha256 of a package, the recipe of a generated file."""
+    return content.sha256 if isinstance(content, PackageFile) else content.recipe

@@ -11,12 +11,12 @@ from pixi_mirror.mirror.imported import refuse_own_changes
 from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import plan_changes
 from pixi_mirror.mirror.subscriptions import subscription_of
-from pixi_mirror.mirror.tree import open_mirror
-from pixi_mirror.model.packages import Inventory, Snapshot
+from pixi_mirror.mirror.tree import Tree, open_mirror
+from pixi_mirror.model.packages import Snapshot
 from pixi_mirror.model.request import Request
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.pixi.discovery import lock_of
-from pixi_mirror.suggest import suggested
+from pixi_mirror.suggest import advised, suggested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def forget(
     refuse_own_changes(tree, "pixi-mirror forget")
     with tree.writing(timeout_s=context.lock_timeout_s, verb="forget", freeing=True):
         subscription = subscription_of(_location(lock, manifest), name)
-        snapshot = _found(tree.inventory, subscription, str(lock or manifest or name))
+        snapshot = _found(tree, subscription, str(lock or manifest or name))
         left = _without(snapshot, environments) if environments else None
         others = tuple(each for each in tree.inventory.snapshots if each.id != subscription)
         snapshots = tuple(sorted((*others, *([left] if left else [])), key=lambda each: each.id))
@@ -82,12 +82,14 @@ def _location(lock: Path | None, manifest: Path | None) -> Path:
     return Path() if manifest is None else lock_of(manifest)
 
 
-def _found(inventory: Inventory, subscription: str, called: str) -> Snapshot:
-    for snapshot in inventory.snapshots:
+def _found(tree: Tree, subscription: str, called: str) -> Snapshot:
+    for snapshot in tree.inventory.snapshots:
         if snapshot.id == subscription:
             return snapshot
-    known = ", ".join(each.workspace for each in inventory.snapshots if each.hosted is None) or "none"
-    raise WorkspaceError(f"the mirror has no subscription of {called}; there are: {known} (see `pixi-mirror status`).")
+    known = ", ".join(each.workspace for each in tree.inventory.snapshots if each.hosted is None) or "none"
+    raise WorkspaceError(
+        f"the mirror has no subscription of {called}; there are: {known} (see {advised('status', tree.root)})."
+    )
 
 
 def _without(snapshot: Snapshot, environments: tuple[str, ...]) -> Snapshot | None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -57,19 +57,36 @@ class Receiver:
     offers: tuple[ExportOffer, ...] = ()
     """The last exports, the oldest first."""
     acknowledged: Acknowledged | None = None
+    """By a receipt or by words."""
+    assumed: Acknowledged | None = None
+    """What is assumed beyond that; it takes nothing away from what was acknowledged."""
+
+    @property
+    def base(self) -> Acknowledged | None:
+        """What the next export leaves out: the later one of what was acknowledged and what is assumed."""
+        return self.assumed or self.acknowledged
 
     @property
     def outstanding(self) -> tuple[ExportOffer, ...]:
         """The exports of generations that nobody has acknowledged; what is only assumed is not acknowledged."""
-        known = self.acknowledged
-        number = known.number if known is not None and known.how != "assumed" else 0
+        number = self.acknowledged.number if self.acknowledged is not None else 0
         return tuple(offer for offer in self.offers if offer.number > number)
+
+    def having(self, acknowledged: Acknowledged) -> "Receiver":
+        """The same after an acknowledgement, by which nothing needs to be assumed any more."""
+        return replace(self, acknowledged=acknowledged, assumed=None)
+
+    def assuming(self, number: int, fingerprint: Sha256) -> "Receiver":
+        """The same where a generation is assumed to have arrived, unless that one or a later one was acknowledged."""
+        if self.acknowledged is not None and self.acknowledged.number >= number:
+            return self
+        return replace(self, assumed=Acknowledged(number=number, fingerprint=fingerprint, how="assumed"))
 
     def with_offer(self, offer: ExportOffer) -> "Receiver":
         """The same after one more export; the last one again is no other."""
         if self.offers[-1:] == (offer,):
             return self
-        return Receiver(offers=(*self.offers, offer)[-_MOST_OFFERS:], acknowledged=self.acknowledged)
+        return replace(self, offers=(*self.offers, offer)[-_MOST_OFFERS:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +102,10 @@ class Ledger:
     def having(self, name: str, receiver: Receiver) -> "Ledger":
         """The same with a receiver as it is now."""
         return Ledger(receivers={**self.receivers, name: receiver})
+
+    def without(self, name: str) -> "Ledger":
+        """The same without a receiver."""
+        return Ledger(receivers={other: each for other, each in self.receivers.items() if other != name})
 
     @property
     def unacknowledged(self) -> frozenset[int]:
@@ -137,11 +158,11 @@ def _parse(data: bytes) -> Ledger:
 
 
 def _receiver(row: Json) -> Receiver:
-    known = row["acknowledged"]
-    return Receiver(
-        offers=tuple(_offer(each) for each in row["offers"]),
-        acknowledged=None if known is None else _acknowledged(known),
-    )
+    known = None if row["acknowledged"] is None else _acknowledged(row["acknowledged"])
+    assumed = None if row.get("assumed") is None else _acknowledged(row["assumed"])
+    if known is not None and known.how == "assumed":  # an earlier build had one place for both
+        known, assumed = None, known
+    return Receiver(offers=tuple(_offer(each) for each in row["offers"]), acknowledged=known, assumed=assumed)
 
 
 def _offer(row: Json) -> ExportOffer:

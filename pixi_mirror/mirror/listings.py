@@ -14,6 +14,7 @@ from pixi_mirror.pypi.names import is_wheel_name
 from pixi_mirror.pypi.sdist import read_sdist_documents
 from pixi_mirror.pypi.upstream_pages import UpstreamLinks
 from pixi_mirror.pypi.wheel import read_wheel_metadata
+from pixi_mirror.suggest import advised
 
 
 def unknown_listings(
@@ -68,7 +69,7 @@ def fetch_listings(
     known = {**_known(tree, brought), **_come(tree, plan, brought, progress)}
     if upstream is None or not unknown:
         upstream = UpstreamLinks(undecided={package.path for package in unknown})
-    _explain(upstream, progress)
+    _explain(tree, upstream, progress)
     is_here = {*brought, *(path for path in known if tree.inventory.stored_at(path) is not None)}
     found = {path: known[path] for path in brought if path in known}
     found |= _pack_listings(tree, plan, brought)
@@ -169,13 +170,13 @@ def _completed(before: Listing, package: Package, upstream: UpstreamLinks, *, is
     )
 
 
-def _explain(upstream: UpstreamLinks, progress: Progress) -> None:
+def _explain(tree: Tree, upstream: UpstreamLinks, progress: Progress) -> None:
     for contradiction in upstream.contradictions:
         progress.warn(contradiction)
     for index, problems in sorted(upstream.problems.items()):
         more = f" (and so for {len(problems) - 1} more of its pages)" if len(problems) > 1 else ""
         progress.warn(
             f"{problems[0]}{more} Without upstream's page nobody knows when a file was uploaded, or whether it was "
-            f"yanked: a solve with `exclude-newer` will not see the files of {index}. `pixi-mirror verify --repair` "
-            "asks again."
+            f"yanked: a solve with `exclude-newer` will not see the files of {index}. "
+            f"{advised('verify --repair', tree.root)} asks again."
         )

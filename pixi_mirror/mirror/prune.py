@@ -21,6 +21,7 @@ from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.model.packages import Package, PackageFile
 from pixi_mirror.model.values import DAY_S, MirrorPath, Sha256
 from pixi_mirror.progress import counted
+from pixi_mirror.suggest import advised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ def _plan_prune(tree: Tree, *, apply: bool, grace_s: float, keep: int) -> tuple[
     if wrong := (*plan.difference.missing, *plan.difference.changed):
         raise MachineError(
             f"{counted(len(wrong), 'file')} missing or wrong of those that the locks pin, the first is {wrong[0]}; "
-            "nothing was changed. Run `pixi-mirror verify --repair` or `pixi-mirror update` first."
+            f"nothing was changed. Run {advised('verify --repair', tree.root)} or {advised('update', tree.root)} first."
         )
     now = time.time()
     waiting_since = tree.state.unlisted

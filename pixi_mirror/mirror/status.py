@@ -110,6 +110,8 @@ class Status:
     dates: Dates
     is_moved: bool
     """Whether it was updated last in another directory or on another machine, where its locks may have stayed."""
+    has_staged: bool
+    """Whether something waits here that imports have brought."""
     is_closed: bool
     """Whether dates, locks and history are for its owner alone, and this user is another one."""
 
@@ -174,6 +176,7 @@ def status(mirror: Path, *, environ: Mapping[str, str], remember: bool = False) 
         size=sum(content.size for content in stored.values()),
         dates=read_dates(mirror),
         is_moved=tree.is_moved,
+        has_staged=os.path.isdir(tree.staged.folder),
         is_closed=tree.is_closed,
     )
 

@@ -20,7 +20,7 @@ from pixi_mirror.model.packages import Snapshot
 from pixi_mirror.model.request import LockReading, Request
 from pixi_mirror.pixi.discovery import FoundWorkspace, find_manifest, find_workspace, manifest_candidates
 from pixi_mirror.pixi.source import PixiSource
-from pixi_mirror.suggest import suggested
+from pixi_mirror.suggest import advised, suggested
 
 _DEFAULT = Request(environments=("default",), platforms=())
 
@@ -230,8 +230,8 @@ def _unknown_here(snapshot: Snapshot, tree: Tree) -> WorkspaceError:
             f"where the lock of {snapshot.workspace} is, the owner of {tree.root} alone can see; run this as that user."
         )
     return WorkspaceError(
-        f"the lock of {snapshot.workspace} is not known on this machine; "
-        "name it with --lock PATH, or drop the subscription with `pixi-mirror forget`."
+        f"the lock of {snapshot.workspace} is not known on this machine; name it with --lock PATH, or drop the "
+        f"subscription with {advised('forget', tree.root)}."
     )
 
 

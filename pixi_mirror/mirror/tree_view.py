@@ -12,6 +12,7 @@ from pixi_mirror.disk import directories, files
 from pixi_mirror.disk.files import explain_errors, identity_of, is_same
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror import inventory_file, state_file
+from pixi_mirror.mirror.compare import promised
 from pixi_mirror.mirror.generations import Generations
 from pixi_mirror.mirror.kept_records import LONGEST_RECORD, RecordCache, read_record
 from pixi_mirror.mirror.ledger_file import Ledger, read_ledger
@@ -257,19 +258,27 @@ class TreeView:
             with explain_errors("read", where):
                 raise error from None
 
-    def hash_all(self, progress: Progress) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[MirrorPath, Sha256 | None]]:
+    def hash_all(
+        self, progress: Progress
+    ) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[MirrorPath, Sha256 | None], Mapping[MirrorPath, str]]:
         """Read and hash every file of the recorded tree, whatever its identity is.
 
         Returns:
-            The files that exist as they are, and the same as `held` gives them.
+            The files that exist as they are, the same as `held` gives them, and why others could not be read.
         """
         paths = list(self.inventory.tree)
         size = sum(content.size for content in self.inventory.stored.values())
         size += sum(self._identities[path].size for path in self.inventory.generated if path in self._identities)
         progress.begin("verifying", files=len(paths), size=size)
+        unreadable: dict[MirrorPath, str] = {}
 
         def look(some: list[MirrorPath]) -> list[tuple[Sha256, os.stat_result] | None]:
-            found = [self.hash_file(path) for path in some]
+            found: list[tuple[Sha256, os.stat_result] | None] = [None] * len(some)
+            for number, path in enumerate(some):
+                try:
+                    found[number] = self.hash_file(path)
+                except MachineError as error:  # the others are looked at all the same
+                    unreadable[path] = str(error)
             progress.advance(files=len(some), size=sum(each[1].st_size for each in found if each))
             return found
 
@@ -279,18 +288,14 @@ class TreeView:
             shares = share_out(paths, lambda path: getattr(self.inventory.tree[path], "size", _SHARE), size=_SHARE)
             results = (each for some in pool.map(look, shares) for each in some)
             hashed = {path: each for path, each in zip(paths, results, strict=True) if each}
-        return {path: FoundFile(each[0], each[1].st_size) for path, each in hashed.items()}, self._recognise(hashed)
+        sizes = {path: FoundFile(each[0], each[1].st_size) for path, each in hashed.items()}
+        return sizes, self._recognise(hashed), unreadable
 
     def read(self, path: MirrorPath) -> bytes | None:
-        """The bytes of an index file; None: it is missing, no regular file or longer than any index."""
-        where = self.path(path)
-        with explain_errors("read", where):
-            try:
-                if not stat.S_ISREG(os.lstat(where).st_mode):
-                    return None
-                return files.read_bytes(where, limit=LONGEST_INDEX)
-            except (FileNotFoundError, NotADirectoryError, ValueError):
-                return None
+        """The bytes of an index file; None: it is missing, unreadable, no regular file or longer than any index."""
+        with suppress(OSError, ValueError):
+            return files.read_bytes(self.path(path), limit=LONGEST_INDEX)
+        return None
 
     def leftovers(self) -> tuple[MirrorPath, ...]:
         """Files that a killed update placed and that the inventory does not know."""
@@ -313,8 +318,3 @@ class TreeView:
         """Whether a file there can be linked here instead of being copied."""
         with explain_errors("look at the disk of", self.root):
             return self.root.stat().st_dev == directory.stat().st_dev
-
-
-def promised(content: PackageFile | GeneratedFile) -> Sha256:
-    """What a file of the tree is known by: the sha256 of a package, the recipe of a generated file."""
-    return content.sha256 if isinstance(content, PackageFile) else content.recipe

@@ -14,6 +14,7 @@ from pixi_mirror.context import Context
 from pixi_mirror.errors import MachineError, PixiMirrorError, SeveralErrors
 from pixi_mirror.git.index import check_repositories
 from pixi_mirror.mirror.apply import apply_plan
+from pixi_mirror.mirror.compare import promised
 from pixi_mirror.mirror.dates import record_date
 from pixi_mirror.mirror.imported import is_imported, lasting_stamp
 from pixi_mirror.mirror.indexes import INDEXES, recorded_index_files
@@ -21,7 +22,7 @@ from pixi_mirror.mirror.pins import recorded_pins
 from pixi_mirror.mirror.plan import Plan, has_unsettled_listings, plan_changes
 from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import Tree, open_mirror
-from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile, promised
+from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile
 from pixi_mirror.mirror.upstream_packages import UpstreamPackages
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package, PackageFile, Snapshot
@@ -77,6 +78,8 @@ class VerifyResult:
     """Every file of the mirror that is there, as it was found, before a repair."""
     indexes_read: int
     missing: tuple[MirrorPath, ...]
+    unreadable: Mapping[MirrorPath, str]
+    """Those of them that are there and cannot be read, with the reason."""
     changed: tuple[ChangedFile, ...]
     unknown: tuple[str, ...]
     """Files that the inventory does not know; no findings."""
@@ -107,6 +110,7 @@ class VerifyResult:
         """Files that are not as they should be, after a repair."""
         bad = {
             *self.missing,
+            *self.unreadable,
             *(changed.path for changed in self.changed),
             *(index.path for index in self.indexes),
             *(hole.path for hole in self.closure),
@@ -137,13 +141,13 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
                 f"{tree.root} holds nothing that could be verified: its first update or import has not ended, or its "
                 "inventory pixi-mirror.json is gone. Run that again, or name another mirror."
             )
-        found, held = _look_quickly(tree) if quick else tree.hash_all(context.progress)
+        found, held, unreadable = _look_quickly(tree) if quick else tree.hash_all(context.progress)
         pins = recorded_pins(tree.inventory, tree.state.locks, sources=known_sources(tree, context.environ))
         plan = plan_changes(tree, pins, layout=tree.inventory.layout, held=held)
         broken = {} if quick else _broken_packs(tree, plan)
         if broken:
             plan = plan_changes(tree, pins, layout=tree.inventory.layout, held={**held, **dict.fromkeys(broken)})
-        verified = _judge(tree, plan, found, broken, quick=quick)
+        verified = replace(_judge(tree, plan, found, broken, quick=quick), unreadable=dict(sorted(unreadable.items())))
         if repair and (verified.left or _may_ask(tree)):
             verified = _repair(tree, plan, verified, context)
         elif repair:
@@ -171,7 +175,9 @@ def _judge_policy(tree: Tree, plan: Plan, context: Context) -> PolicyVerdict | N
     return judge_mirror(tree, plan, context)
 
 
-def _look_quickly(tree: Tree) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[MirrorPath, Sha256 | None]]:
+def _look_quickly(
+    tree: Tree,
+) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[MirrorPath, Sha256 | None], Mapping[MirrorPath, str]]:
     """Every file of the tree that exists: packages as recorded if nobody has touched them, all others hashed."""
     held = tree.held()
     found = {}
@@ -180,7 +186,7 @@ def _look_quickly(tree: Tree) -> tuple[Mapping[MirrorPath, FoundFile], Mapping[M
             found[path] = FoundFile(content.sha256, content.size)
         elif path in held and (hashed := tree.hash_file(path)) is not None:
             found[path] = FoundFile(hashed[0], hashed[1].st_size)
-    return found, held
+    return found, held, {}
 
 
 def _broken_packs(tree: Tree, plan: Plan) -> Mapping[MirrorPath, str]:
@@ -212,6 +218,7 @@ def _judge(
         quick=quick,
         looked=found,
         indexes_read=len(tree.inventory.generated.keys() & found.keys()),
+        unreadable={},
         missing=tuple(sorted(_missing(tree, plan, found, recorded[1]))),
         changed=changed,
         unknown=tree.unknown(),

@@ -15,6 +15,7 @@ from pixi_mirror.pypi.simple import METADATA
 from pixi_mirror.sbom.bill import bill_of
 from pixi_mirror.sbom.cyclonedx import ENDING, write_cyclonedx
 from pixi_mirror.serve.negotiation import content_type, is_index
+from pixi_mirror.suggest import advised
 
 _NEVER_CHANGES = "public, max-age=31536000, immutable"
 MAY_CHANGE = "no-cache"
@@ -53,7 +54,7 @@ def read_mirror(tree: Tree, *, with_bill: bool = False) -> tuple[Upload, ...]:
     if inventory.deferred:
         raise IncompleteError(
             f"{tree.root} lists {len(inventory.deferred)} deferred files that are not here yet; nothing was published. "
-            "Bring them first: `pixi-mirror update` of these locks without --defer.",
+            f"Bring them first: {advised('update', tree.root)} of these locks without --defer.",
             items=sorted(inventory.deferred),
         )
     held = tree.held()
@@ -88,7 +89,7 @@ def _not_whole(tree: Tree, bad: list[MirrorPath]) -> MachineError:
     shown = ", ".join(sorted(bad)[:_SHOWN]) + (f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else "")
     return MachineError(
         f"{tree.root} is not as it was recorded: {shown}; nothing was published. If an update is under way, wait for "
-        "it; else `pixi-mirror verify --repair` puts the mirror right.",
+        f"it; else {advised('verify --repair', tree.root)} puts the mirror right.",
         items=sorted(bad),
     )
 

@@ -1,5 +1,8 @@
 """A near side, a far side, and a medium that is carried between them."""
 
+import json
+import tarfile
+
 from harness.looking import repodata, served_files
 
 from pixi_mirror.demo.packages import build_package
@@ -50,3 +53,14 @@ class Gap:
 
     def fingerprints(self, mirror):
         return {each["number"]: each["fingerprint"] for each in self.run("log", "-o", mirror)["generations"]}
+
+
+def manifest(archive):
+    """What an archive says of itself."""
+    with tarfile.open(archive) as tar:
+        return json.loads(tar.extractfile(tar.getnames()[3]).read())
+
+
+def payload(archive):
+    """The sha256 of every file that an archive brings."""
+    return {blob[0] for blob in manifest(archive)["blobs"]}

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 from harness import scenario
-from harness.gap import LOCK, SIZE, Gap
+from harness.gap import LOCK, SIZE, Gap, payload
 from harness.looking import archives, contents, identities, served_files
 
 from pixi_mirror.demo.packages import build_package
@@ -113,7 +113,7 @@ def test_a_receipt_brings_exactly_what_is_missing(gap):
     held = set(json.loads(gap.receipt().read_text())["files"])
     (archive,) = gap.export("--have", gap.receipt())
     wanted = {each for each in _sha256s(gap.near) if each not in held}
-    assert {each[0] for each in _manifest(archive)["blobs"]} == wanted
+    assert payload(archive) == wanted
     assert gap.bring(archive)["current"] == 2
 
 
@@ -123,13 +123,6 @@ def _sha256s(mirror):
         for row in json.loads((mirror / "pixi-mirror.json").read_bytes())["tree"].values()
         if "size" in row
     }
-
-
-def _manifest(archive):
-    import tarfile
-
-    with tarfile.open(archive) as tar:
-        return json.loads(tar.extractfile(tar.getnames()[3]).read())
 
 
 @pytest.mark.slow
@@ -465,7 +458,115 @@ def test_overlap_brings_the_last_exports_again(gap):
     assert (plain["base"], plain["files"]) == (3, 1)
     assert gap.run("export", "--to", "diode", "--dry-run", "--overlap", "2")["files"] == 3
     assert gap.run("export", "--to", "diode", "--dry-run", "--overlap", "9")["files"] == 4
-    assert "assumed" in gap.world.run("ledger").stdout
+    said = gap.world.run("export", "--to", "diode", "--dry-run", "--overlap", "9").stdout
+    assert "with all files, since diode is assumed to have g3" in said
+    said = gap.world.run("export", "--to", "diode", "--dry-run", "--overlap", "2", "--with-tool").stdout
+    assert "without the 1 file that is there" in said
+    assert "is assumed to have g3" in gap.world.run("ledger").stdout
+
+
+def test_what_is_assumed_takes_nothing_away_from_what_was_acknowledged(gap):
+    gap.update("a")
+    gap.export("--to", "b", "--assume-received")
+    (known,) = gap.run("ledger")["receivers"]
+    assert (known["acknowledged"], known["assumed"]["generation"]) == (None, 1)
+    gap.run("ack", "b", "g1", gap.fingerprints(gap.near)[1])
+    (known,) = gap.run("ledger")["receivers"]
+    assert (known["acknowledged"]["how"], known["assumed"]) == ("words", None)
+    gap.update("a", "b")
+    gap.export("--to", "b", "--assume-received")
+    (known,) = gap.run("ledger")["receivers"]
+    assert (known["acknowledged"]["generation"], known["assumed"]["generation"]) == (1, 2)
+    assert [each["acknowledged"] for each in known["exports"]] == [True, False]
+    assert "b: has g1 (by its fingerprint), and is assumed to have g2" in gap.world.run("ledger").stdout
+    gap.update("a", "b", "c")
+    assert gap.run("export", "--to", "b", "--dry-run")["base"] == 2
+    # An acknowledgement says more than an assumption, also where it is of an earlier generation.
+    gap.run("ack", "b", "g1", gap.fingerprints(gap.near)[1])
+    assert gap.run("export", "--to", "b", "--dry-run")["base"] == 1
+    gap.run("ack", "b", "g3", gap.fingerprints(gap.near)[3])
+    gap.run("rollback", "2")
+    gap.export("--to", "b", "--have", _receipt_of(gap, gap.near), "--assume-received")
+    (known,) = gap.run("ledger")["receivers"]
+    assert (known["acknowledged"]["generation"], known["assumed"]) == (3, None)
+
+
+def _receipt_of(gap, mirror):
+    path = gap.world.directory / "near.json"
+    path.write_text(gap.world.run("receipt", mirror).stdout)
+    return path
+
+
+def test_a_ledger_of_an_earlier_build_is_read(gap):
+    gap.update("a")
+    gap.export("--to", "b", "--assume-received")
+    path = gap.near / ".pixi-mirror/ledger.json"
+    ledger = json.loads(path.read_bytes())
+    row = ledger["receivers"]["b"]
+    row["acknowledged"] = row.pop("assumed")
+    path.write_text(json.dumps(ledger))
+    (known,) = gap.run("ledger")["receivers"]
+    assert (known["acknowledged"], known["assumed"]["generation"]) == (None, 1)
+    assert gap.run("export", "--to", "b", "--dry-run")["base"] == 1
+
+
+def test_a_receiver_that_was_named_by_mistake_is_removed(gap):
+    gap.update("a", "old")
+    gap.export("--to", "mistake")
+    gap.export("--to", "right")
+    gap.run("ack", "right", "g1", gap.fingerprints(gap.near)[1])
+    gap.update("a")
+    assert gap.run("prune", "--apply", "--grace", "0", "--force")["kept"]
+    refused = gap.world.run("ledger", "--remove", "mistak")
+    assert (refused.status, "perhaps 'mistake' was meant" in refused.stderr) == (3, True), refused.stderr
+    done = gap.world.run("ledger", "--remove", "mistake")
+    assert (done.status, "removed mistake: 1 export" in done.stdout) == (0, True), done.stderr
+    assert [each["receiver"] for each in gap.run("ledger")["receivers"]] == ["right"]
+    assert gap.run("prune", "--apply", "--grace", "0", "--force")["removed"]
+    assert gap.run("ledger", "--remove", "right")["removed"] == ["right"]
+    assert gap.run("export", "--to", "right", "--dry-run")["base"] is None
+
+
+def test_status_says_what_waits_and_what_is_missing(gap):
+    gap.update("a")
+    gap.bring(*gap.export("--to", "b", "--assume-received"))
+    quiet = gap.run("status", gap.far)
+    assert (quiet["staged"], quiet["incomplete"]) == ({"files": 0, "bytes": 0}, [])
+    gap.update("a", "x")
+    second = gap.export("--to", "b", "--assume-received")
+    gap.update("a", "x", "y", "z")
+    volumes = gap.export("--to", "b", "--assume-received", "--volume-size", "60k")
+    error = gap.bring(volumes[0], status=10)
+    said = gap.run("status", gap.far)
+    y = (gap.near / next(path for path in archives(gap.near) if "/y-1" in path)).stat().st_size
+    assert said["staged"]["files"] == 1
+    assert abs(said["staged"]["bytes"] - y) < 100
+    assert said["incomplete"] == error["incomplete"]
+    shown = gap.world.run("status", gap.far).stdout
+    assert "1 file, " in shown
+    assert "g3 is not complete: it lacks 2 files" in shown
+    assert "volume 2 of 2 of this export of g3" in shown
+    assert "came with g2, in an archive that has not arrived" in shown
+    (gap.far / ".pixi-mirror/staged/3.json").write_bytes(b"{}")
+    for words in (["status", gap.far], ["receipt", gap.far]):
+        damaged = gap.world.run(*words)
+        assert "Traceback" not in damaged.stderr
+    assert gap.world.run("status", gap.far).status == 8
+    shutil.rmtree(gap.far / ".pixi-mirror/staged")
+    gap.bring(*volumes, *second)
+    assert gap.run("status", gap.far)["incomplete"] == []
+
+
+def test_status_of_a_far_side_that_has_nothing_yet(gap):
+    gap.update("a", "b")
+    volumes = gap.export("--full", "--volume-size", "60k")
+    gap.bring(volumes[0], status=10)
+    said = gap.run("status", gap.far)
+    assert (said["staged"]["files"], said["incomplete"][0]["files"]) == (1, 1)
+    assert "follow" not in gap.world.run("status", gap.far).stdout
+    (gap.far / ".pixi-mirror/staged/1.json").write_bytes(b"{}")
+    damaged = gap.world.run("receipt", gap.far)
+    assert (damaged.status, "Remove that folder" in damaged.stderr) == (8, True), damaged.stderr
 
 
 MISTAKES = [
@@ -479,8 +580,9 @@ MISTAKES = [
     (["export", "-o", "usb", "--have", "nowhere.json"], 8, "nowhere.json"),
     (["export", "-o", "usb", "--have", "workspace/pixi.toml"], 8, "is no receipt: it is no JSON"),
     (["export", "-o", "usb", "--have", "mirror/pixi-mirror.json"], 8, "is no receipt: it has"),
-    (["export", "-o", "mirror", "--full"], 8, "is in the mirror mirror itself"),
-    (["export", "-o", "mirror/usb", "--full"], 8, "is in the mirror mirror itself"),
+    (["export", "-o", "mirror", "--full"], 8, "is in a mirror, "),
+    (["export", "-o", "mirror/usb", "--full"], 8, "is in a mirror, "),
+    (["export", "-o", "other/usb", "--full"], 8, "is in a mirror, "),
     (["export", "nowhere", "-o", "usb", "--full"], 8, "nowhere"),
     (["import"], 2, "ARCHIVES missing"),
     (["import", "nothing.tar", "far"], 8, "nothing.tar"),
@@ -489,7 +591,11 @@ MISTAKES = [
     (["inspect", "workspace/pixi.lock"], 6, "pixi.lock"),
     (["inspect", "x" * 300], 8, "File name too long"),
     (["import", "nothing.tar", "x" * 300], 8, "nothing.tar"),
-    (["ack", "b"], 8, "b"),
+    (["ack"], 2, "give a receipt"),
+    (["ack", "b"], 2, "or the receiver's name with a generation and its fingerprint"),
+    (["ack", "b.json"], 8, "b.json"),
+    (["ledger", "--remove", "b"], 3, "has no receiver b"),
+    (["ledger", "--remove", "a/b"], 2, "takes a name"),
     (["ack", "b", "g1"], 2, "pixi-mirror ack"),
     (["ack", "b", "g9", "0" * 20], 3, "g9"),
     (["receipt", "nowhere"], 8, "nowhere"),
@@ -506,6 +612,7 @@ def test_a_medium_that_may_not_be_read_gets_one_sentence(world, words):
 
 def test_mistakes_get_one_sentence(gap):
     gap.update("a")
+    gap.run("import", *gap.export("--full"), "-o", gap.world.directory / "other")
     for words, status, says in MISTAKES:
         done = gap.world.run(*words)
         assert done.status == status, (words, done.stderr)

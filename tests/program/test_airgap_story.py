@@ -1,15 +1,13 @@
 """The whole story of docs/airgap.md in one test, and signatures by the real ssh-keygen."""
 
-import json
 import shutil
 import subprocess
 import sys
-import urllib.request
 
 import pytest
-from harness.gap import LOCK, Gap
-from harness.looking import archives, served_files, sha256
-from harness.serving import served
+from harness import airgap_story, mounts
+from harness.gap import Gap
+from harness.looking import identities, served_files, sha256
 
 SSH = shutil.which("ssh-keygen")
 
@@ -19,82 +17,27 @@ def gap(world):
     return Gap(world)
 
 
-def payload(archive):
-    """The files that an archive brings."""
-    return {blob[0] for blob in manifest(archive)["blobs"]}
-
-
-def manifest(archive):
-    import tarfile
-
-    with tarfile.open(archive) as tar:
-        return json.loads(tar.extractfile(tar.getnames()[3]).read())
-
-
-def fetched(url, folder):
-    """What a client gets of a channel's subdir: the file names that the index lists, with their sha256."""
-    index = json.loads(urllib.request.urlopen(f"{url}/{folder}/repodata.json").read())
-    found = {}
-    for name, record in {**index["packages"], **index["packages.conda"]}.items():
-        data = urllib.request.urlopen(f"{url}/{folder}/{name}").read()
-        found[name] = record["sha256"]
-        assert sha256_of(data) == record["sha256"], name
-    return found
-
-
-def sha256_of(data):
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()
-
-
 @pytest.mark.slow
 def test_three_revisions_cross_the_gap_though_a_volume_of_the_second_is_lost(gap):
-    world, clients = gap.world, lambda: served_files(gap.far)
-    gap.update("app", "lib")
-    gap.bring(*gap.export("--to", "site-b"))
-    gap.run("ack", gap.receipt())
-    shutil.copytree(gap.near, world.directory / "cautious")
+    names = {1: (), 2: ("two", "three"), 3: ("two", "three", "four")}
+    airgap_story.tell(gap, lambda revision: gap.update("app", "lib", *names[revision]), volume_size="60k")
 
-    gap.update("app", "lib", "two", "three")
-    lost, second = gap.export("--to", "site-b", "--assume-received", "--volume-size", "60k")
-    lost.unlink()
-    gap.update("app", "lib", "two", "three", "four")
-    third = gap.export("--to", "site-b", "--assume-received")
 
-    first = clients()
-    gap.bring(second, status=10)
-    message = gap.bring(*third, status=10)["error"]["message"]
-    assert "came with g2" in message
-    assert clients() == first
-
-    receipt = gap.receipt()
-    has = set(json.loads(receipt.read_text())["files"])
-    (rest,) = gap.export("--have", receipt)
-    everything = {sha256(gap.near / path) for path in archives(gap.near)}
-    assert payload(rest) == everything - has
-    assert len(payload(rest)) == 1
-    assert gap.bring(rest)["current"] == 3
-    assert gap.fingerprints(gap.far)[3] == gap.fingerprints(gap.near)[3]
-    gap.require_same()
-
-    # By what was acknowledged instead of what was sent, losing the second costs nothing.
-    cautious = world.directory / "cautious"
-    for _ in range(2):
-        world.run_json("--lock", LOCK, "-o", cautious)
-    done = world.run_json("export", cautious, "--to", "site-b", "-o", world.directory / "usb2")
-    assert (done["base"], done["files"]) == (1, 3)
-
-    with served(gap.far, env=world.environment) as url:
-        folder = f"{world.authority_path}/conda-forge/noarch"
-        assert {name.split("-")[0] for name in fetched(url, folder)} == {"app", "lib", "two", "three", "four"}
-
-    gap.run("pin", "3", "release", "-o", gap.far)
-    gap.run("rollback", "1", "-o", gap.far)
-    assert gap.listed() == {"app", "lib"}
-    assert gap.bring(second, status=4)["current"] is None
-    gap.run("prune", gap.far, "--apply", "--grace", "0", "--force")
-    assert gap.run("rollback", "release", "-o", gap.far)["current"] == 3
+@pytest.mark.skipif(not mounts.possible(), reason="this machine does not let us mount")
+def test_archives_are_imported_from_a_medium_that_cannot_be_written(gap):
+    gap.update("a", "b")
+    volumes = gap.export("--full", "--volume-size", "60k")
+    gap.usb.chmod(0o555)
+    before = identities(gap.usb)
+    with mounts.mounted(mounts.read_only(gap.usb)) as namespace:
+        surroundings = {"env": gap.world.environment, "cwd": gap.world.directory}
+        assert namespace.call("touch", gap.usb / "x", **surroundings).status != 0
+        words = (sys.executable, "-m", "pixi_mirror")
+        assert namespace.call(*words, "inspect", gap.usb, **surroundings).status == 0
+        assert namespace.call(*words, "import", volumes[1], "-o", gap.far, **surroundings).status == 10
+        done = namespace.call(*words, "import", gap.usb, "-o", gap.far, **surroundings)
+        assert done.status == 0, done.stderr
+    assert identities(gap.usb) == before
     gap.require_same()
 
 

@@ -148,10 +148,10 @@ def test_an_inventory_that_says_something_else_is_refused_and_kept(mirrored, dam
 def test_a_mirror_of_a_newer_program_is_left_alone_and_the_program_is_to_be_upgraded(mirrored, name):
     path = mirrored.mirror / name
     raw = json.loads(path.read_bytes())
-    raw["format"] += 1
-    path.write_text(json.dumps(raw))
+    newest = inventory_file.FORMAT if name == "pixi-mirror.json" else raw["format"]
+    found = newest + 1
+    path.write_text(json.dumps(raw | {"format": found}))
     before = contents(mirrored.mirror)
-    found, newest = raw["format"], raw["format"] - 1
     for words in (("status",), (), ("verify", "--repair"), ("prune", "--apply")):
         done = mirrored.run(*words)
         assert (done.status, done.stdout) == (8, ""), words

@@ -1,15 +1,21 @@
 """`verify` finds everything that is not as recorded, and `--repair` mends it with new files."""
 
+import errno
 import json
 import os
 import re
 import shutil
+from functools import partial
 
 import pytest
 from harness.damage import writable
+from harness.directly import Directly
 from harness.looking import contents, identities, sha256
 from harness.upstream import answer
 from harness.world import small_packages
+
+from pixi_mirror.commands.verify import verify_lines
+from pixi_mirror.disk import files
 
 TOOL = "linux-64/tool-1.0-h12_1.conda"
 INDEX = "linux-64/repodata.json"
@@ -219,3 +225,41 @@ def test_files_that_are_not_of_the_mirror_are_a_finding_for_the_strict_alone(wor
     assert world.run("verify").stdout.endswith("all is as recorded\n")
     (world.mirror / "notes.txt").unlink()
     assert world.run("verify", "--strict").status == 0
+
+
+@pytest.mark.broken_mirror("a disk refuses to read two files of it")
+@pytest.mark.parametrize("unreadable", [[TOOL], [INDEX], [TOOL, INDEX, "noarch/repodata.json"]])
+def test_a_file_that_cannot_be_read_is_a_finding_and_all_others_are_looked_at(world, channel, monkeypatch, unreadable):
+    bad = {str(channel / name) for name in unreadable}
+    read, opened = files.hash_file, files.open_regular
+
+    def refuse(function, path, **options):
+        if str(path) in bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return function(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "hash_file", partial(refuse, read))
+        patched.setattr(files, "open_regular", partial(refuse, opened))
+        found = Directly(world=world).verify()
+        lines = verify_lines(found)
+    names = {str(channel.relative_to(world.mirror) / name) for name in unreadable}
+    assert (set(found.unreadable), set(found.left)) == (names, names)
+    assert (found.files, found.changed) == (6 - len(names), ())
+    assert sum("Input/output error" in line for line in lines) == len(names)
+    assert "missing:" not in lines
+    assert not Directly(world=world).verify().left
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_mended(world, channel):
+    (channel / TOOL).chmod(0)
+    answer = world.run_json("verify", "--repair")
+    assert [each["path"].endswith(TOOL) for each in answer["unreadable"]] == [True]
+    assert world.run_json("verify")["unreadable"] == []
+
+
+def test_the_record_of_a_publisher_is_no_foreign_file(world, channel):
+    run(world, "publish", "published")
+    answer = world.run_json("verify", "published", "--strict")
+    assert answer["unknown"] == []

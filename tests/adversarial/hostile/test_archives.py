@@ -25,11 +25,11 @@ FLIPS, FULL_FLIPS = 12, 100
 class Carried:
     """An archive that brings a second generation to a far side that has the first."""
 
-    def __init__(self, world):
-        self.world, self.far = world, world.directory / "far"
+    def __init__(self, world, *, files=2, payload_size=0):
+        self.world, self.far, self.payload_size = world, world.directory / "far", payload_size
         self.update("a")
         self.run("import", *self.export("one"), "-o", self.far)
-        self.update("a", "b", "c")
+        self.update("a", *(chr(ord("b") + number) for number in range(files)))
         (self.archive,) = self.export("two")
         self.data = self.archive.read_bytes()
         self.before = served_files(self.far)
@@ -39,7 +39,7 @@ class Carried:
         return self.world.run_json(*words, status=status)
 
     def update(self, *names):
-        entries = [self.world.publish(build_package(name=name)) for name in names]
+        entries = [self.world.publish(build_package(name=name, payload_size=self.payload_size)) for name in names]
         self.world.lock("workspace", environments={"default": {"linux-64": entries}})
         self.run("--lock", "workspace/pixi.lock")
 
@@ -110,6 +110,24 @@ def _is_padding(carried, where):
 
 def test_one_bit_that_is_wrong_changes_nothing(carried):
     flipped(carried, FLIPS)
+
+
+def test_a_dry_run_finds_a_bit_that_is_wrong_in_whatever_file(world):
+    carried = Carried(world, files=5, payload_size=700_000)
+    with tarfile.open(carried.archive) as tar:
+        files = [each for each in tar if each.size > 100_000]
+    assert len(files) == 6
+    words = ("import", carried.bad, "-o", carried.far, "--dry-run")
+    for member in files:
+        data = bytearray(carried.data)
+        data[member.offset_data + member.size - 1] ^= 1
+        carried.bad.write_bytes(data)
+        done = carried.world.run(*words)
+        assert (done.status, member.name.rpartition("/")[2] in done.stderr) == (6, True), done.stderr
+    carried.bad.write_bytes(carried.data[: files[-1].offset_data + 9])
+    assert carried.world.run(*words).status == 6
+    carried.bad.write_bytes(carried.data)
+    assert carried.world.run(*words).status == 0
 
 
 @pytest.mark.slow

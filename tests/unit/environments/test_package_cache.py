@@ -37,6 +37,7 @@ def waiting(tmp_path, data=None, *, name="thing", extension="conda", sha256=None
     archive = tmp_path / built.file_name
     archive.write_bytes(data)
     return Waiting(
+        mirror=tmp_path,
         name=f"{name}-1.0-0",
         path=admit_path(f"channel/noarch/{built.file_name}"),
         archive=archive,
