@@ -79,7 +79,11 @@ def listed(root):
 
 
 def dates(root):
-    return {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file() and path.name != "lock"}
+    return {
+        path: path.stat().st_mtime_ns
+        for path in root.rglob("*")
+        if path.is_file() and path.name not in ("lock", "update-lock")
+    }
 
 
 def test_a_first_plan_brings_all_and_lists_it(mirror):
