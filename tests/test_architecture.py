@@ -65,6 +65,7 @@ EFFECTS_OF_COMMANDS = ("print(", "sys.exit(", "os.environ", "input(")
 LONGEST_MODULE = 320
 SHORTEST_MODULE = 40
 SHORT_MODULES = {
+    "clients/uploading.py": "what the configurations of uploaders have in common, beneath them",
     "clients/whole_file.py": "what Docker and the web servers have in common, beneath both",
     "commands/command.py": "the interface of a verb",
     "commands/variables.py": "a list, which `program` reads without importing the verbs",

@@ -22,6 +22,17 @@ _URL = re.compile(r"[A-Za-z0-9:/@!$&'()*+,;=._~%\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostedOffer:
+    """A name under which a mirror takes uploads."""
+
+    name: str
+    url: str
+    """Of the channel; `simple/` and `legacy/` are below it."""
+    conda: bool
+    pypi: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What a mirror holds, and where it is served; each mapping is of upstream's URL to the URL here."""
 
@@ -46,6 +57,8 @@ class Offer:
     """Whether there are PyPI files, and `simple/` with them."""
     repositories: dict[str, str] = field(default_factory=dict)
     """Git repositories that are here in part: the history of the commits that locks pin."""
+    hosted_names: tuple[HostedOffer, ...] = ()
+    """All hosted names, ordered, with what each of them takes."""
     with_user: tuple[str, ...] = ()
     """Those in whose URL a lock has a user."""
     upstream: tuple[str, ...] = ()
@@ -148,6 +161,7 @@ def offer_of(inventory: Inventory, url: str) -> Offer:
         with_token=tuple(sorted(_with_token(inventory))),
         has_python=has_python,
         repositories=dict(sorted(_repositories(inventory, url))),
+        hosted_names=tuple(sorted(_hosted(inventory, url), key=lambda each: each.name)),
         with_user=tuple(
             sorted({repository_url(each) for each, _ in _held(inventory) if each.kind == "git" and has_user(each)})
         ),
@@ -196,8 +210,18 @@ def _channels(inventory: Inventory, url: str) -> dict[str, str]:
 def _indexes(inventory: Inventory) -> Iterator[tuple[str, MirrorPath]]:
     """The indexes whose pages are in the tree, with their paths."""
     for index in _index_urls(inventory):
+        if is_hosted_url(index.url):
+            continue
         if index.path is not None and f"{index.path}/{PAGE_HTML}" in inventory.tree and not index.is_page_of_links:
             yield index.url, index.path
+
+
+def _hosted(inventory: Inventory, url: str) -> Iterator[HostedOffer]:
+    for each in inventory.hosted:
+        if each.hosted is not None:
+            yield HostedOffer(
+                name=each.workspace, url=f"{url}/{each.workspace}", conda=each.hosted.conda, pypi=each.hosted.pypi
+            )
 
 
 def _pages_of_links(inventory: Inventory) -> Iterator[tuple[str, str]]:

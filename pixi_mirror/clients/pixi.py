@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pixi_mirror.clients.files import home, pixi_workspace
 from pixi_mirror.clients.marked_lines import drop_lines, insert_lines
-from pixi_mirror.clients.offer import Offer, leads_to
+from pixi_mirror.clients.offer import HostedOffer, Offer, leads_to
 from pixi_mirror.clients.toml import Statement, members, parse_toml, statements, table
 from pixi_mirror.settings.files import config_files, named_file, system_folder
 
@@ -25,12 +25,16 @@ class PixiClient:
 
     def notes(self, offer: Offer) -> tuple[str, ...]:
         """What the lines cannot say."""
-        if not offer.has_packages:
+        if not offer.has_packages and not offer.hosted_names:
             return offer.git_notes or (
                 "the mirror holds nothing that pixi could be led to: run `pixi-mirror update` first.",
             )
         sign_in = f"if the server has users, sign in once: pixi auth login {offer.url} --token TOKEN (the whole URL)."
         notes = [_token_note(channel) for channel in offer.with_token]
+        notes += [
+            f"{each.name} is hosted here and nowhere else: name it in the manifest, {_manifest_lines(each)}."
+            for each in offer.hosted_names
+        ]
         return (*notes, *offer.git_notes, *(() if offer.is_loopback else (sign_in,)))
 
     def merge(self, text: str | None, offer: Offer) -> str:
@@ -132,6 +136,12 @@ def _proxy_conflicts(proxies: Mapping[str, Any], offer: Offer) -> Iterator[str]:
     if (proxies.get("http") or proxies.get("https")) and offer.host not in exempt:
         hosts = json.dumps([*exempt, offer.host])
         yield f"[proxy-config] sends requests to the mirror through a proxy: set non-proxy-hosts = {hosts} there."
+
+
+def _manifest_lines(hosted: HostedOffer) -> str:
+    channel = f'channels = ["{hosted.url}", …]' if hosted.conda else ""
+    index = f'[pypi-options] extra-index-urls = ["{hosted.url}/simple/"]' if hosted.pypi else ""
+    return " and ".join(filter(None, (channel, index)))
 
 
 def _token_note(channel: str) -> str:

@@ -14,7 +14,10 @@ from pixi_mirror.clients.git import GitClient
 from pixi_mirror.clients.offer import Offer
 from pixi_mirror.clients.pip import PipClient
 from pixi_mirror.clients.pixi import PixiClient
+from pixi_mirror.clients.pixi_upload import PixiUploadClient
+from pixi_mirror.clients.twine import TwineClient
 from pixi_mirror.clients.uv import UvClient
+from pixi_mirror.clients.uv_publish import UvPublishClient
 from pixi_mirror.clients.web_servers import CaddyServer, NginxServer
 
 
@@ -92,6 +95,9 @@ CLIENTS: Mapping[str, PackageClient] = MappingProxyType(
         "uv": UvClient(),
         "docker": DockerClient(),
         "git": GitClient(),
+        "twine": TwineClient(),
+        "uv-publish": UvPublishClient(),
+        "pixi-upload": PixiUploadClient(),
         "nginx": NginxServer(),
         "caddy": CaddyServer(),
     }

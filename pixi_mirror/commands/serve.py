@@ -14,7 +14,7 @@ from pixi_mirror.commands import options as shared
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.messages import say
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.values import host, path, port
+from pixi_mirror.commands.values import file_size, host, path, port
 from pixi_mirror.errors import MachineError, UsageError
 from pixi_mirror.model.values import Json
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # `--help` must not pay for a server
     from pixi_mirror.serve.access_log import LogEntry
     from pixi_mirror.serve.connection import Log
     from pixi_mirror.serve.pull_through.pull import PullThrough
+    from pixi_mirror.serve.run import UploadOptions
     from pixi_mirror.serve.transport import Tls
 
 _STDERR, _NOWHERE = "-", "none"
@@ -48,6 +49,18 @@ def _declare(parser: Parser) -> None:
         convert=path,
         metavar="FILE",
         help="answer only the users of this file, which `pixi-mirror users` makes (default: everybody)",
+    )
+    parser.values(
+        "--hosted",
+        metavar="NAME",
+        help="take uploads to this name, which `pixi-mirror host add` makes, from those of --users who may; all takes "
+        "them to every such name",
+    )
+    parser.value(
+        "--largest-upload",
+        convert=file_size,
+        metavar="SIZE",
+        help="refuse uploads of larger files; as 500M (decimal) or 2GiB (default: 16GiB)",
     )
     parser.values(
         "--allow-host",
@@ -77,6 +90,12 @@ def _run(options: Namespace) -> Outcome:
             f"with --users on {options.host}, passwords and tokens would cross the network in the clear. Give "
             "--tls-cert, or stay on 127.0.0.1 behind a proxy that speaks TLS; --insecure does it all the same."
         )
+    if options.hosted and options.users is None:
+        raise UsageError(
+            "--hosted goes with --users: an upload is always somebody's. `pixi-mirror users add` adds one."
+        )
+    if options.largest_upload is not None and not options.hosted:
+        raise UsageError("--largest-upload goes with --hosted.")
     from pixi_mirror.serve.run import serve
 
     with _line_writer(sys.stderr) as log_event, _access_log(options.access_log, log_event) as log:
@@ -89,11 +108,24 @@ def _run(options: Namespace) -> Outcome:
             log=log,
             report=log_event,
             users=options.users,
+            uploads=_uploads(options),
             allowed_hosts=options.allow_host,
             warn=partial(say, "warning"),
             create_fetch=partial(_create_fetch, options, log_event) if options.upstream else None,
         )
     raise MachineError("the server has ended without a signal; start it again.")
+
+
+def _uploads(options: Namespace) -> "UploadOptions | None":
+    from pixi_mirror.commands.options import make_context
+    from pixi_mirror.commands.progress_output import Notes
+    from pixi_mirror.serve.run import UploadOptions
+
+    if not options.hosted:
+        return None
+    context = make_context(options, Notes(sys.stderr, verbose=False))
+    uploads = UploadOptions(tuple(options.hosted), context)
+    return uploads if options.largest_upload is None else uploads._replace(largest=options.largest_upload)
 
 
 def _tls(options: Namespace) -> "Tls | None":
@@ -165,9 +197,9 @@ def _empty_json(options: Namespace) -> Mapping[str, Json]:
 
 COMMAND = Command(
     description="""\
-Show the mirror over HTTP, read-only, to pixi, conda, mamba, pip, uv and browsers. The first line on stdout is the
-URL. It may be updated meanwhile. Ctrl-C or SIGTERM ends it once running downloads are finished (60 s at most); a
-second one ends it at once.""",
+Show the mirror over HTTP to pixi, conda, mamba, pip, uv and browsers; with --hosted, take uploads by twine, uv, pixi
+and others. The first line on stdout is the URL. The mirror may be updated meanwhile. Ctrl-C or SIGTERM ends the server
+once running downloads and uploads are finished (60 s at most); a second one ends it at once.""",
     declare=_declare,
     run=_run,
     empty_json=_empty_json,

@@ -1,20 +1,23 @@
 """`pixi mirror users add|remove|list`."""
 
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from pixi_mirror.commands.command import Command, Outcome
 from pixi_mirror.commands.parsing import Parser
-from pixi_mirror.commands.values import path
+from pixi_mirror.commands.values import Unfit, days, path
 from pixi_mirror.errors import UsageError
-from pixi_mirror.model.values import Json
-from pixi_mirror.serve.access.rights import admit_right
-from pixi_mirror.serve.access.users import User, admit_name
+from pixi_mirror.model.values import DAY_S, Json, MirrorPath
+from pixi_mirror.serve.access.rights import EVERYTHING, admit_right
+from pixi_mirror.serve.access.users import User, admit_name, admit_upload
 from pixi_mirror.serve.access.users_file import add_user, list_users, remove_user
 
-_EVERYTHING = "/"
+_NOWHERE = "none"
 _LONGEST_LINE = 8192
+_MOST_DAYS = 36_500
 
 
 def _declare(parser: Parser) -> None:
@@ -29,16 +32,33 @@ def _declare(parser: Parser) -> None:
         ) from None
     parser.values(
         "--read",
-        convert=_right,
+        convert=admit_right,
         metavar="CHANNEL_OR_INDEX",
         help="add: what the user may read, as a path of the mirror such as conda-forge or simple; an index covers the "
-        "files it lists; / is everything, as is the default for a new user",
+        "files it lists; / is everything but what is hosted, as is the default for a new user",
+    )
+    parser.values(
+        "--upload",
+        convert=_upload,
+        metavar="CHANNEL_OR_INDEX",
+        help="add: where the user may upload, and so read: a name of `host add`, or a part of it such as team/simple "
+        "or team/simple/acme-*; none takes all of it back (default for a new user)",
+    )
+    parser.value(
+        "--expires", convert=_expiry, metavar="DAYS", help="add: how long the new token is valid, as 90d or 12h"
     )
     parser.flag("--json", help="one JSON object on stdout instead of text")
 
 
-def _right(raw: str) -> str:
-    return raw if raw == _EVERYTHING else admit_right(raw)
+def _upload(raw: str) -> str:
+    return raw if raw == _NOWHERE else admit_upload(raw)
+
+
+def _expiry(raw: str) -> float:
+    found = days(raw)
+    if not 0 < found <= _MOST_DAYS:
+        raise Unfit(f"takes more than 0 days and at most {_MOST_DAYS}")
+    return found
 
 
 def _run(options: Namespace) -> Outcome:
@@ -67,9 +87,12 @@ def _name(options: Namespace) -> str:
 
 
 def _add(options: Namespace, name: str) -> Outcome:
-    reads_all = _EVERYTHING in options.read
-    if reads_all and len(options.read) > 1:
-        raise UsageError("--read / is everything; give it alone, or name the channels and indexes.")
+    if options.expires is not None and not options.token:
+        raise UsageError("--expires goes with --token: passwords do not expire.")
+    if _NOWHERE in options.upload and len(options.upload) > 1:
+        raise UsageError("--upload none takes all rights to upload back; give it alone, or name what is to stay.")
+    # `/` beside other rights stays: it covers nothing that is hosted, and they may.
+    reads_all = set(options.read) == {EVERYTHING}
     added = add_user(
         options.file,
         name,
@@ -77,17 +100,21 @@ def _add(options: Namespace, name: str) -> Outcome:
         with_token=options.token,
         read=options.read or None if not reads_all else None,
         reads_all=reads_all,
+        upload=[right for right in options.upload if right != _NOWHERE] if options.upload else None,
+        token_until_s=None if options.expires is None else int(time.time() + options.expires * DAY_S),
     )
-    result = _json(options, user=name, new=added.is_new, token=added.token, read=_rights(added.user))
+    user = added.user
+    result = _json(options, user=name, new=added.is_new, token=added.token, **_described(user))
     if added.token is not None:
         return Outcome(json=result, lines=[added.token])
     verb = "added" if added.is_new else "changed"
-    return Outcome(json=result, lines=[f"{verb} {name} in {options.file}; reads {_readable(added.user)}"])
+    return Outcome(json=result, lines=[f"{verb} {name} in {options.file}; {_may(user)}"])
 
 
 def _changes_rights(options: Namespace, name: str) -> bool:
     """Whether a user who is there is given other rights, which is no reason to ask for a new password."""
-    return bool(options.read) and options.file.exists() and name in {user.name for user in list_users(options.file)}
+    changes = bool(options.read or options.upload)
+    return changes and options.file.exists() and name in {user.name for user in list_users(options.file)}
 
 
 def _password(name: str, *, is_needed: bool) -> str | None:
@@ -126,27 +153,38 @@ def _list(options: Namespace) -> Outcome:
             "name": user.name,
             "password": user.password is not None,
             "token": user.token is not None,
-            "read": _rights(user),
+            **_described(user),
         }
         for user in users
     ]
-    lines = [f"{user.name}  {_means(user)}  reads {_readable(user)}" for user in users]
+    lines = [f"{user.name}  {_means(user)}  {_may(user)}" for user in users]
     return Outcome(json=_json(options, users=shown), lines=lines or [f"{options.file} has no users"])
 
 
 def _means(user: User) -> str:
-    means = [word for word, is_there in (("password", user.password), ("token", user.token)) if is_there]
-    return " and ".join(means) or "no password, no token"
+    until = _until(user)
+    validity = "" if until is None else f" {'expired' if user.has_expired(time.time()) else 'until'} {until}"
+    means = [("password", user.password), (f"token{validity}", user.token)]
+    return " and ".join(word for word, is_there in means if is_there) or "no password, no token"
 
 
-def _rights(user: User) -> list[str] | None:
-    return None if user.read is None else list(user.read)
+def _until(user: User) -> str | None:
+    until_s = user.token_until_s
+    return None if until_s is None else datetime.fromtimestamp(until_s, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _readable(user: User) -> str:
-    if user.read is None:
-        return "everything"
-    return ", ".join(user.read) or "nothing"
+def _described(user: User) -> Mapping[str, Json]:
+    read = None if user.read is None else list(user.read)
+    return {"read": read, "upload": list(user.upload), "token_until": _until(user)}
+
+
+def _may(user: User) -> str:
+    reads = "everything" if user.read is None else ", ".join(map(_named, user.read)) or "nothing"
+    return f"reads {reads}" + (f"; uploads to {', '.join(user.upload)}" if user.upload else "")
+
+
+def _named(right: MirrorPath) -> str:
+    return "everything" if right == EVERYTHING else right
 
 
 def _json(options: Namespace, **more: Json) -> Mapping[str, Json]:
@@ -161,8 +199,8 @@ COMMAND = Command(
     description="""\
 Keep the file of those who may read a mirror: `users add NAME --file FILE` asks for a password, or reads a line from
 stdin where that is no terminal; with --token it makes a token instead and prints it this once. For a user who is there
-already it changes what is given: --read alone leaves the password as it is. A server that runs with `serve --users
-FILE` heeds a change at once.""",
+already it changes what is given: --read or --upload alone leaves the password as it is. A server that runs with `serve
+--users FILE` heeds a change at once.""",
     declare=_declare,
     run=_run,
     empty_json=_empty_json,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pixi_mirror.commands.parsing import PREFIX
 
 _OPTIONS = """\
+expires hosted largest-upload upload
 access-log all all-environments allow-host allow-md5 allow-private-redirects allow-rollback allow-unhashed apply
 assume-received attestations auth-file build-requires ca-file cache-dir channel check compat-version conda config
 config-file create-executable database defer directory-only dry-run endpoint env-name environment expect fail-on file

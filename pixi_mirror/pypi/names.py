@@ -163,6 +163,19 @@ def sdist_version(file_name: str, project: str) -> str | None:
     return version if version == version.strip() else None
 
 
+def possible_projects(file_name: str) -> frozenset[str]:
+    """The normalised names of the projects that a file can be of: one for a wheel, for an sdist perhaps several.
+
+    Who may upload it has a right to all of them: `a-1.0-1.tar.gz` can be of `a` as well as of `a-1.0`. Empty: it is
+    the name of neither.
+    """
+    if file_name.endswith(WHEEL):
+        return frozenset({wheel_name(file_name).name}) if is_wheel_name(file_name) else frozenset()
+    stem = _without_suffix(file_name) or ""
+    heads = (stem[:place] for place, letter in enumerate(stem[:_LONGEST_NAME]) if letter == "-" and place)
+    return frozenset(canonical_name(head) for head in heads if sdist_version(file_name, head) is not None)
+
+
 def _path(location: str) -> str:
     """Of a URL, without query and fragment."""
     bare = location.partition(":")[2].partition("#")[0].partition("?")[0]

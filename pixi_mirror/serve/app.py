@@ -1,14 +1,14 @@
 """Decide how a request is answered, down to the last field: from a request to a response, with no network."""
 
-import os
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
 
+from pixi_mirror.mirror.tree_view import INVENTORY
 from pixi_mirror.model.segments import request_path
 from pixi_mirror.model.values import MirrorPath, admit_path
 from pixi_mirror.paths import HEALTH, METRICS
@@ -19,39 +19,24 @@ from pixi_mirror.serve.files import MirrorFiles, OpenFile, WaitForUpstream
 from pixi_mirror.serve.negotiation import content_type, forms, is_range_valid, status_of
 from pixi_mirror.serve.pages import PageReader, Pages
 from pixi_mirror.serve.ranges import Span, spans
-from pixi_mirror.serve.request import HttpRequest, RequestRefused, RequestTarget, parse_target
+from pixi_mirror.serve.request import HttpRequest, RequestTarget, parse_target
+from pixi_mirror.serve.request_body import RequestBody
+from pixi_mirror.serve.responses import (
+    CHALLENGE,
+    NO_STORE,
+    PLAIN_TEXT,
+    Response,
+    json_response,
+    not_found,
+    private,
+    text_response,
+)
+from pixi_mirror.serve.uploads.endpoint import UploadEndpoint
 from pixi_mirror.serve.watching import METRICS_TYPE
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache, max-age=0"
 """conda and libmamba read `max-age` alone; without it they use an index for an hour before they ask again."""
-_PLAIN_TEXT = "text/plain; charset=utf-8"
-NO_STORE = {"Cache-Control": "no-store"}
-_REALM = 'realm="pixi-mirror"'
-_CHALLENGE = {"WWW-Authenticate": f'Basic {_REALM}, charset="UTF-8", Bearer {_REALM}', **NO_STORE}
-"""RFC 9110, 11.6.1; Basic first, because many clients look at the first scheme alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """A response without the fields that every one has."""
-
-    status: int
-    fields: Mapping[str, str]
-    body: Sequence[bytes | Span] = ()
-    """Parts in their order; a span is a part of the open file. HEAD gets no body."""
-    file: OpenFile | None = field(default=None)
-    """Whoever has the response closes it; None: the response has no file."""
-
-    @property
-    def length(self) -> int:
-        """Bytes of the body."""
-        return sum(part.length if isinstance(part, Span) else len(part) for part in self.body)
-
-    def close(self) -> None:
-        """Close the file."""
-        if self.file is not None:
-            os.close(self.file.descriptor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +48,8 @@ class App:
     """None: everybody may read everything."""
     pages: Pages | None = None
     """The pages for people; None: there are none."""
+    uploads: UploadEndpoint | None = None
+    """What takes uploads; None: nothing does."""
     hosts: Collection[str] | None = None
     """The names, in lower case, by which the server may be addressed besides `localhost` and IP addresses; None: all.
 
@@ -70,12 +57,18 @@ class App:
     should read (DNS rebinding). Its requests have that name in `Host`.
     """
 
-    def respond(self, request: HttpRequest, wait: WaitForUpstream = lambda: nullcontext(lambda: False)) -> Response:
+    def respond(
+        self,
+        request: HttpRequest,
+        wait: WaitForUpstream = lambda: nullcontext(lambda: False),
+        body: RequestBody | None = None,
+    ) -> Response:
         """Respond to a request.
 
         Args:
             request: The request.
             wait: Counts the client as waiting for upstream while a file is fetched.
+            body: Of the request; it is read only where it is wanted. None: it has none.
 
         Raises:
             RequestRefused: the page for people is requested under a name that is no host.
@@ -85,43 +78,56 @@ class App:
         if self.hosts is not None and not _is_allowed(request.host, self.hosts):
             return text_response(421, b"this server does not answer to that name; see `serve --allow-host`\n", NO_STORE)
         target = parse_target(request.target)
+        if body is not None and self.uploads is not None:
+            return self.uploads.respond(request, target, body)
         if target is not None and "/".join(target.segments) == HEALTH and not target.is_folder:
-            return _json_response(self.files.watching.health(self.files.identity))
+            return json_response(self.files.watching.health(self.files.identity))
         if self.access is None:
-            return self._show(request, target, wait)
+            return self._show(request, target, wait, None)
         return self._check(request, target, wait, self.access)
 
     def _check(
         self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream, access: AccessControl
     ) -> Response:
         # This comes before any file is looked at: neither the response nor its time may show what the mirror has.
+        token = None if target is None else target.token
         try:
-            user = access.sign_in(request.fields.get("authorization"), None if target is None else target.token)
+            user = access.sign_in(request.fields.get("authorization"), token, address=request.client)
         except SignInRefused as refused:
             return _not_signed_in(refused.verdict)
         may_read = partial(access.may_read, user)
+        reader = PageReader(
+            (user.read, user.upload),
+            may_read,
+            # What is hosted has to be read by name, also by who may read everything else.
+            reads_all=may_read("") and may_read(INVENTORY),
+            may_upload=lambda name: self.uploads is not None and self.uploads.takes(user, name),
+        )
         if target is not None and target.is_page and target.segments:
             # These pages say something to each user, but of what the user may read alone.
-            reader = None if may_read("") else PageReader((user.name, user.read), may_read)
-            return _private(self._find_people_page(request, target, reader) or _not_found())
-        is_readable = may_read("" if target is None else "/".join(target.segments))
+            return private(self._find_people_page(request, target, reader) or not_found())
+        reads = may_read("" if target is None else "/".join(target.segments))
         if target is not None and target.spelled:
-            target, is_readable = _entitled(target, is_readable, may_read("/".join(target.spelled)))
-        return _private(self._show(request, target, wait) if is_readable else _not_found())
+            target, reads = _entitled(target, reads, may_read("/".join(target.spelled)))
+        return private(self._show(request, target, wait, reader) if reads else not_found())
 
-    def _show(self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream) -> Response:
+    def _show(
+        self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream, reader: PageReader | None
+    ) -> Response:
         if target is not None and "/".join(target.segments) == METRICS and not target.is_folder:
             return text_response(200, self.files.watching.metrics(), {"Content-Type": METRICS_TYPE, **NO_STORE})
-        return self._find(request, target, wait)
+        return self._find(request, target, wait, reader)
 
-    def _find(self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream) -> Response:
-        if target is not None and (page := self._find_people_page(request, target, None)) is not None:
+    def _find(
+        self, request: HttpRequest, target: RequestTarget | None, wait: WaitForUpstream, reader: PageReader | None
+    ) -> Response:
+        if target is not None and (page := self._find_people_page(request, target, reader)) is not None:
             return page
         if target is not None:
             for path in target.paths:
                 if (response := self._find_at(request, target, path, wait)) is not None:
                     return response
-        return _not_found()
+        return not_found()
 
     def _find_people_page(
         self, request: HttpRequest, target: RequestTarget, reader: PageReader | None
@@ -145,7 +151,7 @@ class App:
         if any(self.files.has(page) for page in pages if page is not None):
             return _redirect_to_folder(target)
         # pixi cannot lock without this file, so a mirror that has none (of an older version) knows no project.
-        return _json_response(b"{}") if path == MAPPING_BY_NAME else None
+        return json_response(b"{}") if path == MAPPING_BY_NAME else None
 
     def _find_page(
         self, request: HttpRequest, target: RequestTarget, path: MirrorPath, wait: WaitForUpstream
@@ -172,49 +178,24 @@ def _is_allowed(host: str | None, allowed: Collection[str]) -> bool:
     return True
 
 
-def _entitled(target: RequestTarget, is_readable: bool, is_spelled_readable: bool) -> tuple[RequestTarget, bool]:  # noqa: FBT001
+def _entitled(target: RequestTarget, reads: bool, reads_spelled: bool) -> tuple[RequestTarget, bool]:  # noqa: FBT001
     """The target with those of its two paths alone that the user may read, and whether that is any."""
-    if not is_spelled_readable:
-        return target._replace(spelled=()), is_readable
-    if not is_readable:
+    if not reads_spelled:
+        return target._replace(spelled=()), reads
+    if not reads:
         return target._replace(segments=target.spelled, spelled=()), True
     return target, True
 
 
 def _not_signed_in(verdict: Verdict) -> Response:
-    if verdict is Verdict.BUSY:
-        return text_response(503, b"too many clients are signing in; come again\n", {"Retry-After": "1", **NO_STORE})
-    return text_response(401, b"name and password, or a token, are needed\n", _CHALLENGE)
-
-
-def _private(response: Response) -> Response:
-    """RFC 9111, 5.2.2.7: "a shared cache MUST NOT store" it, because another user may not read the same."""
-    control = response.fields.get("Cache-Control")
-    if control is None:
-        return response
-    return replace(
-        response, fields={**response.fields, "Cache-Control": f"private, {control.removeprefix('public, ')}"}
-    )
-
-
-def refusal_response(refused: RequestRefused) -> Response:
-    """The response to a request that is refused."""
-    extra = {"Allow": "GET, HEAD"} if refused.status == HTTPStatus.METHOD_NOT_ALLOWED else {}
-    return text_response(refused.status, f"{refused.reason}\n".encode(), extra)
-
-
-def text_response(status: int, body: bytes, fields: Mapping[str, str] | None = None) -> Response:
-    """A response with a short text."""
-    return Response(status=status, fields={"Content-Type": _PLAIN_TEXT, **(fields or {})}, body=(body,))
-
-
-def _json_response(body: bytes) -> Response:
-    return text_response(200, body, {"Content-Type": "application/json", **NO_STORE})
-
-
-def _not_found() -> Response:
-    """404 for everything that cannot be had: clients of conda and PyPI would end a search at 403."""
-    return text_response(404, b"not in this mirror\n", {"Cache-Control": "no-cache"})
+    match verdict:
+        case Verdict.TOO_MANY_WRONG:
+            wait = {"Retry-After": "6", **NO_STORE}
+            return text_response(429, b"too many wrong passwords came from this address for this name\n", wait)
+        case Verdict.BUSY:
+            wait = {"Retry-After": "1", **NO_STORE}
+            return text_response(503, b"too many clients are signing in; come again\n", wait)
+    return text_response(401, b"name and password, or a token, are needed\n", CHALLENGE)
 
 
 def _redirect_to_folder(target: RequestTarget) -> Response:
@@ -262,7 +243,7 @@ def _file_response(
 
 def _partial_response(parts: tuple[Span, ...], file: OpenFile, media_type: str, fields: Mapping[str, str]) -> Response:
     if not parts:
-        unsatisfied = {"Content-Range": f"bytes */{file.size}", "Content-Type": _PLAIN_TEXT, "Accept-Ranges": "bytes"}
+        unsatisfied = {"Content-Range": f"bytes */{file.size}", "Content-Type": PLAIN_TEXT, "Accept-Ranges": "bytes"}
         return Response(status=416, fields=unsatisfied, body=(b"the file has no such bytes\n",), file=file)
     if len(parts) == 1:
         one = {**fields, "Content-Range": _content_range(parts[0], file)}

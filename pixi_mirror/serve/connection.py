@@ -13,12 +13,14 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from pixi_mirror.serve.access_log import Access
-from pixi_mirror.serve.app import NO_STORE, App, Response, refusal_response, text_response
+from pixi_mirror.serve.app import App
 from pixi_mirror.serve.files import FileUnavailable, read_piece
 from pixi_mirror.serve.negotiation import http_date
 from pixi_mirror.serve.open_connections import OpenConnections
 from pixi_mirror.serve.ranges import Span
 from pixi_mirror.serve.request import LONGEST_HEAD, HttpRequest, RequestRefused, masked, parse_request
+from pixi_mirror.serve.request_body import BodyLimits, SocketBody
+from pixi_mirror.serve.responses import NO_STORE, Response, refusal_response, text_response
 
 Log = Callable[[Access], None]
 
@@ -43,6 +45,7 @@ class TimeLimits(NamedTuple):
     """Until the whole head of a request is there."""
     stall_s: float = 60.0
     """During which it takes none of the bytes that are sent."""
+    body: BodyLimits = BodyLimits()
 
 
 class TruncatedFile(Exception):
@@ -91,16 +94,21 @@ class Connection:
     def _handle_request(self) -> tuple[bool, bool]:
         """Respond to one request; whether another may follow, and whether the client sent what was not read."""
         request: HttpRequest | None = None
+        body: SocketBody | None = None
         request_line: tuple[str, str] | None = None
         began_s, began = time.time(), time.perf_counter()
         try:
-            request = parse_request(self._read_head())
+            takes_uploads = self._app.uploads is not None
+            request = parse_request(self._read_head(), client=self._client, takes_uploads=takes_uploads)
             request_line = request.method, request.target
-            response = self._respond(request)
+            if request.framing is not None:
+                body = SocketBody(self._socket, self._buffer, request.framing, limits=self._limits.body)
+            response = self._respond(request, body)
         except RequestRefused as refused:
             request_line = refused.request_line
             response = refusal_response(refused)
-        goes_on = request is not None and request.keeps_alive and not self._connections.is_closing
+        is_read = request is not None and (body is None or body.is_done)
+        goes_on = request is not None and is_read and request.keeps_alive and not self._connections.is_closing
         sent = 0
 
         def count(more: int) -> None:
@@ -117,7 +125,7 @@ class Connection:
             self._log(
                 Access(
                     time_s=began_s,
-                    client=self._client,
+                    client=request.client if request else self._client,
                     method=request_line[0] if request_line else None,
                     path=masked(request_line[1])[:_LONGEST_LOGGED_PATH] if request_line else None,
                     status=response.status,
@@ -126,11 +134,18 @@ class Connection:
                     user_agent=request.fields.get("user-agent") if request else None,
                 )
             )
-        return goes_on, request is None
+        if body is not None and not is_read:
+            self._let_it_read(body)
+        return goes_on, not is_read
 
-    def _respond(self, request: HttpRequest) -> Response:
+    def _let_it_read(self, body: SocketBody) -> None:
+        """Read the rest of a refused body: many clients send it to its end before they read the response."""
+        with suppress(OSError, ValueError, RequestRefused):
+            body.drain()
+
+    def _respond(self, request: HttpRequest, body: SocketBody | None) -> Response:
         try:
-            return self._app.respond(request, partial(self._connections.waiting_for_upstream, self._socket))
+            return self._app.respond(request, partial(self._connections.waiting_for_upstream, self._socket), body)
         except RequestRefused as refused:
             return refusal_response(refused)
         except FileUnavailable as missing:
@@ -260,7 +275,7 @@ class Connection:
 
 def _head(response: Response, *, goes_on: bool) -> bytes:
     lines = [
-        f"HTTP/1.1 {response.status} {_PHRASES.get(response.status, '')}",
+        f"HTTP/1.1 {response.status} {response.reason or _PHRASES.get(response.status, '')}",
         f"Date: {http_date(time.time())}",
         "Server: pixi-mirror",
         *(f"{name}: {value}" for name, value in response.fields.items()),

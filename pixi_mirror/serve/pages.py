@@ -4,11 +4,16 @@ import hashlib
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from pixi_mirror.clients.offer import Offer
+from pixi_mirror.clients.pixi_upload import PixiUploadClient
 from pixi_mirror.clients.registry import CLIENTS
+from pixi_mirror.clients.twine import TwineClient
+from pixi_mirror.clients.uploading import UploadClient
+from pixi_mirror.clients.uv_publish import UvPublishClient
 from pixi_mirror.paths import PAGES
 from pixi_mirror.serve.current_catalog import CatalogPart, CurrentCatalog, MirrorVersion
 from pixi_mirror.serve.negotiation import Validators, status_of
@@ -21,6 +26,11 @@ from pixi_mirror.serve.page.style import POLICY
 from pixi_mirror.serve.request import RequestRefused, RequestTarget
 
 _CLIENTS = ("pixi", "conda", "mamba", "pip", "uv")
+_UPLOADERS: Mapping[str, UploadClient] = {
+    "twine, to upload": TwineClient(),
+    "uv publish": UvPublishClient(),
+    "pixi upload": PixiUploadClient(),
+}
 # Names and addresses alone, because the page shows what a client sends, in lines that people copy.
 _HOST = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
@@ -38,12 +48,16 @@ class PageResponse(NamedTuple):
 
 
 class PageReader(NamedTuple):
-    """Who asks for a page, and may not read all of the mirror."""
+    """Who asks for a page."""
 
     key: Hashable
     """The same for the same rights."""
     may_read: Callable[[str], bool]
     """Whether a path of the mirror may be read."""
+    reads_all: bool
+    """Whether all of them may be."""
+    may_upload: Callable[[str], bool]
+    """Whether something may be uploaded to a hosted name."""
 
 
 class Pages:
@@ -69,28 +83,28 @@ class Pages:
         Args:
             target: Of the request.
             fields: Of the request; those of proxies (`X-Forwarded-...`) are ignored.
-            reader: None: all of the mirror may be read.
+            reader: None: all of the mirror may be read, and nothing uploaded.
 
         Raises:
             RequestRefused: `Host` is no host.
             OSError: the mirror's records cannot be read.
         """
-        make = self._maker(target)
+        make = self._maker(target, reader)
         if make is None:
             return None
         url = self._url_for(fields.get("host"))
         version = self._current.now()
-        part = version.whole if reader is None else version.part(reader.key, reader.may_read)
+        part = version.whole if reader is None or reader.reads_all else version.part(reader.key, reader.may_read)
         depth = len(target.segments) - (0 if target.is_folder else 1)
         frame = PageFrame(part.catalog, "../" * max(depth, 0), url)
         body = make(target, version, part, frame)
         return None if body is None else _response(body, fields)
 
-    def _maker(self, target: RequestTarget) -> "_MakePage | None":
+    def _maker(self, target: RequestTarget, reader: PageReader | None) -> "_MakePage | None":
         """What makes the page at a path; None: no page has such a path."""
         match target.segments:
             case ():
-                return self._home if target.is_folder else None
+                return partial(self._home, reader) if target.is_folder else None
             case (folder, "search") if folder == PAGES:
                 return _search
             case (folder, "packages", _, _) if folder == PAGES:
@@ -101,6 +115,7 @@ class Pages:
 
     def _home(
         self,
+        reader: PageReader | None,
         target: RequestTarget,  # noqa: ARG002 - there is one first page
         version: MirrorVersion,  # noqa: ARG002
         part: CatalogPart,
@@ -109,6 +124,7 @@ class Pages:
         offer = _with_base(part.catalog.offer, frame.url)
         clients = (*_CLIENTS, "git") if offer.repositories else _CLIENTS
         configurations = {client: CLIENTS[client].configuration(offer) for client in clients}
+        configurations |= {} if reader is None else _for_uploads(offer, reader.may_upload)
         if self._has_users:
             # With a whole URL: pixi stores a host with a port, and never finds it again.
             configurations["pixi, to sign in"] = f"pixi auth login {frame.url} --token TOKEN\n"
@@ -161,6 +177,16 @@ def _response(body: bytes, fields: Mapping[str, str]) -> PageResponse:
     return PageResponse(status, {**headers, "Content-Type": "text/html; charset=utf-8"}, body)
 
 
+def _for_uploads(offer: Offer, may_upload: Callable[[str], bool]) -> Mapping[str, str]:
+    """What those need who may upload, by the title of the text."""
+    offer = replace(offer, hosted_names=tuple(each for each in offer.hosted_names if may_upload(each.name)))
+    return {
+        title: client.configuration(offer)
+        for title, client in _UPLOADERS.items()
+        if any(each.pypi if client.kind == "pypi" else each.conda for each in offer.hosted_names)
+    }
+
+
 def _with_base(offer: Offer, url: str) -> Offer:
     """An offer whose URLs are paths, with these paths below `url`."""
 
@@ -176,4 +202,6 @@ def _with_base(offer: Offer, url: str) -> Offer:
         mapping=at(offer.mapping),
         kept=at(offer.kept),
         repositories=at(offer.repositories),
+        hosted=at(offer.hosted),
+        hosted_names=tuple(replace(each, url=f"{url}{each.url}") for each in offer.hosted_names),
     )

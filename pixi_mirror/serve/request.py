@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -14,6 +15,7 @@ LONGEST_HEAD = 32 * 1024
 """Bytes of request line and fields together."""
 
 _MOST_FIELDS = 100
+_MOST_DIGITS = 18
 _REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _SINGLE_FIELDS = ("host", "content-length", "transfer-encoding", "range", "if-range", "if-modified-since")
@@ -35,17 +37,30 @@ class RequestRefused(Exception):
         """Method and target; None: they could not be parsed."""
 
 
+class BodyFraming(NamedTuple):
+    """How the end of a body is found (RFC 9112, 6.3)."""
+
+    length: int | None
+    """Bytes; None: the body is chunked."""
+    waits: bool
+    """Whether the client waits for 100 before it sends the body (RFC 9110, 10.1.1)."""
+
+
 class HttpRequest(NamedTuple):
     """The head of a request."""
 
     method: str
-    """GET or HEAD."""
+    """GET or HEAD; POST or PUT, with a body."""
     target: str
     """As it was sent (RFC 9112, 3.2)."""
     fields: Mapping[str, str]
     """Names in lower case; several fields of one name are joined by commas."""
     keeps_alive: bool
     """Whether the client may send another request over the same connection."""
+    framing: BodyFraming | None = None
+    """None: the request has no body."""
+    client: str = ""
+    """The address of the client; as a proxy on this machine says it, if there is one."""
 
     @property
     def host(self) -> str | None:
@@ -54,14 +69,17 @@ class HttpRequest(NamedTuple):
         return absolute[1] if absolute else self.fields.get("host")
 
 
-def parse_request(head: bytes) -> HttpRequest:
+def parse_request(head: bytes, *, client: str = "", takes_uploads: bool = False) -> HttpRequest:
     """Parse the head of a request.
 
     Args:
         head: Everything up to and including the empty line.
+        client: The address of the other side of the connection.
+        takes_uploads: Whether POST and PUT are known methods, which may have a body.
 
     Raises:
-        RequestRefused: the head is malformed or too large, announces a body, or asks for something else than reading.
+        RequestRefused: the head is malformed or too large, announces a body that no request has here, or has a method
+            that is not known.
     """
     first, *lines = [line.removesuffix("\r") for line in head.decode("latin-1").rstrip("\r\n").split("\n")]
     found = _REQUEST_LINE.fullmatch(first)
@@ -69,24 +87,39 @@ def parse_request(head: bytes) -> HttpRequest:
         raise RequestRefused(400, "the request line is malformed")
     method, target, major, minor = found.groups()
     try:
-        return _parse_fields_of(method, target, f"{major}.{minor}", lines)
+        request = _parse_fields_of(method, target, f"{major}.{minor}", lines, takes_uploads=takes_uploads)
     except RequestRefused as refused:
         refused.request_line = method, target
         raise
+    return request._replace(client=_client(client, request.fields))
 
 
-def _parse_fields_of(method: str, target: str, version: str, lines: list[str]) -> HttpRequest:
+def _client(address: str, fields: Mapping[str, str]) -> str:
+    """The address of the client: a proxy on this machine adds that of its own client at the end of a field."""
+    forwarded = fields.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    with suppress(ValueError):
+        if forwarded and ip_address(address).is_loopback:
+            return str(ip_address(forwarded))
+    return address
+
+
+def _parse_fields_of(method: str, target: str, version: str, lines: list[str], *, takes_uploads: bool) -> HttpRequest:
     if not version.startswith("1."):
         raise RequestRefused(505, "this server speaks HTTP/1.1")
     is_old = version == "1.0"
     fields = _parse_fields(lines)
     if not is_old and "host" not in fields:
         raise RequestRefused(400, "the field Host is missing")
-    if method not in ("GET", "HEAD"):
+    framing = None
+    if takes_uploads and method in ("POST", "PUT"):
+        framing = _body_framing(fields, is_old=is_old)
+    elif method not in ("GET", "HEAD"):
         raise RequestRefused(405, "a mirror can only be read")
-    _refuse_body(fields)
+    else:
+        _refuse_body(fields)
     options = {option.strip().lower() for option in fields.get("connection", "").split(",")}
-    return HttpRequest(method, target, fields, "close" not in options and (not is_old or "keep-alive" in options))
+    keeps_alive = "close" not in options and (not is_old or "keep-alive" in options)
+    return HttpRequest(method, target, fields, keeps_alive, framing)
 
 
 def _parse_fields(lines: list[str]) -> Mapping[str, str]:
@@ -108,11 +141,35 @@ def _refuse_body(fields: Mapping[str, str]) -> None:
     """Refuse a body: the server does not read bodies, so it would take the body for the next request."""
     if "transfer-encoding" in fields:
         raise RequestRefused(400, "a request to read has no body")
+    if _content_length(fields):
+        raise RequestRefused(413, "a request to read has no body")
+
+
+def _body_framing(fields: Mapping[str, str], *, is_old: bool) -> BodyFraming:
+    """Find out how long a body is; whatever two programs could understand in two ways is refused (RFC 9112, 6.3)."""
+    expected = fields.get("expect")
+    if expected is not None and expected.lower() != "100-continue":
+        raise RequestRefused(417, "only 100-continue can be expected")
+    waits = expected is not None and not is_old
+    coding = fields.get("transfer-encoding")
+    if coding is None:
+        if "content-length" not in fields:
+            raise RequestRefused(411, "the field Content-Length is missing")
+        return BodyFraming(_content_length(fields), waits)
+    if is_old or "content-length" in fields:
+        raise RequestRefused(400, "a chunked body has no Content-Length, and HTTP/1.0 has no chunked body")
+    if coding.lower() != "chunked":
+        raise RequestRefused(400, "chunked is the only transfer coding of a body here")
+    return BodyFraming(None, waits)
+
+
+def _content_length(fields: Mapping[str, str]) -> int:
     length = fields.get("content-length", "0")
     if not (length.isascii() and length.isdigit()):
         raise RequestRefused(400, "the field Content-Length is malformed")
-    if length.strip("0"):
-        raise RequestRefused(413, "a request to read has no body")
+    if len(length) > _MOST_DIGITS:
+        raise RequestRefused(413, "the body is longer than any file")
+    return int(length)
 
 
 class RequestTarget(NamedTuple):

@@ -22,6 +22,7 @@ from pixi_mirror.serve.connection import Connection, Log, TimeLimits
 from pixi_mirror.serve.files import FetchAbsent, MirrorFiles
 from pixi_mirror.serve.open_connections import OpenConnections
 from pixi_mirror.serve.pages import Pages
+from pixi_mirror.serve.uploads.endpoint import UploadEndpoint
 from pixi_mirror.threads import start_thread
 
 MOST_CONNECTIONS = 512
@@ -60,6 +61,7 @@ class Server:
         report: Callable[[WrongBytes], None] = lambda _: None,
         fetch_absent: FetchAbsent | None = None,
         access: AccessControl | None = None,
+        uploads: UploadEndpoint | None = None,
         allowed_hosts: frozenset[str] | None = None,
         finish_s: float = FINISH_S,
         limits: TimeLimits = TimeLimits(),  # noqa: B008 - it cannot be changed
@@ -75,6 +77,7 @@ class Server:
             report: Called for each file that has other bytes than the inventory's.
             fetch_absent: Fetches what the mirror pins and does not have; None: such files are missing.
             access: None: everybody may read everything.
+            uploads: Takes uploads; None: the mirror can only be read.
             allowed_hosts: Names to answer to besides `localhost` and addresses; None: any name.
             finish_s: How long running downloads may go on after the end, in seconds.
             limits: How long a client may take.
@@ -94,6 +97,7 @@ class Server:
         app = App(
             files=files,
             access=access,
+            uploads=uploads,
             pages=Pages(root, self._url, has_users=access is not None),
             hosts=allowed_hosts,
         )

@@ -158,7 +158,11 @@ def test_other_rights_alone_ask_no_terminal(world):
         (("add", "ada"), "cAnArY\n", "shorter than 8"),
         (("add", "ada"), "cAnArY\x07cAnArY\n", "control characters"),
         (("add", "ada", "--read", "../x"), f"{PASSWORD}\n", "--read"),
-        (("add", "ada", "--read", "/", "--read", "x"), f"{PASSWORD}\n", "give it alone"),
+        (("add", "ada", "--read", "*/x"), f"{PASSWORD}\n", "--read"),
+        (("add", "ada", "--upload", "/"), f"{PASSWORD}\n", "--upload"),
+        (("add", "ada", "--upload", "none", "--upload", "team"), f"{PASSWORD}\n", "give it alone"),
+        (("add", "ada", "--expires", "90d"), f"{PASSWORD}\n", "goes with --token"),
+        (("add", "ada", "--token", "--expires", "0d"), "", "more than 0 days"),
         (("list", "ada"), "", "takes no name"),
     ],
 )

@@ -1,30 +1,27 @@
-"""Decide whether a request may read a path, from the credentials that it brings.
+"""Decide whether a request may read a path, or upload to it, from the credentials that it brings.
 
 Clients send their credentials with each of hundreds of requests, and checking a password costs 80 ms by design. So the
-right one is remembered, as an HMAC under a key that only this process has. Other passwords are computed two at a time;
-further clients wait, and get "come again" where too many wait. So guessing is slow, takes no more memory than two
-computations, and holds up no client that is known.
+right one is remembered, as an HMAC under a key that only this process has, and so are the last ones that were wrong:
+a client that has an old password in its configuration costs nothing. `guessing.py` limits all others.
 """
 
 import base64
 import hmac
 import secrets
-import threading
-from collections.abc import Callable, Collection
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
 
-from pixi_mirror.model.values import MirrorPath
+from pixi_mirror.serve.access.guessing import GuessLimits, TooManyWaiting, TooManyWrong
 from pixi_mirror.serve.access.passwords import TODAY, Cost, create_decoy, digest_of, encoded, is_digest, is_password
-from pixi_mirror.serve.access.rights import ListedAt, covers
+from pixi_mirror.serve.access.rights import EVERYTHING, Shown, ShownAt, covers, is_within, touches
 from pixi_mirror.serve.access.users import User, Users
 
-_AT_ONCE = 2
-_MOST_WAITING = 128
-"""Threads; further requests get "come again", so that there are always threads for known clients."""
-_WAIT_S = 10.0
 _LONGEST = 4096
 """Characters of credentials; longer ones cannot be ours."""
+_MOST_WRONG = 1024
 _TOKEN_NAME = "__token__"  # noqa: S105 - the name that clients send where the password is a token
 
 
@@ -37,6 +34,8 @@ class Verdict(Enum):
     NOT_ENTITLED = auto()
     BUSY = auto()
     """Too many passwords are to be computed; the client may come again in a second."""
+    TOO_MANY_WRONG = auto()
+    """From this address, this name was tried with too many wrong passwords."""
 
 
 class SignInRefused(Exception):
@@ -45,10 +44,6 @@ class SignInRefused(Exception):
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.name)
         self.verdict = verdict
-
-
-class _TooManyWaiting(Exception):
-    """Too many requests wait for their passwords to be computed."""
 
 
 class _Credentials(NamedTuple):
@@ -63,57 +58,77 @@ class _Credentials(NamedTuple):
         return "_Credentials(***)"
 
 
-def _not_listed(_: MirrorPath) -> Collection[str]:
-    return ()
+def _shown_nowhere(_: str) -> Shown:
+    return Shown()
 
 
 class AccessControl:
-    """The users and what they may read; many threads may use it."""
+    """The users, and what they may read and upload; many threads may use it."""
 
-    def __init__(self, users: Callable[[], Users], listed_at: ListedAt = _not_listed) -> None:
+    def __init__(self, users: Callable[[], Users], shown_at: ShownAt = _shown_nowhere) -> None:
         """Take the source of users.
 
         Args:
             users: Called at each request; another object is another version of the users.
-            listed_at: The pages that list a Python file.
+            shown_at: Where the contents of a path are listed.
         """
         self._users = users
-        self._listed_at = listed_at
+        self._shown_at = shown_at
         self._key = secrets.token_bytes(32)
-        self._places = threading.BoundedSemaphore(_AT_ONCE)
-        self._waiting = threading.BoundedSemaphore(_MOST_WAITING + _AT_ONCE)
+        self._limits = GuessLimits()
         self._version = _UsersVersion(users())
 
-    def check(self, authorization: str | None, token: str | None, path: str) -> Verdict:
+    def check(self, authorization: str | None, token: str | None, path: str, *, address: str = "") -> Verdict:
         """Decide whether a request with these credentials may read a path; arguments as for the two below."""
         try:
-            user = self.sign_in(authorization, token)
+            user = self.sign_in(authorization, token, address=address)
         except SignInRefused as refused:
             return refused.verdict
         return Verdict.MAY_READ if self.may_read(user, path) else Verdict.NOT_ENTITLED
 
-    def sign_in(self, authorization: str | None, token: str | None) -> User:
+    def sign_in(self, authorization: str | None, token: str | None, *, address: str = "") -> User:
         """The user of a request with these credentials.
 
         Args:
             authorization: The field of that name, as it came.
-            token: Of `/t/TOKEN` in front of the path.
+            token: Of `/t/TOKEN` in front of the path, or of `X-API-Key`.
+            address: Of the client.
 
         Raises:
             SignInRefused: it is nobody's request, or it cannot be found out now.
         """
         version = self._current_version()
         try:
-            user = self._user_of(version, _parse_credentials(authorization, token))
-        except _TooManyWaiting:
+            user = self._user_of(version, _parse_credentials(authorization, token), address)
+        except TooManyWaiting:
             raise SignInRefused(Verdict.BUSY) from None
+        except TooManyWrong:
+            raise SignInRefused(Verdict.TOO_MANY_WRONG) from None
         if user is None:
             raise SignInRefused(Verdict.UNKNOWN)
         return user
 
     def may_read(self, user: User, path: str) -> bool:
-        """Whether a user may read a path in the mirror, without slashes around it; `""` is the root."""
-        return user.read is None or covers(user.read, path, self._listed_at)
+        """Whether a user may read a path in the mirror, without slashes around it; `""` is the root.
+
+        Who may upload somewhere may read what is there.
+        """
+        rights = (EVERYTHING,) if user.read is None else user.read
+        return covers((*rights, *user.upload), path, self._shown_at)
+
+    def knows(self, user: User, name: str) -> bool:
+        """Whether a user may learn that there is a hosted channel or index of this name."""
+        return touches((*(user.read or ()), *user.upload), name)
+
+    def may_upload(self, user: User, place: str, *, in_part: bool = False) -> bool:
+        """Whether a user may upload to a place.
+
+        Args:
+            user: Who uploads.
+            place: `NAME/SUBDIR` of a hosted channel, `NAME/simple/PROJECT` of a hosted index.
+            in_part: Whether a right to something below the place is enough.
+        """
+        return touches(user.upload, place) if in_part else any(is_within(place, right) for right in user.upload)
 
     def _current_version(self) -> "_UsersVersion":
         users = self._users()
@@ -122,30 +137,29 @@ class AccessControl:
             self._version = version = _UsersVersion(users)
         return version
 
-    def _user_of(self, version: "_UsersVersion", credentials: _Credentials) -> User | None:
+    def _user_of(self, version: "_UsersVersion", credentials: _Credentials, address: str) -> User | None:
         for name, token in credentials.tokens:
             user = version.user_of_token(token)
             if user is not None and name in (None, user.name):
                 return user
-        return None if credentials.password is None else self._user_of_password(version, *credentials.password)
+        if credentials.password is None:
+            return None
+        return self._user_of_password(version, *credentials.password, address)
 
-    def _user_of_password(self, version: "_UsersVersion", name: str, password: str) -> User | None:
+    def _user_of_password(self, version: "_UsersVersion", name: str, password: str, address: str) -> User | None:
         # The digest includes the name, so that the password of one user does not count for another.
         digest = hmac.digest(self._key, name.encode() + b"\0" + encoded(password), "sha256")
-        if (user := version.remembered_user(name, digest)) is not None:
+        user, is_wrong = version.remembered(name, digest)
+        if user is not None or is_wrong:
             return user
-        if not self._waiting.acquire(blocking=False):
-            raise _TooManyWaiting
-        try:
-            if not self._places.acquire(timeout=_WAIT_S):
-                raise _TooManyWaiting
-            try:
-                # A client begins with many requests at once, and the first of them may have been checked by now.
-                return version.remembered_user(name, digest) or version.compute_user(name, password, digest)
-            finally:
-                self._places.release()
-        finally:
-            self._waiting.release()
+        with self._limits.computing(address, name) as note_wrong:
+            # A client begins with many requests at once, and the first of them may have been checked by now.
+            user, is_wrong = version.remembered(name, digest)
+            if user is None and not is_wrong:
+                user = version.compute_user(name, password, digest)
+                if user is None:
+                    note_wrong()
+            return user
 
 
 class _UsersVersion:
@@ -157,6 +171,8 @@ class _UsersVersion:
         self._decoy = create_decoy(max(costs, key=_work, default=TODAY))
         self._right: dict[str, bytes] = {}
         """One digest a user, so there are never more than users."""
+        self._wrong: OrderedDict[bytes, None] = OrderedDict()
+        """Digests, of known and unknown names alike."""
 
     def user_of_token(self, token: str) -> User | None:
         """The user of a token; it is compared with all tokens, so that the time does not show which one fits."""
@@ -165,18 +181,23 @@ class _UsersVersion:
         for user in self.users.values():
             if user.token is not None and is_digest(digest, user.token):
                 mine = user
-        return mine
+        return None if mine is None or mine.has_expired(time.time()) else mine
 
-    def remembered_user(self, name: str, digest: bytes) -> User | None:
-        """The user whose password was found to be this one before."""
+    def remembered(self, name: str, digest: bytes) -> tuple[User | None, bool]:
+        """The user whose password was found to be this one before; and whether it was found to be wrong."""
         right = self._right.get(name)
-        return self.users[name] if right is not None and hmac.compare_digest(right, digest) else None
+        if right is not None and hmac.compare_digest(right, digest):
+            return self.users[name], False
+        return None, digest in self._wrong
 
     def compute_user(self, name: str, password: str, digest: bytes) -> User | None:
         """Compute whether it is the user's password; for a name that has none it takes as long as for any other."""
         user = self.users.get(name)
         kept = self._decoy if user is None or user.password is None else user.password
         if not is_password(password, kept) or user is None or user.password is None:
+            self._wrong[digest] = None
+            while len(self._wrong) > _MOST_WRONG:
+                self._wrong.popitem(last=False)
             return None
         self._right[name] = digest
         return user

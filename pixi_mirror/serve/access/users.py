@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 from pixi_mirror.model.values import Json, MirrorPath, Sha256, admit_sha256
 from pixi_mirror.serve.access.passwords import Cost, PasswordHash, admit_cost
-from pixi_mirror.serve.access.rights import admit_right
+from pixi_mirror.serve.access.rights import EVERYTHING, admit_right
 
 _FORMAT = 1
 _HEAD = {"pixi-mirror-users": _FORMAT}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _SHORTEST, _LONGEST = 8, 1024
 _MOST = 100_000
+_LAST_S = 253_402_300_800
+"""The first second of the year 10000, which no date can have."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SALT = re.compile(r"[0-9a-f]{32,128}")
 _DAMAGED = "it is not what `pixi-mirror users` writes"
@@ -28,7 +30,15 @@ class User(NamedTuple):
     token: Sha256 | None
     """Of the token; None: the user has none."""
     read: tuple[MirrorPath, ...] | None
-    """What the user may read, ordered; None: everything."""
+    """What the user may read, ordered; None: everything that is not hosted, as `/` is."""
+    upload: tuple[MirrorPath, ...] = ()
+    """Where the user may upload, and so read, ordered."""
+    token_until_s: int | None = None
+    """When the token expires, in seconds since 1970; None: never."""
+
+    def has_expired(self, now_s: float) -> bool:
+        """Whether the token is void by now."""
+        return self.token_until_s is not None and now_s >= self.token_until_s
 
     def __repr__(self) -> str:
         return f"User({self.name!r})"
@@ -84,7 +94,13 @@ def _shown(user: User) -> Json:
         "key": user.password.key.hex(),
     }
     read = None if user.read is None else list(user.read)
-    return {"name": user.name, "read": read, "password": password, "token_sha256": user.token}
+    shown: dict[str, Json] = {"name": user.name, "read": read, "password": password, "token_sha256": user.token}
+    # What older versions do not know stands there only where it is needed, so that they can read all other files.
+    if user.upload:
+        shown["upload"] = list(user.upload)
+    if user.token_until_s is not None:
+        shown["token_until"] = user.token_until_s
+    return shown
 
 
 def parse(data: bytes) -> Users:
@@ -140,29 +156,47 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return dict(pairs)
 
 
-def _keys(value: Json, *names: str) -> list[Json]:
+def _keys(value: Json, *names: str, optional: tuple[str, ...] = ()) -> list[Json]:
     """The values of exactly these keys: if `read` were misspelt and ignored, the user could read everything."""
     for name in value:
-        if name not in names:
+        if name not in (*names, *optional):
             shown = f" {name!r}" if re.fullmatch(r"[a-z_]{1,20}", name) else ""
             raise _Explained(f"the key{shown} is not known")
     for name in names:
         if name not in value:
             raise _Explained(f"the key {name!r} is missing")
-    return [value[name] for name in names]
+    return [value.get(name) for name in (*names, *optional)]
 
 
 def _parse_user(value: dict[str, Json]) -> User:
-    name, read, password, token = _keys(value, "name", "read", "password", "token_sha256")
-    if not isinstance(read, list | None):
+    name, read, password, token, upload, until = _keys(
+        value, "name", "read", "password", "token_sha256", optional=("upload", "token_until")
+    )
+    if not isinstance(read, list | None) or not isinstance(upload, list | None) or type(until) not in (int, type(None)):
         raise TypeError
+    if until is not None and not 0 <= until < _LAST_S:
+        raise ValueError
     rights = None if read is None else tuple(sorted({admit_right(right) for right in read}))
     return User(
         name=admit_name(name),
         password=None if password is None else _parse_password(password),
         token=None if token is None else admit_sha256(_matched(_DIGEST, token)),
         read=rights,
+        upload=tuple(sorted({admit_upload(right) for right in upload or ()})),
+        token_until_s=until,
     )
+
+
+def admit_upload(raw: str) -> MirrorPath:
+    """Parse a right to upload.
+
+    Raises:
+        ValueError: it is no right, or everything, for which there is no right to upload.
+    """
+    right = admit_right(raw)
+    if right == EVERYTHING:
+        raise ValueError(f"{raw!r} is no place to upload to")
+    return right
 
 
 def _parse_password(value: dict[str, Json]) -> PasswordHash:

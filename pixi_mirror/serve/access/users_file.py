@@ -131,6 +131,8 @@ def add_user(
     with_token: bool,
     read: Sequence[MirrorPath] | None,
     reads_all: bool,
+    upload: Sequence[MirrorPath] | None = None,
+    token_until_s: int | None = None,
 ) -> AddedUser:
     """Add a user, or change a user's password, token or rights; what is not given stays as it was.
 
@@ -141,6 +143,8 @@ def add_user(
         with_token: Whether to make a token; the former one is void from then on.
         read: What the user may read; None: as before, a new user everything.
         reads_all: Whether the user may read everything from now on.
+        upload: Where the user may upload; None: as before, a new user nowhere.
+        token_until_s: When the new token expires, in seconds since 1970; None: never.
 
     Raises:
         UsageError: the password is too short, too long or has control characters.
@@ -158,7 +162,14 @@ def add_user(
         before = users.get(name)
         old = before or User(name, None, None, None)
         rights = old.read if read is None else tuple(sorted(set(read)))
-        user = User(name, kept or old.password, digest or old.token, None if reads_all else rights)
+        user = User(
+            name=name,
+            password=kept or old.password,
+            token=digest or old.token,
+            read=None if reads_all else rights,
+            upload=old.upload if upload is None else tuple(sorted(set(upload))),
+            token_until_s=token_until_s if with_token else old.token_until_s,
+        )
         replace({**users, name: user})
     return AddedUser(user, before is None, token)
 

@@ -124,7 +124,7 @@ class Catalog:
     updated_s: float
     """When the mirror was last updated, in seconds since 1970."""
     is_whole: bool = field(default=True)
-    """Whether it is all of the mirror."""
+    """Whether it is all of the mirror, or all but what is hosted: there is a first page."""
 
     @property
     def size(self) -> int:
@@ -175,7 +175,12 @@ class Catalog:
                 for environment in self.environments
                 if environment.files and all(each.path in shown for each in environment.files)
             ),
-            is_whole=False,
+            offer=replace(
+                self.offer,
+                hosted={name: url for name, url in self.offer.hosted.items() if may_read(name)},
+                hosted_names=tuple(each for each in self.offer.hosted_names if may_read(each.name)),
+            ),
+            is_whole=may_read(""),
         )
 
     def _restricted(self, files: tuple[ShownFile, ...]) -> Iterator[Repository]:

@@ -14,7 +14,7 @@ from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.mirror.tree_view import TreeView
 from pixi_mirror.model.values import admit_path
 from pixi_mirror.serve.access.control import SignInRefused, Verdict
-from pixi_mirror.serve.access.rights import covers
+from pixi_mirror.serve.access.rights import Shown, covers
 from pixi_mirror.serve.access.users import User
 from pixi_mirror.serve.page.style import POLICY
 from pixi_mirror.serve.transport import Server
@@ -166,13 +166,13 @@ class People:
     def __init__(self, rights):
         self.rights = rights
 
-    def sign_in(self, authorization, token):
+    def sign_in(self, authorization, token, *, address):
         if token not in self.rights:
             raise SignInRefused(Verdict.BUSY if token == "busy" else Verdict.UNKNOWN)
         return User(token, None, None, self.rights[token])
 
     def may_read(self, user, path):
-        return user.read is None or covers(user.read, path, lambda _: ())
+        return covers(("/",) if user.read is None else user.read, path, lambda _: Shown())
 
 
 def answers(root, user, *targets):

@@ -2,12 +2,15 @@
 
 import hashlib
 import threading
+import time
 
 import pytest
 from people import PASSWORD, basic, password_of_all, token, user, users
 
-from pixi_mirror.serve.access.control import _AT_ONCE, _MOST_WAITING, AccessControl, Verdict
-from pixi_mirror.serve.access.passwords import hash_password
+from pixi_mirror.serve.access.control import AccessControl, Verdict
+from pixi_mirror.serve.access.guessing import AT_ONCE, MOST_WAITING, GuessLimits, TooManyWrong
+from pixi_mirror.serve.access.passwords import create_token, hash_password
+from pixi_mirror.serve.access.rights import Shown
 from pixi_mirror.serve.access.users import User
 
 WHEEL = "files.pypi.example/packages/x-1-py3-none-any.whl"
@@ -30,7 +33,7 @@ def computed(monkeypatch):
 
 def access_of(*them, listed_at=lambda _: ()):
     known = users(*them)
-    return AccessControl(lambda: known, listed_at)
+    return AccessControl(lambda: known, lambda path: Shown(listed_at(path)))
 
 
 def test_the_right_password_opens_and_scrypt_is_computed_once(computed):
@@ -51,7 +54,7 @@ def test_many_first_requests_at_once_cost_one_computation_each_at_most_twice(com
     for thread in threads:
         thread.join()
     assert found == [Verdict.MAY_READ] * 50
-    assert len(computed) <= _AT_ONCE
+    assert len(computed) <= AT_ONCE
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody", "has-only-a-token"])
@@ -174,11 +177,10 @@ def test_no_rights_are_none():
     assert access.check(basic("ada", PASSWORD), None, "") is Verdict.NOT_ENTITLED
 
 
-def test_where_too_many_wait_new_ones_are_sent_away_and_the_known_come_in(monkeypatch):
-    access = access_of(user("ada"), user("ci", token_too=True, password=False))
-    assert access.check(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
+@pytest.fixture
+def held(monkeypatch):
+    """Passwords that are computed wait until `go_on` is set, and are wrong; how many are computed at a time."""
     go_on, running, most, now = threading.Event(), threading.Semaphore(0), [0], [0]
-    real = hashlib.scrypt
 
     def scrypt(password, **how):
         now[0] += 1
@@ -188,17 +190,36 @@ def test_where_too_many_wait_new_ones_are_sent_away_and_the_known_come_in(monkey
         now[0] -= 1
         return bytes(32)
 
+    password_of_all()
     monkeypatch.setattr(hashlib, "scrypt", scrypt)
+    yield go_on, running, most
+    go_on.set()
+
+
+def guessing(access, number, *, name, address):
+    """Threads that try that many different passwords, and the verdicts so far."""
     found = []
-    guess = [
-        threading.Thread(
-            target=lambda number=number: found.append(access.check(basic("ada", f"guess {number}"), None, "c"))
-        )
-        for number in range(_MOST_WAITING + _AT_ONCE + 20)
-    ]
-    for thread in guess:
+
+    def guess(each):
+        found.append(access.check(basic(name(each), f"guess {each}"), None, "c", address=address(each)))
+
+    threads = [threading.Thread(target=guess, args=[each]) for each in range(number)]
+    for thread in threads:
         thread.start()
-    for _ in range(_AT_ONCE):
+    return threads, found
+
+
+def test_where_too_many_wait_new_ones_are_sent_away_and_the_known_come_in(monkeypatch, held):
+    go_on, running, most = held
+    real = hashlib.scrypt
+    access = access_of(user("ada"), user("ci", token_too=True, password=False))
+    with monkeypatch.context() as right:
+        right.setattr(hashlib, "scrypt", lambda password, **how: password_of_all().key)
+        assert access.check(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
+    assert hashlib.scrypt is real
+    all_places = MOST_WAITING + AT_ONCE
+    threads, found = guessing(access, all_places + 20, name="user{}".format, address="192.0.2.{}".format)
+    for _ in range(AT_ONCE):
         running.acquire()
     while len(found) < 20:
         go_on.wait(0.001)
@@ -206,12 +227,86 @@ def test_where_too_many_wait_new_ones_are_sent_away_and_the_known_come_in(monkey
     assert access.check(basic("ada", PASSWORD), None, "c") is Verdict.MAY_READ
     assert access.check(f"Bearer {token()[0]}", None, "c") is Verdict.MAY_READ
     go_on.set()
-    for thread in guess:
+    for thread in threads:
         thread.join()
-    assert found.count(Verdict.UNKNOWN) == _MOST_WAITING + _AT_ONCE
-    assert most[0] <= _AT_ONCE
-    monkeypatch.setattr(hashlib, "scrypt", real)
-    assert access.check(basic("ada", "guess 1"), None, "c") is Verdict.UNKNOWN
+    assert found.count(Verdict.UNKNOWN) == all_places
+    assert most[0] <= AT_ONCE
+
+
+def test_one_address_takes_half_of_the_places_at_most(held):
+    go_on, running, _ = held
+    access = access_of(user("ada"))
+    half = MOST_WAITING // 2 + AT_ONCE
+    threads, found = guessing(access, half + 10, name="user{}".format, address=lambda _: "192.0.2.1")
+    for _ in range(AT_ONCE):
+        running.acquire()
+    while len(found) < 10:
+        go_on.wait(0.001)
+    assert found == [Verdict.BUSY] * 10
+    others, elsewhere = guessing(access, 5, name="user{}".format, address=lambda _: "192.0.2.2")
+    go_on.set()
+    for thread in (*threads, *others):
+        thread.join()
+    assert elsewhere == [Verdict.UNKNOWN] * 5
+
+
+def test_who_is_wrong_too_often_waits_and_locks_nobody_else_out(computed):
+    access = access_of(user("ada", token_too=True), user("eve"))
+    access._limits = GuessLimits(lambda: 0.0)
+
+    def try_password(password, *, name="ada", address="192.0.2.1"):
+        return access.check(basic(name, password), None, "c", address=address)
+
+    assert [try_password(f"guess {number}") for number in range(12)] == [Verdict.UNKNOWN] * 10 + [
+        Verdict.TOO_MANY_WRONG
+    ] * 2
+    assert len(computed) == 10
+    # The owner at another address, others at the same one, and tokens anywhere are let in.
+    assert try_password(PASSWORD, address="192.0.2.2") is Verdict.MAY_READ
+    assert try_password(PASSWORD, name="eve") is Verdict.MAY_READ
+    assert try_password(token()[0]) is Verdict.MAY_READ
+    # What was right before is right at the address of the guesser, too.
+    assert try_password(PASSWORD) is Verdict.MAY_READ
+
+
+def test_the_pause_ends_and_one_more_try_is_computed(monkeypatch):
+    clock = [0.0]
+    limits = GuessLimits(lambda: clock[0])
+
+    def fail():
+        with limits.computing("192.0.2.1", "ada") as note_wrong:
+            note_wrong()
+
+    for _ in range(10):
+        fail()
+    with pytest.raises(TooManyWrong):
+        fail()
+    clock[0] += 7
+    fail()
+    with pytest.raises(TooManyWrong):
+        fail()
+
+
+def test_the_same_wrong_password_is_computed_once(computed):
+    access = access_of(user("ada"))
+    for _ in range(50):
+        assert access.check(basic("ada", "an old password"), None, "c") is Verdict.UNKNOWN
+    assert len(computed) == 1
+
+
+def test_an_empty_secret_is_refused_without_computing(computed):
+    access = access_of(user("ada"))
+    assert access.check(basic("ada", ""), None, "c") is Verdict.UNKNOWN
+    assert computed == []
+
+
+def test_a_token_expires(monkeypatch):
+    made, digest = create_token()
+    access = access_of(User("ci", None, digest, None, token_until_s=1_000))
+    monkeypatch.setattr(time, "time", lambda: 999.0)
+    assert access.check(f"Bearer {made}", None, "c") is Verdict.MAY_READ
+    monkeypatch.setattr(time, "time", lambda: 1_000.0)
+    assert access.check(f"Bearer {made}", None, "c") is Verdict.UNKNOWN
 
 
 def test_nothing_that_has_a_secret_shows_it():
