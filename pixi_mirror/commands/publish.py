@@ -25,6 +25,7 @@ from pixi_mirror.publish.held_record import find_record
 from pixi_mirror.publish.publish import Publisher, PublishResult
 from pixi_mirror.publish.registry import OCI, open_registry
 from pixi_mirror.publish.store_settings import SCHEMES, open_store
+from pixi_mirror.settings.mirrors import is_endpoint
 
 _SHOWN = 20
 _JOBS = 8
@@ -68,6 +69,12 @@ def _run(options: Namespace) -> Outcome:
     shared.require_words("publish", DESTINATION=options.destination)
     if options.prune and options.check:
         raise UsageError("--prune writes nothing and --check does: give one of them at a time.")
+    if options.endpoint is not None and not is_endpoint(options.endpoint):
+        # The value is not shown: it may hold a password in a place where no masking looks for one.
+        raise UsageError(
+            "--endpoint takes an http:// or https:// URL with a host, and without user and query. Credentials are read "
+            "from pixi's stores, or as the store's own programs read them."
+        )
     report = make_progress(options)
     tree = open_mirror(options.dir)
     with _opened(options, make_context(options, report)) as destination:
@@ -104,6 +111,8 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
     if options.destination.startswith(OCI):
         if options.sbom:
             raise UsageError("a registry has no place for a bill of materials: `pixi-mirror sbom -o FILE` writes one.")
+        if options.only_publisher:
+            raise UsageError("--only-publisher is for stores (s3://, gs://, az://): a registry knows no conditions.")
         registry = open_registry(
             options.destination,
             context.settings(None).network,
@@ -131,6 +140,7 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
             f"two slashes are missing after {scheme}: perhaps {meant!r} was meant; begin with ./ for a directory of "
             "this name."
         )
+    _refuse_what_is_for_stores(options)
     root = path(options.destination.removeprefix(_FILE))
     _require_other_place(root, options.dir)
     destination = DirectoryDestination(root)
@@ -140,6 +150,12 @@ def _opened(options: Namespace, context: Context) -> Iterator[Destination]:
     find_record(destination)  # before a folder is made where others have put something
     with destination.writing():
         yield destination
+
+
+def _refuse_what_is_for_stores(options: Namespace) -> None:
+    for word, given in (("--endpoint", options.endpoint is not None), ("--only-publisher", options.only_publisher)):
+        if given:
+            raise UsageError(f"{word} is for stores that are asked over a network: a directory has no use for it.")
 
 
 def _require_other_place(root: Path, mirror: Path) -> None:

@@ -179,7 +179,8 @@ def update_lines(updated: UpdateResult, *, verbose: bool) -> list[str]:
         ]
         bring = files_of(len(plan.to_bring), plan.size, unknown=plan.unknown_sizes)
         if why := _hindrance(updated):
-            return [*lines, f"would bring nothing, since {why}; the rest would be {bring}"]
+            otherwise = "the rest would be" if plan.pins.unacceptable else "without that it would bring"
+            return [*lines, f"would bring nothing, since {why}; {otherwise} {bring}"]
         if plan.to_bring or updated.indexes:
             return [*lines, f"would bring {bring}, and write {indexes}; nothing was changed in {updated.mirror}"]
         return [*lines, nothing]

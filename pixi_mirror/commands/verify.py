@@ -160,9 +160,27 @@ def verify_lines(found: VerifyResult, *, strict: bool = False) -> list[str]:
     looked = "looked (--quick) at" if found.quick else "hashed"
     checked = f"{found.mirror}: {looked} {files_of(found.files, found.size)}, and read back {read} among them"
     if not found.left:
-        return [*lines, f"{checked}; all is as recorded{_strictly(found) if strict else ''}"]
-    remedy = "" if mended or found.error else f" ({advised('verify --repair', found.mirror)} fetches what is wrong)"
-    return [*lines, f"{checked}; {counted(len(found.left), 'file')} wrong{remedy}"]
+        against = len(found.policy.findings) if found.policy is not None else 0
+        but = f", and {counted(against, 'finding')} against the policy" if against else ""
+        return [*lines, f"{checked}; all is as recorded{but}{_strictly(found) if strict else ''}"]
+    fetched = any(each not in found.elsewhere for each in found.left)
+    repair = f" ({advised('verify --repair', found.mirror)} fetches what is wrong)"
+    remedy = "" if mended or found.error or not fetched else repair
+    return [*lines, f"{checked}; {counted(len(found.left), 'file')} wrong{remedy}", *_ways_elsewhere(found)]
+
+
+def _ways_elsewhere(found: VerifyResult) -> list[str]:
+    """What mends the files that no repair fetches, one sentence a way."""
+    ways = set()
+    for each in found.left:
+        if (database := found.elsewhere.get(each)) is not None:
+            command = f"advisories update --from SOURCE --name {database.name}"
+            update = advised(command, found.mirror)
+            ways.add(f"bring the advisories {database.name} again, with {update}; they came from {database.source}")
+        elif each in found.elsewhere:
+            prune = advised("prune --apply --grace 0", found.mirror)
+            ways.add(f"{prune} removes what is damaged and no lock wants, if no generation keeps it")
+    return sorted(ways)
 
 
 def _strictly(found: VerifyResult) -> str:

@@ -69,9 +69,9 @@ def _place(tree: ChangingTree, upload: PackageUpload, found: ExaminedUpload, con
             f"{upload.filename} is here with sha256 {known.sha256}, and other bytes were sent. Files never change: "
             "give the new one another version or build number.",
         )
-    if known is not None and tree.path(package.path).exists():
+    if known is not None and (tree.hash_file(package.path) or ("",))[0] == upload.sha256:
         return outcome
-    # What was there and is gone from the disk is as it was once it has been sent again.
+    # What was there and is gone from the disk, or damaged, is as it was once it has been sent again.
     listing = tree.inventory.listings.get(package.path) if known is not None else found.listing
     record_audit(
         tree,

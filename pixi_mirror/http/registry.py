@@ -163,10 +163,11 @@ class RegistryClient:
                 raise self._login_error(repository, login)
             response = self._send(method, url, login, headers or {}, body)
             if isinstance(response, Failure):
-                failure = FetchError(f"{Url(url)} could not be reached: {response.reason}. {response.advice}".rstrip())
+                reason = f"{Url(url)} could not be reached: {response.reason}."
+                failure = FetchError(f"{reason} {response.advice}".rstrip())
                 if not response.retry:
                     raise failure
-                wait_s = 0.0
+                note, wait_s = reason, 0.0  # the advice is for the end, when nothing is tried any more
             else:
                 done = self._judge(response, repository, login, most)
                 if not isinstance(done, PixiMirrorError):
@@ -177,11 +178,12 @@ class RegistryClient:
                     continue
                 if not rule_of(response.status).retry:
                     raise done
-                failure, pause_s = done, retry_after_s(response.header("Retry-After"), response.header("Date")) or 0.0
+                failure, note = done, str(done)
+                pause_s = retry_after_s(response.header("Retry-After"), response.header("Date")) or 0.0
                 wait_s = min(pause_s, self._network.longest_wait_s)
             left -= 1
             if left > 0:
-                self._progress.note(f"{failure} It is tried again.")
+                self._progress.note(f"{note} It is tried again.")
                 time.sleep(max(wait_s, back_off_s(2, first_s=_FIRST_BACK_OFF_S)))
         raise failure
 

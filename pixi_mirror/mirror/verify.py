@@ -24,6 +24,7 @@ from pixi_mirror.mirror.subscriptions import known_sources
 from pixi_mirror.mirror.tree import Tree, open_mirror
 from pixi_mirror.mirror.tree_view import INVENTORY, LONGEST_INDEX, FoundFile
 from pixi_mirror.mirror.upstream_packages import UpstreamPackages
+from pixi_mirror.model.advisories import AdvisoryDatabase
 from pixi_mirror.model.indexes import Contents, IndexFile
 from pixi_mirror.model.packages import Package, PackageFile, Snapshot
 from pixi_mirror.model.policy import PolicyVerdict
@@ -87,6 +88,8 @@ class VerifyResult:
     closure: tuple[MissingPackage, ...]
     unmet_dependencies: tuple[UnmetDependency, ...]
     """What locked packages require of each other and do not get. The mirror is what its locks say all the same."""
+    elsewhere: Mapping[MirrorPath, AdvisoryDatabase | None]
+    """What no repair fetches: databases of advisories, and, as None, files that nobody wants any more."""
     repaired: tuple[MirrorPath, ...]
     solutions: tuple[Solution, ...] | None
     """Every environment solved again; None: this was not requested."""
@@ -148,7 +151,8 @@ def verify(mirror: Path, *, repair: bool, context: Context, solve: bool = False,
         if broken:
             plan = plan_changes(tree, pins, layout=tree.inventory.layout, held={**held, **dict.fromkeys(broken)})
         verified = replace(_judge(tree, plan, found, broken, quick=quick), unreadable=dict(sorted(unreadable.items())))
-        if repair and (verified.left or _may_ask(tree)):
+        # Files that nobody lacks are no finding, but `publish` asks for all that is recorded: a repair forgets them.
+        if repair and (verified.left or plan.gone or _may_ask(tree)):
             verified = _repair(tree, plan, verified, context)
         elif repair:
             tree.record_identities()
@@ -236,6 +240,7 @@ def _judge(
             if path not in whole and path not in plan.deferred
         ),
         unmet_dependencies=unmet_dependencies(plan.pins.snapshots, plan.packages),
+        elsewhere={**dict.fromkeys(plan.difference.surplus), **({} if is_imported(tree) else plan.advisories)},
         repaired=(),
         solutions=None,
         policy=None,

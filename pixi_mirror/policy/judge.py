@@ -116,6 +116,7 @@ def _judge(each: JudgedPackage, rules: Rules, now: datetime) -> Iterator[PolicyF
                 )
 
 
+_UNKNOWN_AGE = 'give its source a minimum of "0d" in [mirror.age.of] of a policy, or waive it there'
 _Found = Iterator[tuple[str, Grade, str, str]]
 """Rule, grade, message, advice."""
 
@@ -127,7 +128,7 @@ def _judge_age(each: JudgedPackage, rules: Rules, now: datetime) -> _Found:
     born = _moment_of(each)
     if born is None:
         lacking = "its record has no timestamp" if each.package.kind == "conda" else "its index gives no upload time"
-        yield "age-unknown", rules.unknown_age, f"is of unknown age: {lacking}", 'name a minimum of "0d" for its source'
+        yield "age-unknown", rules.unknown_age, f"is of unknown age: {lacking}", _UNKNOWN_AGE
     elif (age := now - born) < minimum:
         what = "built" if each.package.kind == "conda" else "uploaded"
         until = (born + minimum).astimezone(UTC)

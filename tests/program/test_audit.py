@@ -354,6 +354,32 @@ def database_file(world):
     return found
 
 
+@pytest.mark.broken_mirror("the database is damaged, then dropped")
+def test_verify_says_what_mends_a_database_since_a_repair_does_not(mirrored):
+    bring(mirrored, advisory(GHSA, BELOW_2))
+    path = database_file(mirrored)
+    data = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(data[:-1] + b"x")
+    for words in ([], ["--repair"]):
+        said = mirrored.run("verify", *words)
+        assert (said.status, "verify --repair`" in said.stdout) == (1, False)
+        assert "`pixi-mirror advisories update --from SOURCE --name osv`; they came from all.zip" in said.stdout
+    assert mirrored.run("advisories", "remove").status == 0
+    said = mirrored.run("verify", "--repair")
+    assert (said.status, "verify --repair`" in said.stdout) == (1, False)
+    assert "`pixi-mirror prune --apply --grace 0` removes what is damaged and no lock wants" in said.stdout
+
+
+def test_a_dropped_database_that_is_gone_hinders_a_publication_until_a_repair(mirrored):
+    bring(mirrored, advisory(GHSA, BELOW_2))
+    database_file(mirrored).unlink()
+    assert mirrored.run("advisories", "remove").status == 0
+    assert "`pixi-mirror verify --repair` puts the mirror right" in mirrored.run("publish", "site").stderr
+    assert mirrored.run("verify", "--repair").status == 0
+    assert mirrored.run("publish", "site").status == 0
+
+
 @pytest.mark.broken_mirror("the database is damaged, then removed, and brought again")
 def test_verify_hashes_the_database_and_an_audit_refuses_a_damaged_one(mirrored):
     bring(mirrored, advisory(GHSA, BELOW_2))

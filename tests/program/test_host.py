@@ -62,6 +62,19 @@ def test_a_damaged_file_is_status_6(hosting, world):
     assert "demo 1.0" in done.stderr or "dist-info" in done.stderr
 
 
+@pytest.mark.parametrize("what", ["damaged", "gone"])
+def test_what_a_disk_has_lost_is_put_back_as_the_repair_advises(hosting, files, what):
+    for place in (f"linux-64/{TOOL.file_name}", f"files/{WHEEL.file_name}"):
+        path = hosting.mirror / "team" / place
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-1] + b"x") if what == "damaged" else path.unlink()
+    said = hosting.run("verify", "--repair")
+    assert (said.status, "`pixi-mirror host put FILE --to team`" in said.stderr) == (5, True)
+    assert hosting.run("host", "put", *files, "--to", "team").status == 0
+    assert hosting.run("verify").status == 0
+    assert oracle.problems(hosting.mirror) == []
+
+
 def test_a_yanked_file_is_listed_as_yanked_and_comes_back(hosting):
     hosting.run_json("host", "yank", WHEEL.file_name, TOOL.file_name, "--from", "team", "--reason", "broken")
     assert page(hosting)[0]["yanked"] == "broken"

@@ -194,6 +194,9 @@ def test_deferred_files_are_not_published(world):
         (["publish", "oci://h.example/Team"], 2, "'Team' cannot be part of a repository's name"),
         (["publish", "oci:team/x"], 2, "perhaps 'oci://team/x' was meant"),
         (["publish", "site", "--no-pypi"], 2, "--no-pypi is for registries"),
+        (["publish", "site", "--endpoint", "http://h.example"], 2, "--endpoint is for stores"),
+        (["publish", "file:///srv/x", "--only-publisher"], 2, "--only-publisher is for stores"),
+        (["publish", "oci://h.example/x", "--only-publisher"], 2, "a registry knows no conditions"),
         (["publish", "nowhere", "--prune"], 9, "nowhere holds nothing that was published"),
         (["publish", "site", "nowhere"], 8, "no mirror at nowhere"),
         (["publish", "mirror/site"], 8, "lie one in the other"),
@@ -207,6 +210,23 @@ def test_what_cannot_be_is_said(mirrored, words, status, text):
     assert done.status == status
     assert text in done.stderr
     assert sorted(mirrored.directory.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("place", "endpoint"),
+    [
+        ("oci://h.example/x", "http://me:hunter2@127.0.0.1:1"),
+        ("oci://h.example/x", "me:hunter2@127.0.0.1:1"),
+        ("oci://h.example/x", "https://127.0.0.1:1/?sig=hunter2"),
+        ("oci://h.example/x", ""),
+        ("s3://b/x", "http://me:hunter2@127.0.0.1:1"),
+        ("az://c/x", "https://127.0.0.1:1/?sig=hunter2"),
+    ],
+)
+def test_an_endpoint_is_a_url_without_a_secret_and_is_not_repeated(mirrored, place, endpoint):
+    done = mirrored.run("publish", place, "--endpoint", endpoint, "--dry-run", "--json")
+    assert (done.status, "--endpoint takes an http:// or https:// URL" in done.stderr) == (2, True), done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a symbolic link to itself")
