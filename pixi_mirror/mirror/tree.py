@@ -43,7 +43,7 @@ class Tree(TreeFiles):
         super().__init__(root)
         self._holds: Callable[[], bool] = lambda: False
         self._verb = ""
-        self._is_updating = False
+        self._holds_update_lock: Callable[[], bool] | None = None
 
     @contextmanager
     def updating(self, *, timeout_s: float) -> Iterator[None]:
@@ -55,12 +55,12 @@ class Tree(TreeFiles):
         """
         self._prepare()
         lock = self._private / "update-lock"
-        with lock_file(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING):
-            self._is_updating = True
+        with lock_file(lock, timeout_s=timeout_s, what=f"the mirror {self.root}", advice=WAITING) as holds:
+            self._holds_update_lock = holds
             try:
                 yield
             finally:
-                self._is_updating = False
+                self._holds_update_lock = None
 
     @contextmanager
     def writing(self, *, timeout_s: float, verb: str = "", freeing: bool = False) -> Iterator[None]:
@@ -74,7 +74,7 @@ class Tree(TreeFiles):
             MachineError: the directory cannot be made or written, or its private part belongs to somebody else.
         """
         self._prepare()
-        is_alone = self._is_updating or not self._excludes_updates
+        is_alone = self._holds_update_lock is not None or not self._excludes_updates
         lock, what = self._private / "lock", f"the mirror {self.root}"
         with (
             nullcontext() if is_alone else self.updating(timeout_s=timeout_s),
@@ -111,9 +111,11 @@ class Tree(TreeFiles):
         Raises:
             BusyError: the lock file was removed or replaced since we locked it.
         """
-        if not self._holds():
+        locks = {"lock": self._holds, "update-lock": self._holds_update_lock}
+        lost = next((name for name, holds in locks.items() if holds is not None and not holds()), None)
+        if lost is not None:
             raise BusyError(
-                f"{self._private / 'lock'} was removed or replaced while this process held it, so another may be "
+                f"{self._private / lost} was removed or replaced while this process held it, so another may be "
                 "writing the mirror; nothing more was recorded. Leave that file alone and run the same command again."
             )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixi_mirror.disk import directories, files
-from pixi_mirror.disk.files import explain_errors, identity_of, is_same
+from pixi_mirror.disk.files import FileIdentity, explain_errors, identity_of, is_same
 from pixi_mirror.errors import MachineError
 from pixi_mirror.mirror import inventory_file, state_file
 from pixi_mirror.mirror.compare import promised
@@ -62,6 +62,8 @@ class TreeView:
         self.root = root
         self._private = root / PRIVATE
         self._records = RecordCache()
+        self._recognised: dict[MirrorPath, FileIdentity] = {}
+        """Of files that were hashed since the records were read, because their identity was another one."""
         with explain_errors("read the mirror", root):
             self._check()
             self._read()
@@ -124,16 +126,20 @@ class TreeView:
             )
 
     def _read(self) -> None:
-        if self._records.has_changed(self.root / INVENTORY):
+        is_new = self._records.has_changed(self.root / INVENTORY)
+        if is_new:
             nothing = Inventory(layout="channels", snapshots=(), kept={}, tree={})
             self.inventory = read_record(self.root / INVENTORY, inventory_file.parse, nothing)
         closed = self.is_closed
         if self._records.has_changed(self._private / STATE):
+            is_new = True
             self._written = State() if closed else read_record(self._private / STATE, state_file.parse, State())
         if self._records.has_changed(self._private / NOTES):
             self.notes = parse_notes(b"" if closed else self.read_private(NOTES) or b"")
         self.state = self.notes.added_to(self._written)
-        self._identities = dict(self.state.identities)
+        if is_new:
+            self._recognised.clear()
+        self._identities = {**self.state.identities, **self._recognised}
 
     @property
     def generations(self) -> Generations:
@@ -229,7 +235,7 @@ class TreeView:
 
                 found[path] = known_by if is_intact(path, self._read_recorded) else None
             if each is not None and found[path] == known_by:
-                self._identities[path] = identity_of(each[1])
+                self._identities[path] = self._recognised[path] = identity_of(each[1])
         return found
 
     def _read_recorded(self, path: MirrorPath) -> bytes | None:

@@ -7,18 +7,19 @@ import re
 from pathlib import Path
 from typing import Any
 
-DATES = ("last-refresh", "last-verify")
-"""The private files that say when a mirror was last refreshed and verified."""
+SIGNATURES = ("last-refresh", "last-verify", "update-lock")
+"""The private files that say when a mirror was last refreshed and verified, and who kept other verbs out last."""
 
 
 def identities(directory: Path) -> dict[str, tuple[int, int]]:
     """Path below `directory` -> inode and mtime_ns, of every file and folder; empty where it is not there.
 
-    The dates of the last refresh and verify are left out: a run that finds nothing to do records its own.
+    What a run that finds nothing to do writes as well is left out: the dates of the last refresh and verify, and who
+    kept other verbs out.
     """
     found = {}
     for folder, folders, files in os.walk(directory):
-        for name in (*folders, *(name for name in files if name not in DATES)):
+        for name in (*folders, *(name for name in files if name not in SIGNATURES)):
             path = Path(folder, name)
             status = path.lstat()
             changed = 0 if name == ".pixi-mirror" else status.st_mtime_ns  # the first date makes a file in it
@@ -35,7 +36,7 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {
         path.relative_to(directory).as_posix(): path.read_bytes()
         for path in directory.rglob("*")
-        if path.is_file() and path.name not in DATES
+        if path.is_file() and path.name not in SIGNATURES
     }
 
 

@@ -42,8 +42,7 @@ def test_the_same_archive_again_changes_nothing(gap):
     assert (done["changed"], done["current"]) == (False, 1)
     assert "nothing to do" in gap.world.run("import", archive, gap.far).stdout
     after = identities(gap.far)
-    locks = {".pixi-mirror/lock", ".pixi-mirror/update-lock"}
-    assert {name for name in before if before[name] != after.get(name)} <= {"", ".pixi-mirror", *locks}
+    assert {name for name in before if before[name] != after.get(name)} <= {"", ".pixi-mirror", ".pixi-mirror/lock"}
 
 
 def test_an_increment_brings_what_was_not_acknowledged_and_nothing_else(gap):
@@ -267,10 +266,7 @@ def test_another_mirror_and_another_history_are_refused(gap):
     assert "of the mirror" in gap.bring(*other, status=4)["error"]["message"]
     assert "is of" in gap.bring(*first, *other, status=4)["error"]["message"]
     after = contents(gap.far)
-    assert {name for name in before if before[name] != after.get(name)} <= {
-        ".pixi-mirror/lock",
-        ".pixi-mirror/update-lock",
-    }
+    assert {name for name in before if before[name] != after.get(name)} <= {".pixi-mirror/lock"}
 
 
 def test_a_fingerprint_over_the_telephone(gap):

@@ -56,9 +56,10 @@ def test_the_lock_is_held_while_a_download_stalls_and_readers_are_let_in(world, 
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced"])
-def test_a_writer_that_lost_its_lock_records_nothing_and_says_so(world, holder, how):
+def test_an_update_that_lost_its_lock_records_nothing_and_says_so(world, holder, how):
+    """While it downloads it keeps out all but uploads, by a lock of its own."""
     child, go_on = holder
-    lock = world.mirror / ".pixi-mirror/lock"
+    lock = world.mirror / ".pixi-mirror/update-lock"
     if how == "replaced":
         other = world.directory / "other"
         other.write_text("")
@@ -71,7 +72,7 @@ def test_a_writer_that_lost_its_lock_records_nothing_and_says_so(world, holder, 
     recorded = (world.mirror / "pixi-mirror.json").read_bytes()
     go_on.set()
     _, stderr = child.communicate(timeout=60)
-    assert (child.returncode, "mirror/.pixi-mirror/lock was" in stderr) == (BUSY, True), stderr
+    assert (child.returncode, "mirror/.pixi-mirror/update-lock was" in stderr) == (BUSY, True), stderr
     assert (world.mirror / "pixi-mirror.json").read_bytes() == recorded
     assert oracle.problems(world.mirror) == []
     assert world.run(*LOCK).status == 0

@@ -141,8 +141,8 @@ def test_a_record_of_another_package_is_refused(field):
         conda_package(entry_of(f"{FORGE}/noarch/a-1-0.conda", **{field: "9"}), layout="channels", base=HERE)
 
 
-@pytest.mark.parametrize("scheme", ["oci", "gcs", "ftp"])
-def test_registries_and_other_schemes_are_refused_by_name(scheme):
+@pytest.mark.parametrize("scheme", ["gcs", "ftp"])
+def test_stores_and_other_schemes_are_refused_by_name(scheme):
     with pytest.raises(UnmirrorableError, match=f"{scheme} URLs are not supported yet") as told:
         conda_package(
             entry_of(f"{scheme}://h.example/c/linux-64/a-1-0.conda", subdir="linux-64"), layout="channels", base=HERE
