@@ -123,6 +123,12 @@ class Tree(TreeFiles):
         """A private directory for a program to work in, empty at first and gone afterwards."""
         return directories.temporary_directory(self._temporary / files.fresh_name())
 
+    def leftovers(self) -> tuple[MirrorPath, ...]:
+        """Files that a killed update placed and that the inventory does not know."""
+        return tuple(
+            path for path in self.state.placing if path not in self.inventory.tree and os.path.lexists(self.path(path))
+        )
+
     def announce(self, paths: Iterable[MirrorPath]) -> None:
         """Record which files will be placed, before the first is, so that the next run knows what a killed run left."""
         self._require_lock()

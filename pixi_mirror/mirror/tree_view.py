@@ -303,12 +303,6 @@ class TreeView:
             return files.read_bytes(self.path(path), limit=LONGEST_INDEX)
         return None
 
-    def leftovers(self) -> tuple[MirrorPath, ...]:
-        """Files that a killed update placed and that the inventory does not know."""
-        return tuple(
-            path for path in self.state.placing if path not in self.inventory.tree and os.path.lexists(self.path(path))
-        )
-
     def unknown(self) -> tuple[str, ...]:
         """Files in the directory that the inventory does not know, relative and sorted. They are never touched."""
         with explain_errors("look at the mirror", self.root):
