@@ -13,6 +13,7 @@ from harness.unpacking import tree
 
 from pixi_mirror.demo.distributions import build_wheel
 from pixi_mirror.environments.platform import own_subdir
+from pixi_mirror.environments.processes import CAN_FORK
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -133,6 +134,30 @@ def test_killed_at_some_calls(place, said, number):
 @pytest.mark.parametrize("number", first(1, [5, 15]))
 def test_failed_at_some_calls(place, number):
     survive_failures(place, sample(place.points(), number))
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="only Linux forks here")
+def test_killed_while_several_processes_write_it_ends_as_in_one(tmp_path):
+    """So many files that each core gets a process; the run is killed when one of the others has begun to write."""
+    many = [
+        conda_package(f"many{number}", {f"share/{number}/{each}": b"x" for each in range(700)}, extension="tar.bz2")
+        for number in range(3)
+    ]
+    write_folder(pack_files(many, [], platform=HERE), tmp_path / "pack")
+    env, seen = user_environment(tmp_path / "home"), {}
+    for jobs in ("1", "3"):
+        words = ["unpack", "pack", "-q", "--jobs", jobs, "--platform", HERE, "-o", jobs]
+        if jobs == "3":
+            with program.start(words, env=env, cwd=tmp_path) as process:
+                while not [*tmp_path.glob("3/.env.*/new/share/[012]/*")] and process.poll() is None:
+                    pass
+                process.kill()
+        done = program.run(words, env=env, cwd=tmp_path)
+        assert done.status == 0, done.stderr
+        seen[jobs] = tree(tmp_path / jobs / "env")
+    assert len(seen["1"]) > 2_100
+    assert seen["3"] == seen["1"]
+    assert [path.name for path in (tmp_path / "3").iterdir() if path.name not in ("env", "activate.sh")] == []
 
 
 @pytest.mark.full
