@@ -56,7 +56,10 @@ def yank(
         settle(tree, context)
         chosen = [_found(require_hosted(tree, name), file) for file in files]
         for package in chosen:
-            listing = replace(tree.inventory.listings.get(package.path, _OF_CONDA), yanked=reason)
+            known = tree.inventory.listings.get(package.path, _OF_CONDA)
+            if known.yanked == reason:
+                continue  # it was done before
+            listing = replace(known, yanked=reason)
             record_audit(
                 tree,
                 action=action,

@@ -92,7 +92,7 @@ def test_a_disk_that_is_a_little_too_small_is_refused_before_the_first_byte(worl
 @needs_mounts
 @pytest.mark.slow
 def test_a_disk_that_is_large_enough_is_enough(world, disk):
-    small = disk(MARGIN + needed(world) + 200_000)
+    small = disk(MARGIN + needed(world) + 400_000)
     done = small.update(locked(world))
     assert done.status == 0, done.stderr
     assert small.problems() == []
