@@ -84,6 +84,9 @@ def differences(ours, theirs):
             for known in (mine, his):
                 for key in _OF_RATTLER:
                     known.pop(key, None)
+                # py-rattler 0.28 lists a file that gave way first or last, as its threads happen to run.
+                known["files"].sort()
+                known["paths_data"]["paths"].sort(key=lambda row: row["_path"])
             if mine != his:
                 yield path, mine, his
         elif ours[path][:3] != theirs[path][:3] or (ours[path] != theirs[path] and path not in written):
