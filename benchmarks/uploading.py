@@ -149,16 +149,17 @@ def _devpi(place: Path, programs: Path) -> Iterator[Place]:
     words = ["--serverdir", str(folder), "--no-root-pypi", "--root-passwd", "secret"]
     subprocess.run([str(programs / "devpi-init"), *words], check=True, capture_output=True)
     with _running([str(programs / "devpi-server"), "--serverdir", str(folder), "--port", "PORT"]) as url:
+        index = "root/dev"  # of the user that devpi makes
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.netloc, timeout=60)
         as_json = {"Content-Type": "application/json", "Accept": "application/json"}
         connection.request("POST", "/+login", json.dumps({"user": "root", "password": "secret"}), as_json)
         token = json.load(connection.getresponse())["result"]["password"]
         signed = {**as_json, "X-Devpi-Auth": base64.b64encode(f"root:{token}".encode()).decode()}
-        connection.request("PUT", "/root/dev", json.dumps({"bases": [], "volatile": False}), signed)
+        connection.request("PUT", f"/{index}", json.dumps({"bases": [], "volatile": False}), signed)
         connection.getresponse().read()
         connection.close()
-        yield Place(f"{url}/root/dev/", _basic("root", "secret"))
+        yield Place(f"{url}/{index}/", _basic("root", "secret"))
 
 
 def _basic(name: str, password: str) -> str:
