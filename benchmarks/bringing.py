@@ -153,6 +153,16 @@ def workspace(directory: Path, served: Path, url: str, count: int, size: int) ->
     return lock
 
 
+def lone_mirror(directory: Path, count: int, size: int) -> Path:
+    """A mirror of a workspace as above, when what it was brought from and the cache are gone: the disk has it once."""
+    served = directory / "served"
+    with nginx(directory, served) as url:
+        _mirror(directory, workspace(directory, served, url, count, size))
+    shutil.rmtree(directory / "cache")
+    shutil.rmtree(served)
+    return directory / "mirror"
+
+
 @contextmanager
 def nginx(directory: Path, served: Path) -> Iterator[str]:
     """nginx on a free loopback port, serving a directory; its URL."""

@@ -17,13 +17,12 @@ The last figure is the peak of our resident memory; `large_export.py` measures t
 import argparse
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bringing import nginx, workspace
+from bringing import lone_mirror
 from packing import Run, measured
 
 SHAPES = {"2000 x 100 kB": (2000, 100_000), "300 x 1 MB": (300, 1_000_000), "8 x 100 MB": (8, 100_000_000)}
@@ -41,14 +40,9 @@ def main() -> None:
 
 
 def _measure(directory: Path, name: str, count: int, size: int, rounds: int) -> None:
-    served, mirror, usb, far = (directory / each for each in ("served", "mirror", "usb", "far"))
+    usb, far = directory / "usb", directory / "far"
     ours = (sys.executable, "-m", "pixi_mirror")
-    with nginx(directory, served) as url:
-        lock = workspace(directory, served, url, count, size)
-        words = (*ours, "--lock", lock, "-e", "prod", "-o", mirror, "--cache-dir", directory / "cache", "-q")
-        subprocess.run([*map(str, words), "--index", "json"], check=True)
-    shutil.rmtree(directory / "cache")
-    shutil.rmtree(served)  # the mirror has it all
+    mirror = lone_mirror(directory, count, size)
     exports, tars, read_back, imports, untars = [], [], [], [], []
     tar, sha256sum = f"tar -cf {usb}/all.tar -C {mirror} .", f"sha256sum {usb}/all.tar"
     forget = f"dd of={usb}/all.tar oflag=nocache conv=notrunc,fdatasync count=0 status=none"

@@ -7,7 +7,6 @@ transfers at a time, the ratio, and the peak of our resident memory; then what a
 
 import argparse
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bringing import nginx, workspace
+from bringing import lone_mirror
 from packing import measured
 
 SHAPES = {"20000 x 2 kB": (20_000, 2_000), "2000 x 100 kB": (2_000, 100_000), "4 x 1 GB": (4, 1_000_000_000)}
@@ -43,14 +42,8 @@ def main() -> None:
 
 
 def _measure(directory: Path, name: str, count: int, size: int, jobs: int) -> None:
-    served, mirror = directory / "served", directory / "mirror"
     ours = (sys.executable, "-m", "pixi_mirror")
-    with nginx(directory, served) as url:
-        lock = workspace(directory, served, url, count, size)
-        words = (*ours, "--lock", lock, "-e", "prod", "-o", mirror, "--cache-dir", directory / "cache", "-q")
-        subprocess.run([*map(str, words), "--index", "json"], check=True)
-    shutil.rmtree(directory / "cache")
-    shutil.rmtree(served)  # the mirror has it all
+    mirror = lone_mirror(directory, count, size)
     with versitygw(directory / "store") as endpoint:
         words = (*ours, "publish", f"s3://{BUCKET}/ours", mirror, "--endpoint", endpoint, "--jobs", jobs, "-q")
         publishing = measured(words)
