@@ -1,5 +1,7 @@
 """Withdraw what was uploaded: yank a file, which stays for those who have locked it, or delete it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +17,7 @@ from pixi_mirror.model.packages import Listing, Package, Snapshot
 from pixi_mirror.model.values import MirrorPath
 from pixi_mirror.suggest import suggested
 
-_OF_CONDA = Listing(
-    index=None,
-    is_settled=True,
-    requires_python=None,
-    yanked=None,
-    upload_time=None,
-    metadata=None,
-    build_requires=None,
-)
+_OF_CONDA = Listing(is_settled=True)
 
 
 def yank(
@@ -48,13 +42,8 @@ def yank(
         MachineError: the mirror cannot be read or written.
         BusyError: another process is writing the mirror.
     """
-    require_mirror(mirror)
-    tree = ChangingTree(mirror)
     action: Action = "unyank" if reason is None else "yank"
-    refuse_own_changes(tree, "pixi-mirror host yank")
-    with tree.writing(timeout_s=context.lock_timeout_s, verb=f"host {action}"):
-        settle(tree, context)
-        chosen = [_found(require_hosted(tree, name), file) for file in files]
+    with _withdrawing(mirror, name, files, action, context) as (tree, chosen):
         for package in chosen:
             known = tree.inventory.listings.get(package.path, _OF_CONDA)
             if known.yanked == reason:
@@ -90,17 +79,33 @@ def delete(mirror: Path, name: str, files: tuple[str, ...], *, user: str, contex
         MachineError: the mirror cannot be read or written.
         BusyError: another process is writing the mirror.
     """
-    require_mirror(mirror)
-    tree = ChangingTree(mirror)
-    refuse_own_changes(tree, "pixi-mirror host delete")
-    with tree.writing(timeout_s=context.lock_timeout_s, verb="host delete", freeing=True):
-        settle(tree, context)
-        chosen = [_found(require_hosted(tree, name), file) for file in files]
+    with _withdrawing(mirror, name, files, "delete", context) as (tree, chosen):
         for package in chosen:
             record_audit(tree, action="delete", name=name, path=package.path, sha256=package.sha256 or "", user=user)
             wanted = WantedChange(host=require_hosted(tree, name), package=package, is_deletion=True)
             carry_out(tree, wanted, context)
     return tuple(package.path for package in chosen)
+
+
+@contextmanager
+def _withdrawing(
+    mirror: Path, name: str, files: tuple[str, ...], action: Action, context: Context
+) -> Iterator[tuple[ChangingTree, list[Package]]]:
+    """Hold the mirror for a change of files of a hosted name: its settled tree, and the files.
+
+    Raises:
+        UnmirrorableError: there is no such name, or it has no such file.
+        HistoryError: imports fill the mirror.
+        MachineError: the mirror cannot be read or written.
+        BusyError: another process is writing the mirror.
+    """
+    require_mirror(mirror)
+    tree = ChangingTree(mirror)
+    is_deletion = action == "delete"
+    refuse_own_changes(tree, "pixi-mirror host delete" if is_deletion else "pixi-mirror host yank")
+    with tree.writing(timeout_s=context.lock_timeout_s, verb=f"host {action}", freeing=is_deletion):
+        settle(tree, context)
+        yield tree, [_found(require_hosted(tree, name), file) for file in files]
 
 
 def _found(snapshot: Snapshot, file: str) -> Package:
