@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -57,17 +57,17 @@ def record_audit(
         MachineError: the disk refuses.
         BusyError: another process may have begun to write the mirror.
     """
-    row = {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "action": action,
-        "name": name,
-        "path": path,
-        "sha256": sha256,
-        "user": user,
-        "address": address,
-        "reason": reason,
-    }
-    tree.append_private(AUDIT, canonical_text(row))
+    entry = AuditEntry(
+        at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        action=action,
+        name=name,
+        path=path,
+        sha256=sha256,
+        user=user,
+        address=address,
+        reason=reason,
+    )
+    tree.append_private(AUDIT, canonical_text(asdict(entry)))
 
 
 def read_audit(mirror: Path) -> tuple[AuditEntry, ...]:

@@ -12,7 +12,7 @@ and first has everything written anew that is not as it is recorded.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pixi_mirror.context import Context
@@ -81,7 +81,8 @@ def carry_out(tree: ChangingTree, wanted: WantedChange, context: Context) -> Non
     _write(tree, renewed)
     since = dict.fromkeys(renewed.unlisted, time.time())
     gone = draft.removed.union(renewed.gone_heads, renewed.gone_pages)
-    tree.record_change(_completed(draft, renewed, gone), unlisted=since)
+    change = replace(draft, tree={**draft.tree, **renewed.recorded}, removed=gone)
+    tree.record_change(change, unlisted=since)
     for each in sorted(draft.removed):
         tree.remove(each)
     if draft.removed:
@@ -112,18 +113,6 @@ def _draft(tree: ChangingTree, wanted: WantedChange) -> HostedChange:
         listings=wanted.listings,
         removed=frozenset(removed),
         stamp=stamp,
-    )
-
-
-def _completed(draft: HostedChange, renewed: RenewedIndexes, gone: frozenset[MirrorPath]) -> HostedChange:
-    return HostedChange(
-        host=draft.host,
-        package=draft.package,
-        gone=draft.gone,
-        tree={**draft.tree, **renewed.recorded},
-        listings=draft.listings,
-        removed=gone,
-        stamp=draft.stamp,
     )
 
 

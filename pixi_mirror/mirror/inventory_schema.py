@@ -86,14 +86,15 @@ _LISTING = {
 _ADVISORIES = {"name": str, "source": str, "advisories": int, "newest": str}
 _POLICY = {"name": str, "rules": dict, "program": _SOME_TEXT}
 _STAMP = {"mirror": str, "number": int, "last": int, "fingerprint": str, "content": str, "imported?": bool}
+_FILE = {"sha256?": str, "recipe?": str, "size?": int}
 _INVENTORY = {
     "layout": str, "packages": [_PACKAGE], "subscriptions": [_SUBSCRIPTION], "kept": [int], "deferred?": [str],
-    "tree": Each({"sha256?": str, "recipe?": str, "size?": int}), "listings": Each(_LISTING),
+    "tree": Each(_FILE), "listings": Each(_LISTING),
     "relations?": Each(Each(str)), "advisories?": Each(_ADVISORIES), "policy?": _POLICY, "generation?": _STAMP,
 }  # fmt: skip
 
 _CHANGE = {
-    "host": str, "package?": _PACKAGE, "gone?": str, "tree": Each({"sha256?": str, "recipe?": str, "size?": int}),
+    "host": str, "package?": _PACKAGE, "gone?": str, "tree": Each(_FILE),
     "listings": Each(_LISTING), "removed": [str], "generation": _STAMP,
 }  # fmt: skip
 

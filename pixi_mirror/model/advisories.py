@@ -1,7 +1,7 @@
 """Databases of advisories that a mirror carries, so that it can be audited where there is no network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from pixi_mirror.model.values import Json, MirrorPath, admit_path
@@ -31,12 +31,7 @@ class AdvisoryDatabase:
 
 def database_row(database: AdvisoryDatabase) -> Mapping[str, Json]:
     """A database as it is written into records."""
-    return {
-        "name": database.name,
-        "source": database.source,
-        "advisories": database.advisories,
-        "newest": database.newest,
-    }
+    return asdict(database)
 
 
 def read_database_row(row: Mapping[str, Json]) -> AdvisoryDatabase:
@@ -45,7 +40,7 @@ def read_database_row(row: Mapping[str, Json]) -> AdvisoryDatabase:
     Raises:
         ValueError: its date is none, or its name can be no folder.
     """
-    found = AdvisoryDatabase(**{key: row[key] for key in ("name", "source", "advisories", "newest")})
+    found = AdvisoryDatabase(**{each.name: row[each.name] for each in fields(AdvisoryDatabase)})
     if found.newest_at.tzinfo is None or "/" in admit_path(found.name):
         raise ValueError(f"{str(dict(row))[:80]} is no database of advisories")
     return found
