@@ -10,11 +10,14 @@ from pixi_mirror.model.values import Json, canonical
 RELATIONS = ("base", "overrides")
 """The keys of `channel_relations` (CEP 42)."""
 
-_LAST_SECOND = 253_402_300_799
+LAST_SECOND = 253_402_300_799
 """The end of the year 9999."""
 
-
 _EXTENSIONS = (".tar.bz2", ".conda")
+
+SECTIONS = {b'"packages":{': "packages", b'"packages.conda":{': "packages.conda"}
+"""The lines in a `repodata.json` of ours with which its sections begin; the first is that of `.tar.bz2`."""
+_SECTION_OF_V3 = b'"v3":{'
 
 
 def repodata(
@@ -40,13 +43,12 @@ def repodata(
         info["repodata_revisions"] = {"v3": _statistics(new.values())}
     parts = [
         b'{"info":' + canonical(info),
-        b'"packages":' + _lines(old, ".tar.bz2"),
-        b'"packages.conda":' + _lines(old, ".conda"),
+        *(line[:-1] + _lines(old, suffix) for line, suffix in zip(SECTIONS, _EXTENSIONS, strict=True)),
         b'"repodata_version":1',
     ]
     if new:
         sections = (canonical(suffix[1:]) + b":" + _lines(new, suffix, is_short=True) for suffix in _EXTENSIONS[::-1])
-        parts.append(b'"v3":{' + b",\n".join(sections) + b"}")
+        parts.append(_SECTION_OF_V3 + b",\n".join(sections) + b"}")
     return b",\n".join(parts) + b"}\n"
 
 
@@ -55,6 +57,11 @@ def _statistics(records: Iterable[Mapping[str, Json]]) -> Json:
     records = [*records]
     times = [record["indexed_timestamp"] for record in records if record.get("indexed_timestamp") is not None]
     return {"n_packages": len(records), **({"newest": max(times), "oldest": min(times)} if times else {})}
+
+
+def has_v3(data: bytes) -> bool:
+    """Whether a `repodata.json` of ours has a section of CEP 48."""
+    return b"\n" + _SECTION_OF_V3 in data
 
 
 def lists_nothing(data: bytes) -> bool:
@@ -145,4 +152,4 @@ def _section(listed: Json, name: str) -> Mapping[str, Mapping[str, Json]]:
 
 def to_milliseconds(timestamp: int) -> int:
     """Return the timestamp of a record in milliseconds. As rattler: up to the end of the year 9999 it is in seconds."""
-    return timestamp if timestamp > _LAST_SECOND else timestamp * 1000
+    return timestamp if timestamp > LAST_SECOND else timestamp * 1000

@@ -6,8 +6,8 @@ hundredth of the time.
 
 from bisect import bisect_left
 
-_SECTIONS = (b'"packages":{', b'"packages.conda":{')
-_NEWER = b'\n"v3":{'
+from pixi_mirror.conda.repodata import SECTIONS, has_v3
+
 _SUFFIXES = (".tar.bz2", ".conda")
 _LAST = b'"repodata_version":1}'
 
@@ -23,11 +23,11 @@ def with_record(data: bytes, file_name: str, line: bytes | None) -> bytes | None
     Returns:
         The bytes; None: all has to be written anew, since there are sections of CEP 48, or it is none of ours.
     """
-    if _NEWER in data or not data.endswith(_LAST + b"\n"):
+    if has_v3(data) or not data.endswith(_LAST + b"\n"):
         return None
-    number = next((at for at, suffix in enumerate(_SUFFIXES) if file_name.endswith(suffix)), None)
+    begin = next((begin for begin, suffix in zip(SECTIONS, _SUFFIXES, strict=True) if file_name.endswith(suffix)), None)
     lines = data.split(b"\n")
-    found = _section(lines, _SECTIONS[number]) if number is not None else None
+    found = _section(lines, begin) if begin is not None else None
     if found is None:
         return None
     first, last = found

@@ -13,6 +13,7 @@ from pixi_mirror.archives.compression import compress_zstd
 from pixi_mirror.conda.index_files import SHARDS
 from pixi_mirror.conda.matchspec_spelling import DIGESTS
 from pixi_mirror.conda.msgpack import packed
+from pixi_mirror.conda.repodata import SECTIONS, has_v3
 from pixi_mirror.conda.shards import read_shard_index
 from pixi_mirror.model.values import Json, Sha256, sha256_of
 from pixi_mirror.threads import ThreadPool
@@ -20,10 +21,6 @@ from pixi_mirror.threads import ThreadPool
 _LEVEL = 8
 """Of zstd. 19, which rattler-index takes, makes real repodata a tenth smaller and takes thirty times as long."""
 _SHARDS_AT_ONCE = 64
-_TAR_BZ2, _CONDA = "packages", "packages.conda"
-_SECTIONS = {b'"packages":{': _TAR_BZ2, b'"packages.conda":{': _CONDA}
-"""The lines in a `repodata.json` of ours with which its sections begin."""
-_NEWER = b'\n"v3":{'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,7 @@ def new_shards(data: bytes, *, old: OldShards | None, threads: int) -> NewShards
         ValueError: a record has what a shard cannot say: a number of more than 64 bits, a digest that is none.
     """
     kept = _unchanged(old, data) if old is not None else {}
-    document = _part_of(data, kept) if kept and _NEWER not in data else json.loads(data)
+    document = _part_of(data, kept) if kept and not has_v3(data) else json.loads(data)
     contents = {name: content for name, content in _contents(document).items() if name not in kept}
     names = list(contents)
     batches = [names[start : start + _SHARDS_AT_ONCE] for start in range(0, len(names), _SHARDS_AT_ONCE)]
@@ -87,10 +84,10 @@ def _contents(document: Mapping[str, Json]) -> Mapping[str, Json]:
     found: dict[str, dict[str, Json]] = {}
 
     def of(record: Mapping[str, Json]) -> dict[str, Json]:
-        empty: dict[str, Json] = {"packages": {}, "packages.conda": {}, "removed": []}
+        empty: dict[str, Json] = {**{section: {} for section in SECTIONS.values()}, "removed": []}
         return found.setdefault(record["name"], empty)
 
-    for section in (_TAR_BZ2, _CONDA):
+    for section in SECTIONS.values():
         for file_name, record in document[section].items():
             of(record)[section][file_name] = _binary(record)
     for extension, listed in document.get("v3", {}).items():
@@ -133,11 +130,11 @@ def _part_of(data: bytes, kept: Collection[str]) -> Mapping[str, Json]:
 
     To parse all of it would take most of the time in which a large channel gets one more package.
     """
-    found: dict[str, dict[str, Json]] = {_TAR_BZ2: {}, _CONDA: {}}
+    found: dict[str, dict[str, Json]] = {section: {} for section in SECTIONS.values()}
     for section, line in _record_lines(data):
         # The name in a file name is that of its record, in lower case.
         if line[1 : line.index(b'":{"')].rsplit(b"-", 2)[0].decode().lower() not in kept:
-            found[_SECTIONS[section]] |= json.loads(b"{" + line + b"}")
+            found[SECTIONS[section]] |= json.loads(b"{" + line + b"}")
     return {"info": _info(data), **found}
 
 
