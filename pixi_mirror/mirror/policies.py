@@ -29,6 +29,7 @@ from pixi_mirror.policy.program import (
 )
 from pixi_mirror.policy.rules import Rules
 from pixi_mirror.process import scratch_directory
+from pixi_mirror.progress import counted
 from pixi_mirror.pypi.licenses import license_of_metadata, read_license
 from pixi_mirror.pypi.metadata import metadata_beside
 
@@ -45,6 +46,12 @@ class PolicyInputs:
     """What index pages say of PyPI files, as far as it is known now."""
     read: Callable[[MirrorPath], bytes | None]
     """Gives a small file of the mirror; None: it is not there."""
+
+
+def policy_inputs(tree: Tree, listings: Mapping[MirrorPath, Listing]) -> PolicyInputs:
+    """What is judged of a mirror besides the plan, with what is known of its PyPI files."""
+    held = tree.inventory.tree
+    return PolicyInputs(listings=listings, read=lambda path: tree.read(path) if path in held else None)
 
 
 def judge_own_rules(plan: Plan, policy: PolicyRecord, inputs: PolicyInputs, now: datetime) -> PolicyVerdict:
@@ -210,8 +217,7 @@ def judge_mirror(tree: Tree, plan: Plan, context: Context) -> PolicyVerdict | No
     policy = tree.inventory.policy
     if policy is None:
         return None
-    held = tree.inventory.tree
-    inputs = PolicyInputs(listings=tree.inventory.listings, read=lambda path: tree.read(path) if path in held else None)
+    inputs = policy_inputs(tree, tree.inventory.listings)
     verdict = judge_own_rules(plan, policy, inputs, datetime.now(tz=UTC))
     if policy.program is not None:
         try:
@@ -230,10 +236,9 @@ def policy_error(verdict: PolicyVerdict, *, what: str) -> PixiMirrorError | None
     """
     if verdict.findings:
         lines = [finding.text for finding in verdict.findings]
-        count = f"{len(lines)} finding{'' if len(lines) == 1 else 's'}"
         shown = [_with_help(finding) for finding in verdict.findings[:_SHOWN]]
         more = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-        head = f"{count} against the policy {verdict.policy.name}; {what}:"
+        head = f"{counted(len(lines), 'finding')} against the policy {verdict.policy.name}; {what}:"
         return PolicyError("\n".join([head, *shown, *more]), items=lines)
     if verdict.unavailable:
         head = f"the policy {verdict.policy.name} could not be judged, since data are out of reach; {what}:"

@@ -12,10 +12,10 @@ from pixi_mirror.errors import PixiMirrorError
 from pixi_mirror.mirror.listings import early_listings
 from pixi_mirror.mirror.plan import Plan
 from pixi_mirror.mirror.policies import (
-    PolicyInputs,
     judge_own_rules,
     judge_workspaces,
     policy_error,
+    policy_inputs,
     resolved_policy,
     with_program,
 )
@@ -60,7 +60,7 @@ def judge_plan(request: UpdateRequest, plan: Plan, tree: Tree, context: Context)
         return None
     plan = replace(plan, policy=record)
     source, listings = _read_pages(plan, tree, rules_of(record), context, _to_ask(plan, tree, rules_of(record)))
-    verdict = judge_own_rules(_of_locks(plan), record, _inputs(tree, listings), datetime.now(tz=UTC))
+    verdict = judge_own_rules(_of_locks(plan), record, policy_inputs(tree, listings), datetime.now(tz=UTC))
     if record.program is not None:
         given = request.policy.program if request.policy is not None else None
         locks = {subscription: Path(lock) for subscription, lock in plan.pins.locks.items()}
@@ -80,7 +80,7 @@ def judge_more(plan: Plan, before: Plan, tree: Tree, context: Context) -> PixiMi
     rules = rules_of(plan.policy)
     new = [package for path, package in plan.packages.items() if path not in before.packages]
     _, listings = _read_pages(plan, tree, rules, context, [each for each in new if _has_pages(each, rules)])
-    verdict = judge_own_rules(_of_locks(plan), plan.policy, _inputs(tree, listings), datetime.now(tz=UTC))
+    verdict = judge_own_rules(_of_locks(plan), plan.policy, policy_inputs(tree, listings), datetime.now(tz=UTC))
     return policy_error(verdict, what=_NOTHING)
 
 
@@ -96,7 +96,7 @@ def judge_brought(judged: JudgedPlan, tree: Tree) -> PixiMirrorError | None:
         path: replace(package, size=sizes.get(path, package.size)) for path, package in judged.plan.packages.items()
     }
     plan = replace(judged.plan, packages=packages)
-    again = judge_own_rules(_of_locks(plan), policy, _inputs(tree, inventory.listings), datetime.now(tz=UTC))
+    again = judge_own_rules(_of_locks(plan), policy, policy_inputs(tree, inventory.listings), datetime.now(tz=UTC))
     return policy_error(replace(again, unavailable=()), what=_BROUGHT)
 
 
@@ -152,8 +152,3 @@ def _read_pages(
             f"quarantined, the first is {min(silent)}; what they said before holds"
         )
     return source, {**known, **early_listings(known, packages, links)}
-
-
-def _inputs(tree: Tree, listings: Mapping[MirrorPath, Listing]) -> PolicyInputs:
-    held = tree.inventory.tree
-    return PolicyInputs(listings=listings, read=lambda path: tree.read(path) if path in held else None)

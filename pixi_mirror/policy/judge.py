@@ -6,15 +6,13 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from pixi_mirror.conda.repodata import to_milliseconds
 from pixi_mirror.model.packages import Listing, Package, Target, home_channel
 from pixi_mirror.model.policy import PolicyFinding
 from pixi_mirror.policy.rules import TABLE, Grade, Rules, Waiver
 from pixi_mirror.progress import format_size
 from pixi_mirror.pypi.index_urls import index_of
 from pixi_mirror.pypi.names import canonical_name
-
-_MILLISECONDS_FROM = 253_402_300_799
-"""Timestamps of records above this are milliseconds, others seconds: what conda has it (`9999-12-31` in seconds)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +157,7 @@ def _moment_of(each: JudgedPackage) -> datetime | None:
     if not stamp:
         return None
     try:
-        return datetime.fromtimestamp(stamp / 1000 if stamp > _MILLISECONDS_FROM else stamp, tz=UTC)
+        return datetime.fromtimestamp(to_milliseconds(stamp) / 1000, tz=UTC)
     except (ValueError, OverflowError, OSError):
         return None
 

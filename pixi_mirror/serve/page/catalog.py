@@ -6,6 +6,7 @@ from sys import intern
 from pixi_mirror.clients.offer import offer_of
 from pixi_mirror.conda.index_files import REPODATA
 from pixi_mirror.conda.names import SUBDIRS
+from pixi_mirror.conda.repodata import LAST_SECOND, to_milliseconds
 from pixi_mirror.git.package import repository_path, repository_url
 from pixi_mirror.model.attestations import attestations_of
 from pixi_mirror.model.packages import Inventory, Package, Snapshot
@@ -105,12 +106,8 @@ def _seconds(timestamp: Json) -> float | None:
     """The time of a record, which is in milliseconds; old ones are in seconds."""
     if not isinstance(timestamp, int) or timestamp <= 0:
         return None
-    seconds = timestamp / 1000 if timestamp > _LATEST_S else float(timestamp)
-    return seconds if seconds <= _LATEST_S else None
-
-
-_LATEST_S = 253_402_300_799
-"""The last second of the year 9999. conda takes a greater number for one of milliseconds."""
+    seconds = to_milliseconds(timestamp) / 1000
+    return seconds if seconds <= LAST_SECOND else None
 
 
 def _repository_path(package: Package) -> str:
