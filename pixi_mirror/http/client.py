@@ -85,6 +85,15 @@ class HttpClient:
             return explain_exception(error, self._network, origin=origin, proxied=proxy is not None)
         return HttpResponse(response, self._network, url=url, origin=origin, proxied=proxy is not None)
 
+    def send_form(
+        self, url: Url, origin: Origin, headers: Mapping[str, str], form: str | None
+    ) -> HttpResponse | Failure:
+        """Send a form as POST, as token services have it; `form` is encoded; None: there is none, and it is a GET."""
+        if form is None:
+            return self.send(url, origin, headers)
+        headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+        return self.send(url, origin, headers, method="POST", body=form.encode())
+
     def close(self) -> None:
         """End every connection, in use or not."""
         self._sockets.end_all()

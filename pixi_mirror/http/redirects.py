@@ -157,10 +157,7 @@ class RedirectFollower:
             return failure
         # A request for an object of a bucket has all of its headers already.
         sent = {**({} if hop.request.bucket else headers), **hop.request.headers}
-        if hop.request.form is None:
-            return self._client.send(hop.request.url, hop.origin, sent)
-        sent["Content-Type"] = "application/x-www-form-urlencoded"
-        return self._client.send(hop.request.url, hop.origin, sent, method="POST", body=hop.request.form.encode())
+        return self._client.send_form(hop.request.url, hop.origin, sent, hop.request.form)
 
     def _wait_for_pause(self, origin: Origin) -> Failure | None:
         """Wait until the pause of the host ends; a failure if it is too long."""

@@ -207,10 +207,7 @@ class RegistryClient:
         origin = origin_of(request.url)
         if origin is None:
             return Failure(reason="the registry has named a place for tokens that is no URL")
-        if request.form is None:
-            return self._client.send(request.url, origin, request.headers)
-        headers = {**request.headers, "Content-Type": "application/x-www-form-urlencoded"}
-        return self._client.send(request.url, origin, headers, method="POST", body=request.form.encode())
+        return self._client.send_form(request.url, origin, request.headers, request.form)
 
     def _answer(self, response: HttpResponse, repository: str) -> None:
         self._logins.forget(self._host, repository, _ACTIONS)
