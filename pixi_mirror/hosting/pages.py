@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pixi_mirror.hosting.subdirs import RenewedIndexes
 from pixi_mirror.mirror.merge import merge
-from pixi_mirror.mirror.plan import pinned, sized
+from pixi_mirror.mirror.plan import listed
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.hosted import hosted_index, hosted_path
 from pixi_mirror.model.indexes import Contents
@@ -72,12 +72,7 @@ def _files_of(inventory: Inventory, project: str) -> list[Package]:
     ]
     wanted = merge(snapshots, layout=inventory.layout, names={}).packages
     kept = [package for package in inventory.kept.values() if _is_of(package, project)]
-    stored, listings = inventory.tree, inventory.listings
-    return [
-        pinned(package, inventory.stored_at(path)) if path in stored else sized(package, listings.get(path))
-        for path, package in wanted.items()
-        if path in stored or path in inventory.deferred
-    ] + kept
+    return listed(inventory, wanted) + kept
 
 
 def _is_of(package: Package, project: str) -> bool:

@@ -11,7 +11,7 @@ from pixi_mirror.conda.index import CondaIndex
 from pixi_mirror.git.index import GitIndex
 from pixi_mirror.mirror.compare import compare
 from pixi_mirror.mirror.merge import merge
-from pixi_mirror.mirror.plan import Plan, pinned, recorded_indexes, sized, wanted_channels
+from pixi_mirror.mirror.plan import Plan, listed, pinned, recorded_indexes, sized, wanted_channels
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.hosted import hosted_indexes
 from pixi_mirror.model.indexes import Contents, Index, IndexFile
@@ -74,17 +74,11 @@ def index_digest(inventory: Inventory, where: Callable[[MirrorPath], Path]) -> S
         inventory: for its pins and packages.
         where: gives the path on disk of a file of the mirror; the files need not be there.
     """
-    stored, listings = inventory.stored, inventory.listings
     merged = merge(inventory.snapshots, layout=inventory.layout, names={}).packages
-    listed = [
-        pinned(package, stored[path]) if path in stored else sized(package, listings.get(path))
-        for path, package in merged.items()
-        if path in stored or path in inventory.deferred
-    ]
     contents = Contents(
-        packages=(*listed, *inventory.kept.values()),
+        packages=(*listed(inventory, merged), *inventory.kept.values()),
         channels=wanted_channels(inventory.snapshots),
-        listings=listings,
+        listings=inventory.listings,
         standing=(),
         where=where,
         relations=inventory.relations,

@@ -12,7 +12,7 @@ from pixi_mirror.mirror.pins import RenewedPins
 from pixi_mirror.mirror.tree import Tree
 from pixi_mirror.model.advisories import AdvisoryDatabase
 from pixi_mirror.model.hosted import hosted_channels
-from pixi_mirror.model.packages import Channel, Layout, Listing, Package, PackageFile, Snapshot, Target
+from pixi_mirror.model.packages import Channel, Inventory, Layout, Listing, Package, PackageFile, Snapshot, Target
 from pixi_mirror.model.policy import PolicyRecord
 from pixi_mirror.model.values import MirrorPath, Sha256
 from pixi_mirror.pypi.index import repeated_file_names
@@ -190,6 +190,16 @@ def sized(package: Package, listing: Listing | None) -> Package:
     if package.size is not None or listing is None or listing.size is None:
         return package
     return replace(package, size=listing.size)
+
+
+def listed(inventory: Inventory, packages: Mapping[MirrorPath, Package]) -> list[Package]:
+    """Those of the wanted packages that are here or deferred, as indexes list them: pinned, or with upstream's size."""
+    tree, listings = inventory.tree, inventory.listings
+    return [
+        pinned(package, inventory.stored_at(path)) if path in tree else sized(package, listings.get(path))
+        for path, package in packages.items()
+        if path in tree or path in inventory.deferred
+    ]
 
 
 def pinned(package: Package, stored: PackageFile | None) -> Package:
